@@ -1,0 +1,1 @@
+"""torchcc: the stand-alone compiler for TorchScript."""

@@ -1,0 +1,94 @@
+"""Attribute values of operations.
+
+Plain Python values stand for themselves where MLIR needs no type: `str` is a string, `tuple` an array, a `Type` a type
+attribute, `UNIT` a unit attribute. In the `torch` stage attributes are plain Python values only (plus `Constant`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .affine import AffineMap
+from .types import Type
+
+
+@dataclass(frozen=True)
+class IntegerAttr:
+    """`3 : i64`; of an i1 type printed as `true` / `false`."""
+
+    value: int
+    type: Type
+
+
+@dataclass(frozen=True)
+class FloatAttr:
+    """`1.0 : f32`; value already rounded to the type."""
+
+    value: float
+    type: Type
+
+
+@dataclass(frozen=True)
+class DenseArrayAttr:
+    """`array<i64: 1, 2>`."""
+
+    values: tuple[int, ...]
+    element: Type
+
+
+@dataclass(frozen=True)
+class SymbolRef:
+    """`@name`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Unit:
+    pass
+
+
+UNIT: Final = Unit()
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor known at compile time: weights, buffers, folded values.
+
+    `name` is unique in a program and is what dumps print (`dense_resource<name>`, `memref.get_global @name`), so IR text
+    stays small and kernels can be cached without the values. Compared by identity of the array and by name.
+    `array` is C-contiguous, in the dtype of the program (bool as np.bool_, bfloat16 as ml_dtypes). Never written to.
+    """
+
+    name: str
+    array: npt.NDArray[Any]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self.name == other.name and (
+            self.array is other.array
+            or (self.array.dtype == other.array.dtype and np.array_equal(self.array, other.array, equal_nan=self.array.dtype.kind in "fc"))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+@dataclass(frozen=True)
+class DenseAttr:
+    """`dense<...> : type`: a splat (one value) or all elements, row major, as Python numbers; or a `Constant`.
+
+    With a Constant it prints as `dense_resource<name> : type`.
+    """
+
+    value: int | float | bool | tuple[Any, ...] | Constant
+    type: Type
+
+
+Attribute = (
+    IntegerAttr | FloatAttr | DenseArrayAttr | SymbolRef | Unit | Constant | DenseAttr | AffineMap | Type
+    | str | int | float | bool | complex | None | tuple[Any, ...]
+)

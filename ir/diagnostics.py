@@ -1,0 +1,123 @@
+"""Errors as a user sees them: rustc's layout, plain words, the smallest wrong span, one thing to do.
+
+Two families, never mixed: `CompileError` and `ExecutionError` are the user's to act on; `InternalError` is a bug of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .source import Span
+
+Severity = Literal["error", "warning", "note", "help"]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line of context below a diagnostic; with a span it shows that source line too."""
+
+    message: str
+    span: Span | None = None
+    label: str = ""
+    severity: Severity = "note"
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One fault: `message` stands alone, `span` is the smallest text that is wrong, `label` says what it is."""
+
+    message: str
+    span: Span | None = None
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    help: str | None = None
+    severity: Severity = "error"
+
+    def render(self, style: Callable[[str, str], str] | None = None) -> str:
+        """Plain text of the diagnostic. `style(role, text)` may add colours; roles: error, note, help, gutter, caret."""
+        paint = style or _plain
+        parts = [f"{paint(self.severity, self.severity)}: {self.message}"]
+        parts += _excerpt(self.span, self.label, paint, "error")
+        for note in self.notes:
+            parts.append(f"{paint('note', note.severity)}: {note.message}")
+            parts += _excerpt(note.span, note.label, paint, "note")
+        if self.help:
+            parts.append(f"{paint('help', 'help')}: {self.help}")
+        return "\n".join(parts)
+
+
+def _plain(role: str, text: str) -> str:
+    del role
+    return text
+
+
+def _excerpt(span: Span | None, label: str, paint: Callable[[str, str], str], role: str) -> list[str]:
+    if span is None:
+        return []
+    shown = span.origin or span
+    line, column = shown.file.position(shown.start)
+    text = shown.file.line(line)
+    width = max(1, min(shown.end, shown.start + len(text) - (column - 1)) - shown.start)
+    lead = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
+    gutter = " " * len(str(line))
+    bar = paint("gutter", "|")
+    caret = paint("caret" if role == "error" else "note", "^" * width + (f" {label}" if label else ""))
+    lines = [
+        f"{gutter}{paint('gutter', '-->')} {shown.file.name}:{line}:{column}",
+        f"{gutter} {bar}",
+        f"{paint('gutter', str(line))} {bar} {text}",
+        f"{gutter} {bar} {lead}{caret}",
+    ]
+    if span.origin is not None:
+        lines.append(f"{gutter} = note: stored as {span}")
+    return lines
+
+
+class TorchccError(Exception):
+    """Base of everything that torchcc raises on purpose."""
+
+
+class CompileError(TorchccError):
+    """The program, the archive or the request is at fault; holds all independent diagnostics of one run."""
+
+    def __init__(self, diagnostics: Diagnostic | Sequence[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = (
+            (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        )
+        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
+
+    @staticmethod
+    def at(span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()) -> CompileError:
+        return CompileError(Diagnostic(message, span, label, tuple(notes), help))
+
+
+class ExecutionError(TorchccError, RuntimeError):
+    """A compiled program failed while running: a shape, an index, an assert, a raise. `message` is PyTorch's text."""
+
+    def __init__(self, message: str, span: Span | None = None, location: str = "") -> None:
+        self.message = message
+        self.span = span
+        self.location = location or (str(span) if span else "")
+        super().__init__(Diagnostic(message, span).render() if span else (f"{message}\n  --> {self.location}" if self.location else message))
+
+
+class InternalError(TorchccError):
+    """A bug in torchcc. Carries what is needed to report it: the pass, the printed IR, the operation."""
+
+
+@dataclass
+class Diagnostics:
+    """Collects diagnostics so that independent errors of one run are reported together."""
+
+    items: list[Diagnostic] = field(default_factory=list[Diagnostic])
+
+    def error(self, span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()) -> None:
+        diagnostic = Diagnostic(message, span, label, tuple(notes), help)
+        if diagnostic not in self.items:
+            self.items.append(diagnostic)
+
+    def raise_if_any(self) -> None:
+        if self.items:
+            raise CompileError(self.items)

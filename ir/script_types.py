@@ -1,0 +1,243 @@
+"""TorchScript's types: what the AST and the `torch` stage are typed with.
+
+`str(t)` is the spelling of graph text (`int[]`, `Tensor?`); `t.annotation` is the Python one (`List[int]`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from .dtypes import DType
+from .types import Type
+
+
+class ScriptType(Type):
+    @property
+    def annotation(self) -> str:
+        return str(self)
+
+
+@dataclass(frozen=True)
+class TensorType(ScriptType):
+    """A tensor. Each facet is None where it is not known.
+
+    `shape` None: unknown rank; an extent None: known only at run time. After specialisation dtype and rank are known.
+    """
+
+    dtype: DType | None = None
+    shape: tuple[int | None, ...] | None = None
+
+    def __str__(self) -> str:
+        if self.dtype is None:
+            return "Tensor"
+        if self.shape is None:
+            return f"{self.dtype.graph_name}(device=cpu)"
+        dims = "".join(f"{'*' if e is None else e}, " for e in self.shape)
+        return f"{self.dtype.graph_name}({dims}device=cpu)"
+
+    @property
+    def annotation(self) -> str:
+        return "Tensor"
+
+    @property
+    def rank(self) -> int:
+        """Number of dimensions; only for a type of known rank."""
+        assert self.shape is not None
+        return len(self.shape)
+
+
+@dataclass(frozen=True)
+class _Named(ScriptType):
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class IntType(_Named):
+    name: str = "int"
+
+
+@dataclass(frozen=True)
+class FloatType(_Named):
+    name: str = "float"
+
+
+@dataclass(frozen=True)
+class BoolType(_Named):
+    name: str = "bool"
+
+
+@dataclass(frozen=True)
+class ComplexType(_Named):
+    name: str = "complex"
+
+
+@dataclass(frozen=True)
+class StrType(_Named):
+    name: str = "str"
+
+
+@dataclass(frozen=True)
+class NoneType(_Named):
+    name: str = "NoneType"
+
+
+@dataclass(frozen=True)
+class NumberType(_Named):
+    """Scalar: an int, float, bool or complex whose kind is known only at run time (`x.item()`)."""
+
+    name: str = "Scalar"
+
+    @property
+    def annotation(self) -> str:
+        return "number"
+
+
+@dataclass(frozen=True)
+class DeviceType(_Named):
+    name: str = "Device"
+
+
+@dataclass(frozen=True)
+class AnyType(_Named):
+    name: str = "Any"
+
+
+@dataclass(frozen=True)
+class GeneratorType(_Named):
+    name: str = "Generator"
+
+
+@dataclass(frozen=True)
+class PoisonType(_Named):
+    """Type of an expression that already has an error: everything is allowed on it, so one fault is reported once."""
+
+    name: str = "<error>"
+
+
+@dataclass(frozen=True)
+class OptionalType(ScriptType):
+    element: ScriptType
+
+    def __str__(self) -> str:
+        return f"{self.element}?"
+
+    @property
+    def annotation(self) -> str:
+        return f"Optional[{self.element.annotation}]"
+
+
+@dataclass(frozen=True)
+class ListType(ScriptType):
+    element: ScriptType
+
+    def __str__(self) -> str:
+        return f"{self.element}[]"
+
+    @property
+    def annotation(self) -> str:
+        return f"List[{self.element.annotation}]"
+
+
+@dataclass(frozen=True)
+class TupleType(ScriptType):
+    elements: tuple[ScriptType, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.elements))})"
+
+    @property
+    def annotation(self) -> str:
+        return f"Tuple[{', '.join(e.annotation for e in self.elements) or '()'}]"
+
+
+@dataclass(frozen=True)
+class DictType(ScriptType):
+    key: ScriptType
+    value: ScriptType
+
+    def __str__(self) -> str:
+        return f"Dict({self.key}, {self.value})"
+
+    @property
+    def annotation(self) -> str:
+        return f"Dict[{self.key.annotation}, {self.value.annotation}]"
+
+
+@dataclass(frozen=True)
+class UnionType(ScriptType):
+    members: tuple[ScriptType, ...]
+
+    def __str__(self) -> str:
+        return f"Union({', '.join(map(str, self.members))})"
+
+    @property
+    def annotation(self) -> str:
+        return f"Union[{', '.join(m.annotation for m in self.members)}]"
+
+
+@dataclass(frozen=True)
+class FunctionRefType(ScriptType):
+    """A function as a compile-time value: never stored, only called."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return "Function"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassType(ScriptType):
+    """A module, script class, interface ...: nominal, compared by identity; attributes in declaration order.
+
+    The frontend fills `attributes` before it compiles the methods. `constants` are attributes whose values are part of
+    the type (`__constants__`, `Final`). `methods` maps a method's name to the symbol of its compiled function.
+    """
+
+    name: str
+    is_module: bool = False
+    attributes: dict[str, ScriptType] = field(default_factory=dict[str, ScriptType])
+    constants: dict[str, Any] = field(default_factory=dict[str, Any])
+    methods: dict[str, str] = field(default_factory=dict[str, str])
+    parameters: set[str] = field(default_factory=set[str])
+    buffers: set[str] = field(default_factory=set[str])
+
+    def __str__(self) -> str:
+        return self.name
+
+
+TENSOR: Final = TensorType()
+INT: Final = IntType()
+FLOAT: Final = FloatType()
+BOOL: Final = BoolType()
+COMPLEX: Final = ComplexType()
+STR: Final = StrType()
+NONE: Final = NoneType()
+NUMBER: Final = NumberType()
+DEVICE: Final = DeviceType()
+ANY: Final = AnyType()
+GENERATOR: Final = GeneratorType()
+POISON: Final = PoisonType()
+
+
+@dataclass(eq=False)
+class ScriptObject:
+    """An instance of a ClassType as a compile-time value: its attributes are Python values, tensors, objects."""
+
+    type: ClassType
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def named_tensors(self, prefix: str = "") -> Mapping[str, Any]:
+        """Every parameter and buffer below this object by its dotted name (a `state_dict`)."""
+        found: dict[str, Any] = {}
+        for name in self.type.attributes:
+            value = self.attributes.get(name)
+            if isinstance(value, ScriptObject):
+                found.update(value.named_tensors(f"{prefix}{name}."))
+            elif value is not None and (name in self.type.parameters or name in self.type.buffers):
+                found[f"{prefix}{name}"] = value
+        return found

@@ -1,0 +1,69 @@
+"""Source text and positions in it: every AST node and every operation carries a `Span`."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """A named text. `name` is what diagnostics print: a path, `<string>`, or an archive member."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        for i, c in enumerate(self.text):
+            if c == "\n":
+                starts.append(i + 1)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """(line, column) of a character offset, both counted from 1."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Text of a line (counted from 1), without its newline; empty past the end."""
+        if not 1 <= number <= len(self._line_starts):
+            return ""
+        start = self._line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start:] if end < 0 else self.text[start:end]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The characters `file.text[start:end]`.
+
+    `origin` is set for text that a compiler wrote (code in an archive): the span in the file that its author wrote.
+    """
+
+    file: SourceFile = field(repr=False)
+    start: int
+    end: int
+    origin: Span | None = None
+
+    @property
+    def line(self) -> int:
+        return self.file.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.file.position(self.start)[1]
+
+    @property
+    def text(self) -> str:
+        return self.file.text[self.start : self.end]
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of `other` (same file)."""
+        return Span(self.file, self.start, other.end, self.origin)
+
+    def __str__(self) -> str:
+        line, column = self.file.position(self.start)
+        return f"{self.file.name}:{line}:{column}"
