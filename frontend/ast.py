@@ -46,9 +46,18 @@ class EllipsisLiteral(Expr):
 
 @dataclass(eq=False)
 class FString(Expr):
-    """`f"a{x}b"`: literal text and expressions in turn. `conversion`/`format` parts are refused by the parser's caller."""
+    """`f"a{x}b"`: literal text and expressions in turn; `{x!r}` and `{x:fmt}` are a FormattedValue."""
 
     parts: list[str | Expr]
+
+
+@dataclass(eq=False)
+class FormattedValue(Expr):
+    """`{value!conversion:format}` inside an FString, only where there is a conversion or a format (not TorchScript)."""
+
+    value: Expr
+    conversion: Literal["r", "s", "a"] | None
+    format: FString | None
 
 
 @dataclass(eq=False)
@@ -189,7 +198,10 @@ class Lambda(Expr):
 
 @dataclass(eq=False)
 class Unsupported(Expr):
-    """Python syntax that the grammar knows only in order to refuse it well (`yield`, `await`, `:=`): `what` names it."""
+    """Python syntax that the grammar knows only in order to refuse it well (`yield`, `await`, `:=`, `b""`).
+
+    `what` is a plural that begins a sentence: "assignment expressions (`:=`)" are not supported.
+    """
 
     what: str
 
@@ -304,9 +316,14 @@ class With(Stmt):
 
 @dataclass(eq=False)
 class UnsupportedStmt(Stmt):
-    """A Python statement that TorchScript has not (`try`, `global`, `async def`, `match` ...): `what` names it."""
+    """A Python statement that TorchScript has not (`try`, `global`, `async def`, `match` ...).
+
+    `what` is a plural that begins a sentence: "`try` blocks" are not supported. `span` covers its first line only;
+    `body` holds the statements inside, for who needs the names that they bind.
+    """
 
     what: str
+    body: list[Stmt] = field(default_factory=list[Stmt])
 
 
 @dataclass(eq=False)
@@ -336,7 +353,10 @@ class Param(Node):
 
 @dataclass(eq=False)
 class FunctionDef(Stmt):
-    """`type_comment`: the text of a `# type: (...) -> ...` comment on the first body line, without the `# type:`."""
+    """`type_comment`: the text of a `# type: (...) -> ...` comment above the first statement, without the `# type:`.
+
+    `# type: T` comments beside single parameters are put into it. `parser.signature_comment` takes it apart.
+    """
 
     name: str
     name_span: Span

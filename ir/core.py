@@ -149,10 +149,20 @@ class Operation:
     def walk(self) -> Iterator[Operation]:
         """This operation and all nested ones, each before its regions; the one just visited may be erased."""
         yield self
+        stack = [self._nested()]  # not recursive: programs may nest deeper than Python's stack
+        while stack:
+            op = next(stack[-1], None)
+            if op is None:
+                stack.pop()
+                continue
+            yield op
+            if op.regions:
+                stack.append(op._nested())
+
+    def _nested(self) -> Iterator[Operation]:
         for region in self.regions:
             for block in region.blocks:
-                for op in block.operations():
-                    yield from op.walk()
+                yield from block.operations()
 
     def is_before(self, other: Operation) -> bool:
         """Whether this operation stands before `other` in the same block."""

@@ -7,9 +7,12 @@
     `attr-dict`             remaining attributes in braces, when there are any
     `#name`                 attribute of that name in its own syntax
     `region`                the next region (without entry arguments)
+    `[? $name ]?`           a bracketed operand group that is left out, brackets too, when it is empty
     anything else           literal tokens
 
-Irregular operations give `syntax`, a pair of functions, instead.
+Tokens are separated by spaces. Result types that a format does not spell follow from the operands (`syntax.py`, which
+also holds the functions that print and parse irregular operations). Operations with several variadic groups carry
+their sizes in the attribute `operandSegmentSizes`, which is not printed.
 """
 
 from __future__ import annotations
@@ -19,7 +22,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from .core import Operation
+from .attributes import DenseArrayAttr
+from .core import Operation, Value
 
 
 class Trait(Enum):
@@ -45,9 +49,7 @@ class OpDefinition:
     """Number of results; None where it varies."""
     regions: int | None = 0
     assembly: str | None = None
-    """Declarative format; None with no `syntax`: only MLIR's generic form."""
-    syntax: tuple[Callable[..., None], Callable[..., Operation]] | None = None
-    """(print(printer, op), parse(parser) -> op) of an irregular operation."""
+    """Declarative format; None: irregular syntax (see `syntax.py`), or only MLIR's generic form."""
     traits: frozenset[Trait] = frozenset()
     verify: Callable[[Operation], str | None] | None = None
     """Returns what is wrong, or None."""
@@ -57,3 +59,27 @@ class OpDefinition:
     @property
     def is_pure(self) -> bool:
         return Trait.PURE in self.traits
+
+
+def operand_groups(op: Operation, definition: OpDefinition) -> dict[str, tuple[Value, ...]] | None:
+    """The operands by the name of their group; None where their number does not fit the definition."""
+    sizes = _group_sizes(op, definition)
+    if sizes is None or sum(sizes) != len(op.operands):
+        return None
+    groups: dict[str, tuple[Value, ...]] = {}
+    start = 0
+    for name, size in zip(definition.operands, sizes, strict=True):
+        groups[name.rstrip("*?")] = op.operands[start : start + size]
+        start += size
+    return groups
+
+
+def _group_sizes(op: Operation, definition: OpDefinition) -> list[int] | None:
+    variable = [name for name in definition.operands if name[-1] in "*?"]
+    if len(variable) > 1:
+        segments = op.attributes.get("operandSegmentSizes")
+        if not isinstance(segments, DenseArrayAttr) or len(segments.values) != len(definition.operands):
+            return None
+        return list(segments.values)
+    spare = len(op.operands) - len(definition.operands) + len(variable)
+    return None if spare < 0 else [spare if name in variable else 1 for name in definition.operands]

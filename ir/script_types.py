@@ -120,6 +120,28 @@ class PoisonType(_Named):
 
 
 @dataclass(frozen=True)
+class TypeVariable(_Named):
+    """`t` of a schema: stands for the type that an argument brings."""
+
+
+@dataclass(frozen=True)
+class OpaqueType(_Named):
+    """A type word of a schema that no value here ever has (`Storage`, `AnyEnumType`): it matches only itself."""
+
+
+@dataclass(frozen=True)
+class FutureType(ScriptType):
+    element: ScriptType
+
+    def __str__(self) -> str:
+        return f"Future({self.element})"
+
+    @property
+    def annotation(self) -> str:
+        return f"Future[{self.element.annotation}]"
+
+
+@dataclass(frozen=True)
 class OptionalType(ScriptType):
     element: ScriptType
 
@@ -153,6 +175,21 @@ class TupleType(ScriptType):
     @property
     def annotation(self) -> str:
         return f"Tuple[{', '.join(e.annotation for e in self.elements) or '()'}]"
+
+
+@dataclass(frozen=True)
+class NamedTupleType(TupleType):
+    """A tuple with field names; a subtype of the plain tuple of the same element types."""
+
+    name: str = ""
+    fields: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"NamedTuple({', '.join(f'{f} : {e}' for f, e in zip(self.fields, self.elements, strict=True))})"
+
+    @property
+    def annotation(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)

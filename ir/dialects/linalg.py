@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, cast
 
 from ..affine import AffineMap
-from ..attributes import DenseArrayAttr
+from ..attributes import Attribute, DenseArrayAttr
 from ..builder import Builder
 from ..core import Block, Operation, Region, Value
 from ..definition import OpDefinition, Trait
@@ -23,15 +23,20 @@ def generic(
     b: Builder, ins: Sequence[Value], outs: Sequence[Value], maps: Sequence[AffineMap], iterators: Sequence[str], body: Body
 ) -> Operation:
     """`body(b, [one element per operand])` returns the new elements of `outs`. One indexing map per operand."""
+    attributes = {"indexing_maps": tuple(maps), "iterator_types": tuple(iterators)}
+    return _structured(b, "linalg.generic", ins, outs, attributes, body)
+
+
+def _structured(
+    b: Builder, name: str, ins: Sequence[Value], outs: Sequence[Value], attributes: Mapping[str, Attribute], body: Body
+) -> Operation:
+    """The operation is inserted before its body is built, so that bodies can look around."""
     block = Block([element_type(v.type) for v in (*ins, *outs)])
+    segments = DenseArrayAttr((len(ins), len(outs)), I32)
+    op = b.create(name, (*ins, *outs), _results(outs), {**attributes, "operandSegmentSizes": segments}, [Region([block])])
     with b.inside(block):
         b.create("linalg.yield", body(b, block.args))
-    attributes = {
-        "indexing_maps": tuple(maps),
-        "iterator_types": tuple(iterators),
-        "operandSegmentSizes": DenseArrayAttr((len(ins), len(outs)), I32),
-    }
-    return b.create("linalg.generic", (*ins, *outs), _results(outs), attributes, [Region([block])])
+    return op
 
 
 def _results(outs: Sequence[Value]) -> list[Type]:
@@ -63,11 +68,7 @@ def multiply_add(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
 
 def _named(b: Builder, name: str, ins: Sequence[Value], outs: Sequence[Value], body: Body) -> Operation:
     """A named operation; it carries the body that its name stands for, which is not printed."""
-    block = Block([element_type(v.type) for v in (*ins, *outs)])
-    with b.inside(block):
-        b.create("linalg.yield", body(b, block.args))
-    attributes = {"operandSegmentSizes": DenseArrayAttr((len(ins), len(outs)), I32)}
-    return b.create(name, (*ins, *outs), _results(outs), attributes, [Region([block])])
+    return _structured(b, name, ins, outs, {}, body)
 
 
 def index(b: Builder, dim: int) -> Value:

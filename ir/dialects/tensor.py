@@ -121,8 +121,8 @@ def reshape(b: Builder, source: Value, shape: Value, to: RankedTensorType) -> Va
     return b.create("tensor.reshape", (source, shape), (to,)).result
 
 
-def pad(b: Builder, source: Value, low: Sequence[Size], high: Sequence[Size], value: Value, sizes: Sequence[Size] | None = None) -> Value:
-    """Adds `low` and `high` elements of the scalar `value` on each side. `sizes`: result extents where the caller knows them."""
+def pad(b: Builder, source: Value, low: Sequence[Size], high: Sequence[Size], value: Value) -> Value:
+    """Adds `low` and `high` elements of the scalar `value` on each side."""
     (static_low, dynamic_low), (static_high, dynamic_high) = split_sizes(low), split_sizes(high)
     shape = tensor_type(source).shape
     inferred = tuple(
@@ -132,7 +132,6 @@ def pad(b: Builder, source: Value, low: Sequence[Size], high: Sequence[Size], va
     block = Block([INDEX] * len(shape))
     with b.inside(block):
         b.create("tensor.yield", (value,))
-    del sizes
     attributes = {
         "static_low": static_low,
         "static_high": static_high,
@@ -145,10 +144,11 @@ def pad(b: Builder, source: Value, low: Sequence[Size], high: Sequence[Size], va
 def generate(b: Builder, sizes: Sequence[Size], element: Type, body: Callable[[Builder, Sequence[Value]], Value]) -> Value:
     """Each element computed from its indices."""
     block = Block([INDEX] * len(sizes))
+    _, dynamic = split_sizes(sizes)
+    op = b.create("tensor.generate", dynamic, (RankedTensorType(extents(sizes), element),), regions=[Region([block])])
     with b.inside(block):
         b.create("tensor.yield", (body(b, block.args),))
-    _, dynamic = split_sizes(sizes)
-    return b.create("tensor.generate", dynamic, (RankedTensorType(extents(sizes), element),), regions=[Region([block])]).result
+    return op.result
 
 
 def splat(b: Builder, scalar: Value, sizes: Sequence[Size]) -> Value:
@@ -176,6 +176,6 @@ OPS: tuple[OpDefinition, ...] = (
     OpDefinition("tensor.reshape", ("source", "shape"), assembly="$source ( $shape ) attr-dict : functional-type", traits=_PURE),
     OpDefinition("tensor.pad", ("source", "low*", "high*"), regions=1, traits=_PURE),
     OpDefinition("tensor.generate", ("dynamicExtents*",), regions=1, traits=_PURE),
-    OpDefinition("tensor.splat", ("input", "dynamicSizes*"), assembly="$input [ $dynamicSizes ] attr-dict : type(results)", traits=_PURE),
+    OpDefinition("tensor.splat", ("input", "dynamicSizes*"), assembly="$input [? $dynamicSizes ]? attr-dict : type(results)", traits=_PURE),
     OpDefinition("tensor.yield", ("value",), results=0, assembly="$value attr-dict : type($value)", traits=frozenset({Trait.TERMINATOR})),
 )

@@ -1,0 +1,322 @@
+"""Calls of builtin operators: overload resolution, implicit conversions, defaults, and the nodes that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
+
+from ...ir.core import Value
+from ...ir.diagnostics import Note
+from ...ir.overloads import (
+    Conversion,
+    Default,
+    Failure,
+    Given,
+    Match,
+    Matched,
+    Operand,
+    OverloadError,
+    candidates,
+    conversion_to,
+    resolve,
+)
+from ...ir.script_types import (
+    COMPLEX,
+    DEVICE,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TENSOR,
+    BoolType,
+    ClassType,
+    DictType,
+    FloatType,
+    IntType,
+    ListType,
+    NumberType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
+from ...ir.source import Span
+from ...ir.subtyping import is_subtype
+from ..ast import BinaryOperator, ComparisonOperator
+from .state import FunctionState, is_poison, script_type
+
+BINARY: Final[dict[BinaryOperator, str]] = {
+    "+": "aten::add",
+    "-": "aten::sub",
+    "*": "aten::mul",
+    "/": "aten::div",
+    "//": "aten::floordiv",
+    "%": "aten::remainder",
+    "**": "aten::pow",
+    "@": "aten::matmul",
+    "&": "aten::__and__",
+    "|": "aten::__or__",
+    "^": "aten::__xor__",
+    "<<": "aten::__lshift__",
+    ">>": "aten::__rshift__",
+}
+
+COMPARISON: Final[dict[ComparisonOperator, str]] = {
+    "==": "aten::eq",
+    "!=": "aten::ne",
+    "<": "aten::lt",
+    "<=": "aten::le",
+    ">": "aten::gt",
+    ">=": "aten::ge",
+    "is": "aten::__is__",
+    "is not": "aten::__isnot__",
+    "in": "aten::__contains__",
+}
+
+_MIRRORED: Final = {
+    "aten::add": "aten::add",
+    "aten::mul": "aten::mul",
+    "aten::eq": "aten::eq",
+    "aten::ne": "aten::ne",
+    "aten::lt": "aten::gt",
+    "aten::le": "aten::ge",
+    "aten::gt": "aten::lt",
+    "aten::ge": "aten::le",
+}
+"""number OP tensor is tensor OP' number."""
+
+_NUMBERS: Final = (INT, FLOAT, COMPLEX)
+
+
+class Operators(FunctionState):
+    def call_operator(
+        self,
+        base: str,
+        positional: Sequence[Value],
+        keywords: Mapping[str, Value] | None = None,
+        *,
+        receiver: Value | None = None,
+        span: Span,
+        shown: str | None = None,
+        spans: Sequence[Span] = (),
+    ) -> Value:
+        """The result of a builtin operator; None as a value for those without one.
+
+        `shown` is the operator's name in messages, `spans` the places of the positional arguments.
+        """
+        named = dict(keywords or {})
+        everything = [*positional, *named.values(), *([receiver] if receiver is not None else [])]
+        if any(map(is_poison, everything)):
+            return self.poison(span)
+        if not named:
+            operands = [receiver, *positional] if receiver is not None else list(positional)
+            special = self._script_builtin(base, operands, span)
+            if special is not None:
+                return special
+        try:
+            match = resolve(
+                base,
+                [self._operand(v) for v in positional],
+                {name: self._operand(v) for name, v in named.items()},
+                None if receiver is None else self._operand(receiver),
+            )
+        except OverloadError as error:
+            self._no_variant(base, error, positional, named, receiver, span, shown, spans)
+        return self.emit_match(match, positional, named, receiver, span)
+
+    def _operand(self, value: Value) -> Operand:
+        return Operand(script_type(value), value in self.empty_lists)
+
+    def emit_match(
+        self, match: Match, positional: Sequence[Value], keywords: Mapping[str, Value], receiver: Value | None, span: Span
+    ) -> Value:
+        operands = self.match_operands(match, positional, keywords, receiver, span)
+        op = self.emit(match.schema.name, operands, match.returns, span=span)
+        if not op.results:
+            return self.constant(None, span)
+        if len(op.results) == 1:
+            return op.result
+        return self.one("prim::TupleConstruct", op.results, TupleType(match.returns), span=span)
+
+    def match_operands(
+        self, match: Match, positional: Sequence[Value], keywords: Mapping[str, Value], receiver: Value | None, span: Span
+    ) -> list[Value]:
+        """The operands in the schema's order, converted."""
+
+        def given(argument: Given) -> Value:
+            if isinstance(argument.source, int):
+                value = positional[argument.source]
+            elif argument.source == "self" and receiver is not None:
+                value = receiver
+            else:
+                value = keywords[argument.source]
+            return self.convert(argument.conversion, value, span)
+
+        def operand(argument: Matched) -> Value:
+            match argument:
+                case Given():
+                    return given(argument)
+                case Default():
+                    formal = argument.argument
+                    return self.constant(formal.default, span, formal.type)
+                case _:
+                    items = [given(item) for item in argument.items]
+                    return self.one("prim::ListConstruct", items, argument.type, span=span)
+
+        return [operand(argument) for argument in match.arguments]
+
+    # conversions
+
+    def convert(self, conversion: Conversion, value: Value, span: Span) -> Value:
+        match conversion.kind:
+            case "as_is":
+                return value
+            case "call":
+                op = value.defining_op("prim::Constant")
+                if conversion.operator == "aten::device" and op is not None and "value" in op.attributes:
+                    return self.constant(op.attributes["value"], span, DEVICE)
+                return self.one(conversion.operator, (value,), conversion.type, span=span)
+            case "repeat":
+                return self.one("prim::ListConstruct", [value] * conversion.count, conversion.type, span=span)
+            case "empty_list":
+                return self.one("prim::ListConstruct", (), conversion.type, span=span)
+            case "to_list" | "tuple":
+                parts = self.unpack_tuple(value, span)
+                items = [self.convert(c, p, span) for c, p in zip(conversion.elements, parts, strict=True)]
+                name = "prim::ListConstruct" if conversion.kind == "to_list" else "prim::TupleConstruct"
+                return self.one(name, items, conversion.type, span=span)
+
+    def unpack_tuple(self, value: Value, span: Span) -> list[Value]:
+        op = value.defining_op("prim::TupleConstruct")
+        if op is not None:
+            return list(op.operands)
+        type_ = script_type(value)
+        assert isinstance(type_, TupleType)
+        return list(self.emit("prim::TupleUnpack", (value,), type_.elements, span=span).results)
+
+    def to_type(self, value: Value, type_: ScriptType, span: Span) -> Value | None:
+        """`value` as a `type_` by the implicit conversions of assignments and calls; None where there is none."""
+        conversion = conversion_to(type_, self._operand(value))
+        if not is_subtype(conversion.type, type_):
+            return None
+        return self.convert(conversion, value, span)
+
+    def widened(self, value: Value, type_: ScriptType, span: Span) -> Value:
+        """The same value under a wider static type, `None` as an `Optional[int]`."""
+        if script_type(value) == type_ or isinstance(value.type, PoisonType):
+            return value
+        op = value.defining_op("prim::Constant")
+        if value.type == NONE and op is not None:
+            return self.constant(None, span, type_)
+        return self.one("prim::unchecked_cast", (value,), type_, span=span)
+
+    def to_bool(self, value: Value, span: Span) -> Value:
+        """The truth value, as conditions take it."""
+        match script_type(value):
+            case BoolType() | PoisonType():
+                return value
+            case IntType() | FloatType() | TensorType():
+                return self.call_operator("aten::Bool", [value], span=span)
+            case NumberType():
+                as_float = self.call_operator("aten::Float", [value], span=span)
+                return self.call_operator("aten::Bool", [as_float], span=span)
+            case ListType() | DictType() | StrType():
+                length = self.call_operator("aten::len", [value], span=span)
+                return self.call_operator("aten::gt", [length, self.constant(0, span)], span=span)
+            case OptionalType() as type_:
+                self.fault(
+                    span,
+                    f"a value of type {type_.annotation} has no truth value",
+                    label=f"this is {type_.annotation}",
+                    help="say what is meant: `x is not None`, or the value itself after that check",
+                )
+            case type_:
+                self.fault(span, f"a value of type {type_.annotation} has no truth value")
+
+    # operators that PyTorch defines in TorchScript itself
+
+    def _script_builtin(self, base: str, operands: Sequence[Value], span: Span) -> Value | None:
+        if len(operands) != 2:
+            return None
+        left, right = operands
+        left_type, right_type = script_type(left), script_type(right)
+        if left_type in _NUMBERS and isinstance(right_type, TensorType):
+            return self._number_and_tensor(base, left, right, span)
+        if base == "aten::floordiv" and isinstance(left_type, TensorType) and right_type in (*_NUMBERS, TENSOR):
+            return self.call_operator("aten::floor_divide", [left, right], span=span)
+        if base == "aten::__contains__" and left_type == STR and right_type == STR:
+            length = self.call_operator("aten::len", [left], span=span)
+            found = self.call_operator("aten::find", [left, right, self.constant(0, span), length], span=span)
+            return self.call_operator("aten::ne", [found, self.constant(-1, span)], span=span)
+        return None
+
+    def _number_and_tensor(self, base: str, number: Value, tensor: Value, span: Span) -> Value | None:
+        if base in _MIRRORED:
+            return self.call_operator(_MIRRORED[base], [tensor, number], span=span)
+        if base == "aten::sub":
+            negative = self.call_operator("aten::neg", [tensor], span=span)
+            return self.call_operator("aten::add", [negative, number], span=span)
+        if base == "aten::div":
+            reciprocal = self.call_operator("aten::reciprocal", [tensor], span=span)
+            return self.call_operator("aten::mul", [reciprocal, number], span=span)
+        return None
+
+    # errors
+
+    def _no_variant(
+        self,
+        base: str,
+        error: OverloadError,
+        positional: Sequence[Value],
+        keywords: Mapping[str, Value],
+        receiver: Value | None,
+        span: Span,
+        shown: str | None,
+        spans: Sequence[Span],
+    ) -> NoReturn:
+        shown = shown or base.replace("aten::", "torch.")
+        actual = [script_type(v) for v in positional]
+        found = ", ".join([t.annotation for t in actual] + [f"{n}: {script_type(v).annotation}" for n, v in keywords.items()])
+        on = "" if receiver is None else f" on a {script_type(receiver).annotation}"
+        likely = _likely(error.failures)
+        advice = _advice([*actual, *[script_type(v) for v in keywords.values()]])
+        where = span
+        label = ""
+        if len(likely) == 1:
+            message = f"arguments for call of `{shown}` are not valid: {likely[0].reason}"
+            source = likely[0].source
+            if isinstance(source, int) and source < len(spans):
+                where, label = spans[source], f"this is {actual[source].annotation}" if source < len(actual) else ""
+        else:
+            message = f"arguments for call of `{shown}` are not valid: no variant takes ({found}){on}"
+        notes = [Note(f"{f.schema}: {f.reason}" if len(likely) > 1 else str(f.schema)) for f in likely[:_SHOWN]]
+        if len(likely) > _SHOWN:
+            notes.append(Note(f"and {len(likely) - _SHOWN} more"))
+        self.fault(where, message, label=label, help=advice, notes=notes)
+
+    def exists(self, base: str) -> bool:
+        return bool(candidates(base))
+
+
+_SHOWN: Final = 8
+
+
+def _likely(failures: Sequence[Failure]) -> list[Failure]:
+    """Candidates worth showing: without `out=` forms, and without those whose first argument already does not fit."""
+    plain = [f for f in failures if not any(a.is_written and a.keyword_only for a in f.schema.arguments)] or list(failures)
+    later = [f for f in plain if f.source not in (0, "self")]
+    return later or plain
+
+
+def _advice(types: Sequence[ScriptType]) -> str | None:
+    for type_ in types:
+        if isinstance(type_, OptionalType):
+            return f"a value of type {type_.annotation} may be None: check it with `is not None` first (in a local variable)"
+        if isinstance(type_, UnionType):
+            return f"a value of type {type_.annotation} can be used once `isinstance` has told which type it is"
+        if isinstance(type_, ClassType):
+            return None
+    return None

@@ -1,0 +1,283 @@
+"""What every part of the compilation of one function shares: where code goes, the names in sight, and errors.
+
+The function emitter is built in layers, one file each; a layer knows those below it: state, operators, conditions,
+subscripts, attributes, calls, expressions, loops, statements. Methods that a lower layer needs of a higher one are
+declared here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, cast
+
+from ...ir.attributes import Attribute
+from ...ir.builder import Builder
+from ...ir.core import Block, OpResult, Operation, Region, Value
+from ...ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
+from ...ir.schema import Schema
+from ...ir.script_types import (
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    NONE,
+    POISON,
+    STR,
+    ClassType,
+    ListType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+    TupleType,
+)
+from ...ir.source import Span
+from .. import ast
+from ..values import ClassValue, FunctionValue, ModuleInstance, Scope
+from .annotations import Annotations
+from .frames import Frame
+from .meanings import Group, Host, Meaning, describe
+
+
+class Fault(Exception):
+    """An error in the program; ends the checking of the expression or statement in which it is found."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
+        super().__init__(diagnostic.message)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledFunction:
+    """A compiled function: its symbol, its parameters (with `self`) and the type it returns."""
+
+    symbol: str
+    schema: Schema
+    result: ScriptType
+
+
+@dataclass(eq=False)
+class ClassInfo:
+    """What a module's ClassType stands for: one instance of it, and attributes that could not get a type, with the reason."""
+
+    type: ClassType
+    instance: ModuleInstance
+    unusable: dict[str, str]
+
+    @property
+    def cls(self) -> ClassValue:
+        return self.instance.cls
+
+
+class Unit(Protocol):
+    """A compilation, seen from one of its functions."""
+
+    diagnostics: Diagnostics
+    annotations: Annotations
+
+    def function(self, function: FunctionValue, span: Span) -> CompiledFunction: ...
+
+    def method(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction: ...
+
+    def class_info(self, type_: ClassType) -> ClassInfo: ...
+
+    def attribute(self, value: Any, name: str, span: Span | None) -> Any:
+        """`value.name` of a host value; MISSING where there is none."""
+        ...
+
+    def evaluate(self, node: ast.Expr, scope: Scope) -> Any:
+        """The host value of a constant expression."""
+        ...
+
+    def prelude(self, module: str, name: str) -> FunctionValue | None:
+        """A function of the prelude: `functional`, `relu`."""
+        ...
+
+    def prelude_names(self, module: str) -> Sequence[str]: ...
+
+
+def short_name(class_type: ClassType) -> str:
+    """The name of a class without the module it is in."""
+    return class_type.name.rpartition(".")[2]
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+class FunctionState(ABC):
+    def __init__(self, unit: Unit, scope: Scope, block: Block) -> None:
+        self.unit = unit
+        self.scope = scope
+        self.entry = block
+        self.b = Builder(block)
+        self.frame = Frame(None)
+        self.empty_lists: set[Value] = set()
+        """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
+        self._pool: dict[tuple[ScriptType, str], Value] = {}
+        self._pool_end: Operation | None = None
+
+    # what higher layers do
+
+    @abstractmethod
+    def meaning(self, node: ast.Expr, hint: ScriptType | None = None) -> Meaning:
+        """What an expression means; an error in it is reported, and its meaning is poison then."""
+
+    # errors
+
+    def fault(
+        self, span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()
+    ) -> NoReturn:
+        raise Fault(Diagnostic(message, span, label, tuple(notes), help))
+
+    def error(
+        self, span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()
+    ) -> None:
+        self.unit.diagnostics.error(span, message, label=label, help=help, notes=notes)
+
+    def report(self, fault: Fault | CompileError) -> None:
+        items = (fault.diagnostic,) if isinstance(fault, Fault) else fault.diagnostics
+        for item in items:
+            if item not in self.unit.diagnostics.items:
+                self.unit.diagnostics.items.append(item)
+
+    def poison(self, span: Span | None = None) -> Value:
+        return self.one("prim::Uninitialized", (), POISON, span=span)
+
+    # code
+
+    def emit(
+        self,
+        name: str,
+        operands: Sequence[Value] = (),
+        types: Sequence[ScriptType] = (),
+        attributes: Mapping[str, Attribute] | None = None,
+        regions: Sequence[Region] = (),
+        *,
+        span: Span | None,
+    ) -> Operation:
+        return self.b.insert(Operation(name, operands, types, attributes, regions, span or self.b.span))
+
+    def one(
+        self,
+        name: str,
+        operands: Sequence[Value],
+        type_: ScriptType,
+        attributes: Mapping[str, Attribute] | None = None,
+        *,
+        span: Span | None,
+    ) -> Value:
+        return self.emit(name, operands, (type_,), attributes, span=span).result
+
+    @contextmanager
+    def inside(self, block: Block, frame: Frame) -> Generator[None]:
+        """Code goes to the end of `block`, names to `frame`."""
+        saved = self.frame
+        self.frame = frame
+        try:
+            with self.b.inside(block):
+                yield
+        finally:
+            self.frame = saved
+
+    def constant(self, value: Any, span: Span | None = None, type_: ScriptType | None = None) -> Value:
+        """A constant. Constants stand at the top of the function, each once; lists are made where they are used."""
+        if isinstance(value, list | tuple):
+            return self._sequence(cast(Sequence[Any], value), span, type_)
+        kind = constant_type(value) if type_ is None or isinstance(type_, OptionalType) else type_
+        if value is None and type_ is not None:
+            kind = type_
+        key = (kind, repr(value))
+        if key not in self._pool:
+            attributes: dict[str, Attribute] = {} if value is None else {"value": value}
+            op = Operation("prim::Constant", (), (kind,), attributes, span=span or self.b.span)
+            self.entry.insert_before(op, self._pool_end.next if self._pool_end is not None else self.entry.first)
+            self._pool_end = op
+            self._pool[key] = op.result
+        return self._pool[key]
+
+    def _sequence(self, value: Sequence[Any], span: Span | None, type_: ScriptType | None) -> Value:
+        if isinstance(type_, OptionalType):
+            type_ = type_.element
+        element = type_.element if isinstance(type_, ListType) else None
+        items = [self.constant(v, span, element) for v in value]
+        if element is not None:
+            return self.one("prim::ListConstruct", items, ListType(element), span=span)
+        types = tuple(script_type(i) for i in items)
+        return self.one("prim::TupleConstruct", items, TupleType(types), span=span)
+
+    # values
+
+    def as_value(self, meaning: Meaning, span: Span) -> Value:
+        """The value that a meaning stands for; a fault if it is none."""
+        match meaning:
+            case Value():
+                return meaning
+            case Group():
+                values = [self.as_value(e, span) for e in meaning.elements]
+                types = tuple(script_type(v) for v in values)
+                return self.one("prim::TupleConstruct", values, TupleType(types), span=span)
+            case Host(value=bool() | int() | float() | complex() | str() as value):
+                self.fault(
+                    span,
+                    f"the Python value of type `{type(value).__name__}` cannot be used as a value",
+                    label="a global variable",
+                    help="pass it as a parameter, or make it an attribute of a module",
+                )
+            case _:
+                self.fault(span, f"{describe(meaning)} cannot be used as a value")
+
+    def value(self, node: ast.Expr, hint: ScriptType | None = None) -> Value:
+        """The value of an expression; poison after an error."""
+        meaning = self.meaning(node, hint)
+        if isinstance(meaning, Value):
+            return meaning
+        try:
+            result = self.as_value(meaning, node.span)
+        except Fault as fault:
+            self.report(fault)
+            result = self.poison(node.span)
+        node.type = script_type(result)
+        return result
+
+    def name_value(self, value: Value, name: str) -> None:
+        """Gives a value the name of the variable that it is assigned to, if it has none."""
+        op = value.defining_op()
+        if isinstance(value, OpResult) and value.name is None and op is not None and op.name != "prim::Constant":
+            if name != "_" and op.parent is self.b.block:
+                value.name = name
+
+    def did_you_mean(self, word: str, known: Sequence[str]) -> str | None:
+        close = difflib.get_close_matches(word, [k for k in known if k != word], 1, 0.7)
+        return f"did you mean `{close[0]}`?" if close else None
+
+
+def script_type(value: Value) -> ScriptType:
+    """The TorchScript type of a value of this stage."""
+    assert isinstance(value.type, ScriptType)
+    return value.type
+
+
+def is_poison(value: Value) -> bool:
+    return isinstance(value.type, PoisonType)
+
+
+def constant_type(value: Any) -> ScriptType:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return BOOL
+        case int():
+            return INT
+        case float():
+            return FLOAT
+        case complex():
+            return COMPLEX
+        case str():
+            return STR
+        case _:
+            raise AssertionError(f"no constant: {value!r}")

@@ -1,0 +1,1674 @@
+# Composite operators of PyTorch as TorchScript functions: data for our own parser, never imported.
+#
+# `aten::name.Overload` is the function `name__Overload`, `aten::name` is `name`. Parameters stand in the order of the
+# schema, keyword-only ones too (callers pass all of them); `ScalarType`, `Layout`, ... are ints, `Scalar` is `number`.
+# Names with `_h_` in front are helpers. Written like the definition: the general passes make it fast.
+# Half types are computed in float32 and rounded once at the end, as PyTorch does.
+
+import torch
+from torch import Tensor
+from typing import List, Optional, Tuple
+
+
+def _h_wide(x: Tensor) -> Tensor:
+    if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
+        return x.to(torch.float32)
+    return x
+
+
+def _h_narrow(x: Tensor, dtype: int) -> Tensor:
+    if x.dtype != dtype:
+        return x.to(dtype)
+    return x
+
+
+def _h_floating(x: Tensor) -> Tensor:
+    # integers and bool as the default float type
+    if x.is_floating_point() or x.is_complex():
+        return x
+    return x.to(torch.float32)
+
+
+def _h_all_dims(x: Tensor, dim: Optional[List[int]]) -> List[int]:
+    if dim is not None:
+        if len(dim) > 0:
+            return dim
+    dims: List[int] = []
+    for i in range(x.dim()):
+        dims.append(i)
+    return dims
+
+
+def _h_count(x: Tensor, dims: List[int]) -> int:
+    count = 1
+    if x.dim() > 0:
+        for d in dims:
+            count = count * x.size(d)
+    return count
+
+
+def _h_per_channel(p: Tensor, rank: int) -> Tensor:
+    # [C] -> [C, 1, 1, ...], to stand at dimension 1 of a tensor of that rank
+    for _ in range(rank - 2):
+        p = p.unsqueeze(-1)
+    return p
+
+
+def _h_reduce(loss: Tensor, reduction: int) -> Tensor:
+    if reduction == 1:
+        return loss.mean()
+    if reduction == 2:
+        return loss.sum()
+    return loss
+
+
+# softmax
+
+
+def _h_softmax(x: Tensor, dim: int) -> Tensor:
+    e = torch.exp(x - torch.amax(x, [dim], True))
+    return e / torch.sum(e, [dim], True)
+
+
+def _h_log_softmax(x: Tensor, dim: int) -> Tensor:
+    shifted = x - torch.amax(x, [dim], True)
+    return shifted - torch.log(torch.sum(torch.exp(shifted), [dim], True))
+
+
+def _h_need_floating(x: Tensor, kernel: str):
+    if not x.is_floating_point():
+        raise RuntimeError("\"" + kernel + "\" not implemented for an integer type")
+
+
+def softmax__int(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    _h_need_floating(x, "softmax_lastdim_kernel_impl")
+    return _h_narrow(_h_softmax(_h_wide(x), dim), x.dtype)
+
+
+def log_softmax__int(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    _h_need_floating(x, "log_softmax_lastdim_kernel_impl")
+    return _h_narrow(_h_log_softmax(_h_wide(x), dim), x.dtype)
+
+
+def _softmax(self: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    result = _h_softmax(_h_wide(self), dim)
+    return result if half_to_float else _h_narrow(result, self.dtype)
+
+
+def _log_softmax(self: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    result = _h_log_softmax(_h_wide(self), dim)
+    return result if half_to_float else _h_narrow(result, self.dtype)
+
+
+def logsumexp(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
+    x = _h_wide(_h_floating(self))
+    top = torch.amax(x, dim, True)
+    shift = torch.where(torch.isinf(top), torch.zeros_like(top), top)
+    total = torch.log(torch.sum(torch.exp(x - shift), dim, True)) + shift
+    if not keepdim:
+        dims = _h_all_dims(x, dim)
+        total = total.squeeze(dims)
+    return _h_narrow(total, _h_floating(self).dtype)
+
+
+# variance
+
+
+def _h_var_mean(self: Tensor, dim: Optional[List[int]], correction: float, keepdim: bool) -> Tuple[Tensor, Tensor]:
+    if not self.is_floating_point():
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    x = _h_wide(self)
+    dims = _h_all_dims(x, dim)
+    count = float(_h_count(x, dims))
+    mean = torch.sum(x, dims, True) / count
+    centred = x - mean
+    squares = torch.sum(centred * centred, dims, keepdim)
+    var = squares / max(count - correction, 0.0)
+    if not keepdim:
+        mean = mean.squeeze(dims)
+    return var, mean
+
+
+def _h_correction(correction: Optional[number]) -> float:
+    if correction is None:
+        return 1.0
+    return float(correction)
+
+
+def var(self: Tensor, unbiased: bool) -> Tensor:
+    return _h_narrow(_h_var_mean(self, None, float(unbiased), False)[0], self.dtype)
+
+
+def var__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdim: bool) -> Tensor:
+    return _h_narrow(_h_var_mean(self, dim, float(unbiased), keepdim)[0], self.dtype)
+
+
+def var__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tensor:
+    return _h_narrow(_h_var_mean(self, dim, _h_correction(correction), keepdim)[0], self.dtype)
+
+
+def std(self: Tensor, unbiased: bool) -> Tensor:
+    return _h_narrow(torch.sqrt(_h_var_mean(self, None, float(unbiased), False)[0]), self.dtype)
+
+
+def std__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdim: bool) -> Tensor:
+    return _h_narrow(torch.sqrt(_h_var_mean(self, dim, float(unbiased), keepdim)[0]), self.dtype)
+
+
+def std__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tensor:
+    return _h_narrow(torch.sqrt(_h_var_mean(self, dim, _h_correction(correction), keepdim)[0]), self.dtype)
+
+
+def var_mean(self: Tensor, unbiased: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, None, float(unbiased), False)
+    return _h_narrow(v, self.dtype), _h_narrow(m, self.dtype)
+
+
+def var_mean__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdim: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, dim, float(unbiased), keepdim)
+    return _h_narrow(v, self.dtype), _h_narrow(m, self.dtype)
+
+
+def var_mean__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, dim, _h_correction(correction), keepdim)
+    return _h_narrow(v, self.dtype), _h_narrow(m, self.dtype)
+
+
+def std_mean(self: Tensor, unbiased: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, None, float(unbiased), False)
+    return _h_narrow(torch.sqrt(v), self.dtype), _h_narrow(m, self.dtype)
+
+
+def std_mean__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdim: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, dim, float(unbiased), keepdim)
+    return _h_narrow(torch.sqrt(v), self.dtype), _h_narrow(m, self.dtype)
+
+
+def std_mean__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tuple[Tensor, Tensor]:
+    v, m = _h_var_mean(self, dim, _h_correction(correction), keepdim)
+    return _h_narrow(torch.sqrt(v), self.dtype), _h_narrow(m, self.dtype)
+
+
+# norms of vectors
+
+
+def _h_norm(x: Tensor, p: float, dims: List[int], keepdim: bool) -> Tensor:
+    if p == 2.0:
+        return torch.sqrt(torch.sum(x * x, dims, keepdim))
+    if p == 1.0:
+        return torch.sum(torch.abs(x), dims, keepdim)
+    if p == float("inf"):
+        return torch.amax(torch.abs(x), dims, keepdim)
+    if p == float("-inf"):
+        return torch.amin(torch.abs(x), dims, keepdim)
+    if p == 0.0:
+        return torch.sum(torch.ne(x, 0), dims, keepdim).to(x.dtype)
+    return torch.pow(torch.sum(torch.pow(torch.abs(x), p), dims, keepdim), 1.0 / p)
+
+
+def _h_norm_as(x: Tensor, p: Optional[number], dim: Optional[List[int]], keepdim: bool) -> Tensor:
+    if not x.is_floating_point():
+        raise RuntimeError("norm(): input must be a floating point or complex tensor")
+    order = 2.0 if p is None else float(p)
+    return _h_narrow(_h_norm(_h_wide(x), order, _h_all_dims(x, dim), keepdim), x.dtype)
+
+
+def norm__Scalar(self: Tensor, p: number) -> Tensor:
+    return _h_norm_as(self, p, None, False)
+
+
+def norm__ScalarOpt_dtype(self: Tensor, p: Optional[number], dtype: int) -> Tensor:
+    return _h_norm_as(self.to(dtype), p, None, False)
+
+
+def norm__ScalarOpt_dim(self: Tensor, p: Optional[number], dim: List[int], keepdim: bool) -> Tensor:
+    return _h_norm_as(self, p, dim, keepdim)
+
+
+def norm__ScalarOpt_dim_dtype(self: Tensor, p: Optional[number], dim: List[int], keepdim: bool, dtype: int) -> Tensor:
+    return _h_norm_as(self.to(dtype), p, dim, keepdim)
+
+
+def frobenius_norm__dim(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
+    return _h_norm_as(self, 2.0, dim, keepdim)
+
+
+def linalg_vector_norm(self: Tensor, ord: number, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    return _h_norm_as(x, ord, dim, keepdim)
+
+
+def linalg_norm(self: Tensor, ord: Optional[number], dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    if ord is not None:
+        matrix = x.dim() == 2
+        if dim is not None:
+            matrix = len(dim) == 2
+        if matrix:
+            raise RuntimeError("linalg.norm(): matrix norms with an order are not supported")
+    return _h_norm_as(x, ord, dim, keepdim)
+
+
+def dist(self: Tensor, other: Tensor, p: number) -> Tensor:
+    return _h_norm_as(self - other, p, None, False)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float, eps: float, keepdim: bool) -> Tensor:
+    return _h_norm_as(x1 - x2 + eps, p, [-1], keepdim)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
+    n1 = torch.clamp_min(_h_norm_as(x1, 2.0, [dim], True), eps)
+    n2 = torch.clamp_min(_h_norm_as(x2, 2.0, [dim], True), eps)
+    return torch.sum((x1 / n1) * (x2 / n2), [dim])
+
+
+def cdist(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:
+    return _h_norm_as(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, [-1], False)
+
+
+# normalisation layers
+
+
+def native_layer_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    n = len(normalized_shape)
+    if n > input.dim():
+        raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+    dims: List[int] = []
+    for i in range(n):
+        if input.size(i - n) != normalized_shape[i]:
+            raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+        dims.append(i - n)
+    x = _h_wide(input)
+    mean = torch.mean(x, dims, True)
+    centred = x - mean
+    rstd = torch.rsqrt(torch.mean(centred * centred, dims, True) + eps)
+    result = centred * rstd
+    if weight is not None:
+        result = result * weight
+    if bias is not None:
+        result = result + bias
+    return _h_narrow(result, input.dtype), mean, rstd
+
+
+def layer_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float, cudnn_enable: bool) -> Tensor:
+    return native_layer_norm(input, normalized_shape, weight, bias, eps)[0]
+
+
+def rms_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], eps: Optional[float]) -> Tensor:
+    n = len(normalized_shape)
+    dims: List[int] = []
+    for i in range(n):
+        if input.size(i - n) != normalized_shape[i]:
+            raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+        dims.append(i - n)
+    x = _h_wide(input)
+    e = 1.1920928955078125e-07
+    if eps is not None:
+        e = eps
+    else:
+        if x.dtype == torch.float64:
+            e = 2.220446049250313e-16
+    result = x * torch.rsqrt(torch.mean(x * x, dims, True) + e)
+    if weight is not None:
+        result = result * weight
+    return _h_narrow(result, input.dtype)
+
+
+def _h_scale_shift(x: Tensor, mean: Tensor, rstd: Tensor, weight: Optional[Tensor], bias: Optional[Tensor]) -> Tensor:
+    # x * scale + shift, per channel: both are constants where the statistics are
+    scale = rstd
+    if weight is not None:
+        scale = rstd * weight
+    shift = -mean * scale
+    if bias is not None:
+        shift = bias + shift
+    return x * _h_per_channel(scale, x.dim()) + _h_per_channel(shift, x.dim())
+
+
+def _h_batch_statistics(x: Tensor) -> Tuple[Tensor, Tensor, int]:
+    # mean and biased variance of each channel (dimension 1)
+    dims: List[int] = []
+    for i in range(x.dim()):
+        if i != 1:
+            dims.append(i)
+    mean = torch.mean(x, dims, True)
+    centred = x - mean
+    var = torch.mean(centred * centred, dims)
+    return mean.squeeze(dims), var, _h_count(x, dims)
+
+
+def native_batch_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], training: bool, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    x = _h_wide(input)
+    if training:
+        mean, var, count = _h_batch_statistics(x)
+        if running_mean is not None:
+            running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
+        if running_var is not None:
+            unbiased = var * (float(count) / float(count - 1))
+            running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
+        rstd = torch.rsqrt(var + eps)
+        result = _h_scale_shift(x, mean, rstd, weight, bias)
+        return _h_narrow(result, input.dtype), mean, rstd
+    else:
+        assert running_mean is not None and running_var is not None, "running_mean must be defined in evaluation mode"
+        rstd = torch.rsqrt(_h_wide(running_var) + eps)
+        result = _h_scale_shift(x, _h_wide(running_mean), rstd, weight, bias)
+        return _h_narrow(result, input.dtype), x.new_zeros([0]), x.new_zeros([0])
+
+
+def batch_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], training: bool, momentum: float, eps: float, cudnn_enabled: bool) -> Tensor:
+    return native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
+
+
+def _native_batch_norm_legit_no_training(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Tensor, running_var: Tensor, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    return native_batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+
+
+def _native_batch_norm_legit__no_stats(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], training: bool, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    return native_batch_norm(input, weight, bias, None, None, True, momentum, eps)
+
+
+def _h_group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    x = _h_wide(input)
+    grouped = x.reshape([x.size(0), num_groups, -1])
+    mean = torch.mean(grouped, [2], True)
+    centred = grouped - mean
+    rstd = torch.rsqrt(torch.mean(centred * centred, [2], True) + eps)
+    result = (centred * rstd).reshape(x.size())
+    if weight is not None:
+        result = result * _h_per_channel(weight, x.dim())
+    if bias is not None:
+        result = result + _h_per_channel(bias, x.dim())
+    return _h_narrow(result, input.dtype), mean.squeeze(2), rstd.squeeze(2)
+
+
+def group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float, cudnn_enabled: bool) -> Tensor:
+    if input.size(1) % num_groups != 0:
+        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, but got input of shape {} and num_groups={}".format(input.size(), num_groups))
+    return _h_group_norm(input, num_groups, weight, bias, eps)[0]
+
+
+def native_group_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], N: int, C: int, HxW: int, group: int, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+    return _h_group_norm(input, group, weight, bias, eps)
+
+
+def instance_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool) -> Tensor:
+    if use_input_stats:
+        if running_mean is not None and running_var is not None:
+            x = _h_wide(input).reshape([input.size(0), input.size(1), -1])
+            v, m = _h_var_mean(x, [2], 1.0, False)
+            running_mean.copy_(running_mean * (1 - momentum) + m.mean([0]) * momentum)
+            running_var.copy_(running_var * (1 - momentum) + v.mean([0]) * momentum)
+        return _h_group_norm(input, input.size(1), weight, bias, eps)[0]
+    return native_batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)[0]
+
+
+def _weight_norm(v: Tensor, g: Tensor, dim: int) -> Tensor:
+    dims: List[int] = []
+    for i in range(v.dim()):
+        if i != dim:
+            dims.append(i)
+    return v * (g / _h_norm_as(v, 2.0, dims, True))
+
+
+# random layers: the identity unless training
+
+
+def dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    if not train or p == 0.0:
+        return input
+    if p == 1.0:
+        return input * 0
+    return input * (torch.rand_like(input) >= p) / (1.0 - p)
+
+
+def native_dropout(input: Tensor, p: float, train: Optional[bool]) -> Tuple[Tensor, Tensor]:
+    on = True
+    if train is not None:
+        on = train
+    if not on or p == 0.0:
+        return input, torch.ones_like(input, dtype=torch.bool)
+    mask = torch.rand_like(input) >= p
+    return input * mask / (1.0 - p), mask
+
+
+def _h_feature_noise(input: Tensor) -> Tensor:
+    shape: List[int] = []
+    for i in range(input.dim()):
+        shape.append(input.size(i) if i < 2 else 1)
+    return torch.rand(shape, dtype=input.dtype)
+
+
+def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    if not train or p == 0.0:
+        return input
+    if p == 1.0:
+        return input * 0
+    return input * (_h_feature_noise(input) >= p) / (1.0 - p)
+
+
+def _h_alpha_dropout(input: Tensor, keep: Tensor, p: float) -> Tensor:
+    alpha = 1.7580993408473766
+    a = 1.0 / ((alpha * alpha * p + 1.0) * (1.0 - p)) ** 0.5
+    kept = keep.to(input.dtype)
+    return input * kept * a + (kept - 1.0) * (alpha * a) + alpha * a * p
+
+
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    if not train or p == 0.0:
+        return input
+    if p == 1.0:
+        return input * 0
+    return _h_alpha_dropout(input, torch.rand_like(input) >= p, p)
+
+
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    if not train or p == 0.0:
+        return input
+    if p == 1.0:
+        return input * 0
+    return _h_alpha_dropout(input, _h_feature_noise(input) >= p, p)
+
+
+# activations
+
+
+def relu6(self: Tensor) -> Tensor:
+    return torch.clamp(self, 0, 6)
+
+
+def selu(self: Tensor) -> Tensor:
+    return torch.elu(self, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1)
+
+
+def celu(self: Tensor, alpha: number) -> Tensor:
+    return torch.elu(self, alpha, 1.0, 1.0 / float(alpha))
+
+
+def glu(self: Tensor, dim: int) -> Tensor:
+    n = self.size(dim)
+    if n % 2 != 0:
+        raise RuntimeError("Halving dimension must be even, but dimension {} is size {}".format(dim, n))
+    return self.narrow(dim, 0, n // 2) * torch.sigmoid(self.narrow(dim, n // 2, n // 2))
+
+
+def log_sigmoid(self: Tensor) -> Tensor:
+    # min(x, 0) - log1p(exp(-|x|)): no overflow on either side
+    x = _h_wide(self)
+    return _h_narrow(torch.clamp(x, max=0) - torch.log1p(torch.exp(-torch.abs(x))), self.dtype)
+
+
+def prelu(self: Tensor, weight: Tensor) -> Tensor:
+    if weight.numel() == 1:
+        w = weight.reshape([])
+    else:
+        w = _h_per_channel(weight, self.dim())
+    return torch.where(self > 0, self, w * self)
+
+
+def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator: Optional[Generator]) -> Tensor:
+    if training:
+        noise = torch.rand_like(self) * (float(upper) - float(lower)) + float(lower)
+        return torch.where(self <= 0, self * noise, self)
+    return torch.where(self <= 0, self * ((float(lower) + float(upper)) / 2.0), self)
+
+
+# losses
+
+
+def mse_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
+    d = self - target
+    return _h_reduce(d * d, reduction)
+
+
+def l1_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
+    return _h_reduce(torch.abs(self - target), reduction)
+
+
+def smooth_l1_loss(self: Tensor, target: Tensor, reduction: int, beta: float) -> Tensor:
+    if beta < 0.0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    d = torch.abs(self - target)
+    if beta == 0.0:
+        return _h_reduce(d, reduction)
+    return _h_reduce(torch.where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction)
+
+
+def huber_loss(self: Tensor, target: Tensor, reduction: int, delta: float) -> Tensor:
+    if delta <= 0.0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    d = torch.abs(self - target)
+    return _h_reduce(torch.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), reduction)
+
+
+def soft_margin_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
+    return _h_reduce(torch.log1p(torch.exp(-target * self)), reduction)
+
+
+def binary_cross_entropy(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int) -> Tensor:
+    # logarithms are cut off at -100, as in PyTorch
+    loss = (target - 1) * torch.clamp_min(torch.log1p(-self), -100) - target * torch.clamp_min(torch.log(self), -100)
+    if weight is not None:
+        loss = loss * weight
+    return _h_reduce(loss, reduction)
+
+
+def binary_cross_entropy_with_logits(self: Tensor, target: Tensor, weight: Optional[Tensor], pos_weight: Optional[Tensor], reduction: int) -> Tensor:
+    if pos_weight is not None:
+        log_weight = (pos_weight - 1) * target + 1
+        loss = (1 - target) * self - log_weight * log_sigmoid(self)
+    else:
+        loss = (1 - target) * self - log_sigmoid(self)
+    if weight is not None:
+        loss = loss * weight
+    return _h_reduce(loss, reduction)
+
+
+def kl_div(self: Tensor, target: Tensor, reduction: int, log_target: bool) -> Tensor:
+    if log_target:
+        loss = torch.exp(target) * (target - self)
+    else:
+        log = torch.log(torch.where(target > 0, target, torch.ones_like(target)))
+        loss = torch.where(target > 0, target * log, torch.where(target == 0, torch.zeros_like(target), target * float("nan"))) - target * self
+    return _h_reduce(loss, reduction)
+
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
+    if log_input:
+        loss = torch.exp(input) - target * input
+    else:
+        loss = input - target * torch.log(input + eps)
+    if full:
+        stirling = target * torch.log(target) - target + 0.5 * torch.log(target * 6.283185307179586)
+        loss = loss + torch.where(target > 1, stirling, torch.zeros_like(stirling))
+    return _h_reduce(loss, reduction)
+
+
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float, reduction: int) -> Tensor:
+    dim = input1.dim() - 1
+    product = torch.sum(input1 * input2, [dim])
+    square1 = torch.sum(input1 * input1, [dim]) + 9.999999960041972e-13
+    square2 = torch.sum(input2 * input2, [dim]) + 9.999999960041972e-13
+    cos = product / torch.sqrt(square1 * square2)
+    zeros = torch.zeros_like(cos)
+    loss = torch.where(target == 1, 1 - cos, zeros) + torch.where(target == -1, torch.clamp_min(cos - margin, 0), zeros)
+    return _h_reduce(loss, reduction)
+
+
+def hinge_embedding_loss(self: Tensor, target: Tensor, margin: float, reduction: int) -> Tensor:
+    zeros = torch.zeros_like(self)
+    loss = torch.where(target != 1, torch.clamp_min(margin - self, 0), zeros) + torch.where(target != -1, self, zeros)
+    return _h_reduce(loss, reduction)
+
+
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float, reduction: int) -> Tensor:
+    return _h_reduce(torch.clamp_min(-target * (input1 - input2) + margin, 0), reduction)
+
+
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, p: float, eps: float, swap: bool, reduction: int) -> Tensor:
+    near = pairwise_distance(anchor, positive, p, eps, False)
+    far = pairwise_distance(anchor, negative, p, eps, False)
+    if swap:
+        far = torch.minimum(far, pairwise_distance(positive, negative, p, eps, False))
+    return _h_reduce(torch.clamp_min(margin + near - far, 0), reduction)
+
+
+def multi_margin_loss(self: Tensor, target: Tensor, p: number, margin: number, weight: Optional[Tensor], reduction: int) -> Tensor:
+    x = self if self.dim() == 2 else self.unsqueeze(0)
+    y = target if target.dim() == 1 else target.unsqueeze(0)
+    index = y.unsqueeze(1)
+    terms = torch.clamp_min(x - torch.gather(x, 1, index) + margin, 0)
+    if float(p) == 2.0:
+        terms = terms * terms
+    if weight is not None:
+        terms = terms * weight[y].unsqueeze(1)
+    other = torch.arange(x.size(1)).unsqueeze(0) != index
+    loss = torch.sum(torch.where(other, terms, torch.zeros_like(terms)), [1]) / float(x.size(1))
+    if self.dim() < 2:
+        loss = loss.squeeze(0)
+    return _h_reduce(loss, reduction)
+
+
+def _h_nll(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+    # self [N, C, ...], target [N, ...]: minus the chosen class, and the sum of weights
+    kept = target != ignore_index
+    index = torch.where(kept, target, torch.zeros_like(target))
+    picked = -torch.gather(self, 1, index.unsqueeze(1)).squeeze(1)
+    if weight is not None:
+        weights = torch.where(kept, weight[index], torch.zeros([], dtype=self.dtype))
+    else:
+        weights = kept.to(self.dtype)
+    loss = torch.where(kept, picked * weights, torch.zeros_like(picked))
+    total = weights.sum()
+    if reduction == 1:
+        return loss.sum() / total, total
+    if reduction == 2:
+        return loss.sum(), total
+    return loss, torch.zeros_like(total)
+
+
+def nll_loss_forward(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+    if self.dim() == 1:
+        loss, total = _h_nll(self.unsqueeze(0), target.reshape([1]), weight, reduction, ignore_index)
+        return loss.reshape(target.size()) if reduction == 0 else loss, total
+    if self.size(0) != target.size(0):
+        raise ValueError("Expected input batch_size ({}) to match target batch_size ({}).".format(self.size(0), target.size(0)))
+    return _h_nll(self, target, weight, reduction, ignore_index)
+
+
+def nll_loss2d_forward(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+    return _h_nll(self, target, weight, reduction, ignore_index)
+
+
+def nll_loss(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tensor:
+    return nll_loss_forward(self, target, weight, reduction, ignore_index)[0]
+
+
+def nll_loss2d(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tensor:
+    return nll_loss2d_forward(self, target, weight, reduction, ignore_index)[0]
+
+
+def nll_loss_nd(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tensor:
+    return nll_loss_forward(self, target, weight, reduction, ignore_index)[0]
+
+
+def cross_entropy_loss(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int, label_smoothing: float) -> Tensor:
+    class_dim = 0 if self.dim() == 1 else 1
+    logs = torch.log_softmax(self, class_dim)
+    if target.is_floating_point():
+        # class probabilities
+        classes = self.size(class_dim)
+        goal = target * (1.0 - label_smoothing) + label_smoothing / float(classes)
+        terms = -goal * logs
+        if weight is not None:
+            terms = terms * (_h_per_channel(weight, self.dim()) if self.dim() > 1 else weight)
+        loss = torch.sum(terms, [class_dim])
+        if reduction == 1:
+            rows = 1
+            for i in range(self.dim()):
+                if i != class_dim:
+                    rows = rows * self.size(i)
+            return loss.sum() / float(rows)
+        return _h_reduce(loss, reduction)
+    if label_smoothing == 0.0:
+        return nll_loss_forward(logs, target, weight, reduction, ignore_index)[0]
+    loss, total = nll_loss_forward(logs, target, weight, reduction, ignore_index)
+    smooth = -logs
+    if weight is not None:
+        smooth = smooth * (_h_per_channel(weight, self.dim()) if self.dim() > 1 else weight)
+    smooth = torch.sum(smooth, [class_dim])
+    smooth = torch.where(target == ignore_index, torch.zeros_like(smooth), smooth)
+    if reduction == 1:
+        smooth = smooth.sum() / total
+    if reduction == 2:
+        smooth = smooth.sum()
+    share = label_smoothing / float(self.size(class_dim))
+    return loss * (1.0 - label_smoothing) + smooth * share
+
+
+# products
+
+
+def outer(self: Tensor, vec2: Tensor) -> Tensor:
+    if self.dim() != 1 or vec2.dim() != 1:
+        raise RuntimeError("outer: Expected 1-D argument self, but got {}-D".format(self.dim()))
+    return self.unsqueeze(1) * vec2
+
+
+def ger(self: Tensor, vec2: Tensor) -> Tensor:
+    return outer(self, vec2)
+
+
+def vdot(self: Tensor, other: Tensor) -> Tensor:
+    return torch.dot(self, other)
+
+
+def inner(self: Tensor, other: Tensor) -> Tensor:
+    if self.dim() == 0 or other.dim() == 0:
+        return self * other
+    return torch.tensordot(self, other, [-1], [-1])
+
+
+def linalg_vecdot(x: Tensor, y: Tensor, dim: int) -> Tensor:
+    return torch.sum(x * y, [dim])
+
+
+def linalg_matmul(self: Tensor, other: Tensor) -> Tensor:
+    return torch.matmul(self, other)
+
+
+def addmv(self: Tensor, mat: Tensor, vec: Tensor, beta: number, alpha: number) -> Tensor:
+    product = torch.mv(mat, vec) * alpha
+    return product if float(beta) == 0.0 else self * beta + product
+
+
+def addr(self: Tensor, vec1: Tensor, vec2: Tensor, beta: number, alpha: number) -> Tensor:
+    product = outer(vec1, vec2) * alpha
+    return product if float(beta) == 0.0 else self * beta + product
+
+
+def addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, beta: number, alpha: number) -> Tensor:
+    left = batch1.transpose(0, 1).reshape([batch1.size(1), -1])
+    return torch.addmm(self, left, batch2.reshape([-1, batch2.size(2)]), beta=beta, alpha=alpha)
+
+
+def chain_matmul(matrices: List[Tensor]) -> Tensor:
+    result = matrices[0]
+    for i in range(1, len(matrices)):
+        result = torch.mm(result, matrices[i])
+    return result
+
+
+def linalg_multi_dot(tensors: List[Tensor]) -> Tensor:
+    result = tensors[0]
+    for i in range(1, len(tensors)):
+        result = torch.matmul(result, tensors[i])
+    return result
+
+
+def tensordot(self: Tensor, other: Tensor, dims_self: List[int], dims_other: List[int]) -> Tensor:
+    if len(dims_self) != len(dims_other):
+        raise RuntimeError("both dimension lists should have same length")
+    bound_left: List[int] = []
+    bound_right: List[int] = []
+    for i in range(len(dims_self)):
+        bound_left.append(dims_self[i] + self.dim() if dims_self[i] < 0 else dims_self[i])
+        bound_right.append(dims_other[i] + other.dim() if dims_other[i] < 0 else dims_other[i])
+    free_left: List[int] = []
+    free_right: List[int] = []
+    shape: List[int] = []
+    common = 1
+    rows = 1
+    columns = 1
+    for i in range(self.dim()):
+        if i in bound_left:
+            common = common * self.size(i)
+        else:
+            free_left.append(i)
+            rows = rows * self.size(i)
+            shape.append(self.size(i))
+    for i in range(other.dim()):
+        if i not in bound_right:
+            free_right.append(i)
+            columns = columns * other.size(i)
+            shape.append(other.size(i))
+    left = self.permute(free_left + bound_left).reshape([rows, common])
+    right = other.permute(bound_right + free_right).reshape([common, columns])
+    return torch.mm(left, right).reshape(shape)
+
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Optional[Tensor]) -> Tensor:
+    result = torch.einsum("...i,kij,...j->...k", [input1, weight, input2])
+    if bias is not None:
+        result = result + bias
+    return result
+
+
+def kron(self: Tensor, other: Tensor) -> Tensor:
+    rank = max(self.dim(), other.dim())
+    a = self
+    b = other
+    for _ in range(rank - self.dim()):
+        a = a.unsqueeze(0)
+    for _ in range(rank - other.dim()):
+        b = b.unsqueeze(0)
+    shape: List[int] = []
+    for i in range(rank):
+        shape.append(a.size(i) * b.size(i))
+    for i in range(rank):
+        a = a.unsqueeze(2 * i + 1)
+        b = b.unsqueeze(2 * i)
+    return (a * b).reshape(shape)
+
+
+def trace(self: Tensor) -> Tensor:
+    if self.dim() != 2:
+        raise RuntimeError("trace: expected a matrix, but got tensor with dim {}".format(self.dim()))
+    return torch.diagonal(self, 0, 0, 1).sum()
+
+
+def linalg_diagonal(A: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    return torch.diagonal(A, offset, dim1, dim2)
+
+
+def linalg_cross(self: Tensor, other: Tensor, dim: int) -> Tensor:
+    a, b = torch.broadcast_tensors([self, other])
+    a0, a1, a2 = a.select(dim, 0), a.select(dim, 1), a.select(dim, 2)
+    b0, b1, b2 = b.select(dim, 0), b.select(dim, 1), b.select(dim, 2)
+    return torch.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], dim)
+
+
+def cross(self: Tensor, other: Tensor, dim: Optional[int]) -> Tensor:
+    d = 0
+    if dim is not None:
+        d = dim
+    else:
+        while d < self.dim() - 1 and self.size(d) != 3:
+            d += 1
+    return linalg_cross(self, other, d)
+
+
+# recurrent networks: one layer and direction at a time, the input products of all steps in one contraction
+
+
+def _h_cell_rnn_tanh(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor]) -> Tensor:
+    return torch.tanh(x + torch.linear(h, w_hh, b_hh))
+
+
+def _h_cell_rnn_relu(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor]) -> Tensor:
+    return torch.relu(x + torch.linear(h, w_hh, b_hh))
+
+
+def _h_cell_gru(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor]) -> Tensor:
+    xr, xz, xn = torch.chunk(x, 3, 1)
+    hr, hz, hn = torch.chunk(torch.linear(h, w_hh, b_hh), 3, 1)
+    z = torch.sigmoid(xz + hz)
+    n = torch.tanh(xn + torch.sigmoid(xr + hr) * hn)
+    return n + z * (h - n)
+
+
+def _h_cell_lstm(x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+    i, f, g, o = torch.chunk(x + torch.linear(h, w_hh, b_hh), 4, 1)
+    cell = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(cell), cell
+
+
+def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+    return _h_cell_rnn_tanh(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
+
+
+def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+    return _h_cell_rnn_relu(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
+
+
+def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+    return _h_cell_gru(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
+
+
+def lstm_cell(input: Tensor, hx: List[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+    return _h_cell_lstm(torch.linear(input, w_ih, b_ih), hx[0], hx[1], w_hh, b_hh)
+
+
+def _h_layer_rnn_tanh(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+    steps = x.size(0)
+    out = x.new_zeros([steps, h.size(0), h.size(1)])
+    for i in range(steps):
+        t = steps - 1 - i if backwards else i
+        h = _h_cell_rnn_tanh(x.select(0, t), h, w_hh, b_hh)
+        out = torch.select_scatter(out, h, 0, t)
+    return out, h
+
+
+def _h_layer_rnn_relu(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+    steps = x.size(0)
+    out = x.new_zeros([steps, h.size(0), h.size(1)])
+    for i in range(steps):
+        t = steps - 1 - i if backwards else i
+        h = _h_cell_rnn_relu(x.select(0, t), h, w_hh, b_hh)
+        out = torch.select_scatter(out, h, 0, t)
+    return out, h
+
+
+def _h_layer_gru(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+    steps = x.size(0)
+    out = x.new_zeros([steps, h.size(0), h.size(1)])
+    for i in range(steps):
+        t = steps - 1 - i if backwards else i
+        h = _h_cell_gru(x.select(0, t), h, w_hh, b_hh)
+        out = torch.select_scatter(out, h, 0, t)
+    return out, h
+
+
+def _h_layer_lstm(x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], w_hr: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    steps = x.size(0)
+    out = x.new_zeros([steps, h.size(0), h.size(1)])
+    for i in range(steps):
+        t = steps - 1 - i if backwards else i
+        h_new, c = _h_cell_lstm(x.select(0, t), h, c, w_hh, b_hh)
+        h = h_new
+        if w_hr is not None:
+            h = torch.linear(h_new, w_hr)
+        out = torch.select_scatter(out, h, 0, t)
+    return out, h, c
+
+
+def _h_rnn(mode: str, input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, p: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+    x = input.transpose(0, 1) if batch_first else input
+    directions = 2 if bidirectional else 1
+    stride = 4 if has_biases else 2
+    finals: List[Tensor] = []
+    for layer in range(num_layers):
+        outs: List[Tensor] = []
+        for direction in range(directions):
+            k = layer * directions + direction
+            w_hh = params[k * stride + 1]
+            b_ih: Optional[Tensor] = None
+            b_hh: Optional[Tensor] = None
+            if has_biases:
+                b_ih = params[k * stride + 2]
+                b_hh = params[k * stride + 3]
+            gates = torch.linear(x, params[k * stride], b_ih)
+            if mode == "gru":
+                out, h = _h_layer_gru(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+            elif mode == "tanh":
+                out, h = _h_layer_rnn_tanh(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+            else:
+                out, h = _h_layer_rnn_relu(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+            outs.append(out)
+            finals.append(h)
+        x = torch.cat(outs, 2) if bidirectional else outs[0]
+        if layer + 1 < num_layers:
+            x = torch.dropout(x, p, train)
+    return x.transpose(0, 1) if batch_first else x, torch.stack(finals, 0)
+
+
+def gru__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+    return _h_rnn("gru", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+
+
+def rnn_tanh__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+    return _h_rnn("tanh", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+
+
+def rnn_relu__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+    return _h_rnn("relu", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+
+
+def lstm__input(input: Tensor, hx: List[Tensor], params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    x = input.transpose(0, 1) if batch_first else input
+    directions = 2 if bidirectional else 1
+    projected = hx[0].size(2) != hx[1].size(2)
+    stride = (4 if has_biases else 2) + (1 if projected else 0)
+    hs: List[Tensor] = []
+    cs: List[Tensor] = []
+    for layer in range(num_layers):
+        outs: List[Tensor] = []
+        for direction in range(directions):
+            k = layer * directions + direction
+            w_hh = params[k * stride + 1]
+            b_ih: Optional[Tensor] = None
+            b_hh: Optional[Tensor] = None
+            if has_biases:
+                b_ih = params[k * stride + 2]
+                b_hh = params[k * stride + 3]
+            w_hr: Optional[Tensor] = None
+            if projected:
+                w_hr = params[k * stride + stride - 1]
+            gates = torch.linear(x, params[k * stride], b_ih)
+            out, h, c = _h_layer_lstm(gates, hx[0].select(0, k), hx[1].select(0, k), w_hh, b_hh, w_hr, direction == 1)
+            outs.append(out)
+            hs.append(h)
+            cs.append(c)
+        x = torch.cat(outs, 2) if bidirectional else outs[0]
+        if layer + 1 < num_layers:
+            x = torch.dropout(x, dropout, train)
+    return x.transpose(0, 1) if batch_first else x, torch.stack(hs, 0), torch.stack(cs, 0)
+
+
+# attention
+
+
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Optional[Tensor], dropout_p: float, is_causal: bool, scale: Optional[float], enable_gqa: bool) -> Tensor:
+    factor = 0.0
+    if scale is not None:
+        factor = scale
+    else:
+        factor = 1.0 / float(query.size(-1)) ** 0.5
+    k = key
+    v = value
+    if enable_gqa:
+        k = torch.repeat_interleave(key, query.size(-3) // key.size(-3), -3)
+        v = torch.repeat_interleave(value, query.size(-3) // value.size(-3), -3)
+    scores = _h_wide(torch.matmul(query * factor, k.transpose(-2, -1)))
+    if is_causal:
+        rows = torch.arange(query.size(-2)).unsqueeze(1)
+        scores = torch.where(torch.arange(k.size(-2)) <= rows, scores, torch.full([], float("-inf"), dtype=scores.dtype))
+    weights = _h_softmax(scores, -1)
+    if attn_mask is not None:
+        if attn_mask.dtype == torch.bool:
+            scores = torch.where(attn_mask, scores, torch.full([], float("-inf"), dtype=scores.dtype))
+        else:
+            scores = scores + attn_mask
+        # a row in which everything is masked out attends to nothing
+        top = torch.amax(scores, [-1], True)
+        nothing = top == float("-inf")
+        e = torch.exp(scores - torch.where(nothing, torch.zeros_like(top), top))
+        weights = e / torch.where(nothing, torch.ones_like(top), torch.sum(e, [-1], True))
+    weights = torch.dropout(_h_narrow(weights, query.dtype), dropout_p, dropout_p > 0.0)
+    return torch.matmul(weights, v)
+
+
+# resampling
+
+
+def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    # PyTorch computes positions in float32
+    place = torch.floor(torch.arange(size).to(torch.float32) * ratio).to(torch.int64)
+    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+
+
+def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    return _h_nearest(self, 2, output_size[0], scales)
+
+
+def upsample_nearest2d(self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    return _h_nearest(_h_nearest(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+
+
+def upsample_nearest3d(self: Tensor, output_size: List[int], scales_d: Optional[float], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    return _h_nearest(upsample_nearest2d(self, output_size, scales_d, scales_h), 4, output_size[2], scales_w)
+
+
+def _h_nearest_exact(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    place = torch.floor((torch.arange(size).to(torch.float32) + 0.5) * ratio).to(torch.int64)
+    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+
+
+def _upsample_nearest_exact1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    return _h_nearest_exact(self, 2, output_size[0], scales)
+
+
+def _upsample_nearest_exact2d(self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    return _h_nearest_exact(_h_nearest_exact(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+
+
+def _h_positions(n: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    # where each output element lies in the input
+    steps = torch.arange(size).to(torch.float32)
+    if align_corners:
+        return steps * (float(n - 1) / float(size - 1)) if size > 1 else steps * 0.0
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    return (steps + 0.5) * ratio - 0.5
+
+
+def _h_linear_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    if n == size:
+        return self
+    place = torch.clamp_min(_h_positions(n, size, align_corners, scale), 0)
+    low = torch.clamp(torch.floor(place).to(torch.int64), max=n - 1)
+    high = torch.clamp(low + 1, max=n - 1)
+    share = (place - low).to(self.dtype)
+    for _ in range(self.dim() - 1 - dim):
+        share = share.unsqueeze(-1)
+    return torch.index_select(self, dim, low) * (1 - share) + torch.index_select(self, dim, high) * share
+
+
+def upsample_linear1d(self: Tensor, output_size: List[int], align_corners: bool, scales: Optional[float]) -> Tensor:
+    return _h_narrow(_h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales), self.dtype)
+
+
+def upsample_bilinear2d(self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    rows = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
+    return _h_narrow(_h_linear_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
+
+
+def upsample_trilinear3d(self: Tensor, output_size: List[int], align_corners: bool, scales_d: Optional[float], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    planes = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_d)
+    rows = _h_linear_axis(planes, 3, output_size[1], align_corners, scales_h)
+    return _h_narrow(_h_linear_axis(rows, 4, output_size[2], align_corners, scales_w), self.dtype)
+
+
+def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    # Keys' kernel with a = -0.75 over four neighbours, clamped at the border
+    n = self.size(dim)
+    place = _h_positions(n, size, align_corners, scale)
+    base = torch.floor(place)
+    t = (place - base).to(self.dtype)
+    for _ in range(self.dim() - 1 - dim):
+        t = t.unsqueeze(-1)
+    first = base.to(torch.int64)
+    a = -0.75
+    far0 = t + 1.0
+    near1 = 1.0 - t
+    far1 = 2.0 - t
+    w0 = ((a * far0 - 5.0 * a) * far0 + 8.0 * a) * far0 - 4.0 * a
+    w1 = ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+    w2 = ((a + 2.0) * near1 - (a + 3.0)) * near1 * near1 + 1.0
+    w3 = ((a * far1 - 5.0 * a) * far1 + 8.0 * a) * far1 - 4.0 * a
+    return (
+        torch.index_select(self, dim, torch.clamp(first - 1, 0, n - 1)) * w0
+        + torch.index_select(self, dim, torch.clamp(first, 0, n - 1)) * w1
+        + torch.index_select(self, dim, torch.clamp(first + 1, 0, n - 1)) * w2
+        + torch.index_select(self, dim, torch.clamp(first + 2, 0, n - 1)) * w3
+    )
+
+
+def upsample_bicubic2d(self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+    rows = _h_cubic_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
+    return _h_narrow(_h_cubic_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
+
+
+def _h_output_size(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> List[int]:
+    if output_size is not None:
+        return output_size
+    sizes: List[int] = []
+    if scale_factors is not None:
+        for i in range(len(scale_factors)):
+            sizes.append(int(float(input.size(i + 2)) * scale_factors[i]))
+    return sizes
+
+
+def _h_scale(scale_factors: Optional[List[float]], i: int) -> Optional[float]:
+    if scale_factors is None:
+        return None
+    return scale_factors[i]
+
+
+def upsample_nearest1d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest1d(input, size, _h_scale(scale_factors, 0))
+
+
+def upsample_nearest2d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def upsample_nearest3d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest3d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2))
+
+
+def _upsample_nearest_exact2d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def upsample_linear1d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_linear1d(input, size, align_corners, _h_scale(scale_factors, 0))
+
+
+def upsample_bilinear2d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_bilinear2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def upsample_trilinear3d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_trilinear3d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2))
+
+
+def upsample_bicubic2d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_bicubic2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def pixel_shuffle(self: Tensor, upscale_factor: int) -> Tensor:
+    r = upscale_factor
+    lead = self.size()[:-3]
+    c, h, w = self.size(-3), self.size(-2), self.size(-1)
+    if c % (r * r) != 0:
+        raise RuntimeError("pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={} is not divisible by {}".format(c, r * r))
+    split = self.reshape([-1, c // (r * r), r, r, h, w])
+    return split.permute([0, 1, 4, 2, 5, 3]).reshape(lead + [c // (r * r), h * r, w * r])
+
+
+def pixel_unshuffle(self: Tensor, downscale_factor: int) -> Tensor:
+    r = downscale_factor
+    lead = self.size()[:-3]
+    c, h, w = self.size(-3), self.size(-2), self.size(-1)
+    split = self.reshape([-1, c, h // r, r, w // r, r])
+    return split.permute([0, 1, 3, 5, 2, 4]).reshape(lead + [c * r * r, h // r, w // r])
+
+
+def channel_shuffle(self: Tensor, groups: int) -> Tensor:
+    split = self.reshape([self.size(0), groups, self.size(1) // groups, -1])
+    return split.transpose(1, 2).reshape(self.size())
+
+
+def native_channel_shuffle(self: Tensor, groups: int) -> Tensor:
+    return channel_shuffle(self, groups)
+
+
+# padding
+
+
+def _h_reflected(n: int, before: int, after: int) -> Tensor:
+    if before >= n or after >= n:
+        raise RuntimeError("Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({}, {}) at a dimension of size {}".format(before, after, n))
+    place = torch.abs(torch.arange(-before, n + after))
+    return n - 1 - torch.abs(n - 1 - place)
+
+
+def _h_replicated(n: int, before: int, after: int) -> Tensor:
+    return torch.clamp(torch.arange(-before, n + after), 0, n - 1)
+
+
+def _h_pad_with(self: Tensor, padding: List[int], mode: str) -> Tensor:
+    # padding holds (before, after) of the last dimension, of the one before it, ...
+    result = self
+    for i in range(len(padding) // 2):
+        dim = self.dim() - 1 - i
+        n = self.size(dim)
+        before, after = padding[2 * i], padding[2 * i + 1]
+        if before != 0 or after != 0:
+            if mode == "reflect":
+                index = _h_reflected(n, before, after)
+            elif mode == "replicate":
+                index = _h_replicated(n, before, after)
+            else:
+                index = torch.remainder(torch.arange(-before, n + after), n)
+            result = torch.index_select(result, dim, index)
+    return result
+
+
+def reflection_pad1d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "reflect")
+
+
+def reflection_pad2d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "reflect")
+
+
+def reflection_pad3d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "reflect")
+
+
+def replication_pad1d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "replicate")
+
+
+def replication_pad2d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "replicate")
+
+
+def replication_pad3d(self: Tensor, padding: List[int]) -> Tensor:
+    return _h_pad_with(self, padding, "replicate")
+
+
+def pad(self: Tensor, pad: List[int], mode: str, value: Optional[float]) -> Tensor:
+    if len(pad) % 2 != 0:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(pad) > 2 * self.dim():
+        raise RuntimeError("Padding length should be less than or equal to two times the input dimension but got padding length {} and input of dimension {}".format(len(pad), self.dim()))
+    if mode == "constant":
+        fill = 0.0
+        if value is not None:
+            fill = value
+        return torch.constant_pad_nd(self, pad, fill)
+    return _h_pad_with(self, pad, mode)
+
+
+# joining and splitting
+
+
+def concat(tensors: List[Tensor], dim: int) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+def concatenate(tensors: List[Tensor], dim: int) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+def atleast_1d(self: Tensor) -> Tensor:
+    return self.reshape([1]) if self.dim() == 0 else self
+
+
+def atleast_2d(self: Tensor) -> Tensor:
+    if self.dim() == 0:
+        return self.reshape([1, 1])
+    return self.unsqueeze(0) if self.dim() == 1 else self
+
+
+def atleast_3d(self: Tensor) -> Tensor:
+    if self.dim() == 0:
+        return self.reshape([1, 1, 1])
+    if self.dim() == 1:
+        return self.unsqueeze(0).unsqueeze(-1)
+    return self.unsqueeze(-1) if self.dim() == 2 else self
+
+
+def hstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_1d(t))
+    return torch.cat(parts, 0 if parts[0].dim() == 1 else 1)
+
+
+def vstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_2d(t))
+    return torch.cat(parts, 0)
+
+
+def row_stack(tensors: List[Tensor]) -> Tensor:
+    return vstack(tensors)
+
+
+def dstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_3d(t))
+    return torch.cat(parts, 2)
+
+
+def column_stack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(t.reshape([t.numel(), 1]) if t.dim() <= 1 else t)
+    return torch.cat(parts, 1)
+
+
+def meshgrid(tensors: List[Tensor]) -> List[Tensor]:
+    rank = len(tensors)
+    shape: List[int] = []
+    for t in tensors:
+        shape.append(t.numel())
+    grids: List[Tensor] = []
+    for i in range(rank):
+        g = tensors[i].reshape([-1])
+        for _ in range(rank - 1 - i):
+            g = g.unsqueeze(-1)
+        grids.append(g.expand(shape))
+    return grids
+
+
+def meshgrid__indexing(tensors: List[Tensor], indexing: str) -> List[Tensor]:
+    if indexing == "xy" and len(tensors) >= 2:
+        swapped: List[Tensor] = [tensors[1], tensors[0]]
+        for i in range(2, len(tensors)):
+            swapped.append(tensors[i])
+        grids = meshgrid(swapped)
+        result: List[Tensor] = [grids[1], grids[0]]
+        for i in range(2, len(tensors)):
+            result.append(grids[i])
+        return result
+    return meshgrid(tensors)
+
+
+def broadcast_tensors(tensors: List[Tensor]) -> List[Tensor]:
+    rank = 0
+    for t in tensors:
+        rank = max(rank, t.dim())
+    shape: List[int] = []
+    for i in range(rank):
+        extent = 1
+        for t in tensors:
+            d = i - rank + t.dim()
+            if d >= 0:
+                if extent == 1:
+                    extent = t.size(d)
+        shape.append(extent)
+    results: List[Tensor] = []
+    for t in tensors:
+        results.append(t.expand(shape))
+    return results
+
+
+def cartesian_prod(tensors: List[Tensor]) -> Tensor:
+    if len(tensors) == 1:
+        return tensors[0]
+    parts: List[Tensor] = []
+    for g in meshgrid(tensors):
+        parts.append(g.reshape([-1]))
+    return torch.stack(parts, 1)
+
+
+def block_diag(tensors: List[Tensor]) -> Tensor:
+    columns = 0
+    for t in tensors:
+        columns = columns + (1 if t.dim() == 0 else t.size(-1))
+    rows: List[Tensor] = []
+    before = 0
+    for t in tensors:
+        m = atleast_2d(t)
+        rows.append(torch.constant_pad_nd(m, [before, columns - before - m.size(1)], 0))
+        before = before + m.size(1)
+    return torch.cat(rows, 0)
+
+
+def pad_sequence(sequences: List[Tensor], batch_first: bool, padding_value: float, padding_side: str) -> Tensor:
+    longest = 0
+    for s in sequences:
+        longest = max(longest, s.size(0))
+    rows: List[Tensor] = []
+    for s in sequences:
+        pads: List[int] = []
+        for _ in range(s.dim() - 1):
+            pads.append(0)
+            pads.append(0)
+        missing = longest - s.size(0)
+        sides = [0, missing] if padding_side == "right" else [missing, 0]
+        rows.append(torch.constant_pad_nd(s, pads + sides, padding_value))
+    return torch.stack(rows, 0 if batch_first else 1)
+
+
+# shapes and indices
+
+
+def rot90(self: Tensor, k: int, dims: List[int]) -> Tensor:
+    turns = k % 4
+    if turns == 1:
+        return self.flip([dims[1]]).transpose(dims[0], dims[1])
+    if turns == 2:
+        return self.flip(dims)
+    if turns == 3:
+        return self.flip([dims[0]]).transpose(dims[0], dims[1])
+    return self.clone()
+
+
+def fliplr(self: Tensor) -> Tensor:
+    return self.flip([1])
+
+
+def flipud(self: Tensor) -> Tensor:
+    return self.flip([0])
+
+
+def tile(self: Tensor, dims: List[int]) -> Tensor:
+    repeats: List[int] = []
+    for _ in range(self.dim() - len(dims)):
+        repeats.append(1)
+    return self.repeat(repeats + dims)
+
+
+def repeat_interleave__self_int(self: Tensor, repeats: int, dim: Optional[int], output_size: Optional[int]) -> Tensor:
+    x = self
+    d = 0
+    if dim is None:
+        x = self.reshape([-1])
+    else:
+        d = dim + self.dim() if dim < 0 else dim
+    shape: List[int] = []
+    wide: List[int] = []
+    for i in range(x.dim()):
+        shape.append(x.size(i) * repeats if i == d else x.size(i))
+        wide.append(x.size(i))
+        if i == d:
+            wide.append(repeats)
+    return x.unsqueeze(d + 1).expand(wide).reshape(shape)
+
+
+def one_hot(self: Tensor, num_classes: int) -> Tensor:
+    classes = num_classes
+    if num_classes == -1:
+        classes = int(self.max().item()) + 1
+    return torch.eq(self.unsqueeze(-1), torch.arange(classes)).to(torch.int64)
+
+
+def diag(self: Tensor, diagonal: int) -> Tensor:
+    if self.dim() == 1:
+        return torch.diag_embed(self, diagonal, 0, 1)
+    return torch.diagonal(self, diagonal, 0, 1).clone()
+
+
+def diag_embed(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    rank = self.dim() + 1
+    d1 = dim1 + rank if dim1 < 0 else dim1
+    d2 = dim2 + rank if dim2 < 0 else dim2
+    n = self.size(-1) + abs(offset)
+    shape: List[int] = []
+    taken = 0
+    for i in range(rank):
+        if i == d1 or i == d2:
+            shape.append(n)
+        else:
+            shape.append(self.size(taken))
+            taken += 1
+    return torch.diagonal_scatter(self.new_zeros(shape), self, offset, d1, d2)
+
+
+def take(self: Tensor, index: Tensor) -> Tensor:
+    return self.reshape([-1])[index]
+
+
+def take_along_dim(self: Tensor, indices: Tensor, dim: Optional[int]) -> Tensor:
+    if dim is None:
+        return torch.gather(self.reshape([-1]), 0, indices.reshape([-1]))
+    d = dim + self.dim() if dim < 0 else dim
+    shape: List[int] = []
+    places: List[int] = []
+    for i in range(self.dim()):
+        extent = max(self.size(i), indices.size(i))
+        shape.append(self.size(i) if i == d else extent)
+        places.append(indices.size(i) if i == d else extent)
+    return torch.gather(self.expand(shape), d, indices.expand(places))
+
+
+def argwhere(self: Tensor) -> Tensor:
+    return torch.nonzero(self)
+
+
+def index_fill__int_Scalar(self: Tensor, dim: int, index: Tensor, value: number) -> Tensor:
+    shape: List[int] = []
+    for i in range(self.dim()):
+        shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))
+    return torch.index_copy(self, dim, index, torch.full(shape, value, dtype=self.dtype))
+
+
+def index_fill__int_Tensor(self: Tensor, dim: int, index: Tensor, value: Tensor) -> Tensor:
+    shape: List[int] = []
+    for i in range(self.dim()):
+        shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))
+    return torch.index_copy(self, dim, index, value.to(self.dtype).expand(shape))
+
+
+def im2col(self: Tensor, kernel_size: List[int], dilation: List[int], padding: List[int], stride: List[int]) -> Tensor:
+    x = self if self.dim() == 4 else self.unsqueeze(0)
+    x = torch.constant_pad_nd(x, [padding[1], padding[1], padding[0], padding[0]], 0)
+    spread0 = dilation[0] * (kernel_size[0] - 1) + 1
+    spread1 = dilation[1] * (kernel_size[1] - 1) + 1
+    windows = x.unfold(2, spread0, stride[0]).unfold(3, spread1, stride[1])
+    windows = windows[:, :, :, :, ::dilation[0], ::dilation[1]]
+    columns = windows.permute([0, 1, 4, 5, 2, 3]).reshape([x.size(0), x.size(1) * kernel_size[0] * kernel_size[1], -1])
+    return columns if self.dim() == 4 else columns.squeeze(0)
+
+
+def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Optional[Tensor]) -> Tensor:
+    x = self
+    if prepend is not None:
+        x = torch.cat([prepend, x], dim)
+    if append is not None:
+        x = torch.cat([x, append], dim)
+    for _ in range(n):
+        size = x.size(dim) - 1
+        if x.dtype == torch.bool:
+            x = torch.logical_xor(x.narrow(dim, 1, size), x.narrow(dim, 0, size))
+        else:
+            x = x.narrow(dim, 1, size) - x.narrow(dim, 0, size)
+    return x
+
+
+def msort(self: Tensor) -> Tensor:
+    return torch.sort(self, 0)[0]
+
+
+# sampling at fractional places
+
+
+def affine_grid_generator(theta: Tensor, size: List[int], align_corners: bool) -> Tensor:
+    axes: List[Tensor] = []
+    for i in range(len(size) - 2):
+        n = size[len(size) - 1 - i]
+        steps = torch.arange(n).to(theta.dtype)
+        if align_corners:
+            place = steps * (2.0 / float(n - 1)) - 1.0 if n > 1 else steps * 0.0
+        else:
+            place = (steps * 2.0 + 1.0) / float(n) - 1.0
+        for _ in range(i):
+            place = place.unsqueeze(-1)
+        axes.append(place)
+    axes.append(torch.ones([1], dtype=theta.dtype))
+    base = torch.stack(torch.broadcast_tensors(axes), -1)
+    points = base.reshape([1, -1, len(size) - 1])
+    shape = [theta.size(0)] + size[2:] + [len(size) - 2]
+    return torch.matmul(points, theta.transpose(1, 2)).reshape(shape)
+
+
+def _h_reflect_place(x: Tensor, low: float, high: float) -> Tensor:
+    # mirrored at `low` and `high` as often as needed
+    if low == high:
+        return torch.zeros_like(x)
+    span = high - low
+    distance = torch.abs(x - low)
+    extra = torch.fmod(distance, span)
+    flips = torch.floor(distance / span)
+    return torch.where(torch.remainder(flips, 2) == 0, extra + low, span - extra + low)
+
+
+def _h_grid_place(coordinate: Tensor, n: int, padding_mode: int, align_corners: bool) -> Tensor:
+    if align_corners:
+        place = (coordinate + 1.0) / 2.0 * float(n - 1)
+    else:
+        place = ((coordinate + 1.0) * float(n) - 1.0) / 2.0
+    if padding_mode == 2:
+        if align_corners:
+            place = _h_reflect_place(place, 0.0, float(n - 1))
+        else:
+            place = _h_reflect_place(place, -0.5, float(n) - 0.5)
+    if padding_mode != 0:
+        place = torch.clamp(place, 0, n - 1)
+    return place
+
+
+def _h_grid_pick(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
+    # flat [N, C, H * W], x and y [N, P] whole numbers; zero outside
+    inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
+    index = torch.where(inside, y * float(w) + x, torch.zeros_like(x)).to(torch.int64)
+    index = index.unsqueeze(1).expand([flat.size(0), flat.size(1), x.size(1)])
+    return torch.gather(flat, 2, index) * inside.unsqueeze(1)
+
+
+def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+    if interpolation_mode == 2:
+        raise RuntimeError("grid_sampler: bicubic interpolation is not supported")
+    n, c, h, w = input.size(0), input.size(1), input.size(2), input.size(3)
+    shape = [n, c, grid.size(1), grid.size(2)]
+    points = grid.reshape([n, -1, 2])
+    x = _h_grid_place(points.select(2, 0), w, padding_mode, align_corners)
+    y = _h_grid_place(points.select(2, 1), h, padding_mode, align_corners)
+    flat = input.reshape([n, c, h * w])
+    if interpolation_mode == 1:
+        return _h_grid_pick(flat, torch.round(x), torch.round(y), h, w).reshape(shape)
+    x0 = torch.floor(x)
+    y0 = torch.floor(y)
+    fx = (x - x0).unsqueeze(1)
+    fy = (y - y0).unsqueeze(1)
+    top = _h_grid_pick(flat, x0, y0, h, w) * (1.0 - fx) + _h_grid_pick(flat, x0 + 1.0, y0, h, w) * fx
+    bottom = _h_grid_pick(flat, x0, y0 + 1.0, h, w) * (1.0 - fx) + _h_grid_pick(flat, x0 + 1.0, y0 + 1.0, h, w) * fx
+    return (top * (1.0 - fy) + bottom * fy).reshape(shape)
+
+
+def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+    if input.dim() != 4:
+        raise RuntimeError("grid_sampler: only 4-D input is supported")
+    return grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners)

@@ -1,0 +1,604 @@
+"""Convolutions of any number of spatial dimensions.
+
+One lowering: the input is padded with zeros, then one `linalg.generic` sums over channels and window positions,
+reading the input at `output * stride + window * dilation`. Groups are a dimension of their own, split off the channels.
+A transposed convolution is the same after spreading the input by its stride and turning the window round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import product as positions
+from typing import Any
+
+import numpy as np
+
+from ...affine import AffineDim, AffineExpr, AffineMap
+from ...core import Value
+from ...dtypes import DType
+from ...operator import Operator, OperatorError, Sample, Unsupported
+from ...script_types import TensorType
+from .. import tensor
+from ..linalg import PARALLEL, REDUCTION
+from .linear import broadcast_to, contract, multiply_accumulate, rounded
+from .lowering import Extent, LoweringContext
+from .rules import Array, not_implemented, opmath, shape_of
+from .shapes import Known, floats, integers, known, product, size_text, spread, static_ints
+
+# types
+
+
+def _spatial(input: TensorType, weight: TensorType, transposed: bool = False) -> int:
+    """Number of spatial dimensions; the input may lack the batch dimension."""
+    count = weight.rank - 2
+    if count < 1 or input.rank not in (count + 1, count + 2):
+        name = f"conv{'_transpose' if transposed else ''}{count}d"
+        raise OperatorError(
+            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: {size_text(shape_of(input))}"
+        )
+    return count
+
+
+def _check(input: TensorType, weight: TensorType, bias: TensorType | None, groups: int, transposed: bool) -> None:
+    if input.dtype is not weight.dtype:
+        assert input.dtype is not None and weight.dtype is not None
+        raise OperatorError(f"Input type ({input.dtype.graph_name}) and weight type ({weight.dtype.graph_name}) should be the same")
+    assert input.dtype is not None
+    if input.dtype is DType.bool:
+        raise not_implemented("slow_conv2d_cpu", input.dtype)
+    w = shape_of(weight)
+    channels = shape_of(input)[-(len(w) - 1)]
+    if groups <= 0:
+        raise OperatorError("non-positive groups is not supported")
+    wanted = w[0] if transposed else None if w[1] is None else w[1] * groups
+    if w[0] is not None and w[0] % groups:
+        raise OperatorError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size {size_text(w)} instead")
+    if wanted is not None and channels is not None and wanted != channels:
+        prefix = "Given transposed=1" if transposed else f"Given groups={groups}"
+        raise OperatorError(
+            f"{prefix}, weight of size {size_text(w)}, expected input{size_text(shape_of(input))} to have {wanted} channels, but got {channels} channels instead"
+        )
+    outs = w[0] if not transposed else None if w[1] is None else w[1] * groups
+    if bias is not None and outs is not None and (bias.rank != 1 or shape_of(bias)[0] not in (None, outs)):
+        raise OperatorError(
+            f"Given weight of size {size_text(w)}, expected bias to be 1-dimensional with {outs} elements, but got bias of size {size_text(shape_of(bias))} instead"
+        )
+
+
+def _lead(input: TensorType, count: int) -> tuple[Known, ...]:
+    return shape_of(input)[: input.rank - count - 1]
+
+
+def infer_convolved(
+    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, low: Sequence[int], high: Sequence[int], dilation: Any, groups: int,
+) -> TensorType:  # fmt: skip
+    count = _spatial(input, weight)
+    _check(input, weight, bias, groups, transposed=False)
+    steps, spread_by = spread(stride, count), spread(dilation, count)
+    if any(s <= 0 for s in steps):
+        raise OperatorError("non-positive stride is not supported")
+    if any(p < 0 for p in low):
+        raise OperatorError("negative padding is not supported")
+    w = shape_of(weight)
+    sizes: list[Known] = []
+    padded = [None if e is None else e + lo + hi for e, lo, hi in zip(shape_of(input)[-count:], low, high, strict=True)]
+    windows = [None if k is None else d * (k - 1) + 1 for k, d in zip(w[2:], spread_by, strict=True)]
+    if any(p is not None and k is not None and p < k for p, k in zip(padded, windows, strict=True)):
+        raise OperatorError(
+            f"Calculated padded input size per channel: ({_crossed(padded)}). Kernel size: ({_crossed(windows)}). Kernel size can't be greater than actual input size"
+        )
+    for p, k, s in zip(padded, windows, steps, strict=True):
+        sizes.append(None if p is None or k is None else (p - k) // s + 1)
+    return TensorType(input.dtype, (*_lead(input, count), w[0], *sizes))
+
+
+def _crossed(sizes: Sequence[Known]) -> str:
+    return " x ".join("?" if s is None else str(s) for s in sizes)
+
+
+def infer_transposed(
+    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
+) -> TensorType:  # fmt: skip
+    count = _spatial(input, weight, transposed=True)
+    _check(input, weight, bias, groups, transposed=True)
+    w = shape_of(weight)
+    sizes: list[Known] = []
+    lists = [spread(v, count) for v in (stride, padding, output_padding, dilation)]
+    for e, k, s, p, o, d in zip(shape_of(input)[-count:], w[2:], *lists, strict=True):
+        if o >= s and o >= d:
+            raise OperatorError("output padding must be smaller than either stride or dilation")
+        sizes.append(None if e is None or k is None else (e - 1) * s - 2 * p + d * (k - 1) + o + 1)
+    channels = None if w[1] is None else w[1] * groups
+    return TensorType(input.dtype, (*_lead(input, count), channels, *sizes))
+
+
+def infer_conv(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, groups: int) -> TensorType:
+    count = _spatial(input, weight)
+    pads = static_ints(spread(padding, count), "padding of a convolution")
+    return infer_convolved(input, weight, bias, stride, pads, pads, dilation, groups)
+
+
+def named_padding(padding: str, stride: Sequence[int], dilation: Sequence[int], window: Sequence[Known]) -> tuple[list[int], list[int]]:
+    """Zeros on both sides for padding "valid" or "same"."""
+    if padding == "valid":
+        return [0] * len(window), [0] * len(window)
+    if padding != "same":
+        raise OperatorError(f"Invalid padding string: '{padding}'")
+    if any(s != 1 for s in stride):
+        raise OperatorError("padding='same' is not supported for strided convolutions")
+    totals = [d * (_static(k) - 1) for k, d in zip(window, dilation, strict=True)]
+    return [t // 2 for t in totals], [t - t // 2 for t in totals]
+
+
+def _static(extent: Extent | None) -> int:
+    if not isinstance(extent, int):
+        raise Unsupported("the window of a convolution must have a size known at compile time")
+    return extent
+
+
+def infer_conv_named(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: str, dilation: Any, groups: int) -> TensorType:
+    count = _spatial(input, weight)
+    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), shape_of(weight)[2:])
+    return infer_convolved(input, weight, bias, stride, low, high, dilation, groups)
+
+
+def infer_convolution(
+    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int,
+) -> TensorType:  # fmt: skip
+    if transposed:
+        return infer_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return infer_conv(input, weight, bias, stride, padding, dilation, groups)
+
+
+# lowering
+
+
+def lower_convolved(
+    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, low: Sequence[Extent], high: Sequence[Extent], dilation: Any, groups: int,
+) -> Value:  # fmt: skip
+    count = cx.rank(weight) - 2
+    steps = static_ints(spread(stride, count), "stride of a convolution")
+    gaps = static_ints(spread(dilation, count), "dilation of a convolution")
+    batched = cx.rank(input) == count + 2
+    value = input if batched else cx.with_unit_dims(input, [0])
+    dims, window = cx.dims(value), cx.dims(weight)
+    channels = cx.mul(window[1], groups)
+    cx.check(cx.compare("eq", dims[1], channels), "expected input to have {} channels, but got {} channels instead", [channels, dims[1]])
+    padded = padded_with(cx, value, low, high, 0)
+    sizes = window_count(cx, cx.dims(padded)[2:], window[2:], steps, gaps)
+    if not all(isinstance(s, int) for s in sizes):
+        for e, k, d in zip(cx.dims(padded)[2:], window[2:], gaps, strict=True):
+            reach = cx.add(cx.mul(cx.sub(k, 1), d), 1)
+            cx.check(cx.compare("ge", e, reach), "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than actual input size", [e, reach])
+    dtype = cx.result_dtype()
+    start = _start(cx, bias, [dims[0], window[0], *sizes], opmath(dtype))
+    is_product = groups == 1 and all(k == 1 for k in window[2:]) and all(s == 1 for s in steps)
+    result = _as_product(cx, padded, weight, start) if is_product else _contract_windows(cx, padded, weight, start, steps, gaps, groups)
+    return _finish(cx, result, dtype, batched)
+
+
+def _finish(cx: LoweringContext, result: Value, dtype: DType, batched: bool) -> Value:
+    result = rounded(cx, result, dtype)
+    return result if batched else without_batch(cx, result)
+
+
+def without_batch(cx: LoweringContext, value: Value) -> Value:
+    """Drops the leading dimension, of extent 1."""
+    dims = cx.dims(value)
+    rank = len(dims)
+    zeros, ones = [0] * rank, [1] * rank
+    result = tensor.extract_slice(cx.b, value, zeros, [1, *dims[1:]], ones, dropped=[0])
+    return cx.set_dtype(cx.set_dims(result, dims[1:]), cx.dtype(value))
+
+
+def padded_with(cx: LoweringContext, value: Value, low: Sequence[Extent], high: Sequence[Extent], number: float) -> Value:
+    """Spatial dimensions (all but two) widened on both sides."""
+    if all(p == 0 for p in (*low, *high)):
+        return value
+    lead = cx.rank(value) - len(low)
+    dtype = cx.dtype(value)
+    befores, afters = [*([0] * lead), *low], [*([0] * lead), *high]
+    fill = cx.constant(number, dtype.element)
+    return cx.set_dtype(tensor.pad(cx.b, value, befores, afters, fill), dtype)
+
+
+def window_count(cx: LoweringContext, extents: Sequence[Extent], window: Sequence[Extent], steps: Sequence[int], gaps: Sequence[int]) -> list[Extent]:
+    """How many windows fit into each (padded) extent."""
+    counts: list[Extent] = []
+    for e, k, s, d in zip(extents, window, steps, gaps, strict=True):
+        reach = cx.mul(cx.sub(k, 1), d)
+        counts.append(cx.add(cx.floordiv(cx.sub(cx.sub(e, reach), 1), s), 1))
+    return counts
+
+
+def _start(cx: LoweringContext, bias: Value | None, dims: Sequence[Extent], wide: DType) -> Value:
+    """What the sums start from: the bias of each channel (dimension 1), or zero."""
+    if bias is None:
+        return cx.fill(dims, wide.element, 0)
+    spatial = len(dims) - 2
+    return broadcast_to(cx, cx.with_unit_dims(bias, range(1, spatial + 1)), dims, wide)
+
+
+def _as_product(cx: LoweringContext, value: Value, weight: Value, start: Value) -> Value:
+    """A window of one element: a product of matrices at each position."""
+    dims = cx.dims(value)
+    flat, matrix, out = (collapse_from(cx, v, 2) for v in (value, weight, start))
+    matrix = cx.set_dtype(tensor.collapse_shape(cx.b, matrix, [[0], [1, 2]]), cx.dtype(weight))
+    result = contract(cx, [matrix, flat], ["oc", "ncp"], "nop", out)
+    return expand_last(cx, result, [*cx.dims(result)[:2], *dims[2:]])
+
+
+def collapse_from(cx: LoweringContext, value: Value, first: int) -> Value:
+    """Dimensions from `first` on as one."""
+    rank = cx.rank(value)
+    if rank - first == 1:
+        return value
+    groups = [*([i] for i in range(first)), list(range(first, rank))]
+    return cx.set_dtype(tensor.collapse_shape(cx.b, value, groups), cx.dtype(value))
+
+
+def expand_last(cx: LoweringContext, value: Value, dims: Sequence[Extent]) -> Value:
+    """The last dimension split so that the extents are `dims`."""
+    rank = cx.rank(value)
+    if len(dims) == rank:
+        return value
+    groups = [*([i] for i in range(rank - 1)), list(range(rank - 1, len(dims)))]
+    result = tensor.expand_shape(cx.b, value, groups, dims)
+    return cx.set_dtype(cx.set_dims(result, dims), cx.dtype(value))
+
+
+def split_channels(cx: LoweringContext, value: Value, axis: int, groups: int) -> Value:
+    """Dimension `axis` as two: group, and channel within it."""
+    dims = cx.dims(value)
+    sizes = [*dims[:axis], groups, cx.floordiv(dims[axis], groups), *dims[axis + 1 :]]
+    parts = [[i] if i < axis else [i, i + 1] if i == axis else [i + 1] for i in range(len(dims))]
+    result = tensor.expand_shape(cx.b, value, parts, sizes)
+    return cx.set_dtype(cx.set_dims(result, sizes), cx.dtype(value))
+
+
+def join_channels(cx: LoweringContext, value: Value, axis: int) -> Value:
+    rank = cx.rank(value)
+    parts = [*([i] for i in range(axis)), [axis, axis + 1], *([i] for i in range(axis + 2, rank))]
+    return cx.set_dtype(tensor.collapse_shape(cx.b, value, parts), cx.dtype(value))
+
+
+def _contract_windows(
+    cx: LoweringContext, value: Value, weight: Value, start: Value, steps: Sequence[int], gaps: Sequence[int], groups: int, transposed: bool = False,
+) -> Value:  # fmt: skip
+    """Iterators: n, group, channel of the group out, positions, channel of the group in, window."""
+    count = len(steps)
+    channels = cx.dim(weight, 0 if transposed else 1)
+    depthwise = groups > 1 and not transposed and channels == 1 and cx.dim(weight, 0) == groups
+    if depthwise:
+        return _contract_depthwise(cx, value, weight, start, steps, gaps)
+    grouped = groups > 1
+    if grouped:
+        value = split_channels(cx, value, 1, groups)
+        start = split_channels(cx, start, 1, groups)
+        weight = split_channels(cx, weight, 0, groups)
+    names = ["n", *(["g"] if grouped else []), "o", *(f"s{i}" for i in range(count)), "c", *(f"k{i}" for i in range(count))]
+    place = {name: AffineDim(i) for i, name in enumerate(names)}
+    group: list[AffineExpr] = [place["g"]] if grouped else []
+    read = [place[f"s{i}"] * steps[i] + place[f"k{i}"] * gaps[i] for i in range(count)]
+    window: list[AffineExpr] = [place[f"k{i}"] for i in range(count)]
+    factors = [place["c"], place["o"]] if transposed else [place["o"], place["c"]]
+    maps = [
+        AffineMap(len(names), (place["n"], *group, place["c"], *read)),
+        AffineMap(len(names), (*group, *factors, *window)),
+    ]
+    iterators = [REDUCTION if n[0] in "ck" else PARALLEL for n in names]
+    dtype = cx.dtype(value)
+    dims = cx.dims(start)
+    result = cx.generic([value, weight], maps, dims, opmath(dtype).element, iterators, multiply_accumulate(cx, dtype), init=start)
+    cx.set_dtype(result, opmath(dtype))
+    return join_channels(cx, result, 1) if grouped else result
+
+
+def _contract_depthwise(cx: LoweringContext, value: Value, weight: Value, start: Value, steps: Sequence[int], gaps: Sequence[int]) -> Value:
+    """Every channel by itself: iterators n, channel, positions, window."""
+    count = len(steps)
+    total = 2 + 2 * count
+    window = [AffineDim(2 + count + i) for i in range(count)]
+    read = [AffineDim(2 + i) * steps[i] + window[i] * gaps[i] for i in range(count)]
+    maps = [AffineMap(total, (AffineDim(0), AffineDim(1), *read)), AffineMap(total, (AffineDim(1), *window))]
+    flat = join_channels(cx, weight, 0)
+    iterators = [PARALLEL] * (2 + count) + [REDUCTION] * count
+    dtype = cx.dtype(value)
+    result = cx.generic([value, flat], maps, cx.dims(start), opmath(dtype).element, iterators, multiply_accumulate(cx, dtype), init=start)
+    return cx.set_dtype(result, opmath(dtype))
+
+
+def lower_transposed(
+    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
+) -> Value:  # fmt: skip
+    count = cx.rank(weight) - 2
+    steps = static_ints(spread(stride, count), "stride of a convolution")
+    gaps = static_ints(spread(dilation, count), "dilation of a convolution")
+    pads = static_ints(spread(padding, count), "padding of a convolution")
+    extra = static_ints(spread(output_padding, count), "output padding of a convolution")
+    batched = cx.rank(input) == count + 2
+    value = input if batched else cx.with_unit_dims(input, [0])
+    window = [_static(k) for k in cx.dims(weight)[2:]]
+    cx.check(cx.compare("eq", cx.dim(value, 1), cx.dim(weight, 0)), "expected input to have {} channels, but got {} channels instead", [cx.dim(weight, 0), cx.dim(value, 1)])
+    reach = [d * (k - 1) for k, d in zip(window, gaps, strict=True)]
+    low = [r - p for r, p in zip(reach, pads, strict=True)]
+    high = [r - p + o for r, p, o in zip(reach, pads, extra, strict=True)]
+    ready = spread_out(cx, value, steps, low, high)
+    turned = turned_round(cx, weight, 2)
+    sizes = window_count(cx, cx.dims(ready)[2:], window, [1] * count, gaps)
+    dtype = cx.result_dtype()
+    start = _start(cx, bias, [cx.dim(value, 0), cx.mul(cx.dim(weight, 1), groups), *sizes], opmath(dtype))
+    result = _contract_windows(cx, ready, turned, start, [1] * count, gaps, groups, transposed=True)
+    return _finish(cx, result, dtype, batched)
+
+
+def spread_out(cx: LoweringContext, value: Value, steps: Sequence[int], low: Sequence[int], high: Sequence[int]) -> Value:
+    """Zeros between elements (`steps` apart) and around them; a negative border cuts elements off."""
+    dims, dtype = cx.dims(value), cx.dtype(value)
+    spatial = dims[2:]
+    if any(s != 1 for s in steps) or any(p < 0 for p in (*low, *high)):
+        before, after = [max(p, 0) for p in low], [max(p, 0) for p in high]
+        wide = [cx.add(cx.add(cx.mul(cx.sub(e, 1), s), 1), b + a) for e, s, b, a in zip(spatial, steps, before, after, strict=True)]
+        blank = cx.fill([*dims[:2], *wide], dtype.element, 0)
+        value = tensor.insert_slice(cx.b, value, blank, [0, 0, *before], dims, [1, 1, *steps])
+        cx.set_dtype(cx.set_dims(value, [*dims[:2], *wide]), dtype)
+        offsets = [max(-p, 0) for p in low]
+        if any(p < 0 for p in (*low, *high)):
+            sizes = [cx.sub(w, o + max(-p, 0)) for w, o, p in zip(wide, offsets, high, strict=True)]
+            value = tensor.extract_slice(cx.b, value, [0, 0, *offsets], [*dims[:2], *sizes], [1] * len(dims))
+            cx.set_dtype(cx.set_dims(value, [*dims[:2], *sizes]), dtype)
+        return value
+    return padded_with(cx, value, low, high, 0)
+
+
+def turned_round(cx: LoweringContext, value: Value, first: int) -> Value:
+    """Static dimensions from `first` on in reverse order."""
+    dims, rank = cx.dims(value), cx.rank(value)
+    if all(d == 1 for d in dims[first:]):
+        return value
+    results = [AffineDim(i) if i < first or d == 1 else AffineDim(i) * -1 + (_static(d) - 1) for i, d in enumerate(dims)]
+    turned = cx.generic([value], [AffineMap(rank, tuple(results))], dims, cx.dtype(value).element, [PARALLEL] * rank, lambda b, x: x)
+    return cx.set_dtype(turned, cx.dtype(value))
+
+
+def lower_conv(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Value:
+    pads = static_ints(spread(padding, cx.rank(weight) - 2), "padding of a convolution")
+    return lower_convolved(cx, input, weight, bias, stride, pads, pads, dilation, groups)
+
+
+def lower_conv_named(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: str, dilation: Any, groups: int) -> Value:
+    count = cx.rank(weight) - 2
+    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), cx.shape(weight)[2:])
+    return lower_convolved(cx, input, weight, bias, stride, low, high, dilation, groups)
+
+
+def lower_convolution(
+    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int,
+) -> Value:  # fmt: skip
+    if transposed:
+        return lower_transposed(cx, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return lower_conv(cx, input, weight, bias, stride, padding, dilation, groups)
+
+
+# references
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype.itemsize == 2 and array.dtype.kind not in "iu" else array
+
+
+def reference_convolved(
+    input: Array, weight: Array, bias: Array | None, stride: Any, low: Sequence[int], high: Sequence[int], dilation: Any, groups: int,
+) -> Array:  # fmt: skip
+    count = weight.ndim - 2
+    steps, gaps = spread(stride, count), spread(dilation, count)
+    x = _wide(input if input.ndim == count + 2 else input[None])
+    w = _wide(weight)
+    x = np.pad(x, [(0, 0), (0, 0), *zip(low, high, strict=True)])
+    sizes = [(e - d * (k - 1) - 1) // s + 1 for e, k, s, d in zip(x.shape[2:], w.shape[2:], steps, gaps, strict=True)]
+    x = x.reshape(x.shape[0], groups, -1, *x.shape[2:])
+    w = w.reshape(groups, -1, *w.shape[1:])
+    out = np.zeros((x.shape[0], groups, w.shape[1], *sizes), x.dtype)
+    for window in positions(*(range(k) for k in w.shape[3:])):
+        box = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, sizes, steps, strict=True))
+        out += np.einsum("ngc...,goc->ngo...", x[(slice(None),) * 3 + box], w[(slice(None),) * 3 + window])
+    return _reference_finish(out, bias, input, count)
+
+
+def _reference_finish(out: Array, bias: Array | None, input: Array, count: int) -> Array:
+    out = out.reshape(out.shape[0], -1, *out.shape[3:])
+    if bias is not None:
+        out = out + _wide(bias).reshape(-1, *([1] * count))
+    return (out if input.ndim == count + 2 else out[0]).astype(input.dtype)
+
+
+def reference_transposed(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
+) -> Array:  # fmt: skip
+    count = weight.ndim - 2
+    steps, gaps, pads, extra = (spread(v, count) for v in (stride, dilation, padding, output_padding))
+    x = _wide(input if input.ndim == count + 2 else input[None])
+    w = _wide(weight)
+    extents = x.shape[2:]
+    sizes = [(e - 1) * s + d * (k - 1) + 1 + o for e, k, s, d, o in zip(extents, w.shape[2:], steps, gaps, extra, strict=True)]
+    x = x.reshape(x.shape[0], groups, -1, *extents)
+    w = w.reshape(groups, -1, *w.shape[1:])
+    out = np.zeros((x.shape[0], groups, w.shape[2], *sizes), x.dtype)
+    for window in positions(*(range(k) for k in w.shape[3:])):
+        box = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, extents, steps, strict=True))
+        out[(slice(None),) * 3 + box] += np.einsum("ngc...,gco->ngo...", x, w[(slice(None),) * 3 + window])
+    cut = tuple(slice(p, n - p) for p, n in zip(pads, sizes, strict=True))
+    return _reference_finish(out[(slice(None),) * 3 + cut], bias, input, count)
+
+
+def reference_conv(input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
+    pads = spread(padding, weight.ndim - 2)
+    return reference_convolved(input, weight, bias, stride, pads, pads, dilation, groups)
+
+
+def reference_conv_named(input: Array, weight: Array, bias: Array | None, stride: Any, padding: str, dilation: Any, groups: int) -> Array:
+    count = weight.ndim - 2
+    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), weight.shape[2:])
+    return reference_convolved(input, weight, bias, stride, low, high, dilation, groups)
+
+
+def reference_convolution(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any, groups: int,
+) -> Array:  # fmt: skip
+    if transposed:
+        return reference_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return reference_conv(input, weight, bias, stride, padding, dilation, groups)
+
+
+# samples
+
+
+def conv1d_samples() -> Iterable[Sample]:
+    yield Sample((floats(2, 3, 8), floats(4, 3, 3), floats(4)))
+    yield Sample((floats(3, 8), floats(4, 3, 3)), {"padding": [2], "stride": [2]})
+    yield Sample((floats(2, 4, 8), floats(6, 2, 3), floats(6)), {"groups": 2, "dilation": [2]})
+
+
+def conv2d_samples() -> Iterable[Sample]:
+    yield Sample((floats(2, 3, 6, 7), floats(4, 3, 3, 2), floats(4)))
+    yield Sample((floats(2, 3, 6, 7), floats(4, 3, 3, 3), floats(4)), {"stride": [2, 1], "padding": [1, 2], "dilation": [1, 2]})
+    yield Sample((floats(3, 6, 7), floats(4, 3, 1, 1)))
+    yield Sample((floats(2, 4, 5, 5), floats(4, 1, 3, 3), floats(4)), {"groups": 4, "padding": [1, 1]})
+    yield Sample((floats(1, 4, 5, 5), floats(8, 1, 3, 3)), {"groups": 4})
+    yield Sample((floats(1, 4, 5, 5), floats(6, 2, 2, 2), floats(6)), {"groups": 2, "stride": [2, 2]})
+    for dtype in (DType.float64, DType.bfloat16, DType.float16):
+        yield Sample((floats(1, 3, 4, 4, dtype=dtype), floats(2, 3, 3, 3, dtype=dtype), floats(2, dtype=dtype)), {"padding": [1, 1]})
+    yield Sample((integers(-3, 4, 1, 2, 4, 4), integers(-3, 4, 2, 2, 3, 3)))
+    yield Sample(
+        (floats(1, 2, 3, 3), floats(1, 3, 1, 1)),
+        raises="Given groups=1, weight of size [1, 3, 1, 1], expected input[1, 2, 3, 3] to have 3 channels, but got 2 channels instead",
+    )
+    yield Sample((floats(1, 2, 2, 2), floats(1, 2, 3, 3)), raises="Kernel size can't be greater than actual input size")
+
+
+def conv3d_samples() -> Iterable[Sample]:
+    yield Sample((floats(1, 2, 4, 5, 4), floats(3, 2, 2, 3, 2), floats(3)), {"padding": [1, 0, 1], "stride": [1, 2, 1]})
+
+
+def _named(rank: int) -> Iterable[Sample]:
+    spatial = [5, 6, 4][:rank]
+    yield Sample((floats(1, 2, *spatial), floats(3, 2, *[3, 2, 2][:rank]), floats(3)), {"padding": "same"})
+    yield Sample((floats(1, 2, *spatial), floats(3, 2, *[3, 2, 2][:rank])), {"padding": "valid", "stride": [2] * rank})
+
+
+def conv1d_named_samples() -> Iterable[Sample]:
+    return _named(1)
+
+
+def conv2d_named_samples() -> Iterable[Sample]:
+    return _named(2)
+
+
+def conv3d_named_samples() -> Iterable[Sample]:
+    return _named(3)
+
+
+def transpose1d_samples() -> Iterable[Sample]:
+    yield Sample((floats(2, 3, 5), floats(3, 4, 3), floats(4)))
+    yield Sample((floats(3, 5), floats(3, 2, 4)), {"stride": [3], "padding": [1], "output_padding": [2], "groups": 1, "dilation": [2]})
+
+
+def transpose2d_samples() -> Iterable[Sample]:
+    yield Sample((floats(1, 3, 4, 5), floats(3, 2, 3, 2), floats(2)), {"stride": [2, 1]})
+    yield Sample((floats(1, 4, 4, 5), floats(4, 3, 3, 3)), {"stride": [2, 2], "padding": [1, 1], "output_padding": [1, 0], "groups": 2})
+    yield Sample((floats(1, 2, 3, 3), floats(2, 2, 1, 1)), {"padding": [1, 1]})
+    yield Sample((floats(1, 2, 3, 3, dtype=DType.bfloat16), floats(2, 1, 2, 2, dtype=DType.bfloat16)), {"groups": 2, "stride": [2, 2]})
+
+
+def transpose3d_samples() -> Iterable[Sample]:
+    yield Sample((floats(1, 2, 3, 2, 3), floats(2, 2, 2, 2, 2)), {"stride": [2, 1, 2]})
+
+
+def convolution_samples() -> Iterable[Sample]:
+    yield Sample((floats(1, 2, 5, 5), floats(3, 2, 3, 3), floats(3), [1, 1], [1, 1], [1, 1], False, [0, 0], 1))
+    yield Sample((floats(1, 3, 4, 5), floats(3, 2, 3, 2), None, [2, 1], [0, 1], [1, 1], True, [1, 0], 1))
+
+
+def older_convolution_samples() -> Iterable[Sample]:
+    for s in convolution_samples():
+        yield Sample((*s.args, False, False, True))
+
+
+def old_convolution_samples() -> Iterable[Sample]:
+    for s in convolution_samples():
+        yield Sample((*s.args, False, False, True, True))
+
+
+def infer_old(
+    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
+) -> TensorType:  # fmt: skip
+    """The last four only choose among PyTorch's kernels."""
+    del benchmark, deterministic, cudnn_enabled, allow_tf32
+    return infer_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+
+
+def lower_old(
+    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
+) -> Value:  # fmt: skip
+    del benchmark, deterministic, cudnn_enabled, allow_tf32
+    return lower_convolution(cx, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+
+
+def reference_old(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
+    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
+) -> Array:  # fmt: skip
+    del benchmark, deterministic, cudnn_enabled, allow_tf32
+    return reference_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
+
+
+def _conv(n: int, ones: str, zeros: str, samples: Any, named: Any) -> tuple[Operator, ...]:
+    head = f"aten::conv{n}d"
+    tensors = "(Tensor input, Tensor weight, Tensor? bias=None"
+    return (
+        Operator(
+            f"{head}{tensors}, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros}, SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor",
+            infer_conv, lower_conv, reference_conv, samples,
+        ),
+        Operator(
+            f'{head}.padding{tensors}, SymInt[{n}] stride={ones}, str padding="valid", SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor',
+            infer_conv_named, lower_conv_named, reference_conv_named, named,
+        ),
+    )  # fmt: skip
+
+
+def _transpose(n: int, overload: str, ones: str, zeros: str, samples: Any) -> Operator:
+    return Operator(
+        f"aten::conv_transpose{n}d{overload}(Tensor input, Tensor weight, Tensor? bias=None, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros},"
+        f" SymInt[{n}] output_padding={zeros}, SymInt groups=1, SymInt[{n}] dilation={ones}) -> Tensor",
+        infer_transposed, lower_transposed, reference_transposed, samples,
+    )  # fmt: skip
+
+
+OPERATORS: tuple[Operator, ...] = (
+    *_conv(1, "[1]", "[0]", conv1d_samples, conv1d_named_samples),
+    *_conv(2, "[1, 1]", "[0, 0]", conv2d_samples, conv2d_named_samples),
+    *_conv(3, "[1, 1, 1]", "[0, 0, 0]", conv3d_samples, conv3d_named_samples),
+    _transpose(1, "", "[1]", "[0]", transpose1d_samples),
+    _transpose(2, ".input", "[1, 1]", "[0, 0]", transpose2d_samples),
+    _transpose(3, ".input", "[1, 1, 1]", "[0, 0, 0]", transpose3d_samples),
+    Operator(
+        "aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
+        " SymInt[] output_padding, SymInt groups) -> Tensor",
+        infer_convolution, lower_convolution, reference_convolution, convolution_samples,
+    ),
+    Operator(
+        "aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
+        " SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
+        infer_old, lower_old, reference_old, old_convolution_samples,
+    ),
+    Operator(
+        "aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
+        " int[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled) -> Tensor",
+        infer_old, lower_old, reference_old, older_convolution_samples,
+    ),
+)  # fmt: skip

@@ -1,0 +1,290 @@
+"""How element-by-element operators are made into records: one formula on scalars, one in numpy, one dtype rule.
+
+The formula is written once over `Scalars`, which picks the float, signed, unsigned or bool operation; operands come in
+the compute dtype (16-bit floats as float32) and the outcome is cast to the result's dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...builder import Builder
+from ...core import Value
+from ...dtypes import DType
+from ...operator import Operator, Sample, Unknown, Unsupported
+from ...script_types import BOOL, FLOAT, INT, TensorType
+from ...types import I1
+from .. import arith, math
+from .lowering import LoweringContext, Number
+from .rules import (
+    Array,
+    Operand,
+    broadcast,
+    cast_array,
+    floating,
+    not_implemented,
+    operand_of,
+    opmath,
+    result_type,
+    shape_of,
+)
+
+
+class Scalars:
+    """Arithmetic on scalars of one dtype, written through a builder."""
+
+    def __init__(self, b: Builder, dtype: DType) -> None:
+        self.b = b
+        self.dtype = dtype
+
+    @property
+    def is_float(self) -> bool:
+        return self.dtype.is_floating
+
+    @property
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    @property
+    def lowest(self) -> float:
+        """-inf, or the smallest integer."""
+        if self.is_float:
+            return -float("inf")
+        return 0 if not self.is_signed else -(1 << (8 * self.dtype.itemsize - 1))
+
+    @property
+    def highest(self) -> float:
+        """inf, or the largest integer."""
+        if self.is_float:
+            return float("inf")
+        if self.dtype is DType.bool:
+            return 1
+        return (1 << (8 * self.dtype.itemsize - (1 if self.is_signed else 0))) - 1
+
+    def constant(self, value: float) -> Value:
+        if not self.is_float and not self.is_signed and value > 127 and self.dtype is not DType.bool:
+            value -= 256
+        return arith.constant(self.b, value, self.dtype.element)
+
+    def add(self, x: Value, y: Value) -> Value:
+        if self.is_float:
+            return arith.addf(self.b, x, y)
+        return (arith.ori if self.dtype is DType.bool else arith.addi)(self.b, x, y)
+
+    def sub(self, x: Value, y: Value) -> Value:
+        return arith.subf(self.b, x, y) if self.is_float else arith.subi(self.b, x, y)
+
+    def mul(self, x: Value, y: Value) -> Value:
+        for one, other in ((x, y), (y, x)):
+            if arith.constant_value(one) == 1 and self.dtype is not DType.bool:
+                return other
+        if self.is_float:
+            return arith.mulf(self.b, x, y)
+        return (arith.andi if self.dtype is DType.bool else arith.muli)(self.b, x, y)
+
+    def div(self, x: Value, y: Value) -> Value:
+        """True division; floats only."""
+        return arith.divf(self.b, x, y)
+
+    def neg(self, x: Value) -> Value:
+        return arith.negf(self.b, x) if self.is_float else arith.subi(self.b, self.constant(0), x)
+
+    def abs(self, x: Value) -> Value:
+        if self.is_float:
+            return math.absf(self.b, x)
+        return math.absi(self.b, x) if self.is_signed else x
+
+    def maximum(self, x: Value, y: Value) -> Value:
+        """NaN if either is NaN."""
+        if self.is_float:
+            return arith.maximumf(self.b, x, y)
+        if self.dtype is DType.bool:
+            return arith.ori(self.b, x, y)
+        return (arith.maxsi if self.is_signed else arith.maxui)(self.b, x, y)
+
+    def minimum(self, x: Value, y: Value) -> Value:
+        if self.is_float:
+            return arith.minimumf(self.b, x, y)
+        if self.dtype is DType.bool:
+            return arith.andi(self.b, x, y)
+        return (arith.minsi if self.is_signed else arith.minui)(self.b, x, y)
+
+    def compare(self, predicate: str, x: Value, y: Value) -> Value:
+        """`predicate` one of eq, ne, lt, le, gt, ge; with a NaN only `ne` holds."""
+        if self.is_float:
+            return arith.cmpf(self.b, ("u" if predicate == "ne" else "o") + predicate, x, y)
+        if predicate in ("eq", "ne"):
+            return arith.cmpi(self.b, predicate, x, y)
+        return arith.cmpi(self.b, ("s" if self.is_signed else "u") + predicate, x, y)
+
+    def select(self, condition: Value, x: Value, y: Value) -> Value:
+        return arith.select(self.b, condition, x, y)
+
+    def is_nonzero(self, x: Value) -> Value:
+        return x if self.dtype is DType.bool else self.compare("ne", x, self.constant(0))
+
+    def true(self) -> Value:
+        return arith.constant(self.b, True, I1)
+
+    def false(self) -> Value:
+        return arith.constant(self.b, False, I1)
+
+
+@dataclass(frozen=True)
+class Types:
+    """`compute`: what operands are cast to; `result`: what comes out; `outcome`: what the formula yields."""
+
+    compute: DType
+    result: DType
+    outcome: DType
+
+
+def types(compute: DType, result: DType | None = None) -> Types:
+    """The formula yields the dtype it computes in, unless the result is bool."""
+    result = compute if result is None else result
+    return Types(compute, result, DType.bool if result is DType.bool else opmath(compute))
+
+
+Rule = Callable[..., Types]
+"""dtypes from the operands that take part in promotion; raises OperatorError for those that PyTorch refuses."""
+
+
+def promoted(*operands: Operand) -> Types:
+    return types(result_type(*operands))
+
+
+def to_float(*operands: Operand) -> Types:
+    """Integers and bool compute in the default float."""
+    return types(floating(result_type(*operands)))
+
+
+def to_bool(*operands: Operand) -> Types:
+    return types(result_type(*operands), DType.bool)
+
+
+def refusing(rule: Rule, kernel: str, refused: Callable[[DType], bool]) -> Rule:
+    """`rule`, with PyTorch's text for compute dtypes that the kernel is not there for."""
+
+    def checked(*operands: Operand) -> Types:
+        chosen = rule(*operands)
+        if refused(chosen.compute):
+            raise not_implemented(kernel, chosen.compute)
+        return chosen
+
+    return checked
+
+
+def is_bool(dtype: DType) -> bool:
+    return dtype is DType.bool
+
+
+def is_complex(dtype: DType) -> bool:
+    return dtype.is_complex
+
+
+def is_bool_or_complex(dtype: DType) -> bool:
+    return dtype is DType.bool or dtype.is_complex
+
+
+def is_not_floating(dtype: DType) -> bool:
+    return not dtype.is_floating
+
+
+def is_not_whole(dtype: DType) -> bool:
+    return dtype.category > 1
+
+
+def is_not_integral(dtype: DType) -> bool:
+    return not dtype.is_integral
+
+
+def argument_names(signature: str) -> tuple[str, ...]:
+    """Parameter names, without parsing types (records are made at import, schemas parsed on first use)."""
+    arguments = signature.partition("(")[2].rpartition(") ->")[0]
+    names = [part.partition("=")[0].split()[-1] for part in arguments.split(", ") if part and part != "*"]
+    return tuple(names)
+
+
+def lower_elementwise(
+    cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Callable[..., Value]
+) -> Value:
+    """`formula(Scalars, *scalars)` over broadcast operands; numbers stand for 0-dim tensors."""
+    if chosen.compute.is_complex or chosen.result.is_complex:
+        raise Unsupported("complex tensors are not compiled; work with real and imaginary parts")
+    wide = opmath(chosen.compute)
+    tensors = [x for x in operands if _is_tensor(x)]
+    fixed = {i: cx.number(x, wide) for i, x in enumerate(operands) if isinstance(x, Value) and not _is_tensor(x)}
+
+    def body(b: Builder, *elements: Value) -> Value:
+        rest = iter(elements)
+        scalars: list[Value] = []
+        for i, operand in enumerate(operands):
+            if isinstance(operand, Value) and i not in fixed:
+                source = cx.dtype(operand)
+                narrow = cx.cast(b, next(rest), source, chosen.compute)
+                scalars.append(cx.cast(b, narrow, chosen.compute, wide))
+            else:
+                scalars.append(fixed[i] if i in fixed else cx.number(operand, wide))
+        outcome = formula(Scalars(b, wide), *scalars)
+        return cx.cast(b, outcome, chosen.outcome, chosen.result)
+
+    return cx.pointwise([x for x in tensors if isinstance(x, Value)], chosen.result, body)
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Value) and hasattr(value.type, "shape")
+
+
+def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Callable[..., Any]) -> Array:
+    """The numpy meaning: operands in the compute dtype, 16-bit floats in float32."""
+    wide = opmath(chosen.compute)
+    arrays = [
+        cast_array(cast_array(x, chosen.compute) if isinstance(x, np.ndarray | np.generic) else x, wide)
+        for x in operands
+    ]
+    with np.errstate(all="ignore"):
+        return np.asarray(cast_array(np.asarray(function(*arrays)), chosen.result))
+
+
+_SCRIPT_OF = {DType.int64: INT, DType.float64: FLOAT, DType.bool: BOOL}
+
+
+def type_operand(cx: LoweringContext, operand: Any) -> Operand:
+    """The `infer` view of a lowered argument."""
+    if not isinstance(operand, Value):
+        return operand
+    if _is_tensor(operand):
+        return TensorType(cx.dtype(operand), cx.shape(operand))
+    return Unknown(_SCRIPT_OF[cx.dtype(operand)])
+
+
+def elementwise(
+    signature: str,
+    rule: Rule,
+    formula: Callable[..., Value],
+    function: Callable[..., Any],
+    samples: Callable[[], Iterable[Sample]],
+    *,
+    promoting: int | None = None,
+) -> Operator:
+    """A record whose arguments are all operands of one formula; only the first `promoting` of them decide the dtype."""
+    names = argument_names(signature)
+
+    def infer(**arguments: Any) -> TensorType:
+        operands = [arguments[n] for n in names]
+        chosen = rule(*operands[:promoting])
+        return TensorType(chosen.result, broadcast(*(shape_of(x) for x in operands if isinstance(x, TensorType))))
+
+    def lower(cx: LoweringContext, **arguments: Any) -> Value:
+        operands = [arguments[n] for n in names]
+        return lower_elementwise(cx, operands, rule(*(type_operand(cx, x) for x in operands[:promoting])), formula)
+
+    def reference(**arguments: Any) -> Array:
+        operands = [arguments[n] for n in names]
+        return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands[:promoting])), function)
+
+    return Operator(signature, infer, lower, reference, samples)

@@ -1,0 +1,2 @@
+from .core import Operation
+def print_module(op, marks=None): return ""

@@ -1,0 +1,765 @@
+"""TorchScript's builtins on numbers, strings, lists and dicts, in Python: what interpreters run and passes fold with.
+
+In: the name of an operator without overload (`aten::upper`) and Python values; out: a Python value. `find` tells whether
+there is such a builtin for these values (lists and dicts are changed in place where TorchScript changes them). Strings
+are byte strings in TorchScript: lengths and positions count UTF-8 bytes. Failures are `OperatorError`s with PyTorch's text.
+"""
+
+from __future__ import annotations
+
+import cmath
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ..operator import OperatorError
+
+Builtin = Callable[..., Any]
+
+
+def wrap(value: int) -> int:
+    """An int as TorchScript computes it: modulo 2**64, signed."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def number(value: Any) -> Any:
+    return wrap(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+# numbers
+
+
+def _truediv(a: Any, b: Any) -> Any:
+    if isinstance(a, complex) or isinstance(b, complex):
+        return complex(np.complex128(a) / np.complex128(b)) if b == 0 else a / b
+    with np.errstate(all="ignore"):
+        return float(np.float64(a) / np.float64(b))
+
+
+def _floordiv(a: Any, b: Any) -> Any:
+    if isinstance(a, int) and isinstance(b, int):
+        if b == 0:
+            raise OperatorError("division by 0")
+        return wrap(a // b)
+    return float(math.floor(a / b)) if b != 0 and math.isfinite(a / b) else _truediv(a, b)
+
+
+def _remainder(a: Any, b: Any) -> Any:
+    if isinstance(a, int) and isinstance(b, int):
+        if b == 0:
+            raise OperatorError("ZeroDivisionError")
+        return a % b
+    with np.errstate(all="ignore"):
+        return float(np.remainder(np.float64(a), np.float64(b)))
+
+
+def _pow(a: Any, b: Any) -> Any:
+    if isinstance(a, complex) or isinstance(b, complex):
+        return complex(a) ** complex(b)
+    with np.errstate(all="ignore"):
+        return float(np.power(np.float64(a), np.float64(b)))
+
+
+def _pow_int(a: int, b: int) -> int:
+    return wrap(a**b) if b >= 0 else int(_pow(a, b))
+
+
+def _fmod(a: Any, b: Any) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.fmod(np.float64(a), np.float64(b)))
+
+
+def _real(function: Callable[[float], float]) -> Builtin:
+    """A function of `math`: nan and inf instead of exceptions, `cmath` for complex numbers."""
+    over_complex = getattr(cmath, getattr(function, "__name__", ""), None)
+
+    def apply(a: Any) -> Any:
+        if isinstance(a, complex) and over_complex is not None:
+            return over_complex(a)
+        try:
+            return function(float(a))
+        except OverflowError:
+            return math.inf
+        except ValueError:
+            return math.nan
+
+    return apply
+
+
+def _log(a: Any, *base: Any) -> Any:
+    def one(x: Any) -> Any:
+        if isinstance(x, complex):
+            return cmath.log(x)
+        return -math.inf if x == 0 else math.nan if x < 0 else math.log(x)
+
+    return one(a) if not base else _truediv(one(a), one(base[0]))
+
+
+def _log_of(function: Callable[[float], float], pole: float) -> Builtin:
+    def apply(a: Any) -> Any:
+        if isinstance(a, complex):
+            return cmath.log10(a)
+        return -math.inf if a == pole else math.nan if a < pole else function(a)
+
+    return apply
+
+
+def _integral(function: Callable[[float], int]) -> Builtin:
+    def apply(a: Any) -> int:
+        if not math.isfinite(a):
+            return -(1 << 63)
+        return wrap(function(a))
+
+    return apply
+
+
+def _shift(left: bool) -> Builtin:
+    def apply(a: int, b: int) -> int:
+        count = b & 63
+        return wrap(a << count) if left else a >> count
+
+    return apply
+
+
+def _range_length(lo: int, hi: int, step: int) -> int:
+    if step == 0:
+        raise OperatorError("range() arg 3 must not be zero")
+    return len(range(lo, hi, step))
+
+
+def _to_int(a: Any) -> int:
+    if isinstance(a, str):
+        try:
+            return wrap(int(a))
+        except ValueError:
+            raise OperatorError(f"invalid literal for int() with base 10: '{a}'") from None
+    if isinstance(a, float) and not math.isfinite(a):
+        return -(1 << 63)
+    return wrap(int(a))
+
+
+def _to_float(a: Any) -> float:
+    try:
+        return float(a)
+    except ValueError:
+        raise OperatorError(f"could not convert string to float: '{a}'") from None
+
+
+def _divmod(a: Any, b: Any) -> tuple[Any, Any]:
+    if b == 0:
+        raise OperatorError("ZeroDivisionError: integer division or modulo by zero")
+    return divmod(a, b)
+
+
+def _both(function: Callable[[Any, Any], Any]) -> Builtin:
+    """min and max: of two numbers (a float where one is), or of a list."""
+
+    def apply(a: Any, *rest: Any) -> Any:
+        if not rest:
+            if isinstance(a, list):
+                values = cast(list[Any], a)
+                if not values:
+                    raise OperatorError("Trying to find the extremum of an empty list")
+                return _reduce(function, values)
+            return a
+        b = rest[0]
+        if isinstance(a, list):
+            return function(a, b)
+        if isinstance(a, float) or isinstance(b, float):
+            return function(float(a), float(b))
+        return function(a, b)
+
+    return apply
+
+
+def _reduce(function: Callable[[Any, Any], Any], values: Sequence[Any]) -> Any:
+    result = values[0]
+    for value in values[1:]:
+        result = function(result, value)
+    return result
+
+
+def _round(a: Any) -> float:
+    return float(round(a)) if math.isfinite(a) else a
+
+
+def _identity_test(a: Any, b: Any) -> bool:
+    if a is None or b is None:
+        return a is b
+    if isinstance(a, bool | int | float | str) or isinstance(b, bool | int | float | str):
+        return type(a) is type(b) and a == b
+    return a is b
+
+
+def _frexp(a: float) -> tuple[float, int]:
+    return math.frexp(a)
+
+
+def _gamma(a: Any) -> float:
+    try:
+        return math.gamma(a)
+    except ValueError:
+        return math.nan
+    except OverflowError:
+        return math.inf
+
+
+def _modf(a: float) -> tuple[float, float]:
+    return math.modf(a)
+
+
+def _logic(of_bool: Callable[[Any, Any], Any]) -> Builtin:
+    return lambda a, b: of_bool(a, b)
+
+
+def _sub(a: Any, b: Any) -> Any:
+    return number(a - b)
+
+
+NUMBERS: Final[dict[str, Builtin]] = {
+    "aten::add": lambda a, b: number(a + b),
+    "aten::sub": _sub,
+    "aten::mul": lambda a, b: number(a * b),
+    "aten::div": _truediv,
+    "aten::floordiv": _floordiv,
+    "aten::remainder": _remainder,
+    "aten::fmod": _fmod,
+    "aten::mathremainder": lambda a, b: math.remainder(a, b) if b != 0 and math.isfinite(a) else math.nan,
+    "aten::pow": _pow,
+    "aten::neg": lambda a: number(-a),
+    "aten::eq": lambda a, b: a == b,
+    "aten::ne": lambda a, b: a != b,
+    "aten::lt": lambda a, b: a < b,
+    "aten::le": lambda a, b: a <= b,
+    "aten::gt": lambda a, b: a > b,
+    "aten::ge": lambda a, b: a >= b,
+    "aten::__and__": _logic(lambda a, b: a & b),
+    "aten::__or__": _logic(lambda a, b: a | b),
+    "aten::__xor__": _logic(lambda a, b: a ^ b),
+    "aten::__lshift__": _shift(True),
+    "aten::__rshift__": _shift(False),
+    "aten::__not__": lambda a: not a,
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: not _identity_test(a, b),
+    "aten::__derive_index": lambda index, start, step: wrap(start + index * step),
+    "aten::__range_length": _range_length,
+    "aten::Int": _to_int,
+    "aten::Float": _to_float,
+    "aten::Bool": bool,
+    "aten::Complex": lambda a, b=0: complex(a, b) if not isinstance(a, complex) else a,
+    "aten::IntImplicit": _to_int,
+    "aten::FloatImplicit": _to_float,
+    "aten::ScalarImplicit": lambda a: a,
+    "aten::ComplexImplicit": complex,
+    "aten::abs": lambda a: number(abs(a)),
+    "prim::abs": lambda a: number(abs(a)),
+    "prim::min": _both(lambda a, b: b if b < a else a),
+    "prim::max": _both(lambda a, b: b if b > a else a),
+    "aten::ceil": _integral(math.ceil),
+    "aten::floor": _integral(math.floor),
+    "aten::round": _round,
+    "aten::divmod": _divmod,
+    "aten::gcd": math.gcd,
+    "aten::factorial": lambda a: wrap(math.factorial(a)),
+    "aten::log": _log,
+    "aten::log10": _log_of(math.log10, 0.0),
+    "aten::log1p": _log_of(math.log1p, -1.0),
+    "aten::sqrt": _real(math.sqrt),
+    "aten::exp": _real(math.exp),
+    "aten::expm1": _real(math.expm1),
+    "aten::sin": _real(math.sin),
+    "aten::cos": _real(math.cos),
+    "aten::tan": _real(math.tan),
+    "aten::asin": _real(math.asin),
+    "aten::acos": _real(math.acos),
+    "aten::atan": _real(math.atan),
+    "aten::sinh": _real(math.sinh),
+    "aten::cosh": _real(math.cosh),
+    "aten::tanh": _real(math.tanh),
+    "aten::asinh": _real(math.asinh),
+    "aten::acosh": _real(math.acosh),
+    "aten::atanh": _real(math.atanh),
+    "aten::erf": _real(math.erf),
+    "aten::erfc": _real(math.erfc),
+    "aten::gamma": _gamma,
+    "aten::lgamma": _real(math.lgamma),
+    "aten::fabs": _real(math.fabs),
+    "aten::degrees": _real(math.degrees),
+    "aten::radians": _real(math.radians),
+    "aten::atan2": lambda a, b: math.atan2(a, b),
+    "aten::copysign": lambda a, b: math.copysign(a, b),
+    "aten::ldexp": lambda x, i: math.ldexp(x, i),
+    "aten::frexp": _frexp,
+    "aten::modf": _modf,
+    "aten::isfinite": cmath.isfinite,
+    "aten::isinf": cmath.isinf,
+    "aten::isnan": cmath.isnan,
+    "aten::angle": lambda a: cmath.phase(a) if isinstance(a, complex) else (math.pi if a < 0 else 0.0),
+    "aten::polar": lambda a, b: cmath.rect(a, b),
+    "aten::bin": bin,
+    "aten::hex": hex,
+    "aten::oct": oct,
+    "aten::chr": chr,
+    "prim::rangelist": lambda n: list(range(n)),
+    "aten::hash": hash,
+    "aten::unwrap_optional": lambda a: a,
+    "aten::is_scripting": lambda: True,
+    "aten::is_grad_enabled": lambda: False,
+    "aten::_get_tracing_state": lambda: False,
+    "aten::is_autocast_enabled": lambda *a: False,
+    "aten::is_autocast_cpu_enabled": lambda: False,
+    "aten::has_torch_function": lambda *a: False,
+}
+
+
+# formatting
+
+
+def format_float(value: float) -> str:
+    """A float as TorchScript prints it: `1.`, `0.10000000000000001`."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    if value == int(value) and abs(value) < 9.2e18:
+        return f"{int(value)}."
+    return f"{value:.17g}"
+
+
+def to_text(value: Any) -> str:
+    """One value as `str`, `print` and `format` show it."""
+    match value:
+        case bool() | None:
+            return str(value)
+        case int():
+            return str(value)
+        case float():
+            return format_float(value)
+        case complex():
+            return f"{format_float(value.real)}{'' if value.imag < 0 else '+'}{format_float(value.imag)}j"
+        case str():
+            return value
+        case list():
+            return f"[{', '.join(map(to_text, cast(list[Any], value)))}]"
+        case tuple():
+            return f"({', '.join(map(to_text, cast(tuple[Any, ...], value)))})"
+        case dict():
+            return f"{{{', '.join(f'{to_text(k)}: {to_text(v)}' for k, v in cast(dict[Any, Any], value).items())}}}"
+        case _:
+            return str(value)
+
+
+def format_(template: str, *values: Any) -> str:
+    parts = template.split("{}")
+    if len(parts) - 1 > len(values):
+        raise OperatorError("Too few arguments for format string: " + template)
+    shown = [to_text(v) for v in values]
+    return "".join(part + (shown[i] if i < len(parts) - 1 else "") for i, part in enumerate(parts))
+
+
+def percent_pieces(template: str) -> list[tuple[str, str]]:
+    """A `%` template as (literal text, specifier) pairs; the last specifier is empty."""
+    pieces: list[tuple[str, str]] = []
+    literal = ""
+    at = 0
+    while at < len(template):
+        if template[at] != "%":
+            literal += template[at]
+            at += 1
+            continue
+        specifier = template[at + 1] if at + 1 < len(template) else ""
+        at += 2
+        if specifier == "%":
+            literal += "%"
+        elif specifier and specifier in "difFeEsc":
+            pieces.append((literal, specifier))
+            literal = ""
+        else:
+            raise OperatorError(f"The specifier %{specifier} is not supported in TorchScript format strings")
+    return [*pieces, (literal, "")]
+
+
+def percent_value(specifier: str, value: Any) -> str:
+    if specifier in "di":
+        return str(int(value))
+    if specifier in "fFeE":
+        return f"{value:{specifier}}"
+    if specifier == "c":
+        return chr(value) if isinstance(value, int) else str(value)
+    return to_text(value)
+
+
+def percent_format(template: str, *values: Any) -> str:
+    arguments: tuple[Any, ...] = values
+    if len(values) == 1 and isinstance(values[0], tuple):
+        arguments = cast(tuple[Any, ...], values[0])
+    pieces = percent_pieces(template)
+    if len(pieces) - 1 > len(arguments):
+        raise OperatorError("Too few arguments for format string")
+    if len(pieces) - 1 < len(arguments):
+        raise OperatorError("Too many arguments for format string")
+    return "".join(
+        literal + (percent_value(specifier, arguments[i]) if specifier else "")
+        for i, (literal, specifier) in enumerate(pieces)
+    )
+
+
+# strings
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _string_index(s: str, index: int) -> str:
+    data = _bytes(s)
+    if not -len(data) <= index < len(data):
+        raise OperatorError(f"basic_string::at: __n (which is {index}) >= this->size() (which is {len(data)})")
+    index %= len(data)
+    return _text(data[index : index + 1])
+
+
+def _slice(sequence: Any, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
+    if step == 0:
+        raise OperatorError("slice step cannot be zero")
+    if isinstance(sequence, str):
+        return _text(_bytes(sequence)[start:end:step])
+    return sequence[start:end:step]
+
+
+def _bounded(function: Callable[[bytes, bytes, int, int], Any]) -> Builtin:
+    """find, count, ...: positions in bytes; an end of -1 is the end of the string."""
+
+    def apply(self: str, substr: str, start: int = 0, end: int = -1) -> Any:
+        data = _bytes(self)
+        return function(data, _bytes(substr), start, len(data) if end == -1 else end)
+
+    return apply
+
+
+def _index_of(data: bytes, part: bytes, start: int, end: int) -> int:
+    found = data.find(part, start, end)
+    if found < 0:
+        raise OperatorError("ValueError: substring not found")
+    return found
+
+
+def _rindex_of(data: bytes, part: bytes, start: int, end: int) -> int:
+    found = data.rfind(part, start, end)
+    if found < 0:
+        raise OperatorError("ValueError: substring not found")
+    return found
+
+
+def _ord(s: str) -> int:
+    data = _bytes(s)
+    if len(data) != 1:
+        raise OperatorError(f"String for ord() must be 1 character, found {len(data)}")
+    return data[0]
+
+
+def _split(s: str, separator: str | None = None, max: int = -1) -> list[str]:
+    if separator == "":
+        raise OperatorError("ValueError: empty separator")
+    return s.split(separator, max)
+
+
+STRINGS: Final[dict[str, Builtin]] = {
+    "aten::add": lambda a, b: a + b,
+    "aten::eq": lambda a, b: a == b,
+    "aten::ne": lambda a, b: a != b,
+    "aten::lt": lambda a, b: _bytes(a) < _bytes(b),
+    "aten::le": lambda a, b: _bytes(a) <= _bytes(b),
+    "aten::gt": lambda a, b: _bytes(a) > _bytes(b),
+    "aten::ge": lambda a, b: _bytes(a) >= _bytes(b),
+    "aten::len": lambda s: len(_bytes(s)),
+    "aten::__getitem__": _string_index,
+    "prim::StringIndex": _string_index,
+    "aten::slice": _slice,
+    "aten::__contains__": lambda s, part: part in s,
+    "aten::Int": _to_int,
+    "aten::Float": _to_float,
+    "aten::Bool": bool,
+    "aten::str": to_text,
+    "aten::list": lambda s: [_text(bytes([c])) for c in _bytes(s)],
+    "aten::ord": _ord,
+    "aten::format": format_,
+    "aten::percentFormat": percent_format,
+    "aten::join": lambda s, values: s.join(values),
+    "aten::split": _split,
+    "aten::rsplit": lambda s, separator=" ", max=-1: s.rsplit(separator, max),
+    "aten::splitlines": lambda s, keepends=False: s.splitlines(keepends),
+    "aten::partition": lambda s, separator: s.partition(separator),
+    "aten::rpartition": lambda s, separator: s.rpartition(separator),
+    "aten::replace": lambda s, old, new, max=-1: s.replace(old, new, max),
+    "aten::find": _bounded(lambda s, part, start, end: s.find(part, start, end)),
+    "aten::rfind": _bounded(lambda s, part, start, end: s.rfind(part, start, end)),
+    "aten::index": _bounded(_index_of),
+    "aten::rindex": _bounded(_rindex_of),
+    "aten::count": _bounded(lambda s, part, start, end: s.count(part, start, end)),
+    "aten::startswith": _bounded(lambda s, part, start, end: s.startswith(part, start, end)),
+    "aten::endswith": _bounded(lambda s, part, start, end: s.endswith(part, start, end)),
+    "aten::upper": str.upper,
+    "aten::lower": str.lower,
+    "aten::capitalize": str.capitalize,
+    "aten::title": str.title,
+    "aten::swapcase": str.swapcase,
+    "aten::strip": lambda s, chars=" \n\t\f\v": s.strip(chars),
+    "aten::lstrip": lambda s, chars=" \n\t\f\v": s.lstrip(chars),
+    "aten::rstrip": lambda s, chars=" \n\t\f\v": s.rstrip(chars),
+    "aten::center": lambda s, width, fill=" ": s.center(width, fill),
+    "aten::ljust": lambda s, width, fill=" ": s.ljust(width, fill),
+    "aten::rjust": lambda s, width, fill=" ": s.rjust(width, fill),
+    "aten::zfill": lambda s, width: s.zfill(width),
+    "aten::expandtabs": lambda s, size=8: s.expandtabs(size),
+    "aten::isdigit": str.isdigit,
+    "aten::isalpha": str.isalpha,
+    "aten::isalnum": str.isalnum,
+    "aten::isspace": str.isspace,
+    "aten::isupper": str.isupper,
+    "aten::islower": str.islower,
+    "aten::istitle": str.istitle,
+    "aten::isidentifier": str.isidentifier,
+    "aten::isdecimal": str.isdecimal,
+    "aten::isnumeric": str.isnumeric,
+    "aten::isprintable": str.isprintable,
+    "aten::device": lambda kind, index=None: kind if index is None else f"{kind}:{index}",
+    "prim::type": lambda device: device.partition(":")[0],
+    "prim::index": lambda device: int(device.partition(":")[2]) if ":" in device else None,
+    "aten::hash": hash,
+}
+
+
+# lists
+
+
+def position(values: Sequence[Any], index: int) -> int:
+    """`index` as a position in the list, counted from 0."""
+    if not -len(values) <= index < len(values):
+        raise OperatorError("list index out of range")
+    return index % len(values)
+
+
+def _append(values: list[Any], element: Any) -> list[Any]:
+    values.append(element)
+    return values
+
+
+def _set_item(values: list[Any], index: int, element: Any) -> list[Any]:
+    values[position(values, index)] = element
+    return values
+
+
+def _delete(values: list[Any], index: int) -> None:
+    del values[position(values, index)]
+
+
+def _pop(values: list[Any], index: int = -1) -> Any:
+    if not values:
+        raise OperatorError("pop from empty list")
+    return values.pop(position(values, index))
+
+
+def _list_equal(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    return len(a) == len(b) and all(bool(np.all(x == y)) for x, y in zip(a, b))
+
+
+def _list_index(values: list[Any], element: Any) -> int:
+    for i, value in enumerate(values):
+        if _list_equal([value], [element]):
+            return i
+    raise OperatorError(f"'{to_text(element)}' is not in list")
+
+
+def _remove(values: list[Any], element: Any) -> None:
+    for i, value in enumerate(values):
+        if _list_equal([value], [element]):
+            del values[i]
+            return
+    raise OperatorError("list.remove(x): x not in list")
+
+
+def _sort(values: list[Any], reverse: bool = False) -> None:
+    values.sort(reverse=reverse)
+
+
+def _extend(values: list[Any], other: list[Any]) -> list[Any]:
+    values.extend(list(other))
+    return values
+
+
+def _repeat_in_place(values: list[Any], count: int) -> list[Any]:
+    values[:] = values * count
+    return values
+
+
+def _sum(values: list[Any]) -> Any:
+    return number(sum(values))
+
+
+LISTS: Final[dict[str, Builtin]] = {
+    "aten::len": len,
+    "aten::__getitem__": lambda values, index: values[position(values, index)],
+    "aten::select": lambda values, index: values[position(values, index)],
+    "aten::_set_item": _set_item,
+    "aten::append": _append,
+    "aten::extend": lambda values, other: (_extend(values, other), None)[1],
+    "aten::insert": lambda values, index, element: values.insert(index, element),
+    "aten::pop": _pop,
+    "aten::Delete": _delete,
+    "aten::clear": lambda values: values.clear(),
+    "aten::reverse": lambda values: values.reverse(),
+    "aten::copy": list,
+    "aten::list": list,
+    "aten::slice": _slice,
+    "aten::add": lambda a, b: a + b,
+    "aten::add_": _extend,
+    "aten::mul": lambda values, count: values * count,
+    "aten::mul_": _repeat_in_place,
+    "aten::eq": _list_equal,
+    "aten::ne": lambda a, b: not _list_equal(a, b),
+    "aten::__contains__": lambda values, element: any(_list_equal([v], [element]) for v in values),
+    "aten::index": _list_index,
+    "aten::count": lambda values, element: sum(_list_equal([v], [element]) for v in values),
+    "aten::remove": _remove,
+    "aten::sort": _sort,
+    "aten::sorted": sorted,
+    "aten::sum": _sum,
+    "aten::any": any,
+    "aten::all": all,
+    "aten::dict": dict,
+    "aten::str": to_text,
+    "aten::Size": list,
+    "aten::broadcast_shapes": lambda a, b: list(np.broadcast_shapes(tuple(a), tuple(b))),
+    "aten::_infer_size": lambda a, b: list(np.broadcast_shapes(tuple(a), tuple(b))),
+    "prim::min": NUMBERS["prim::min"],
+    "prim::max": NUMBERS["prim::max"],
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: a is not b,
+}
+
+
+# dicts
+
+
+def _key_error(key: Any) -> OperatorError:
+    return OperatorError(f"KeyError: {to_text(key)}")
+
+
+def _get_item(values: dict[Any, Any], key: Any) -> Any:
+    if key not in values:
+        raise _key_error(key)
+    return values[key]
+
+
+def _set_key(values: dict[Any, Any], key: Any, value: Any) -> None:
+    values[key] = value
+
+
+def _delete_key(values: dict[Any, Any], key: Any) -> None:
+    if key not in values:
+        raise _key_error(key)
+    del values[key]
+
+
+def _pop_key(values: dict[Any, Any], key: Any, *default: Any) -> Any:
+    if key not in values and not default:
+        raise _key_error(key)
+    return values.pop(key, *default)
+
+
+def _pop_item(values: dict[Any, Any]) -> tuple[Any, Any]:
+    if not values:
+        raise OperatorError("popitem(): dictionary is empty")
+    key = next(iter(values))
+    return key, values.pop(key)
+
+
+DICTS: Final[dict[str, Builtin]] = {
+    "aten::len": len,
+    "aten::__getitem__": _get_item,
+    "aten::_set_item": _set_key,
+    "aten::Delete": _delete_key,
+    "aten::__contains__": lambda values, key: key in values,
+    "aten::get": lambda values, key, default=None: values.get(key, default),
+    "aten::pop": _pop_key,
+    "aten::popitem": _pop_item,
+    "aten::setdefault": lambda values, key, default: values.setdefault(key, default),
+    "aten::update": lambda values, other: values.update(other),
+    "aten::clear": lambda values: values.clear(),
+    "aten::copy": dict,
+    "aten::dict": dict,
+    "aten::keys": lambda values: list(values.keys()),
+    "aten::values": lambda values: list(values.values()),
+    "aten::items": lambda values: list(values.items()),
+    "aten::str": to_text,
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: a is not b,
+}
+
+_TUPLES: Final[dict[str, Builtin]] = {
+    "aten::len": len,
+    "aten::eq": lambda a, b: a == b,
+    "aten::ne": lambda a, b: a != b,
+    "aten::add": lambda a, b: a + b,
+    "aten::str": to_text,
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: a is not b,
+}
+
+_ANY: Final[dict[str, Builtin]] = {
+    "aten::str": to_text,
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: a is not b,
+    "prim::EnumName": lambda e: e.name,
+    "prim::EnumValue": lambda e: e.value,
+    "aten::eq": lambda a, b: a is b,
+    "aten::ne": lambda a, b: a is not b,
+}
+
+
+def find(name: str, values: Sequence[Any]) -> Builtin | None:
+    """The builtin `name` (`aten::add`, or with overload) for these arguments; None where tensors or records decide."""
+    base, _, overload = name.partition(".")
+    if base == "aten::pow" and overload == "int_to_int":
+        return _pow_int
+    if not values:
+        return NUMBERS.get(base)
+    first = values[0]
+    if base in ("aten::_unwrap_optional", "prim::unchecked_unwrap_optional"):
+        return unwrap_optional
+    if isinstance(first, list):
+        return LISTS.get(base)
+    if isinstance(first, dict):
+        return DICTS.get(base)
+    if isinstance(first, str):
+        return STRINGS.get(base)
+    if isinstance(first, tuple):
+        return _TUPLES.get(base)
+    if base == "aten::str" and not isinstance(first, np.ndarray):
+        return to_text
+    if base == "aten::mul" and len(values) > 1 and isinstance(values[1], list):
+        return lambda count, repeated: repeated * count
+    if isinstance(first, bool | int | float | complex):
+        if any(isinstance(v, np.ndarray | list) for v in values):
+            return None
+        return NUMBERS.get(base)
+    return _ANY.get(base)
+
+
+def unwrap_optional(value: Any) -> Any:
+    if value is None:
+        raise OperatorError("Unwrapping null optional")
+    return value
+
+
+def float_bits(value: float) -> bytes:
+    """Distinguishes -0.0 and nans where values are compared as constants."""
+    return struct.pack("<d", value)

@@ -1,0 +1,707 @@
+"""Reference interpreter of the `torch` stage: any `torch.func`, before and after specialisation.
+
+In: a function and Python values (tensors are numpy arrays, `self` a ScriptObject); out: the values it returns. Aliasing is
+PyTorch's: view operators give numpy views, in-place operators write into the array, arguments included. The objects given
+are not changed: modules are run on copies that live as long as the interpreter. Failures are `ExecutionError`s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from ..attributes import Constant
+from ..core import Block, Operation, Value, lookup, symbol
+from ..diagnostics import ExecutionError, InternalError
+from ..dialects import torch
+from ..dtypes import DType, from_numpy
+from ..operator import OperatorError, Unsupported
+from ..operators import find, functional_form, is_view, keywords, resolve_exact, schema, split_name
+from ..program import Program
+from ..schema import Schema
+from ..script_types import (
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    NONE,
+    TENSOR,
+    AnyType,
+    BoolType,
+    ClassType,
+    ComplexType,
+    DeviceType,
+    DictType,
+    FloatType,
+    IntType,
+    ListType,
+    NoneType,
+    NumberType,
+    OptionalType,
+    ScriptObject,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
+from . import builtins
+
+Array = npt.NDArray[Any]
+Composite = Callable[[str], Operation | None]
+"""The prelude's function for an operator with overload, None where it has none."""
+
+MAX_DEPTH: Final = 200
+
+
+@dataclass(eq=False)
+class Instance:
+    """A running object: attributes are run-time values."""
+
+    type: ClassType
+    attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass
+class Interpreter:
+    composite: Composite = lambda name: None
+    _instances: dict[int, tuple[ScriptObject, Instance]] = field(default_factory=dict[int, Any])
+    _tensors: dict[int, tuple[Any, Array]] = field(default_factory=dict[int, Any])
+    _depth: int = 0
+
+    def run(self, function: Operation, arguments: Sequence[Any]) -> list[Any]:
+        """The values that `function` returns; array arguments are used, and written to, as they are."""
+        return _Frame(self, function).call([self.import_value(a) for a in arguments])
+
+    def run_program(self, program: Program, arguments: Sequence[Any]) -> Any:
+        """The result of the entry function; `self` is added."""
+        function = lookup(program.module, program.entry)
+        if function is None:
+            raise InternalError(f"the program has no function {program.entry}")
+        receiver = [] if program.receiver is None else [program.receiver]
+        return self.run(function, [*receiver, *arguments])[0]
+
+    def import_value(self, value: Any) -> Any:
+        """A compile-time value (attribute of a module, constant) as a run-time one; each object and tensor becomes one."""
+        match value:
+            case ScriptObject():
+                if id(value) not in self._instances:
+                    instance = Instance(value.type)
+                    self._instances[id(value)] = (value, instance)
+                    for name, attribute in {**value.type.constants, **value.attributes}.items():
+                        instance.attributes[name] = self.import_value(attribute)
+                return self._instances[id(value)][1]
+            case Constant():
+                if id(value.array) not in self._tensors:
+                    self._tensors[id(value.array)] = (value, value.array.copy())
+                return self._tensors[id(value.array)][1]
+            case list():
+                return [self.import_value(v) for v in cast(list[Any], value)]
+            case tuple():
+                return tuple(self.import_value(v) for v in cast(tuple[Any, ...], value))
+            case dict():
+                return {k: self.import_value(v) for k, v in cast(dict[Any, Any], value).items()}
+            case np.generic():
+                return np.asarray(value)
+            case DType():
+                return int(value)
+            case _:
+                return value
+
+
+class _Frame:
+    """One call of a function."""
+
+    def __init__(self, interpreter: Interpreter, function: Operation) -> None:
+        self.interpreter = interpreter
+        self.function = function
+        self.values: dict[Value, Any] = {}
+
+    def call(self, arguments: Sequence[Any]) -> list[Any]:
+        block = self.function.body()
+        if len(arguments) != len(block.args):
+            name = symbol(self.function)
+            raise ExecutionError(f"{name}() takes {len(block.args)} arguments, {len(arguments)} given", self.function.span)
+        if self.interpreter._depth >= MAX_DEPTH:
+            raise ExecutionError("calls are nested too deeply", self.function.span)
+        self.interpreter._depth += 1
+        try:
+            return self.run_block(block, arguments)
+        finally:
+            self.interpreter._depth -= 1
+
+    def run_block(self, block: Block, arguments: Sequence[Any] = ()) -> list[Any]:
+        """Runs a block; the operands of its terminator."""
+        self.values.update(zip(block.args, arguments))
+        for op in block.operations():
+            if op.name in (torch.RETURN, torch.YIELD):
+                return [self.values[v] for v in op.operands]
+            try:
+                results = self.execute(op)
+            except (OperatorError, Unsupported) as error:
+                raise ExecutionError(str(error), op.span) from error
+            if len(results) != len(op.results):
+                raise InternalError(f"{op.name} gave {len(results)} results instead of {len(op.results)}")
+            self.values.update(zip(op.results, results))
+        raise InternalError("block without a terminator")
+
+    def execute(self, op: Operation) -> Sequence[Any]:
+        handler = _PRIM.get(op.name)
+        arguments = [self.values[v] for v in op.operands]
+        if handler is not None:
+            return handler(self, op, arguments)
+        result = self.apply(op, arguments)
+        if len(op.results) == 1:
+            return (result,)
+        return () if not op.results else cast(Sequence[Any], result)
+
+    # operators
+
+    def apply(self, op: Operation, arguments: list[Any]) -> Any:
+        builtin = builtins.find(op.name, arguments)
+        if builtin is not None:
+            return builtin(*arguments)
+        base, _ = split_name(op.name)
+        if base in _TENSOR_BUILTINS:
+            return _TENSOR_BUILTINS[base](*arguments)
+        form = schema(op.name)
+        record = find(op.name)
+        if record is not None and form is not None:
+            return self.call_record(form, record.reference, arguments)
+        derived = functional_form(op.name)
+        if derived is not None and form is not None:
+            return self.write_in_place(form, derived, arguments, op)
+        return self.call_composite(op.name, arguments, op)
+
+    def call_record(self, form: Schema, reference: Callable[..., Any], arguments: list[Any]) -> Any:
+        result = reference(**keywords(form, arguments))
+        if is_view(form):
+            return _viewed(form, arguments, result)
+        results = _normal(form, result)
+        inputs = [a for argument in arguments for a in _arrays(argument)]
+        return _map_arrays(results, lambda a: a.copy() if any(np.may_share_memory(a, i) for i in inputs) else a)
+
+    def write_in_place(self, form: Schema, derived: tuple[str, str], arguments: list[Any], op: Operation) -> Any:
+        functional, written = derived
+        at = form.index(written)
+        assert at is not None
+        target = arguments[at]
+        others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
+        result = self.apply_named(functional, others, op)
+        write(target, result)
+        return target
+
+    def apply_named(self, name: str, arguments: list[Any], op: Operation) -> Any:
+        form, record = schema(name), find(name)
+        if record is not None and form is not None:
+            return self.call_record(form, record.reference, arguments)
+        if split_name(name)[0] == "aten::copy":
+            return np.asarray(arguments[1])
+        return self.call_composite(name, arguments, op)
+
+    def call_composite(self, name: str, arguments: list[Any], op: Operation) -> Any:
+        function = self.interpreter.composite(name)
+        if function is None:
+            base, _ = split_name(name)
+            exact = resolve_exact(base, [_type_of(a) for a in arguments])
+            if exact is not None and exact != name and (find(exact) is not None or self.interpreter.composite(exact)):
+                return self.apply_named(exact, arguments, op)
+            raise ExecutionError(f"operator {name} is not supported", op.span)
+        return _Frame(self.interpreter, function).call(arguments)[0]
+
+
+# prim nodes: (frame, operation, operands) -> results
+
+
+def _constant(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    del arguments
+    if "name" in op.attributes:
+        return (op.attributes["name"],)
+    return (frame.interpreter.import_value(op.attributes.get("value")),)
+
+
+def _if(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return frame.run_block(op.body(0 if truth(arguments[0]) else 1))
+
+
+def _loop(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    trip, condition, *carried = arguments
+    i = 0
+    while i < trip and condition:
+        condition, *carried = frame.run_block(op.body(), [i, *carried])
+        i += 1
+    return carried
+
+
+def _list_unpack(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    values = cast(list[Any], arguments[0])
+    if len(values) != len(op.results):
+        raise ExecutionError(f"Expected {len(op.results)} elements in a list but found {len(values)}", op.span)
+    return values
+
+
+def _tuple_index(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    values, index = arguments
+    if not -len(values) <= index < len(values):
+        raise ExecutionError("Tuple index out of range", op.span)
+    return (values[index],)
+
+
+def _tuple_slice(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return (arguments[0][op.attributes["beg"] : op.attributes["end"]],)
+
+
+def _get_attribute(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    name = cast(str, op.attributes["name"])
+    attributes = cast(Instance, arguments[0]).attributes
+    if name not in attributes:
+        raise ExecutionError(f"object has no attribute '{name}'", op.span)
+    return (attributes[name],)
+
+
+def _set_attribute(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    cast(Instance, arguments[0]).attributes[cast(str, op.attributes["name"])] = arguments[1]
+    return ()
+
+
+def _call_method(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    receiver = cast(Instance, arguments[0])
+    method = receiver.type.methods.get(cast(str, op.attributes["name"]))
+    return _call(frame, op, method, arguments)
+
+
+def _call_function(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return _call(frame, op, arguments[0], arguments[1:])
+
+
+def _call(frame: _Frame, op: Operation, name: str | None, arguments: Sequence[Any]) -> Sequence[Any]:
+    module = frame.function.parent_op
+    function = None if module is None or name is None else lookup(module, name)
+    if function is None:
+        raise InternalError(f"call of an unknown function {name}")
+    return _Frame(frame.interpreter, function).call(arguments)
+
+
+def _create_object(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return (Instance(cast(ClassType, op.result.type)),)
+
+
+def _raise(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    if "message" in op.attributes:
+        raise ExecutionError(builtins.format_(cast(str, op.attributes["message"]), *arguments), op.span)
+    message, name = arguments
+    raise ExecutionError(f"{name}: {message}" if name else message, op.span)
+
+
+def _print(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    print(*map(builtins.to_text, arguments))
+    return ()
+
+
+def _isinstance(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    types = cast(tuple[Any, ...], op.attributes["types"])
+    return (any(is_instance(arguments[0], t) for t in types),)
+
+
+def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    type_ = op.result.type
+    if isinstance(type_, TensorType) and type_.dtype is not None and type_.shape is not None:
+        return (np.zeros([0 if e is None else e for e in type_.shape], type_.dtype.numpy),)
+    return ({INT: 0, FLOAT: 0.0, BOOL: False}.get(type_),)
+
+
+def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return (cast(Array, arguments[0]).tolist(),)
+
+
+def _fork(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    raise ExecutionError("fork is not supported", op.span)
+
+
+_PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]] = {
+    "prim::Constant": _constant,
+    "prim::If": _if,
+    "prim::Loop": _loop,
+    "prim::ListConstruct": lambda frame, op, arguments: (arguments,),
+    "prim::TupleConstruct": lambda frame, op, arguments: (tuple(arguments),),
+    "prim::DictConstruct": lambda frame, op, arguments: (dict(zip(arguments[::2], arguments[1::2])),),
+    "prim::TupleUnpack": lambda frame, op, arguments: arguments[0],
+    "prim::TupleIndex": _tuple_index,
+    "prim::TupleSlice": _tuple_slice,
+    "prim::ListUnpack": _list_unpack,
+    "prim::GetAttr": _get_attribute,
+    "prim::SetAttr": _set_attribute,
+    "prim::CallMethod": _call_method,
+    "prim::CallFunction": _call_function,
+    "prim::CreateObject": _create_object,
+    "prim::RaiseException": _raise,
+    "prim::Print": _print,
+    "prim::isinstance": _isinstance,
+    "prim::unchecked_cast": lambda frame, op, arguments: arguments,
+    "prim::Uninitialized": _uninitialized,
+    "prim::tolist": _to_list,
+    "prim::fork": _fork,
+    "aten::warn": lambda frame, op, arguments: (),
+}
+
+
+# tensors
+
+
+def dtype_of(array: Array) -> DType:
+    found = from_numpy(array.dtype)
+    if found is None:
+        raise InternalError(f"array of dtype {array.dtype}")
+    return found
+
+
+def truth(value: Any) -> bool:
+    """A condition; a tensor must have one element."""
+    return bool(_one_element(value)) if isinstance(value, np.ndarray) else bool(value)
+
+
+def _one_element(x: Array) -> Any:
+    if x.size == 0:
+        raise OperatorError("Boolean value of Tensor with no values is ambiguous")
+    if x.size != 1:
+        raise OperatorError("Boolean value of Tensor with more than one value is ambiguous")
+    return x.reshape(()).item()
+
+
+def item(x: Any) -> Any:
+    """A one-element tensor as the Python number of its dtype."""
+    if not isinstance(x, np.ndarray):
+        return x
+    if x.size != 1:
+        raise OperatorError(f"a Tensor with {x.size} elements cannot be converted to Scalar")
+    value = x.reshape(()).item()
+    return float(value) if dtype_of(x).is_floating else value
+
+
+def _implicit(kind: str) -> Callable[[Any], Any]:
+    def convert(x: Any) -> Any:
+        if isinstance(x, np.ndarray):
+            if x.ndim:
+                raise OperatorError("Cannot input a tensor of dimension other than 0 as a scalar argument")
+            if kind == "int" and not (dtype_of(x).is_integral or dtype_of(x) is DType.bool):
+                raise OperatorError(f"Cannot input a tensor of type {dtype_of(x).graph_name} as an integral argument")
+        value = item(x)
+        return value if kind == "scalar" else {"int": int, "float": float, "complex": complex}[kind](value)
+
+    return convert
+
+
+def _size(x: Array, dim: int | None = None) -> Any:
+    if dim is None:
+        return [int(e) for e in x.shape]
+    return int(x.shape[_dimension(dim, x.ndim)])
+
+
+def _dimension(dim: int, rank: int) -> int:
+    span = max(rank, 1)
+    if not -span <= dim < span:
+        raise OperatorError(f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {dim})")
+    return dim % span
+
+
+def _len(x: Array) -> int:
+    if x.ndim == 0:
+        raise OperatorError("len() of a 0-d tensor")
+    return int(x.shape[0])
+
+
+def _to_int(x: Any) -> int:
+    return cast(int, builtins.NUMBERS["aten::Int"](item(x)))
+
+
+def strides_of(x: Array) -> list[int]:
+    return [s // x.itemsize for s in x.strides]
+
+
+def _contiguous(x: Array, memory_format: int = 0) -> Array:
+    return x if x.flags.c_contiguous else np.ascontiguousarray(x).reshape(x.shape)
+
+
+def tensor_of(data: Any, dtype: int | None = None) -> Array:
+    """`torch.tensor(data)`: dtype from the values unless given."""
+    if isinstance(data, np.ndarray):
+        return data.astype(DType(dtype).numpy) if dtype is not None else data.copy()
+    if isinstance(data, list) and data and isinstance(data[0], np.ndarray):
+        stacked = np.stack([np.asarray(v).reshape(()) for v in cast(list[Any], data)])
+        return stacked.astype(DType(dtype).numpy) if dtype is not None else stacked
+    kind = DType(dtype) if dtype is not None else default_dtype(data)
+    return np.asarray(data, kind.numpy)
+
+
+def default_dtype(data: Any) -> DType:
+    """The dtype that PyTorch infers for (nested lists of) numbers."""
+    leaf = data
+    kinds: list[DType] = []
+    pending = [leaf]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, list | tuple):
+            pending.extend(cast(list[Any], value))
+        else:
+            kinds.append(
+                DType.bool
+                if isinstance(value, bool)
+                else DType.int64
+                if isinstance(value, int)
+                else DType.complex64
+                if isinstance(value, complex)
+                else DType.float32
+            )
+    return max(kinds, key=lambda d: d.category) if kinds else DType.float32
+
+
+_TENSOR_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
+    "aten::size": _size,
+    "aten::len": _len,
+    "aten::dim": lambda x: x.ndim,
+    "aten::numel": lambda x: int(x.size),
+    "aten::item": item,
+    "aten::Int": _to_int,
+    "aten::Float": lambda x: float(item(x)),
+    "aten::Bool": truth,
+    "aten::Complex": lambda x, y=0: complex(item(x), item(y)),
+    "aten::is_nonzero": truth,
+    "aten::IntImplicit": _implicit("int"),
+    "aten::FloatImplicit": _implicit("float"),
+    "aten::ScalarImplicit": _implicit("scalar"),
+    "aten::ComplexImplicit": _implicit("complex"),
+    "prim::dtype": lambda x: int(dtype_of(x)),
+    "prim::device": lambda x: "cpu",
+    "prim::layout": lambda x: 0,
+    "prim::shape": _size,
+    "prim::data": lambda x: x,
+    "prim::grad": lambda x: None,
+    "prim::requires_grad": lambda x: False,
+    "prim::is_cuda": lambda x: False,
+    "prim::is_cpu": lambda x: True,
+    "prim::is_sparse": lambda x: False,
+    "prim::is_quantized": lambda x: False,
+    "prim::is_mkldnn": lambda x: False,
+    "prim::is_meta": lambda x: False,
+    "prim::is_nested": lambda x: False,
+    "prim::itemsize": lambda x: x.itemsize,
+    "prim::nbytes": lambda x: x.nbytes,
+    "aten::is_floating_point": lambda x: dtype_of(x).is_floating,
+    "aten::is_complex": lambda x: dtype_of(x).is_complex,
+    "aten::is_contiguous": lambda x, memory_format=0: bool(x.flags.c_contiguous),
+    "aten::stride": lambda x, dim=None: strides_of(x) if dim is None else strides_of(x)[_dimension(dim, x.ndim)],
+    "aten::storage_offset": lambda x: 0,
+    "aten::element_size": lambda x: x.itemsize,
+    "aten::contiguous": _contiguous,
+    "aten::detach": lambda x: x.view(),
+    "aten::alias": lambda x: x.view(),
+    "aten::lift_fresh": lambda x: x,
+    "aten::requires_grad_": lambda x, flag=True: x,
+    "aten::detach_": lambda x: x,
+    "aten::tensor": lambda data, dtype=None, device=None, requires_grad=False: tensor_of(data, dtype),
+    "aten::as_tensor": lambda data, dtype=None, device=None: (
+        data if isinstance(data, np.ndarray) and dtype in (None, int(dtype_of(data))) else tensor_of(data, dtype)
+    ),
+    "aten::scalar_tensor": lambda data, dtype=None, *rest: tensor_of(data, 6 if dtype is None else dtype),
+    "prim::NumToTensor": lambda data: tensor_of(data),
+    "aten::view": lambda x, size: _view(x, size),
+}
+
+
+def _view(x: Array, size: Any) -> Array:
+    if isinstance(size, int):
+        return x.view(DType(size).numpy)
+    record = find("aten::view")
+    shape = size if record is None else np.shape(record.reference(self=x, size=size))
+    view = x.view()
+    try:
+        view = view.reshape(shape, copy=False)
+    except ValueError:
+        raise OperatorError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        ) from None
+    return view
+
+
+def _t(x: Array) -> Array:
+    return x.T
+
+
+def _expand(x: Array, shape: tuple[int, ...]) -> Array:
+    wide = np.broadcast_to(x, shape)
+    return np.lib.stride_tricks.as_strided(x, wide.shape, wide.strides)
+
+
+def _slice_view(x: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Array:
+    index: list[Any] = [slice(None)] * x.ndim
+    index[_dimension(dim, x.ndim)] = slice(start, end, step)
+    return x[tuple(index)]
+
+
+def _select_view(x: Array, dim: int, index: int) -> Array:
+    return np.moveaxis(x, _dimension(dim, x.ndim), 0)[index, ...]
+
+
+_VIEWS: Final[dict[str, Callable[..., Array]]] = {
+    "aten::select.int": _select_view,
+    "aten::slice.Tensor": _slice_view,
+    "aten::transpose.int": lambda x, a, b: np.swapaxes(x, a, b) if x.ndim else x,
+    "aten::permute": lambda x, dims: np.transpose(x, dims),
+    "aten::t": _t,
+    "aten::numpy_T": _t,
+    "aten::unsqueeze": lambda x, dim: np.expand_dims(x, dim % (x.ndim + 1)),
+    "aten::diagonal": lambda x, offset=0, a=0, b=1: np.diagonal(x, offset, a, b),
+}
+"""Views whose reference might copy; others take what the reference gives, if it shares memory."""
+
+_MAYBE_COPIES: Final = frozenset(
+    "aten::reshape aten::reshape_as aten::flatten aten::to aten::type_as aten::contiguous aten::_reshape_alias "
+    "aten::expand aten::ravel aten::real aten::view_as aten::_to_copy aten::float aten::unflatten".split()
+)
+
+
+def _viewed(form: Schema, arguments: list[Any], result: Any) -> Any:
+    """The result of a view operator as views of its input, given what its reference computed."""
+    source = cast(Array, arguments[0])
+    base, _ = split_name(form.name)
+    if isinstance(result, list | tuple):
+        parts = [np.asarray(v) for v in cast(list[Any], result)]
+        if all(np.may_share_memory(p, source) or p.size == 0 for p in parts):
+            return [_writable(p, source) for p in parts]
+        raise InternalError(f"the reference of {form.name} gives no views")
+    value = np.asarray(result)
+    if form.name in _VIEWS:
+        view = _VIEWS[form.name](*arguments)
+        if view.shape != value.shape:
+            raise InternalError(f"{form.name}: view of shape {view.shape}, reference {value.shape}")
+        return view if view.flags.writeable == source.flags.writeable else _writable(view, source)
+    if base == "aten::expand":
+        return _expand(source, value.shape)
+    if np.may_share_memory(value, source) or value.size == 0:
+        return _writable(value, source)
+    if base in _MAYBE_COPIES:
+        return value
+    raise InternalError(f"the reference of {form.name} gives no view")
+
+
+def _writable(view: Array, source: Array) -> Array:
+    if view.flags.writeable or not source.flags.writeable:
+        return view
+    return np.lib.stride_tricks.as_strided(view, view.shape, view.strides) if view.ndim else view
+
+
+def write(target: Array, value: Any) -> None:
+    """`target[...] = value` under the rules of in-place operators."""
+    source = np.asarray(value)
+    if target.shape != source.shape:
+        try:
+            wide = np.broadcast_shapes(target.shape, source.shape)
+        except ValueError:
+            wide = source.shape
+        if wide != target.shape:
+            shown = list(target.shape), list(wide)
+            raise OperatorError(f"output with shape {shown[0]} doesn't match the broadcast shape {shown[1]}")
+    if any(s == 0 and e > 1 for s, e in zip(target.strides, target.shape)):
+        raise OperatorError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    record = find("aten::copy")
+    if source.dtype != target.dtype and record is not None:
+        source = np.asarray(record.reference(self=target, src=source, non_blocking=False))
+    with np.errstate(all="ignore"):
+        target[...] = source.astype(target.dtype, copy=False)
+
+
+def _normal(form: Schema, result: Any) -> Any:
+    """numpy scalars become arrays where a tensor is meant, Python numbers otherwise."""
+    if len(form.returns) == 1:
+        return _normal_value(form.returns[0].type, result)
+    return tuple(_normal_value(r.type, v) for r, v in zip(form.returns, cast(Sequence[Any], result)))
+
+
+def _normal_value(type_: ScriptType, value: Any) -> Any:
+    if isinstance(type_, OptionalType):
+        return None if value is None else _normal_value(type_.element, value)
+    if isinstance(type_, TensorType):
+        return value if value is None else np.asarray(value)
+    if isinstance(type_, ListType) and isinstance(value, list | tuple):
+        return [_normal_value(type_.element, v) for v in cast(Sequence[Any], value)]
+    if isinstance(value, np.ndarray | np.generic) and np.ndim(value) == 0:
+        return value.item()
+    return value
+
+
+def _arrays(value: Any) -> list[Array]:
+    if isinstance(value, np.ndarray):
+        return [value]
+    if isinstance(value, list | tuple):
+        return [a for v in cast(Sequence[Any], value) for a in _arrays(v)]
+    return []
+
+
+def _map_arrays(value: Any, function: Callable[[Array], Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        return function(value)
+    if isinstance(value, list):
+        return [_map_arrays(v, function) for v in cast(list[Any], value)]
+    if isinstance(value, tuple):
+        return tuple(_map_arrays(v, function) for v in cast(tuple[Any, ...], value))
+    return value
+
+
+# types of run-time values
+
+
+def _type_of(value: Any) -> ScriptType:
+    kinds: Mapping[type, ScriptType] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX, type(None): NONE}
+    return TENSOR if isinstance(value, np.ndarray) else kinds.get(cast(type, type(value)), AnyType())
+
+
+def is_instance(value: Any, type_: Any) -> bool:
+    """Whether a run-time value has a type (a ScriptType; `list` and `tuple` stand for any of their kind)."""
+    if isinstance(type_, str):
+        return isinstance(value, {"list": list, "tuple": tuple, "dict": dict}[type_])
+    match type_:
+        case AnyType():
+            return True
+        case TensorType():
+            return isinstance(value, np.ndarray)
+        case BoolType():
+            return isinstance(value, bool)
+        case IntType():
+            return isinstance(value, int) and not isinstance(value, bool)
+        case FloatType():
+            return isinstance(value, float)
+        case ComplexType():
+            return isinstance(value, complex)
+        case NumberType():
+            return isinstance(value, int | float | complex) and not isinstance(value, bool)
+        case StrType() | DeviceType():
+            return isinstance(value, str)
+        case NoneType():
+            return value is None
+        case OptionalType():
+            return value is None or is_instance(value, type_.element)
+        case UnionType():
+            return any(is_instance(value, m) for m in type_.members)
+        case ListType():
+            return isinstance(value, list) and all(is_instance(v, type_.element) for v in cast(list[Any], value))
+        case TupleType():
+            if not isinstance(value, tuple):
+                return False
+            elements = cast(tuple[Any, ...], value)
+            return len(elements) == len(type_.elements) and all(map(is_instance, elements, type_.elements))
+        case DictType():
+            return isinstance(value, dict) and all(
+                is_instance(k, type_.key) and is_instance(v, type_.value) for k, v in cast(dict[Any, Any], value).items()
+            )
+        case ClassType():
+            return isinstance(value, Instance) and value.type is type_
+        case _:
+            return False

@@ -1,0 +1,107 @@
+"""Looks operator records up by name, and derives the forms that have no record of their own.
+
+In-place (`aten::add_.Tensor`) and `out=` forms are the functional operator followed by a copy; `functional_form` names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Final
+
+from .dialects.aten import OPERATORS
+from .operator import Operator
+from .overloads import candidates, schema_of
+from .schema import Schema
+from .script_types import ScriptType, TensorType
+from .subtyping import is_subtype
+
+_IN_PLACE_OPERATORS: Final[dict[str, str]] = {
+    "__iand__": "__and__",
+    "__ior__": "__or__",
+    "__ixor__": "__xor__",
+    "__ilshift__": "__lshift__",
+    "__irshift__": "__rshift__",
+}
+
+
+def find(name: str) -> Operator | None:
+    """The record of `aten::add.Tensor`."""
+    return OPERATORS.get(name)
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """(`aten::add`, `Tensor`) of `aten::add.Tensor`; the overload is "" where there is none."""
+    base, _, overload = name.partition(".")
+    return base, overload
+
+
+@cache
+def schema(name: str) -> Schema | None:
+    """Schema of an operator with overload: its record's, else PyTorch's."""
+    record = find(name)
+    return record.schema if record is not None else schema_of(name)
+
+
+def functional_base(base: str) -> str | None:
+    """`aten::add` of `aten::add_`; None for a name that is not of an in-place operator."""
+    namespace, _, word = base.partition("::")
+    if word in _IN_PLACE_OPERATORS:
+        return f"{namespace}::{_IN_PLACE_OPERATORS[word]}"
+    if word.endswith("_") and not word.endswith("__"):
+        return f"{namespace}::{word[:-1]}"
+    return None
+
+
+@cache
+def functional_form(name: str) -> tuple[str, str] | None:
+    """(functional operator, written argument) of an in-place or `out=` operator; None where `name` is neither.
+
+    The functional operator takes the same arguments, without the written `out`.
+    """
+    own = schema(name)
+    if own is None or not own.arguments:
+        return None
+    base, overload = split_name(name)
+    if own.arguments[0].is_written and own.arguments[0].type == _TENSOR:
+        twin = functional_base(base)
+        return None if twin is None else (f"{twin}.{overload}" if overload else twin, own.arguments[0].name)
+    written = [a for a in own.arguments if a.is_written]
+    if len(written) == 1 and written[0].keyword_only:
+        wanted = [(a.name, a.type) for a in own.arguments if not a.is_written]
+        for candidate in candidates(base):
+            if [(a.name, a.type) for a in candidate.arguments] == wanted:
+                return candidate.name, written[0].name
+    return None
+
+
+_TENSOR: Final = TensorType()
+
+
+def resolve_exact(base: str, types: Sequence[ScriptType]) -> str | None:
+    """The first overload of `aten::add` whose arguments are exactly of these types (numbers known as int, float, bool).
+
+    For operators on numbers: the overload for `Scalar` is chosen only if there is no closer one.
+    """
+    general: str | None = None
+    for candidate in candidates(base):
+        formal = [a.type for a in candidate.arguments[: len(types)]]
+        if len(formal) < len(types) or any(not a.has_default for a in candidate.arguments[len(types) :]):
+            continue
+        if formal == list(types):
+            return candidate.name
+        if general is None and all(is_subtype(t, f) for t, f in zip(types, formal)):
+            general = candidate.name
+    return general
+
+
+def keywords(form: Schema, values: Sequence[Any]) -> dict[str, Any]:
+    """Positional operands as the keyword arguments that rules of records take."""
+    return {argument.name: value for argument, value in zip(form.arguments, values)}
+
+
+def is_view(form: Schema) -> bool:
+    """Whether a result may share memory with `self`: `Tensor(a) self -> Tensor(a)` or a list of views."""
+    return bool(form.arguments) and any(
+        a.alias is not None and not a.is_written and a.kind == "Tensor" for a in form.arguments
+    ) and any(r.alias is not None for r in form.returns)

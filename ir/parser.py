@@ -1,0 +1,39 @@
+"""Reads MLIR text of the `linalg` and `loops` stages: what `print_module` writes comes back as an equal module."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .attributes import Constant
+from .core import Operation, new_module
+from .dialects import DEFINITIONS
+from .source import SourceFile
+from .syntax import PARSE, RESULT_TYPES
+from .text_parser import Parser, Task
+
+
+def parse_module(
+    text: str, constants: Mapping[str, Constant] | None = None, file: SourceFile | None = None
+) -> Operation:
+    """The module of a text; operations without a module around them get one.
+
+    `constants`: data of the names in `dense_resource<name>`. `file` names the text in diagnostics.
+    """
+    source = file if file is not None and file.text == text else SourceFile(file.name if file else "<string>", text)
+    parser = Parser(source, DEFINITIONS, PARSE, RESULT_TYPES, constants or {})
+    return parser.run(_module(parser))
+
+
+def _module(parser: Parser) -> Task:
+    operations: list[Operation] = []
+    while parser.position < len(parser.text):
+        if parser.peek("#"):
+            parser.alias_definition()
+        else:
+            operations.append((yield parser.operation()))
+    if len(operations) == 1 and operations[0].name == "builtin.module":
+        return operations[0]
+    module = new_module()
+    for operation in operations:
+        module.body().append(operation)
+    return module

@@ -1,0 +1,52 @@
+"""Plain facts about a machine that scheduling decisions need: registers, caches, cores. No decisions here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from .types import FloatType, IntegerType, Type
+
+
+@dataclass(frozen=True)
+class Target:
+    """A CPU core and its caches. Sizes in bytes."""
+
+    name: str
+    vector_bytes: int
+    """Width of the widest register that is worth using."""
+    vector_registers: int
+    fma_per_cycle: int = 2
+    """Full-width fused multiply-adds a core starts per cycle."""
+    loads_per_cycle: int = 2
+    fma_latency: int = 4
+    l1_bytes: int = 32 << 10
+    l1_ways: int = 8
+    l2_bytes: int = 1 << 20
+    line_bytes: int = 64
+    cores: int = 1
+    """Threads that a parallel loop may use."""
+    has_masks: bool = False
+    """Masked vector loads and stores cost what plain ones do (AVX-512, SVE, RVV)."""
+
+    def lanes(self, element: Type) -> int:
+        """Elements of a vector register."""
+        return max(1, self.vector_bytes // element_bytes(element))
+
+
+def element_bytes(element: Type) -> int:
+    """Bytes that one element takes in memory (i1 takes one; index is 64 bits)."""
+    match element:
+        case IntegerType(width):
+            return max(1, width // 8)
+        case FloatType():
+            return element.width // 8
+        case _:
+            return 8
+
+
+AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32, has_masks=True)
+AVX2: Final = Target("x86-64-v3", vector_bytes=32, vector_registers=16, l2_bytes=512 << 10)
+SSE2: Final = Target("x86-64", vector_bytes=16, vector_registers=16, l2_bytes=512 << 10)
+NEON: Final = Target("aarch64", vector_bytes=16, vector_registers=32, l1_ways=4, l2_bytes=512 << 10)
+WASM: Final = Target("wasm32", vector_bytes=16, vector_registers=16, fma_per_cycle=1, loads_per_cycle=1, l2_bytes=512 << 10)

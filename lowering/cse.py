@@ -1,0 +1,82 @@
+"""Common subexpressions: of two equal pure operations the later one goes, where the earlier one is visible.
+
+Works on every stage that `effects.py` knows; regions are compared by structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from ..ir.core import Block, Operation, Value
+from ..ir.definition import Trait
+from ..ir.dialects import DEFINITIONS
+from .effects import is_pure, is_terminator
+
+_UNIQUE = frozenset({"scf.for", "scf.if", "scf.while", "scf.parallel"})
+"""Compared by identity: their equality is rare and dear to find."""
+
+
+def eliminate_common_subexpressions(root: Operation) -> bool:
+    """True when something was merged."""
+    changed = False
+    for region in root.regions:
+        for block in region.blocks:
+            changed |= _visit(block, [{}])
+    return changed
+
+
+def _visit(block: Block, scopes: list[dict[Hashable, Operation]]) -> bool:
+    changed = False
+    for op in block.operations():
+        if op.results and op.name not in _UNIQUE and not is_terminator(op) and is_pure(op):
+            key = _key(op, {})
+            known = next((s[key] for s in scopes if key in s), None)
+            if known is not None:
+                op.replace_with(known.results)
+                changed = True
+                continue
+            scopes[-1][key] = op
+        isolated = _isolated(op)
+        for region in op.regions:
+            for inner in region.blocks:
+                changed |= _visit(inner, [{}] if isolated else [*scopes, {}])
+    return changed
+
+
+def _isolated(op: Operation) -> bool:
+    definition = DEFINITIONS.get(op.name)
+    return definition is not None and Trait.ISOLATED in definition.traits
+
+
+def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
+    """Equal for operations of equal meaning; values made inside a compared region are `numbers`."""
+    operands: list[Any] = [numbers.get(v, v) for v in op.operands]
+    definition = DEFINITIONS.get(op.name)
+    if definition is not None and Trait.COMMUTATIVE in definition.traits:
+        operands.sort(key=lambda v: (isinstance(v, Value), v if isinstance(v, int) else id(v)))
+    regions: list[Hashable] = []
+    for region in op.regions:
+        for block in region.blocks:
+            arguments: list[Hashable] = []
+            for argument in block.args:
+                numbers[argument] = len(numbers)
+                arguments.append(argument.type)
+            inner: list[Hashable] = []
+            for nested in block.operations():
+                inner.append(_key(nested, numbers))
+                for result in nested.results:
+                    numbers[result] = len(numbers)
+            regions.append((tuple(arguments), tuple(inner)))
+    attributes = tuple(sorted(((k, _typed(v)) for k, v in op.attributes.items()), key=lambda item: item[0]))
+    return op.name, tuple(operands), attributes, tuple(r.type for r in op.results), tuple(regions)
+
+
+def _typed(attribute: Any) -> Hashable:
+    """0.0, -0.0, 0 and False compare equal in Python and are different constants."""
+    if isinstance(attribute, tuple):
+        return tuple(map(_typed, attribute))
+    value = getattr(attribute, "value", attribute)
+    if isinstance(value, tuple):
+        return type(attribute), attribute, repr(value)
+    return type(attribute), attribute, type(value), repr(value) if isinstance(value, float) else None

@@ -1,0 +1,51 @@
+"""What operations do besides computing results: decides what may be removed, merged or moved."""
+
+from __future__ import annotations
+
+from ..ir.core import Operation
+from ..ir.definition import Trait
+from ..ir.dialects import DEFINITIONS
+
+_PURE_REGIONS = frozenset({"scf.if", "scf.for", "scf.while", "scf.parallel", "linalg.generic", "linalg.fill", "tensor.pad", "tensor.generate"})
+
+
+def is_terminator(op: Operation) -> bool:
+    definition = DEFINITIONS.get(op.name)
+    return definition is not None and Trait.TERMINATOR in definition.traits
+
+
+def is_pure(op: Operation) -> bool:
+    """No effect and no failure, its regions included; on memrefs structured operations write, so they are not pure."""
+    definition = DEFINITIONS.get(op.name)
+    if definition is None:
+        return False
+    if op.regions:
+        if op.name.startswith("linalg."):
+            if not op.results:
+                return False
+        elif op.name not in _PURE_REGIONS:
+            return False
+        return all(
+            is_pure(inner) or is_terminator(inner) for region in op.regions for block in region.blocks for inner in block.operations()
+        )
+    return definition.is_pure
+
+
+def is_attached(op: Operation, root: Operation) -> bool:
+    """Whether `op` still stands somewhere inside `root`."""
+    current: Operation | None = op
+    while current is not None and current is not root:
+        current = current.parent_op
+    return current is root
+
+
+def erase_unused(root: Operation) -> bool:
+    """Removes pure operations whose results nobody uses, last first; True when something went."""
+    changed = False
+    for op in reversed(list(root.walk())):
+        if op is root or op.parent is None or is_terminator(op):
+            continue
+        if op.results and not any(r.uses for r in op.results) and is_pure(op):
+            op.erase()
+            changed = True
+    return changed

@@ -1,0 +1,633 @@
+"""The walk over a program that partial evaluation is: blocks, calls and `prim::` nodes.
+
+In: functions of the `torch` stage as the frontend wrote them, and abstract arguments. Out: abstract results, and through
+`Evaluator.b` the operations that are left to be done at run time. Operators are in `calls.py`, lists, dicts and strings in
+`containers.py`, `If` in `branches.py`, `Loop` in `loops.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ...ir.attributes import Attribute, Constant
+from ...ir.builder import Builder
+from ...ir.core import Block, BlockArgument, Operation, Value, lookup, symbol
+from ...ir.diagnostics import CompileError, InternalError, Note
+from ...ir.dialects import torch
+from ...ir.dtypes import DType, from_numpy
+from ...ir.interpreters.builtins import to_text
+from ...ir.script_types import (
+    ANY,
+    BOOL,
+    DEVICE,
+    INT,
+    NONE,
+    NUMBER,
+    STR,
+    AnyType,
+    ClassType,
+    DeviceType,
+    DictType,
+    FunctionRefType,
+    ListType,
+    OptionalType,
+    ScriptObject,
+    ScriptType,
+    TensorType,
+    TupleType,
+)
+from ...ir.source import Span
+from . import branches, calls, loops
+from .values import (
+    NONE_VALUE,
+    Abstract,
+    ConstantPool,
+    Contents,
+    Diverged,
+    Enumerator,
+    Frozen,
+    Function,
+    Heap,
+    Known,
+    NotStatic,
+    Ref,
+    RunTimeOnly,
+    Scalar,
+    Tensor,
+    Text,
+    Tuple,
+    Uninitialized,
+    known,
+    list_contents,
+    matches,
+    same,
+    tensor_type,
+    type_of,
+)
+
+Composite = Callable[[str], Operation | None]
+
+MAX_CALL_DEPTH: Final = 200
+MAX_OPERATIONS: Final = 400_000
+
+
+@dataclass
+class Frame:
+    """One inlined call: the function and what its values are."""
+
+    function: Operation
+    values: dict[Value, Abstract] = field(default_factory=dict[Value, Abstract])
+
+    @property
+    def module(self) -> Operation:
+        module = self.function.parent_op
+        assert module is not None
+        return module
+
+
+@dataclass
+class Evaluator:
+    b: Builder
+    composite: Composite
+    heap: Heap = field(default_factory=dict[Any, Any])
+    pool: ConstantPool = field(default_factory=ConstantPool)
+    assumed: dict[Value, bool] = field(default_factory=dict[Value, bool])
+    """Conditions that are known here, because of the branch that this is in."""
+    conditional: int = 0
+    """How many run-time conditions the code being written stands under."""
+    inlined_at: Span | None = None
+    """Inside a composite operator: the user's line."""
+    equal_dims: dict[tuple[Value, int], tuple[Value, int]] = field(default_factory=dict[Any, Any])
+    """Extents of arguments that are declared equal: to which one."""
+    _calls: list[Span | None] = field(default_factory=list[Span | None])
+    _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
+    _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
+    _emitted: int = 0
+
+    # errors
+
+    @property
+    def span(self) -> Span | None:
+        return self.b.span
+
+    def error(self, message: str, *, help: str | None = None, kind: type[CompileError] = CompileError) -> CompileError:
+        """A CompileError at the current line, with the calls that led there."""
+        at = self.span
+        notes = [Note("called from here", s) for s in reversed(self._calls) if s is not None and s != at]
+        return kind(CompileError.at(at, message, help=help, notes=notes[:8]).diagnostics)
+
+    def not_static(self, what: str, *, help: str | None = None) -> CompileError:
+        return self.error(f"{what} is only known at run time", help=help, kind=NotStatic)
+
+    def operator_error(self, message: str) -> Exception:
+        """Arguments that an operator refuses: an error now, or when the code is reached, if that depends on a condition."""
+        if not self.conditional:
+            return self.error(message)
+        self.emit("prim::RaiseException", (), (), {"message": escape(message)})
+        return Diverged()
+
+    # writing operations
+
+    def emit(
+        self,
+        name: str,
+        operands: Sequence[Value],
+        types: Sequence[ScriptType],
+        attributes: Mapping[str, Attribute] | None = None,
+    ) -> Operation:
+        self._emitted += 1
+        if self._emitted > MAX_OPERATIONS:
+            raise self.error("the program is too large once its loops are unrolled and its calls inlined")
+        return self.b.create(name, operands, types, attributes)
+
+    def emit_raise(self, parts: Sequence[str | Scalar]) -> Diverged:
+        """Writes code that raises; the caller raises the returned exception."""
+        message = "".join(escape(p) if isinstance(p, str) else "{}" for p in parts)
+        operands = [p.value for p in parts if isinstance(p, Scalar)]
+        self.emit("prim::RaiseException", operands, (), {"message": message})
+        return Diverged()
+
+    def materialise(self, value: Abstract) -> Value:
+        """`value` as an operand."""
+        match value:
+            case Known():
+                return self.pool.number(value.value, value.type)
+            case Scalar():
+                return value.value
+            case Tensor():
+                return self.current(value).value
+            case Ref() if value.kind == "list":
+                elements = [self.materialise(e) for e in self.elements(value)]
+                return self.emit("prim::ListConstruct", elements, (value.type,)).result
+            case Tuple():
+                elements = [self.materialise(e) for e in value.elements]
+                return self.emit("prim::ListConstruct", elements, (ListType(self.common_type(value.elements)),)).result
+            case RunTimeOnly():
+                raise self.use_error(value)
+            case Text():
+                raise self.not_static("this string")
+            case _:
+                raise self.error(f"a value of type {type_of(value).annotation} cannot be given to this operator")
+
+    def common_type(self, elements: Sequence[Abstract]) -> ScriptType:
+        return type_of(elements[0]) if elements else ANY
+
+    def use_error(self, value: RunTimeOnly) -> CompileError:
+        error = self.not_static(value.what)
+        if value.span is None:
+            return error
+        first = error.diagnostics[0]
+        note = Note("it depends on a condition here", value.span)
+        return NotStatic(CompileError.at(first.span, first.message, notes=(note, *first.notes)).diagnostics)
+
+    # tensors
+
+    def current(self, value: Tensor) -> Tensor:
+        """The tensor with what in-place changes of its metadata (`unsqueeze_`) have made of it."""
+        contents = self.heap.get(value.value)
+        if contents is None:
+            return value
+        if isinstance(contents, RunTimeOnly):
+            raise self.use_error(contents)
+        return cast(Tensor, contents[0])
+
+    def tensor_type(self, value: Tensor) -> TensorType:
+        return tensor_type(self.current(value))
+
+    def size(self, tensor: Tensor, dim: int) -> Abstract:
+        """An extent; `dim` counted from 0. Written right behind the tensor's definition, so it is there for all uses."""
+        value = self.current(tensor).value
+        shape = cast(TensorType, value.type).shape
+        assert shape is not None
+        extent = shape[dim]
+        if extent is not None:
+            return known(extent)
+        value, dim = self.equal_dims.get((value, dim), (value, dim))
+        if (value, dim) not in self._sizes:
+            op = Operation("aten::size.int", (value, self.pool.number(dim, INT)), (INT,), span=self.span)
+            if isinstance(value, BlockArgument):
+                Builder.at_start(value.block).insert(op)
+            else:
+                owner = value.defining_op()
+                assert owner is not None
+                Builder.after(owner).insert(op)
+            self._sizes[value, dim] = op.result
+        return Scalar(self._sizes[value, dim])
+
+    def shape(self, tensor: Tensor) -> list[Abstract]:
+        return [self.size(tensor, d) for d in range(self.tensor_type(tensor).rank)]
+
+    # heap
+
+    def new_list(self, elements: Sequence[Abstract], type_: ScriptType) -> Ref:
+        return self.new_ref("list", type_, list_contents(elements))
+
+    def new_ref(self, kind: Any, type_: ScriptType, contents: Contents, *, is_outer: bool = False) -> Ref:
+        ref = Ref(kind, type_, is_outer)
+        self.heap[ref] = contents
+        return ref
+
+    def contents(self, ref: Ref) -> Contents:
+        contents = self.heap[ref]
+        if isinstance(contents, RunTimeOnly):
+            raise self.use_error(contents)
+        return contents
+
+    def elements(self, ref: Ref) -> list[Abstract]:
+        return list(self.contents(ref).values())
+
+    def set_contents(self, ref: Ref, contents: Contents) -> None:
+        if Frozen(ref) in self.heap:
+            raise self.error(
+                "this list or dict may be one of several, which one is only known at run time: it cannot be changed here",
+                help="change a copy of it",
+            )
+        if ref.is_outer:
+            raise self.error(
+                "changing state of the module that outlives the call is not supported",
+                help="return the new value as a result",
+            )
+        self.heap[ref] = contents
+
+    # compile-time values
+
+    def import_value(self, value: Any, type_: ScriptType | None = None, name: str = "") -> Abstract:
+        """A Python value, module instance or constant tensor as an abstract one."""
+        match value:
+            case ScriptObject():
+                return self._import_object(value)
+            case Constant():
+                return self._import_tensor(value)
+            case np.ndarray():
+                return self._import_tensor(Constant(name or f"constant_{id(value):x}", value))
+            case bool() | int() | float() | complex() | str() | None:
+                if isinstance(value, DType):
+                    return known(int(value))
+                return Known(value, DEVICE) if _is_device(type_, value) else known(value)
+            case list():
+                return self._import_list(cast(list[Any], value), type_)
+            case tuple():
+                types = type_.elements if isinstance(type_, TupleType) else ()
+                elements = cast(tuple[Any, ...], value)
+                return Tuple(
+                    tuple(self.import_value(v, types[i] if i < len(types) else None) for i, v in enumerate(elements))
+                )
+            case dict():
+                of_value = type_.value if isinstance(type_, DictType) else None
+                entries = cast(dict[Any, Any], value)
+                contents = {k: self.import_value(v, of_value) for k, v in entries.items()}
+                return self.new_ref("dict", type_ if type_ is not None else DictType(STR, ANY), contents)
+            case Enumerator() | Known() | Scalar() | Tensor() | Ref() | Tuple() | Function() | Text():
+                return value
+            case _:
+                raise InternalError(f"value of class {type(value).__name__} in a program")
+
+    def _import_list(self, values: list[Any], type_: ScriptType | None) -> Abstract:
+        if isinstance(type_, OptionalType):
+            type_ = type_.element
+        element = type_.element if isinstance(type_, ListType) else None
+        elements = [self.import_value(v, element) for v in values]
+        return self.new_list(elements, type_ if isinstance(type_, ListType) else ListType(self.common_type(elements)))
+
+    def _import_object(self, value: ScriptObject) -> Ref:
+        if id(value) not in self._objects:
+            self._objects[id(value)] = (value, Ref("object", value.type, is_outer=True))
+        ref = self._objects[id(value)][1]
+        if ref not in self.heap:
+            contents: dict[Any, Abstract] = {}
+            self.heap[ref] = contents
+            for name, attribute in {**value.type.constants, **value.attributes}.items():
+                imported = self.import_value(attribute, value.type.attributes.get(name), f"{value.type.name}.{name}")
+                if isinstance(imported, Ref) and not imported.is_outer:
+                    imported = self._outer_copy(imported)
+                contents[name] = imported
+        return ref
+
+    def _outer_copy(self, ref: Ref) -> Ref:
+        """The same list or dict, as one that outlives the call."""
+        contents = {
+            k: self._outer_copy(v) if isinstance(v, Ref) and not v.is_outer else v for k, v in self.contents(ref).items()
+        }
+        return self.new_ref(ref.kind, ref.type, contents, is_outer=True)
+
+    def _import_tensor(self, constant: Constant) -> Tensor:
+        dtype = from_numpy(constant.array.dtype)
+        if dtype is None:
+            raise self.error(f"tensors of dtype {constant.array.dtype} are not supported")
+        return Tensor(self.pool.tensor(constant, dtype))
+
+    # running
+
+    def call(self, function: Operation, arguments: Sequence[Abstract]) -> Abstract:
+        """Inlines a call; the function's one result."""
+        if len(self._calls) >= MAX_CALL_DEPTH:
+            raise self.error(f"calls are nested more than {MAX_CALL_DEPTH} deep")
+        block = function.body()
+        if len(block.args) != len(arguments):
+            raise InternalError(f"{symbol(function)} takes {len(block.args)} arguments, {len(arguments)} given")
+        self._calls.append(self.span)
+        saved = self.b.span
+        try:
+            return self.run_block(Frame(function), block, arguments)[0]
+        finally:
+            self._calls.pop()
+            self.b.span = saved
+
+    def call_composite(self, function: Operation, arguments: Sequence[Abstract]) -> Abstract:
+        """Inlines the function that defines an operator: errors and operations in it belong to the user's line."""
+        saved = self.inlined_at
+        self.inlined_at = saved or self.span
+        try:
+            return self.call(function, arguments)
+        finally:
+            self.inlined_at = saved
+
+    def run_block(self, frame: Frame, block: Block, arguments: Sequence[Abstract] = ()) -> list[Abstract]:
+        """Evaluates a block; the operands of its terminator."""
+        values = frame.values
+        values.update(zip(block.args, arguments))
+        for op in block.operations():
+            operands = [values[v] for v in op.operands]
+            if op.name in (torch.RETURN, torch.YIELD):
+                return operands
+            self.b.span = self.inlined_at or op.span or self.b.span
+            results = self.evaluate(frame, op, operands)
+            if len(results) != len(op.results):
+                raise InternalError(f"{op.name} gave {len(results)} results instead of {len(op.results)}")
+            for result, value in zip(op.results, results):
+                values[result] = value
+                if result.name is not None and isinstance(value, Scalar | Tensor) and value.value.name is None:
+                    value.value.name = result.name
+        raise InternalError("block without a terminator")
+
+    def evaluate(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
+        handler = _PRIM.get(op.name)
+        if handler is not None:
+            return handler(self, frame, op, operands)
+        for operand in operands:
+            if isinstance(operand, RunTimeOnly):
+                raise self.use_error(operand)
+        return calls.apply(self, op.name, operands, op)
+
+    def condition(self, value: Abstract) -> bool | Scalar:
+        """A condition: known, or to be tested at run time."""
+        match value:
+            case Known():
+                return bool(value.value)
+            case Scalar():
+                return self.assumed.get(value.value, value)
+            case RunTimeOnly():
+                raise self.use_error(value)
+            case _:
+                raise InternalError(f"condition of type {type_of(value)}")
+
+    # writing on approval
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Code written inside is kept if it ends well or raises at run time, and forgotten on any other exception."""
+        saved = self.heap, self.assumed, self.conditional, len(self._calls), self.inlined_at, self.b.span
+        self.heap = dict(self.heap)
+        block = Block()
+        try:
+            with self.b.inside(block):
+                yield
+        except Diverged:
+            self.splice(block)
+            raise
+        except BaseException:
+            self.heap, self.assumed, self.conditional, depth, self.inlined_at, self.b.span = saved
+            del self._calls[depth:]
+            raise
+        self.splice(block)
+
+    def splice(self, block: Block) -> None:
+        """Moves the operations of a detached block to the insertion point."""
+        for op in list(block.operations()):
+            self.b.insert(op.detach())
+
+
+def escape(text: str) -> str:
+    """Literal text of a message: `{}` marks a hole, so none may stand in it."""
+    return text.replace("{}", "{ }")
+
+
+def _is_device(type_: ScriptType | None, value: Any) -> bool:
+    if isinstance(type_, OptionalType):
+        type_ = type_.element
+    return isinstance(type_, DeviceType) and isinstance(value, str)
+
+
+# prim nodes: (evaluator, frame, operation, operands) -> results
+
+_Results = Sequence[Abstract]
+
+
+def _constant(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if isinstance(op.result.type, FunctionRefType):
+        return (Function(cast(str, op.attributes.get("name", op.result.type.name)), frame.module),)
+    return (ev.import_value(op.attributes.get("value"), cast(ScriptType, op.result.type)),)
+
+
+def _if(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    condition = ev.condition(operands[0])
+    if not isinstance(condition, Scalar):
+        return ev.run_block(frame, op.body(0 if condition else 1))
+    return branches.fork(
+        ev,
+        condition,
+        lambda: ev.run_block(frame, op.body(0)),
+        lambda: ev.run_block(frame, op.body(1)),
+    )
+
+
+def _loop(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    trip, condition, *carried = operands
+    if isinstance(trip, RunTimeOnly):
+        raise ev.use_error(trip)
+    return loops.run(ev, trip, condition, carried, lambda arguments: ev.run_block(frame, op.body(), arguments))
+
+
+def _list_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    return (ev.new_list(operands, cast(ScriptType, op.result.type)),)
+
+
+def _dict_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    entries = {calls.dict_key(ev, k): v for k, v in zip(operands[::2], operands[1::2])}
+    return (ev.new_ref("dict", cast(ScriptType, op.result.type), entries),)
+
+
+def _tuple_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    return (Tuple(tuple(operands)),)
+
+
+def _elements(ev: Evaluator, value: Abstract) -> Sequence[Abstract]:
+    match value:
+        case Tuple():
+            return value.elements
+        case Ref() if value.kind == "list":
+            return ev.elements(value)
+        case RunTimeOnly():
+            raise ev.use_error(value)
+        case Uninitialized():
+            return ()
+        case _:
+            raise InternalError(f"{type_of(value)} is unpacked")
+
+
+def _unpack(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if isinstance(operands[0], Uninitialized):
+        return [Uninitialized(cast(ScriptType, r.type)) for r in op.results]
+    elements = _elements(ev, operands[0])
+    if len(elements) != len(op.results):
+        raise ev.operator_error(f"Expected {len(op.results)} elements in a list but found {len(elements)}")
+    return elements
+
+
+def _tuple_index(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if isinstance(operands[0], Uninitialized):
+        return (Uninitialized(cast(ScriptType, op.result.type)),)
+    elements = _elements(ev, operands[0])
+    index = operands[1]
+    if not isinstance(index, Known):
+        raise ev.not_static("the index into this tuple")
+    at = cast(int, index.value)
+    if not -len(elements) <= at < len(elements):
+        raise ev.operator_error("Tuple index out of range")
+    return (elements[at],)
+
+
+def _tuple_slice(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    elements = _elements(ev, operands[0])
+    return (Tuple(tuple(elements[cast(int, op.attributes["beg"]) : cast(int, op.attributes["end"])])),)
+
+
+def _object(ev: Evaluator, value: Abstract) -> Ref:
+    match value:
+        case Ref():
+            return value
+        case RunTimeOnly():
+            raise ev.use_error(value)
+        case _:
+            raise InternalError(f"attribute of {type_of(value)}")
+
+
+def _get_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    name = cast(str, op.attributes["name"])
+    if isinstance(operands[0], Tuple):
+        raise InternalError("GetAttr of a tuple")
+    contents = ev.contents(_object(ev, operands[0]))
+    if name not in contents:
+        raise ev.error(f"the object has no value for its attribute '{name}'")
+    return (contents[name],)
+
+
+def _set_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    name = cast(str, op.attributes["name"])
+    ref = _object(ev, operands[0])
+    contents = ev.contents(ref)
+    if ref.is_outer:
+        if name in contents and same(contents[name], operands[1]):
+            return ()
+        raise ev.error(
+            f"the method sets attribute '{name}': state that outlives the call is not supported",
+            help="return the new value as a result",
+        )
+    ev.set_contents(ref, {**contents, name: operands[1]})
+    return ()
+
+
+def _create_object(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    return (ev.new_ref("object", cast(ScriptType, op.result.type), {}),)
+
+
+def _call_function(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    function, *arguments = operands
+    if isinstance(function, RunTimeOnly):
+        raise ev.use_error(function)
+    assert isinstance(function, Function)
+    return (ev.call(_lookup(function.module, function.symbol), arguments),)
+
+
+def _call_method(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    receiver = _object(ev, operands[0])
+    name = cast(str, op.attributes["name"])
+    method = cast(ClassType, receiver.type).methods.get(name)
+    if method is None:
+        raise InternalError(f"class {receiver.type} has no method {name}")
+    return (ev.call(_lookup(frame.module, method), operands),)
+
+
+def _lookup(module: Operation, name: str) -> Operation:
+    function = lookup(module, name)
+    if function is None:
+        raise InternalError(f"call of an unknown function {name}")
+    return function
+
+
+def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if "message" in op.attributes:
+        ev.emit("prim::RaiseException", [ev.materialise(v) for v in operands], (), op.attributes)
+        raise Diverged
+    message, name = operands
+    match message:
+        case Known():
+            parts: tuple[str | Scalar, ...] = (cast(str, message.value),)
+        case Text():
+            parts = message.parts
+        case _:
+            parts = ("(the message is only known at run time)",)
+    if isinstance(name, Known) and name.value is not None:
+        parts = (f"{name.value}: ", *parts)
+    raise ev.emit_raise(parts)
+
+
+def _print(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    raise ev.error("print is not supported in compiled code", help="remove it, or return what it shows")
+
+
+def _isinstance(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if isinstance(operands[0], RunTimeOnly):
+        raise ev.use_error(operands[0])
+    types = cast(tuple[Any, ...], op.attributes["types"])
+    return (known(any(matches(operands[0], t) for t in types)),)
+
+
+def _pass(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    return operands
+
+
+def _uninitialized(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    return (Uninitialized(cast(ScriptType, op.result.type)),)
+
+
+_PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _Results]]] = {
+    "prim::Constant": _constant,
+    "prim::If": _if,
+    "prim::Loop": _loop,
+    "prim::ListConstruct": _list_construct,
+    "prim::DictConstruct": _dict_construct,
+    "prim::TupleConstruct": _tuple_construct,
+    "prim::TupleUnpack": _unpack,
+    "prim::ListUnpack": _unpack,
+    "prim::TupleIndex": _tuple_index,
+    "prim::TupleSlice": _tuple_slice,
+    "prim::GetAttr": _get_attribute,
+    "prim::SetAttr": _set_attribute,
+    "prim::CreateObject": _create_object,
+    "prim::CallFunction": _call_function,
+    "prim::CallMethod": _call_method,
+    "prim::RaiseException": _raise,
+    "prim::Print": _print,
+    "prim::isinstance": _isinstance,
+    "prim::unchecked_cast": _pass,
+    "prim::Uninitialized": _uninitialized,
+    "aten::warn": lambda ev, frame, op, operands: (),
+}
+
+_ = (AnyType, BOOL, NONE, NUMBER, NONE_VALUE, to_text)

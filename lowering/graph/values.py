@@ -1,0 +1,364 @@
+"""What the specialiser knows about a value while it walks a program: abstract values and the heap.
+
+A number or string known at compile time is `Known`, a number known at run time `Scalar`, a tensor `Tensor` (both hold a
+value of the function under construction). Lists, dicts and objects are `Ref`s: identities whose contents stand in the heap,
+a dict; contents are never changed in place, so that a copy of the heap is all it takes to undo a branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+from ...ir.attributes import Constant
+from ...ir.core import Operation, Value
+from ...ir.diagnostics import CompileError
+from ...ir.dtypes import DType
+from ...ir.interpreters.builtins import float_bits
+from ...ir.script_types import (
+    ANY,
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TENSOR,
+    AnyType,
+    ClassType,
+    DeviceType,
+    DictType,
+    ListType,
+    NumberType,
+    OptionalType,
+    ScriptType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
+from ...ir.source import Span
+
+KnownValue = int | float | bool | complex | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A number, string, device or None that is fixed at compile time."""
+
+    value: KnownValue
+    type: ScriptType
+
+
+@dataclass(frozen=True, eq=False)
+class Scalar:
+    """An int, float or bool known at run time."""
+
+    value: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    value: Value
+
+
+@dataclass(frozen=True, eq=False)
+class Tuple:
+    elements: tuple[Abstract, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Ref:
+    """A list, dict or object. Two variables hold the same Ref where they are the same object."""
+
+    kind: Literal["list", "dict", "object"]
+    type: ScriptType
+    is_outer: bool = False
+    """An object that outlives the call: the module itself and what hangs on it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function to be called; `module` holds it."""
+
+    symbol: str
+    module: Operation
+
+
+@dataclass(frozen=True, eq=False)
+class Enumerator:
+    """A member of an Enum class."""
+
+    type: ScriptType
+    name: str
+    value: KnownValue
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """A string with numbers in it that are known at run time: good for messages only."""
+
+    parts: tuple[str | Scalar, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Uninitialized:
+    """A value that is never read."""
+
+    type: ScriptType = ANY
+
+
+@dataclass(frozen=True, eq=False)
+class RunTimeOnly:
+    """A value whose structure depends on run-time conditions; an error where it is used."""
+
+    what: str
+    span: Span | None
+
+
+Abstract = Known | Scalar | Tensor | Tuple | Ref | Function | Enumerator | Text | Uninitialized | RunTimeOnly
+
+Contents = Mapping[Any, Abstract]
+"""Elements of a list by position, of a dict by key, attributes of an object by name."""
+
+Heap = dict[Any, Contents | RunTimeOnly]
+"""Contents of every Ref; under the Value of a tensor whose metadata was changed in place (`unsqueeze_`), {0: what it is now};
+under `Frozen(ref)`, that a list may be another one too, and must not be changed."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    ref: Ref
+
+
+class NotStatic(CompileError):
+    """Something that has to be known at compile time is not; unrolling a loop around it may help."""
+
+
+class Diverged(Exception):
+    """Control flow of the specialiser: the code just written always raises; nothing follows."""
+
+
+NONE_VALUE: Final = Known(None, NONE)
+TRUE: Final = Known(True, BOOL)
+FALSE: Final = Known(False, BOOL)
+
+
+def known(value: KnownValue, type_: ScriptType | None = None) -> Known:
+    """A constant, with its type by Python's unless given."""
+    return Known(value, type_ if type_ is not None else python_type(value))
+
+
+def python_type(value: KnownValue) -> ScriptType:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return BOOL
+        case int():
+            return INT
+        case float():
+            return FLOAT
+        case complex():
+            return COMPLEX
+        case _:
+            return STR
+
+
+def same_constant(a: KnownValue, b: KnownValue) -> bool:
+    """Equality that keeps 1, 1.0 and True, 0.0 and -0.0 apart and takes nan as equal to itself."""
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, float):
+        return float_bits(a) == float_bits(cast(float, b))
+    return a == b
+
+
+def same(a: Abstract, b: Abstract) -> bool:
+    """Whether both are the same value in the same place."""
+    if a is b:
+        return True
+    match a, b:
+        case Known(), Known():
+            return same_constant(a.value, b.value)
+        case (Scalar(), Scalar()) | (Tensor(), Tensor()):
+            return a.value is b.value
+        case Tuple(), Tuple():
+            return len(a.elements) == len(b.elements) and all(map(same, a.elements, b.elements))
+        case Function(), Function():
+            return a.symbol == b.symbol and a.module is b.module
+        case Enumerator(), Enumerator():
+            return a.type is b.type and a.name == b.name
+        case Text(), Text():
+            return len(a.parts) == len(b.parts) and all(
+                x == y if isinstance(x, str) or isinstance(y, str) else x.value is y.value
+                for x, y in zip(a.parts, b.parts)
+            )
+        case Uninitialized(), Uninitialized():
+            return True
+        case _:
+            return False
+
+
+def type_of(value: Abstract) -> ScriptType:
+    """The script type of an abstract value (of containers the declared one)."""
+    match value:
+        case Known() | Ref() | Enumerator() | Uninitialized():
+            return value.type
+        case Scalar() | Tensor():
+            return cast(ScriptType, value.value.type)
+        case Tuple():
+            return TupleType(tuple(type_of(e) for e in value.elements))
+        case Text():
+            return STR
+        case _:
+            return ANY
+
+
+def tensor_type(value: Tensor) -> TensorType:
+    return cast(TensorType, value.value.type)
+
+
+def is_static(value: Abstract, heap: Heap) -> bool:
+    """Whether all of the value is known at compile time (no tensors)."""
+    match value:
+        case Known() | Enumerator():
+            return True
+        case Tuple():
+            return all(is_static(e, heap) for e in value.elements)
+        case Ref():
+            contents = heap.get(value)
+            return value.kind != "object" and isinstance(contents, Mapping) and all(
+                is_static(v, heap) for v in contents.values()
+            )
+        case _:
+            return False
+
+
+def to_python(value: Abstract, heap: Heap) -> Any:
+    """A static value as Python's."""
+    match value:
+        case Known():
+            return value.value
+        case Enumerator():
+            return value
+        case Tuple():
+            return tuple(to_python(e, heap) for e in value.elements)
+        case Ref():
+            contents = cast(Contents, heap[value])
+            if value.kind == "list":
+                return [to_python(v, heap) for v in contents.values()]
+            return {k: to_python(v, heap) for k, v in contents.items()}
+        case _:
+            raise AssertionError(f"{value} is not static")
+
+
+def list_contents(values: Sequence[Abstract]) -> Contents:
+    return dict(enumerate(values))
+
+
+def describe(type_: ScriptType) -> str:
+    """What a value is called in an error message."""
+    match type_:
+        case ListType():
+            return "a list"
+        case DictType():
+            return "a dict"
+        case TupleType():
+            return "a tuple"
+        case ClassType():
+            return f"an object of class {type_.name}"
+        case TensorType():
+            return "a tensor"
+        case _:
+            return f"a value of type {type_.annotation}"
+
+
+def matches(value: Abstract, type_: Any) -> bool | None:
+    """`isinstance(value, type_)`; `list` and `tuple` stand for any of their kind. None where it is not known."""
+    if isinstance(type_, str):
+        kinds = {"list": ListType, "tuple": TupleType, "dict": DictType}
+        return isinstance(type_of(value), kinds[type_])
+    if isinstance(value, RunTimeOnly | Uninitialized):
+        return None
+    match type_:
+        case AnyType():
+            return True
+        case OptionalType():
+            return matches(value, NONE) or matches(value, type_.element)
+        case UnionType():
+            return any(matches(value, m) for m in type_.members)
+        case TensorType():
+            return isinstance(value, Tensor)
+        case NumberType():
+            return type_of(value) in (INT, FLOAT, COMPLEX)
+        case TupleType():
+            return (
+                isinstance(value, Tuple)
+                and len(value.elements) == len(type_.elements)
+                and all(matches(e, t) for e, t in zip(value.elements, type_.elements))
+            )
+        case ListType():
+            own = type_of(value)
+            return isinstance(value, Ref) and isinstance(own, ListType) and _generic(own) == _generic(type_)
+        case DictType():
+            own = type_of(value)
+            return isinstance(value, Ref) and isinstance(own, DictType) and _generic(own) == _generic(type_)
+        case ClassType():
+            return type_of(value) is type_
+        case DeviceType():
+            return isinstance(type_of(value), DeviceType)
+        case _:
+            return type_of(value) == type_
+
+
+def _generic(type_: ScriptType) -> ScriptType:
+    """Without dtypes and shapes of tensors."""
+    match type_:
+        case TensorType():
+            return TENSOR
+        case ListType():
+            return ListType(_generic(type_.element))
+        case OptionalType():
+            return OptionalType(_generic(type_.element))
+        case TupleType():
+            return TupleType(tuple(map(_generic, type_.elements)))
+        case DictType():
+            return DictType(type_.key, _generic(type_.value))
+        case _:
+            return type_
+
+
+def join_types(a: TensorType, b: TensorType) -> TensorType | None:
+    """The type of a tensor that is either: extents that differ become dynamic. None where dtype or rank differ."""
+    if a.dtype is not b.dtype or a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
+        return None
+    return TensorType(a.dtype, tuple(x if x == y else None for x, y in zip(a.shape, b.shape)))
+
+
+@dataclass
+class ConstantPool:
+    """Constants of the function under construction, one operation each; put at its start when it is finished."""
+
+    operations: list[Operation] = field(default_factory=list[Operation])
+    _numbers: dict[Any, Value] = field(default_factory=dict[Any, Value])
+    _tensors: dict[int, tuple[Constant, Value]] = field(default_factory=dict[int, tuple[Constant, Value]])
+
+    def number(self, value: KnownValue, type_: ScriptType) -> Value:
+        key = (type(value), float_bits(value) if isinstance(value, float) else value, str(type_))
+        if key not in self._numbers:
+            self._numbers[key] = self._constant({} if value is None else {"value": value}, type_)
+        return self._numbers[key]
+
+    def tensor(self, constant: Constant, dtype: DType) -> Value:
+        """A weight or buffer; always the same value for the same array."""
+        known_one = self._tensors.get(id(constant.array))
+        if known_one is None:
+            type_ = TensorType(dtype, tuple(int(e) for e in constant.array.shape))
+            known_one = self._tensors[id(constant.array)] = (constant, self._constant({"value": constant}, type_))
+        return known_one[1]
+
+    def _constant(self, attributes: dict[str, Any], type_: ScriptType) -> Value:
+        op = Operation("prim::Constant", (), (type_,), attributes)
+        self.operations.append(op)
+        return op.result

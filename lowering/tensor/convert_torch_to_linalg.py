@@ -1,0 +1,279 @@
+"""`torch` -> `linalg`: each node becomes what its operator record lowers it to; blocks become structured control flow.
+
+In: the specialised, functional `torch.func` of the graph contract, with its `Signature`. Out: one `func.func` of the
+tensor contract: tensors are values, ints are i64, floats f64, bools i1; extents that are not static are `?`.
+
+    %2 : Float(3, device=cpu) = aten::relu(%x)      ->      linalg.generic ... ins(%x) outs(%empty) { maximum with 0 }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ...ir.attributes import Constant, DenseAttr
+from ...ir.builder import Builder
+from ...ir.core import Block, Operation, Value, functions, new_module, symbol
+from ...ir.diagnostics import CompileError, InternalError
+from ...ir.dialects import arith, func, linalg, scf, tensor
+from ...ir.dialects.aten import OPERATORS
+from ...ir.dialects.aten.lowering import LoweringContext
+from ...ir.operator import Operator, OperatorError, Unsupported
+from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
+from ...ir.signature import Dim, Signature, TensorSpec
+from ...ir.types import F64, I1, I64, INDEX, RankedTensorType, Type
+
+Lowered = Any
+"""What a torch value became: a Value, a Python constant, None, or a list of these."""
+
+
+@dataclass(frozen=True)
+class ConvertTorchToLinalg:
+    """`signature` tells which extents of the arguments are equal."""
+
+    signature: Signature
+    name: str = "convert-torch-to-linalg"
+
+    def apply(self, module: Operation) -> Operation:
+        target = new_module()
+        for op in functions(module):
+            _Converter(target, self.signature).convert(op)
+        return target
+
+
+def converted_type(t: ScriptType) -> Type:
+    """Type of a torch value in the linalg stage."""
+    match t:
+        case TensorType():
+            assert t.dtype is not None and t.shape is not None, f"unspecialised tensor type {t}"
+            return RankedTensorType(t.shape, t.dtype.element)
+        case IntType():
+            return I64
+        case FloatType():
+            return F64
+        case BoolType():
+            return I1
+        case _:
+            raise InternalError(f"a value of type {t} has no form in the linalg stage")
+
+
+class _Converter:
+    def __init__(self, target: Operation, signature: Signature) -> None:
+        self.target = target
+        self.signature = signature
+        self.values: dict[Value, Lowered] = {}
+
+    def convert(self, source: Operation) -> None:
+        body = source.body()
+        inputs = [converted_type(cast(ScriptType, a.type)) for a in body.args]
+        results = [converted_type(t) for t in self.signature.results]
+        function = func.func(self.target, symbol(source), inputs, results, [a.name for a in body.args])
+        b = Builder(function.body(), span=source.span)
+        self.cx = LoweringContext(b)
+        for old, new in zip(body.args, function.body().args, strict=True):
+            self.values[old] = new
+            self.remember_dtype(new, cast(ScriptType, old.type))
+        self.share_named_extents(function.body())
+        self.convert_block(body)
+        returned = body.terminator.operands
+        values = [self.materialise(v, t) for v, t in zip(returned, results, strict=True)]
+        func.return_(b, values)
+
+    def share_named_extents(self, entry: Block) -> None:
+        """Extents of one name are one SSA value, so that no equality has to be checked between them."""
+        seen: dict[str, Value] = {}
+        for argument, parameter in zip(entry.args, self.signature.parameters, strict=True):
+            if isinstance(parameter.spec, TensorSpec):
+                for axis, extent in enumerate(parameter.spec.shape):
+                    if isinstance(extent, Dim):
+                        first = seen.get(extent.name)
+                        if first is None:
+                            seen[extent.name] = cast(Value, self.cx.dim(argument, axis))
+                        else:
+                            dims = self.cx.dims(argument)
+                            dims[axis] = first
+                            self.cx.set_dims(argument, dims)
+
+    def convert_block(self, block: Block) -> None:
+        for op in block.operations():
+            if op is not block.terminator:
+                self.convert_op(op)
+
+    def convert_op(self, op: Operation) -> None:
+        self.cx.b.span = op.span
+        if op.name.startswith("aten::"):
+            self.convert_aten(op)
+            return
+        convert = _PRIM.get(op.name)
+        if convert is None:
+            raise CompileError.at(op.span, f"{op.name} cannot be compiled to native code yet")
+        convert(self, op)
+
+    def convert_aten(self, op: Operation) -> None:
+        record = OPERATORS.get(op.name)
+        if record is None:
+            raise CompileError.at(op.span, f"{op.name} is not supported yet")
+        arguments = {a.name: self.values[v] for a, v in zip(record.schema.arguments, op.operands, strict=True)}
+        self.bind(op, self.lowered(record, op, arguments))
+
+    def lowered(self, record: Operator, op: Operation, arguments: Mapping[str, Lowered]) -> Sequence[Lowered]:
+        try:
+            return self.cx.lower(record, arguments, tuple(cast(ScriptType, r.type) for r in op.results), op.span)
+        except Unsupported as reason:
+            raise CompileError.at(op.span, f"{record.name}: {reason}") from reason
+        except OperatorError as reason:
+            raise CompileError.at(op.span, str(reason)) from reason
+
+    def bind(self, op: Operation, lowered: Sequence[Lowered]) -> None:
+        for result, value in zip(op.results, lowered, strict=True):
+            self.values[result] = value
+            if isinstance(value, Value):
+                value.name = value.name or result.name
+                self.remember_dtype(value, cast(ScriptType, result.type))
+
+    def remember_dtype(self, value: Value, type: ScriptType) -> None:
+        """uint8 and int8 are one element type: the context has to be told."""
+        if isinstance(type, TensorType) and type.dtype is not None:
+            self.cx.set_dtype(value, type.dtype)
+
+    # values
+
+    def materialise(self, value: Value, to: Type) -> Value:
+        """The lowered value as an SSA value of exactly this type."""
+        lowered = self.values[value]
+        b = self.cx.b
+        if not isinstance(lowered, Value):
+            assert lowered is not None and not isinstance(lowered, str | list), f"cannot materialise {lowered!r}"
+            return arith.constant(b, lowered, to)
+        if lowered.type == to:
+            return lowered
+        if isinstance(to, RankedTensorType) and isinstance(lowered.type, RankedTensorType):
+            return tensor.cast_(b, lowered, to)
+        raise InternalError(f"value of type {lowered.type} where {to} is expected")
+
+    def constant(self, op: Operation) -> None:
+        value = op.attributes.get("value")
+        if isinstance(value, Constant):
+            type = converted_type(cast(ScriptType, op.result.type))
+            self.bind(op, [arith.dense(self.cx.b, _dense(value, cast(RankedTensorType, type)))])
+        else:
+            self.values[op.result] = value
+
+    def list_construct(self, op: Operation) -> None:
+        self.values[op.result] = [self.values[v] for v in op.operands]
+
+    def list_unpack(self, op: Operation) -> None:
+        self.bind(op, self.values[op.operand(0)])
+
+    def forward(self, op: Operation) -> None:
+        self.values[op.result] = self.values[op.operand(0)]
+
+    def num_to_tensor(self, op: Operation) -> None:
+        result = cast(RankedTensorType, converted_type(cast(ScriptType, op.result.type)))
+        number = self.materialise(op.operand(0), result.element)
+        self.values[op.result] = tensor.from_elements(self.cx.b, [number], (), result.element)
+
+    def uninitialized(self, op: Operation) -> None:
+        """A value that is never read: zero, or a tensor without elements in its dynamic extents."""
+        b = self.cx.b
+        type = converted_type(cast(ScriptType, op.result.type))
+        if not isinstance(type, RankedTensorType):
+            self.values[op.result] = arith.constant(b, 0, type)
+            return
+        zero = arith.constant(b, 0, INDEX)
+        empty = tensor.empty(b, [zero if e is None else e for e in type.shape], type.element)
+        self.values[op.result] = linalg.fill(b, arith.constant(b, 0, type.element), empty).result
+
+    def raise_exception(self, op: Operation) -> None:
+        holes = [self.values[v] for v in op.operands[2:]]
+        message = op.attributes.get("message")
+        text = message if isinstance(message, str) else self.values[op.operand(0)]
+        self.cx.check(arith.constant(self.cx.b, False, I1), cast(str, text), holes)
+
+    # control flow
+
+    def convert_if(self, op: Operation) -> None:
+        types = [converted_type(cast(ScriptType, r.type)) for r in op.results]
+
+        def branch(index: int) -> scf.Body:
+            def body(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
+                del b, args
+                block = op.body(index)
+                self.convert_block(block)
+                return [self.materialise(v, t) for v, t in zip(block.terminator.operands, types, strict=True)]
+
+            return body
+
+        condition = self.materialise(op.operand(0), I1)
+        converted = scf.if_(self.cx.b, condition, types, branch(0), branch(1))
+        self.bind(op, converted.results)
+
+    def convert_loop(self, op: Operation) -> None:
+        body = op.body()
+        types = [converted_type(cast(ScriptType, r.type)) for r in op.results]
+        inits = [self.materialise(v, t) for v, t in zip(op.operands[2:], types, strict=True)]
+        runs_to_the_end = self.values[op.operand(1)] is True and self.is_true(body.terminator.operand(0))
+        converted = (self.counted_loop if runs_to_the_end else self.conditional_loop)(op, body, inits, types)
+        self.bind(op, converted)
+
+    def is_true(self, condition: Value) -> bool:
+        constant = condition.defining_op("prim::Constant")
+        return constant is not None and constant.attributes.get("value") is True
+
+    def bind_arguments(self, body: Block, values: Sequence[Value]) -> None:
+        for argument, value in zip(body.args, values, strict=True):
+            self.values[argument] = value
+            self.remember_dtype(value, cast(ScriptType, argument.type))
+
+    def counted_loop(self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[Type]) -> Sequence[Value]:
+        b = self.cx.b
+        zero, one = arith.constant(b, 0, INDEX), arith.constant(b, 1, INDEX)
+        trips = arith.index_cast(b, self.materialise(op.operand(0), I64), INDEX)
+
+        def step(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            self.bind_arguments(body, [arith.index_cast(inner, args[0], I64), *args[1:]])
+            self.convert_block(body)
+            return [self.materialise(v, t) for v, t in zip(body.terminator.operands[1:], types, strict=True)]
+
+        return scf.for_(b, zero, trips, one, inits, step, body.args[0].name).results
+
+    def conditional_loop(self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[Type]) -> Sequence[Value]:
+        b = self.cx.b
+        trips = self.materialise(op.operand(0), I64)
+        first = [arith.constant(b, 0, I64), self.materialise(op.operand(1), I1), *inits]
+
+        def before(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            more = arith.cmpi(inner, "slt", args[0], trips)
+            return [arith.andi(inner, more, args[1]), *args]
+
+        def after(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            self.bind_arguments(body, [args[0], *args[2:]])
+            self.convert_block(body)
+            following = arith.addi(inner, args[0], arith.constant(inner, 1, I64))
+            carried = zip(body.terminator.operands, [I1, *types], strict=True)
+            return [following, *(self.materialise(v, t) for v, t in carried)]
+
+        return scf.while_(b, first, before, after).results[2:]
+
+
+def _dense(constant: Constant, type: RankedTensorType) -> DenseAttr:
+    """Small constants as text, so that folding can see them; large ones by name."""
+    array = constant.array
+    if array.size > 16 or array.size == 0:
+        return DenseAttr(constant, type)
+    values = array.reshape(-1).tolist()
+    return DenseAttr(values[0] if len(set(map(repr, values))) == 1 else tuple(values), type)
+
+
+_PRIM = {
+    "prim::Constant": _Converter.constant,
+    "prim::ListConstruct": _Converter.list_construct,
+    "prim::ListUnpack": _Converter.list_unpack,
+    "prim::unchecked_cast": _Converter.forward,
+    "prim::NumToTensor": _Converter.num_to_tensor,
+    "prim::Uninitialized": _Converter.uninitialized,
+    "prim::RaiseException": _Converter.raise_exception,
+    "prim::If": _Converter.convert_if,
+    "prim::Loop": _Converter.convert_loop,
+}

@@ -1,0 +1,12 @@
+# torchcc run runtime_raise.py --input x=f32[2,3]
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+
+def f(x: Tensor) -> Tensor:
+    if bool(x.sum() > -1000.0):
+        raise ValueError("sum is too large")
+    return x

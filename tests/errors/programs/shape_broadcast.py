@@ -1,0 +1,10 @@
+# torchcc run shape_broadcast.py --input x=f32[2,3] --input y=f32[2,4]
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+
+def f(x: Tensor, y: Tensor) -> Tensor:
+    return x + y

@@ -1,0 +1,11 @@
+# torchcc run syntax_unclosed_bracket.py --input x=f32[2,3]
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+
+def f(x: Tensor) -> Tensor:
+    y = torch.cat([x, x
+    return y

@@ -1,0 +1,12 @@
+# torchcc run type_returns_differ.py --input n=1
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+
+def f(n: int):
+    if n > 0:
+        return 1
+    return 1.0

@@ -1,0 +1,13 @@
+# torchcc run unsupported_try.py --input x=f32[2,3]
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+
+def f(x: Tensor) -> Tensor:
+    try:
+        return x
+    except ValueError:
+        return x

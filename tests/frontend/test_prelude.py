@@ -1,0 +1,315 @@
+"""The prelude against PyTorch: every composite operator is compiled by torch.jit as text and compared on samples."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from torchcc.frontend import prelude
+
+torch = pytest.importorskip("torch", reason="compares the prelude with PyTorch")
+F = torch.nn.functional
+
+
+def test_function_names_map_to_operators_and_back() -> None:
+    for operator in ("aten::softmax.int", "aten::_softmax", "aten::layer_norm", "aten::_upsample_nearest_exact2d.vec"):
+        assert prelude.operator_name(prelude.function_name(operator)) == operator
+    assert prelude.is_composite("aten::softmax.int")
+    assert not prelude.is_composite("aten::add.Tensor")
+    assert not prelude.is_composite("prim::Constant")
+
+
+def test_excerpt_keeps_lines_and_takes_what_is_called() -> None:
+    text = prelude.excerpt("aten", "layer_norm")
+    assert re.findall(r"^def (\w+)", text, re.MULTILINE) == ["_h_wide", "_h_narrow", "native_layer_norm", "layer_norm"]
+    whole = prelude.text("aten").split("\n")
+    for number, line in enumerate(text.split("\n")):
+        assert not line or line == whole[number]
+
+
+def test_every_composite_has_the_parameters_of_its_schema() -> None:
+    declared = {}
+    for name, where in prelude.functions("aten").items():
+        head = prelude.text("aten")[where].split(") ->")[0]
+        declared[name] = re.findall(r"(\w+):", head)
+    for operator in prelude.composites():
+        schema = _schema(operator)
+        assert declared[prelude.function_name(operator)] == [a.name for a in schema.arguments], operator
+
+
+def _schema(operator: str) -> Any:
+    base, _, overload = operator.removeprefix("aten::").partition(".")
+    found = [s for s in torch._C._jit_get_schemas_for_operator(f"aten::{base}") if s.overload_name == overload]
+    assert found, f"PyTorch has no {operator}"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def compiled() -> Any:
+    """The composites as torch.jit compiles them, with `torch.x(...)` bound to the operator `aten::x` itself."""
+    text = re.sub(r"^(import|from) .*", "", prelude.text("aten"), flags=re.MULTILINE)
+    text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
+    return torch.jit.CompilationUnit(text)
+
+
+@pytest.fixture(scope="module")
+def functional() -> Any:
+    text = re.sub(r"^(import|from) .*", "", prelude.text("functional"), flags=re.MULTILINE)
+    text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
+    return torch.jit.CompilationUnit(text)
+
+
+def _t(*shape: int, seed: int = 0, dtype: Any = None) -> Any:
+    generator = torch.Generator().manual_seed(seed + sum(shape) * 7)
+    return torch.randn(shape, generator=generator, dtype=dtype or torch.float32)
+
+
+def _i(high: int, *shape: int) -> Any:
+    return torch.randint(0, high, shape, generator=torch.Generator().manual_seed(high))
+
+
+def _params(cell: int, layers: int, directions: int, inputs: int, hidden: int, biases: bool = True) -> list[Any]:
+    params = []
+    for layer in range(layers):
+        for _ in range(directions):
+            width = inputs if layer == 0 else hidden * directions
+            params += [_t(cell * hidden, width), _t(cell * hidden, hidden, seed=1)]
+            if biases:
+                params += [_t(cell * hidden, seed=2), _t(cell * hidden, seed=3)]
+    return params
+
+
+A, B, C, V = _t(2, 3, 4), _t(2, 3, 4, seed=5), _t(2, 6, 5, 4), _t(6)
+P, Q = A.sigmoid(), B.sigmoid()
+HALF = A.to(torch.bfloat16)
+LABELS = _i(3, 2)
+IGNORED = torch.tensor([-100, 1])
+IMAGE = _t(1, 2, 5, 7)
+GRID = _t(1, 3, 4, 2) * 0.8
+MASKED = torch.tensor([[True, False, True], [False, False, False]])
+
+CALLS: dict[str, list[tuple[Any, ...]]] = {
+    "softmax.int": [(A, 1), (A, -1), (A, 0, 7), (HALF, 2), (torch.tensor(3.0), 0), (_i(5, 2, 3), 1, 6)],
+    "log_softmax.int": [(A, 1), (HALF, 2), (A * 100, 0)],
+    "_softmax": [(A, 1, False)],
+    "_log_softmax": [(A, 1, False)],
+    "logsumexp": [(A, [1], False), (A, [0, 2], True), (torch.full((2, 2), float("-inf")), [1], False), (_i(5, 2, 3), [1], False)],
+    "var": [(A,), (A, False), (_t(1),)],
+    "var.dim": [(A, [1], True, True), (A, None, False, False), (A, [0, -1], True, False)],
+    "var.correction": [(A, [1]), (A, None), (A, [1], 0, True) , (A, [], 2, False), (A, [1], 5, True)],
+    "std": [(A,), (HALF,)],
+    "std.dim": [(A, [1], True, True)],
+    "std.correction": [(A, [1, 2])],
+    "var_mean": [(A,)],
+    "var_mean.dim": [(A, [1], True, False)],
+    "var_mean.correction": [(A, [0])],
+    "std_mean": [(A,)],
+    "std_mean.dim": [(A, [1], True, False)],
+    "std_mean.correction": [(A, [0, 1])],
+    "norm.Scalar": [(A, 2), (A, 1.0), (A, 3), (A, 0), (A, float("inf")), (A, float("-inf"))],
+    "norm.ScalarOpt_dtype": [(A, None, 7)],
+    "norm.ScalarOpt_dim": [(A, 2, [1], True), (A, None, [0, 1], False)],
+    "norm.ScalarOpt_dim_dtype": [(A, 2, [1], True, 7)],
+    "frobenius_norm.dim": [(A, [1, 2], True)],
+    "linalg_vector_norm": [(A, 2, None), (A, 3.0, [1], True), (A, 1, [0], False, 7)],
+    "linalg_norm": [(A,), (V, 1)],
+    "dist": [(A, B, 2), (A, B, 1)],
+    "pairwise_distance": [(_t(4, 3), _t(4, 3, seed=1)), (_t(4, 3), _t(4, 3, seed=1), 1.0, 1e-6, True)],
+    "cosine_similarity": [(A, B), (A, B, 2, 1e-6), (A * 0, B)],
+    "cdist": [(_t(4, 3), _t(5, 3)), (_t(2, 4, 3), _t(2, 5, 3), 1.0)],
+    "native_layer_norm": [(A, [4], _t(4), _t(4, seed=1), 1e-5), (A, [3, 4], None, None, 1e-5)],
+    "layer_norm": [(A, [4], _t(4), _t(4, seed=1)), (HALF, [4], None, None), (A + 10, [3, 4])],
+    "rms_norm": [(A, [4], _t(4)), (A, [3, 4], None, 1e-3), (A.double(), [4])],
+    "native_batch_norm": [(C, V, V + 1, V * 2, V.abs() + 1, False, 0.1, 1e-5)],
+    "batch_norm": [
+        (C, V, V + 1, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
+        (C, None, None, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
+        (C, V, V + 1, V * 2, V.abs() + 1, True, 0.1, 1e-5, False),
+        (C, None, None, None, None, True, 0.1, 1e-5, False),
+        (_t(3, 6), V, None, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
+    ],
+    "_native_batch_norm_legit_no_training": [(C, V, V + 1, V * 2, V.abs() + 1, 0.1, 1e-5)],
+    "_native_batch_norm_legit.no_stats": [(C, V, V + 1, True, 0.1, 1e-5)],
+    "group_norm": [(C, 3, V, V + 1), (C, 1), (_t(2, 6), 2)],
+    "native_group_norm": [(C, V, V, 2, 6, 20, 3, 1e-5)],
+    "instance_norm": [
+        (C, V, V, None, None, True, 0.1, 1e-5, False),
+        (C, V, V, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
+        (C, None, None, V * 2, V.abs() + 1, True, 0.1, 1e-5, False),
+    ],
+    "_weight_norm": [(_t(4, 3), _t(4, 1)), (_t(4, 3, 2), _t(1, 1, 2), 2)],
+    "dropout": [(A, 0.5, False), (A, 0.0, True), (A, 1.0, True)],
+    "native_dropout": [(A, 0.5, False)],
+    "feature_dropout": [(C, 0.5, False)],
+    "alpha_dropout": [(A, 0.5, False)],
+    "feature_alpha_dropout": [(A, 0.5, False)],
+    "relu6": [(A * 5,), (_i(10, 4),)],
+    "selu": [(A,)],
+    "celu": [(A, 0.7)],
+    "glu": [(A, -1), (C, 1)],
+    "log_sigmoid": [(A * 50,), (HALF,)],
+    "prelu": [(A, _t(1)), (A, _t(3)), (torch.tensor(-2.0), _t(1))],
+    "rrelu": [(A,)],
+    "mse_loss": [(A, B), (A, B, 0), (A, B, 2)],
+    "l1_loss": [(A, B)],
+    "smooth_l1_loss": [(A, B), (A, B, 0, 0.3), (A, B, 2, 0.0)],
+    "huber_loss": [(A, B), (A, B, 0, 0.3)],
+    "soft_margin_loss": [(A, B.sign())],
+    "binary_cross_entropy": [(P, Q), (P, Q, B.abs(), 0), (P.round(), Q.round())],
+    "binary_cross_entropy_with_logits": [(A, Q), (A * 100, Q, B.abs(), V[:4].abs(), 2)],
+    "kl_div": [(A, P), (A, B, 2, log_target := True), (A, P.round(), 0)],
+    "poisson_nll_loss": [(A, P * 3, True, False, 1e-8, 1), (P, P * 3, False, True, 1e-8, 0)],
+    "cosine_embedding_loss": [(_t(4, 3), _t(4, 3, seed=2), torch.tensor([1, -1, 1, -1]), 0.1)],
+    "hinge_embedding_loss": [(A, B.sign())],
+    "margin_ranking_loss": [(A, B, B.sign(), 0.2)],
+    "triplet_margin_loss": [(_t(4, 3), _t(4, 3, seed=2), _t(4, 3, seed=3)), (_t(4, 3), _t(4, 3, seed=2), _t(4, 3, seed=3), 0.5, 1.0, 1e-6, True, 2)],
+    "multi_margin_loss": [(_t(2, 3), LABELS), (_t(2, 3), LABELS, 2, 0.5, _t(3), 0), (_t(3), torch.tensor(1))],
+    "nll_loss_forward": [(_t(2, 3), LABELS, None, 1, -100), (_t(2, 3), LABELS, _t(3), 2, -100), (_t(2, 3), IGNORED, _t(3), 0, -100)],
+    "nll_loss2d_forward": [(_t(2, 3, 4, 5), _i(3, 2, 4, 5), _t(3), 1, 1)],
+    "nll_loss": [(_t(2, 3), LABELS), (_t(3), torch.tensor(1))],
+    "nll_loss2d": [(_t(2, 3, 4, 5), _i(3, 2, 4, 5))],
+    "nll_loss_nd": [(_t(2, 3, 4, 5), _i(3, 2, 4, 5)), (_t(2, 3, 4), _i(3, 2, 4), _t(3), 0), (_t(2, 3), LABELS)],
+    "cross_entropy_loss": [
+        (_t(2, 3), LABELS), (_t(2, 3), IGNORED, _t(3).abs()), (_t(3), torch.tensor(2)), (_t(2, 3), _t(2, 3).softmax(1)),
+        (_t(2, 3), LABELS, None, 1, -100, 0.1), (_t(2, 3), IGNORED, _t(3).abs(), 1, -100, 0.1), (_t(2, 3, 4), _i(3, 2, 4), None, 0),
+        (_t(2, 3), _t(2, 3).softmax(1), _t(3).abs(), 0, -100, 0.2), (_t(2, 3), torch.tensor([-100, -100])),
+    ],
+    "outer": [(_t(3), _t(4))],
+    "ger": [(_t(3), _t(4))],
+    "vdot": [(_t(3), _t(3, seed=1))],
+    "inner": [(_t(2, 3), _t(4, 3)), (_t(3), _t(3)), (torch.tensor(2.0), _t(3))],
+    "linalg_vecdot": [(A, B)],
+    "linalg_matmul": [(_t(2, 3), _t(3, 4))],
+    "addmv": [(_t(2), _t(2, 3), _t(3)), (_t(2) * float("nan"), _t(2, 3), _t(3), 0, 2)],
+    "addr": [(_t(2, 3), _t(2), _t(3), 0.5, 2)],
+    "addbmm": [(_t(3, 5), _t(2, 3, 4), _t(2, 4, 5), 0.5, 2)],
+    "chain_matmul": [([_t(2, 3), _t(3, 4), _t(4, 5)],)],
+    "linalg_multi_dot": [([_t(2, 3), _t(3, 4), _t(4)],)],
+    "tensordot": [(A, _t(4, 3, 5), [2, 1], [0, 1]), (A, B, [-1], [-1])],
+    "bilinear": [(_t(2, 3), _t(2, 4), _t(5, 3, 4), _t(5))],
+    "kron": [(_t(2, 3), _t(3, 2)), (_t(2), _t(3, 2))],
+    "trace": [(_t(3, 4),)],
+    "linalg_diagonal": [(A,)],
+    "linalg_cross": [(_t(2, 3), _t(2, 3, seed=1))],
+    "cross": [(_t(2, 3), _t(2, 3, seed=1)), (_t(2, 3), _t(2, 3, seed=1), 1)],
+    "rnn_tanh_cell": [(_t(2, 3), _t(2, 4), _t(4, 3), _t(4, 4), _t(4), _t(4, seed=1)), (_t(2, 3), _t(2, 4), _t(4, 3), _t(4, 4))],
+    "rnn_relu_cell": [(_t(2, 3), _t(2, 4), _t(4, 3), _t(4, 4), _t(4), _t(4, seed=1))],
+    "gru_cell": [(_t(2, 3), _t(2, 4), _t(12, 3), _t(12, 4), _t(12), _t(12, seed=1))],
+    "lstm_cell": [(_t(2, 3), [_t(2, 4), _t(2, 4, seed=1)], _t(16, 3), _t(16, 4), _t(16), _t(16, seed=1))],
+    "rnn_tanh.input": [(_t(5, 2, 3), _t(2, 2, 4), _params(1, 2, 1, 3, 4), True, 2, 0.0, False, False, False)],
+    "rnn_relu.input": [(_t(2, 5, 3), _t(2, 2, 4), _params(1, 1, 2, 3, 4), True, 1, 0.0, False, True, True)],
+    "gru.input": [(_t(5, 2, 3), _t(4, 2, 4), _params(3, 2, 2, 3, 4), True, 2, 0.0, False, True, False)],
+    "lstm.input": [
+        (_t(5, 2, 3), [_t(4, 2, 4), _t(4, 2, 4, seed=1)], _params(4, 2, 2, 3, 4), True, 2, 0.0, False, True, False),
+        (_t(2, 5, 3), [_t(1, 2, 4), _t(1, 2, 4, seed=1)], _params(4, 1, 1, 3, 4, False), False, 1, 0.0, False, False, True),
+    ],
+    "scaled_dot_product_attention": [
+        (_t(2, 3, 4), _t(2, 5, 4), _t(2, 5, 6)),
+        (_t(1, 2, 3, 4), _t(1, 2, 3, 4, seed=1), _t(1, 2, 3, 4, seed=2), None, 0.0, True),
+        (_t(2, 4), _t(3, 4), _t(3, 4, seed=1), MASKED),
+        (_t(2, 4), _t(3, 4), _t(3, 4, seed=1), _t(2, 3), 0.0, False, 0.3),
+        (_t(1, 4, 3, 4), _t(1, 2, 3, 4), _t(1, 2, 3, 4, seed=1), None, 0.0, False, None, True),
+    ],
+    "upsample_nearest1d": [(_t(1, 2, 5), [8]), (_t(1, 2, 5), [3])],
+    "upsample_nearest2d": [(IMAGE, [10, 14]), (IMAGE, [3, 9]), (IMAGE, [7, 10], 1.5, 1.5)],
+    "upsample_nearest3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7])],
+    "_upsample_nearest_exact1d": [(_t(1, 2, 5), [8])],
+    "_upsample_nearest_exact2d": [(IMAGE, [3, 9])],
+    "upsample_linear1d": [(_t(1, 2, 5), [8], False), (_t(1, 2, 5), [8], True)],
+    "upsample_bilinear2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True), (IMAGE, [7, 10], False, 1.5, 1.5), (IMAGE, [1, 1], True)],
+    "upsample_trilinear3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7], False)],
+    "upsample_bicubic2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True)],
+    "upsample_nearest1d.vec": [(_t(1, 2, 5), None, [1.7])],
+    "upsample_nearest2d.vec": [(IMAGE, None, [2.0, 2.0]), (IMAGE, [4, 4], None)],
+    "upsample_nearest3d.vec": [(_t(1, 2, 3, 4, 5), None, [2.0, 1.0, 1.5])],
+    "_upsample_nearest_exact2d.vec": [(IMAGE, None, [2.0, 1.5])],
+    "upsample_linear1d.vec": [(_t(1, 2, 5), None, False, [1.7])],
+    "upsample_bilinear2d.vec": [(IMAGE, None, False, [2.0, 1.5]), (IMAGE, [4, 4], True, None)],
+    "upsample_trilinear3d.vec": [(_t(1, 2, 3, 4, 5), None, False, [2.0, 1.0, 1.5])],
+    "upsample_bicubic2d.vec": [(IMAGE, None, False, [2.0, 1.5])],
+    "pixel_shuffle": [(_t(2, 8, 3, 4), 2), (_t(9, 2, 2), 3)],
+    "pixel_unshuffle": [(_t(2, 2, 6, 4), 2)],
+    "channel_shuffle": [(C, 3)],
+    "native_channel_shuffle": [(C, 2)],
+    "reflection_pad1d": [(A, [2, 1])],
+    "reflection_pad2d": [(C, [2, 1, 0, 3])],
+    "reflection_pad3d": [(_t(1, 2, 3, 4, 5), [2, 1, 0, 3, 1, 1])],
+    "replication_pad1d": [(A, [2, 7])],
+    "replication_pad2d": [(C, [2, 1, 0, 3])],
+    "replication_pad3d": [(_t(1, 2, 3, 4, 5), [2, 1, 0, 3, 1, 1])],
+    "pad": [(A, [1, 2]), (A, [1, 2, 0, 1], "constant", 3.5), (A, [1, 2], "reflect"), (A, [1, 2], "replicate"), (A, [1, 2], "circular"), (A, [-1, 1])],
+    "concat": [([A, B], 1)],
+    "concatenate": [([A, B], -1)],
+    "atleast_1d": [(torch.tensor(1.0),), (A,)],
+    "atleast_2d": [(torch.tensor(1.0),), (V,), (A,)],
+    "atleast_3d": [(torch.tensor(1.0),), (V,), (_t(2, 3),)],
+    "hstack": [([V, V],), ([A, B],)],
+    "vstack": [([V, V],)],
+    "row_stack": [([V, V],)],
+    "dstack": [([V, V],)],
+    "column_stack": [([V, _t(6, 2)],)],
+    "meshgrid": [([_t(2), _t(3), _t(4)],)],
+    "meshgrid.indexing": [([_t(2), _t(3), _t(4)], "xy"), ([_t(2), _t(3)], "ij")],
+    "broadcast_tensors": [([_t(2, 1), _t(3)],)],
+    "cartesian_prod": [([_t(2), _t(3)],), ([_t(2)],)],
+    "block_diag": [([_t(2, 3), _t(2), torch.tensor(1.0)],)],
+    "pad_sequence": [([_t(2, 3), _t(4, 3)], True, 1.5), ([_t(2), _t(4)], False, 0.0, "left")],
+    "rot90": [(A,), (A, 2), (A, -1, [1, 2]), (A, 4)],
+    "fliplr": [(A,)],
+    "flipud": [(A,)],
+    "tile": [(A, [2]), (A, [2, 1, 1, 2])],
+    "repeat_interleave.self_int": [(A, 2), (A, 3, 1), (A, 2, -1)],
+    "one_hot": [(_i(4, 2, 3), 5), (_i(4, 2, 3), -1)],
+    "diag": [(V,), (V, -1), (_t(3, 4), 1)],
+    "diag_embed": [(A,), (_t(2, 3), 1, 0, 2)],
+    "take": [(A, _i(24, 2, 3))],
+    "take_along_dim": [(A, _i(3, 2, 1, 4), 1), (A, _i(24, 5))],
+    "argwhere": [(_i(2, 3, 4),)],
+    "index_fill.int_Scalar": [(A, 1, torch.tensor([0, 2]), 5.0), (A, -1, torch.tensor([0]), 1)],
+    "index_fill.int_Tensor": [(A, 1, torch.tensor([0, 2]), torch.tensor(5.0))],
+    "im2col": [(C, [2, 3], [1, 1], [1, 0], [2, 1]), (C, [2, 2], [2, 1], [0, 0], [1, 1])],
+    "diff": [(A,), (A, 2, 1), (A, 1, -1, B, None), (A > 0,)],
+    "msort": [(A,)],
+    "affine_grid_generator": [(_t(2, 2, 3), [2, 1, 4, 5], False), (_t(2, 2, 3), [2, 1, 4, 5], True)],
+    "grid_sampler_2d": [(IMAGE, GRID * 2, 0, p, a) for p in (0, 1, 2) for a in (True, False)] + [(IMAGE, GRID, 1, 0, False)],
+    "grid_sampler": [(IMAGE, GRID, 0, 0, False)],
+}  # fmt: skip
+
+
+def test_every_composite_has_samples() -> None:
+    assert sorted(CALLS) == sorted(o.removeprefix("aten::") for o in prelude.composites())
+
+
+def _copies(arguments: tuple[Any, ...]) -> list[Any]:
+    return [a.clone() if isinstance(a, torch.Tensor) else a for a in arguments]
+
+
+def _assert_same(actual: Any, expected: Any) -> None:
+    if isinstance(expected, torch.Tensor):
+        low = expected.dtype in (torch.bfloat16, torch.float16)
+        tolerance = {"rtol": 2e-2, "atol": 1e-2} if low else {"rtol": 2e-5, "atol": 2e-6}
+        torch.testing.assert_close(actual, expected, equal_nan=True, check_stride=False, **tolerance)
+    elif isinstance(expected, (list, tuple)):
+        assert len(actual) == len(expected)
+        for a, e in zip(actual, expected, strict=True):
+            _assert_same(a, e)
+    else:
+        assert actual == expected
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+def test_composite_agrees_with_pytorch(compiled: Any, name: str) -> None:
+    function = getattr(compiled, prelude.function_name(f"aten::{name}"))
+    base, _, overload = name.partition(".")
+    operator = getattr(getattr(torch.ops.aten, base), overload or "default")
+    schema = _schema(f"aten::{name}")
+    for arguments in CALLS[name]:
+        given = [*arguments, *(a.default_value for a in schema.arguments[len(arguments) :])]
+        ours, theirs = _copies(tuple(given)), _copies(tuple(given))
+        keywords = {a.name: v for a, v in zip(schema.arguments, theirs, strict=True) if a.kwarg_only}
+        positional = [v for a, v in zip(schema.arguments, theirs, strict=True) if not a.kwarg_only]
+        expected = operator(*positional, **keywords)
+        _assert_same(function(*ours), expected)
+        _assert_same(ours, theirs)  # running statistics are written alike

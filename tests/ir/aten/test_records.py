@@ -1,0 +1,168 @@
+"""Tests that every operator record gets for free: schema, inference, numpy reference, linalg code, all on its samples."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from torchcc.ir.dialects.aten import OPERATORS
+from torchcc.ir.dialects.aten.rules import array_type
+from torchcc.ir.dtypes import DType, from_numpy
+from torchcc.ir.operator import Operator, OperatorError, Sample, Unknown
+from torchcc.ir.script_types import TensorType
+
+RECORDS = [pytest.param(record, id=name.removeprefix("aten::")) for name, record in sorted(OPERATORS.items())]
+
+
+def bound(record: Operator, sample: Sample) -> dict[str, Any]:
+    """All arguments by name, defaults filled in."""
+    schema = record.schema
+    arguments: dict[str, Any] = {}
+    positional = [a for a in schema.arguments if not a.keyword_only]
+    for argument, value in zip(positional, sample.args, strict=False):
+        arguments[argument.name] = value
+    arguments.update(sample.kwargs)
+    for argument in schema.arguments:
+        if argument.name not in arguments:
+            assert argument.has_default, f"{record.name}: sample lacks {argument.name}"
+            default = argument.default
+            arguments[argument.name] = list(default) if isinstance(default, tuple) else default
+        value = arguments[argument.name]
+        if argument.size is not None and isinstance(value, int):
+            arguments[argument.name] = [value] * argument.size
+    return {a.name: arguments[a.name] for a in schema.arguments}
+
+
+def described(value: Any, dynamic: bool = False) -> Any:
+    """The `infer` view of an argument."""
+    if isinstance(value, np.ndarray | np.generic):
+        known = array_type(value)
+        return TensorType(known.dtype, (None,) * known.rank) if dynamic else known
+    if isinstance(value, list | tuple):
+        return [described(v, dynamic) for v in value]
+    return value
+
+
+def samples(record: Operator) -> Iterator[Sample]:
+    yield from record.samples()
+
+
+def flat(value: Any) -> list[Any]:
+    return [x for v in value for x in flat(v)] if isinstance(value, list | tuple) else [value]
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_parameters_are_named_as_in_the_signature(record: Operator) -> None:
+    names = [a.name for a in record.schema.arguments]
+    for rule in (record.infer, record.reference, record.lower):
+        parameters = list(inspect.signature(rule).parameters.values())
+        if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
+            continue
+        given = [p.name for p in parameters]
+        assert given == (["cx", *names] if rule is record.lower else names)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_inference_agrees_with_the_reference(record: Operator) -> None:
+    for sample in samples(record):
+        arguments = bound(record, sample)
+        types = {n: described(v) for n, v in arguments.items()}
+        if sample.raises is not None:
+            with pytest.raises(OperatorError) as caught:
+                record.infer(**types)
+                record.reference(**arguments)
+            assert sample.raises in str(caught.value)
+            continue
+        inferred = flat(record.infer(**types))
+        values = flat(record.reference(**arguments))
+        assert len(inferred) == len(values), sample
+        for type, value in zip(inferred, values, strict=True):
+            check_described(type, value, sample)
+
+
+def check_described(type: Any, value: Any, sample: Sample) -> None:
+    if not isinstance(type, TensorType):
+        return
+    found = array_type(value)
+    assert found.dtype is type.dtype, sample
+    assert type.shape is not None
+    assert len(type.shape) == found.rank, sample
+    assert all(e is None or e == f for e, f in zip(type.shape, found.shape or (), strict=True)), (type, sample)
+
+
+# against PyTorch
+
+TOLERANCE = {
+    np.dtype(np.float16): (2e-3, 1e-3),
+    np.dtype(ml_dtypes.bfloat16): (1.6e-2, 1e-2),
+    np.dtype(np.float32): (2e-5, 1e-5),
+    np.dtype(np.float64): (1e-9, 1e-9),
+}
+
+
+def close(value: Any, expected: Any, what: object) -> None:
+    """Equal, floats within a tolerance of their dtype."""
+    value, expected = np.asarray(value), np.asarray(expected)
+    assert value.dtype == expected.dtype, what
+    assert value.shape == expected.shape, what
+    rtol, atol = TOLERANCE.get(value.dtype, (0.0, 0.0))
+    wide = np.float64 if value.dtype.kind not in "cbiu" else value.dtype
+    np.testing.assert_allclose(value.astype(wide), expected.astype(wide), rtol=rtol, atol=atol, err_msg=str(what))
+
+
+def to_torch(torch: Any, value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        if value.dtype == ml_dtypes.bfloat16:
+            return torch.tensor(np.asarray(value, np.float32)).to(torch.bfloat16)
+        return torch.tensor(np.asarray(value))
+    if isinstance(value, list | tuple):
+        return [to_torch(torch, v) for v in value]
+    return value
+
+
+def from_torch(torch: Any, value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        if value.dtype is torch.bfloat16:
+            return value.float().numpy().astype(ml_dtypes.bfloat16)
+        return value.numpy()
+    if isinstance(value, list | tuple):
+        return [from_torch(torch, v) for v in value]
+    return value
+
+
+def scalar_types(torch: Any) -> dict[int, Any]:
+    return {int(d): getattr(torch, d.name) for d in DType}
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_reference_agrees_with_pytorch(record: Operator) -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    schema = record.schema
+    packet = getattr(getattr(torch.ops, schema.namespace), schema.base)
+    call = getattr(packet, schema.overload or "default")
+    dtypes = scalar_types(torch)
+    for sample in samples(record):
+        arguments = bound(record, sample)
+        given = {n: to_torch(torch, v) for n, v in arguments.items()}
+        for argument in schema.arguments:
+            if argument.kind == "ScalarType" and given[argument.name] is not None:
+                given[argument.name] = dtypes[int(given[argument.name])]
+        positional = [given[a.name] for a in schema.arguments if not a.keyword_only]
+        keywords = {a.name: given[a.name] for a in schema.arguments if a.keyword_only}
+        if sample.raises is not None:
+            with pytest.raises((RuntimeError, IndexError, ValueError, TypeError, NotImplementedError)) as caught:
+                call(*positional, **keywords)
+            assert sample.raises in str(caught.value), sample
+            continue
+        expected = flat(from_torch(torch, call(*positional, **keywords)))
+        values = flat(record.reference(**arguments))
+        assert len(values) == len(expected), sample
+        for value, wanted in zip(values, expected, strict=True):
+            if isinstance(value, np.ndarray | np.generic):
+                close(value, wanted, sample)
+            else:
+                assert value == wanted or (value != value and wanted != wanted), sample
