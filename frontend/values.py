@@ -117,6 +117,8 @@ class Frame:
     names: dict[str, Value] = field(default_factory=dict[str, Value])
     parent: Frame | None = None
     function: FunctionValue | None = None
+    class_annotations: dict[str, Expr] | None = None
+    """Set while the body of a class is run."""
 
     def lookup(self, name: str) -> Value:
         frame: Frame | None = self
@@ -188,6 +190,23 @@ class ClassValue:
         return tuple(found)
 
 
+@dataclass(frozen=True, eq=False)
+class Partial:
+    """`functools.partial(function, ...)`."""
+
+    function: Value
+    args: tuple[Value, ...]
+    keywords: Mapping[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Super:
+    """`super()`: attributes of `receiver` from the classes behind `after`."""
+
+    receiver: Value
+    after: ClassValue
+
+
 @dataclass(eq=False)
 class EnumMember:
     """`Color.RED`."""
@@ -220,7 +239,7 @@ _CONTAINERS: dict[str, Container] = {
 class ModuleInstance:
     """An nn.Module object after its `__init__`: each table is in the order of registration.
 
-    `attributes` are the plain ones, `training` among them (first). `order` is all names in the order of assignment.
+    `attributes` are the plain ones, in the order of assignment; `training` is the first.
     """
 
     cls: ClassValue
@@ -229,6 +248,8 @@ class ModuleInstance:
     non_persistent: set[str] = field(default_factory=set[str])
     attributes: dict[str, Value] = field(default_factory=dict[str, Value])
     modules: dict[str, ModuleInstance | None] = field(default_factory=dict[str, Any])
+    forward_pre_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
+    forward_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
 
     @property
     def training(self) -> bool:
@@ -256,34 +277,38 @@ class ModuleInstance:
             pending.extend(reversed(inner))
 
     def named_tensors(self, *, parameters: bool = True, buffers: bool = True) -> Iterator[tuple[str, HostTensor]]:
-        """Parameters and buffers below this module by dotted name: the keys of a `state_dict`, shared ones repeated."""
-        for prefix, name, table, module in self._tables():
-            if (parameters and table is module.parameters) or (buffers and table is module.buffers):
-                tensor = table[name]
-                if tensor is not None and not (table is module.buffers and name in module.non_persistent):
-                    yield prefix + name, tensor
+        """Parameters and persistent buffers below this module by dotted name, as the keys of a `state_dict`.
 
-    def _tables(self) -> Iterator[tuple[str, str, Mapping[str, HostTensor | None], ModuleInstance]]:
+        A tensor that stands under two names comes twice.
+        """
+        for path, module in self._all_modules():
+            named: list[tuple[str, HostTensor | None]] = []
+            if parameters:
+                named += module.parameters.items()
+            if buffers:
+                named += [(name, buffer) for name, buffer in module.buffers.items() if name not in module.non_persistent]
+            yield from ((path + name, tensor) for name, tensor in named if tensor is not None)
+
+    def _all_modules(self) -> Iterator[tuple[str, ModuleInstance]]:
+        """Like `named_modules`, shared modules repeated and names ending in a dot."""
         pending: list[tuple[str, ModuleInstance]] = [("", self)]
         while pending:
-            prefix, module = pending.pop()
-            for table in (module.parameters, module.buffers):
-                for name in table:
-                    yield prefix, name, table, module
-            pending.extend(reversed([(f"{prefix}{name}.", child) for name, child in module.children()]))
+            path, module = pending.pop()
+            yield path, module
+            pending.extend(reversed([(f"{path}{name}.", child) for name, child in module.children()]))
 
-
-__all__ = [
-    "MISSING", "BoundMethod", "BuiltinRef", "ClassValue", "Container", "DType", "Device", "EnumMember", "Frame",
-    "FunctionValue", "HostTensor", "Missing", "ModuleInstance", "ModuleRef", "ObjectValue", "Scope", "TypeExpression",
-    "Unavailable", "Value",
-]  # fmt: skip
 
 PYTHON_BUILTINS = frozenset(
-    "abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter float "
-    "format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list locals map max "
-    "min next object oct open ord pow print property range repr reversed round set setattr slice sorted staticmethod "
-    "str sum super tuple type vars zip __name__ NotImplemented Ellipsis "
-    "ArithmeticError AssertionError AttributeError BaseException Exception IndexError KeyError LookupError NameError "
-    "NotImplementedError OSError OverflowError RuntimeError StopIteration TypeError ValueError ZeroDivisionError".split()
+    "abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter "
+    "float format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list locals "
+    "map max min next object oct open ord pow print property range repr reversed round set setattr slice sorted "
+    "staticmethod str sum super tuple type vars zip NotImplemented ArithmeticError AssertionError AttributeError "
+    "BaseException Exception IndexError KeyError LookupError NameError NotImplementedError OSError OverflowError "
+    "RuntimeError StopIteration TypeError ValueError ZeroDivisionError".split()  # noqa: SIM905
 )
+
+__all__ = [
+    "MISSING", "PYTHON_BUILTINS", "BoundMethod", "BuiltinRef", "ClassValue", "Container", "DType", "Device", "EnumMember",
+    "Frame", "FunctionValue", "HostTensor", "Missing", "ModuleInstance", "ModuleRef", "ObjectValue", "Partial", "Scope",
+    "Super", "TypeExpression", "Unavailable", "Value",
+]  # fmt: skip

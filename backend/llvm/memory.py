@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...ir.attributes import Constant, DenseArrayAttr, DenseAttr, IntegerAttr, SymbolRef
-from ...ir.core import Block, Operation, Value
+from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.diagnostics import InternalError
 from ...ir.dialects.tensor import DYNAMIC_SENTINEL
 from ...ir.types import IntegerType, MemRefType
@@ -274,13 +274,29 @@ def _mark_arena(e: Emitter, block: Block) -> None:
 
 
 def is_heap_block(value: Value) -> bool:
-    """Whether a value is a buffer of its own made by `memref.alloc`, or one that came through control flow."""
+    """Whether a value is always the start of a heap block that this function owns, whichever way control took."""
     op = value.defining_op()
     if op is None:
-        return not isinstance(value.owner, Block) or (value.owner.parent_op is not None and value.owner.parent_op.name != "func.func")
-    if op.name == "memref.cast":
-        return is_heap_block(op.operand(0))
-    return op.name in ("memref.alloc", "func.call") or op.name.startswith("scf.")
+        # carried by a loop: as good as what enters the loop, which the loop's result is asked about
+        parent = cast(Block, value.owner).parent_op
+        return parent is not None and parent.name in ("scf.for", "scf.while")
+    match op.name:
+        case "memref.alloc" | "func.call":
+            return True
+        case "memref.cast" | "memref.collapse_shape" | "memref.expand_shape":
+            return is_heap_block(op.operand(0))
+        case "scf.if":
+            index = cast(OpResult, value).index
+            return all(is_heap_block(r.blocks[0].terminator.operand(index)) for r in op.regions)
+        case "scf.for":
+            index = cast(OpResult, value).index
+            return is_heap_block(op.operand(3 + index)) and is_heap_block(op.body().terminator.operand(index))
+        case "scf.while":
+            index = cast(OpResult, value).index
+            forwarded = op.body(0).terminator.operand(1 + index)
+            return is_heap_block(forwarded) and all(is_heap_block(v) for v in op.operands if isinstance(v.type, MemRefType))
+        case _:
+            return False
 
 
 def _dealloc(e: Emitter, op: Operation) -> None:

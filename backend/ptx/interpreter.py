@@ -11,18 +11,14 @@ alignment checked, barriers, warp shuffles and votes, atomics. What it does not:
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
-from ...ir.diagnostics import TorchccError
+from .alu import ATOMICS, COMPUTE, DTYPES, Array, PtxFault, compare, convert, source_types
 from .parser import Address, Immediate, Instruction, Kernel, Module, Operand, Register, Symbol, Variable, Vector
-
-Array = npt.NDArray[Any]
 
 LANES_AT_ONCE = 1 << 15
 """Lanes of one batch of blocks: large enough to amortise Python, small enough for the caches."""
@@ -31,16 +27,6 @@ _GUARD = 256
 _GLOBAL_BASE = 1 << 20
 _SHARED_WINDOW = 1 << 40
 """Generic addresses of shared memory start here."""
-
-_DTYPES: dict[str, Any] = {
-    "pred": np.bool_, "s8": np.int8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "u8": np.uint8, "u16": np.uint16,
-    "u32": np.uint32, "u64": np.uint64, "b8": np.uint8, "b16": np.uint16, "b32": np.uint32, "b64": np.uint64,
-    "f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64,
-}  # fmt: skip
-
-
-class PtxFault(TorchccError):
-    """A kernel did what a GPU would fault on, or what this interpreter does not model; names kernel and line."""
 
 
 class Machine:
@@ -318,7 +304,7 @@ class _Run:
             case "setp":
                 self._set_predicate(instruction, lanes)
             case name:
-                compute = _COMPUTE.get(name)
+                compute = COMPUTE.get(name)
                 if compute is None:
                     raise PtxFault("this instruction is not modelled")
                 self._compute(instruction, lanes, compute)
@@ -327,7 +313,7 @@ class _Run:
 
     def read(self, operand: Operand | None, type: str, lanes: Array) -> Array:
         """Value of an operand in these lanes, as numpy values of the PTX type."""
-        dtype = np.dtype(_DTYPES[type])
+        dtype = np.dtype(DTYPES[type])
         if isinstance(operand, Register):
             stored = self.registers.get(operand.name)
             if stored is None:
@@ -388,7 +374,7 @@ class _Run:
     def _declared(self, name: str) -> np.dtype[Any] | None:
         prefix = name.rstrip("0123456789")
         type = self.kernel.registers.get(name) or self.kernel.registers.get(prefix)
-        return None if type is None or type == "pred" else np.dtype(f"u{np.dtype(_DTYPES[type]).itemsize}")
+        return None if type is None or type == "pred" else np.dtype(f"u{np.dtype(DTYPES[type]).itemsize}")
 
     # memory
 
@@ -436,17 +422,17 @@ class _Run:
 
     def _load(self, instruction: Instruction, lanes: Array) -> None:
         space, type, count = self._access(instruction)
-        size = np.dtype(_DTYPES[type]).itemsize
+        size = np.dtype(DTYPES[type]).itemsize
         target, source = instruction.operands
         memory, offsets = self._located(space, self._addresses(source, lanes), lanes, size * count)
-        raw = memory[offsets[:, None] + np.arange(size * count)].view(_DTYPES[type])
+        raw = memory[offsets[:, None] + np.arange(size * count)].view(DTYPES[type])
         targets = target.elements if isinstance(target, Vector) else (target,)
         for i, register in enumerate(targets):
             self.write(register, np.ascontiguousarray(raw[:, i]), lanes)
 
     def _store(self, instruction: Instruction, lanes: Array) -> None:
         space, type, count = self._access(instruction)
-        size = np.dtype(_DTYPES[type]).itemsize
+        size = np.dtype(DTYPES[type]).itemsize
         target, source = instruction.operands
         memory, offsets = self._located(space, self._addresses(target, lanes), lanes, size * count)
         sources = source.elements if isinstance(source, Vector) else (source,)
@@ -457,23 +443,23 @@ class _Run:
 
     def _atomic(self, instruction: Instruction, lanes: Array) -> None:
         space, type, _ = self._access(instruction)
-        operation = next(p for p in instruction.opcode if p in _ATOMICS)
+        operation = next(p for p in instruction.opcode if p in ATOMICS)
         operands = list(instruction.operands)
         target = operands.pop(0) if instruction.opcode[0] == "atom" else None
         memory, offsets = self._located(
-            space, self._addresses(operands[0], lanes), lanes, np.dtype(_DTYPES[type]).itemsize
+            space, self._addresses(operands[0], lanes), lanes, np.dtype(DTYPES[type]).itemsize
         )
         values = [self.read(o, type, lanes) for o in operands[1:]]
         view = (
-            memory.view(_DTYPES[type])
-            if memory.nbytes % np.dtype(_DTYPES[type]).itemsize == 0
-            else memory[: memory.nbytes // 8 * 8].view(_DTYPES[type])
+            memory.view(DTYPES[type])
+            if memory.nbytes % np.dtype(DTYPES[type]).itemsize == 0
+            else memory[: memory.nbytes // 8 * 8].view(DTYPES[type])
         )
-        places = offsets // np.dtype(_DTYPES[type]).itemsize
+        places = offsets // np.dtype(DTYPES[type]).itemsize
         old = np.empty(len(lanes), view.dtype)
         for i, place in enumerate(places):
             old[i] = view[place]
-            view[place] = _ATOMICS[operation](view[place], *(v[i] for v in values))
+            view[place] = ATOMICS[operation](view[place], *(v[i] for v in values))
         self.write(target, old, lanes)
 
     # warps
@@ -522,7 +508,7 @@ class _Run:
     def _move(self, instruction: Instruction, lanes: Array) -> None:
         target, source = instruction.operands
         type = instruction.opcode[-1]
-        size = np.dtype(_DTYPES[type]).itemsize
+        size = np.dtype(DTYPES[type]).itemsize
         if isinstance(target, Vector):
             whole = self.read(source, f"u{8 * size}", lanes)
             part = 8 * size // len(target.elements)
@@ -549,18 +535,18 @@ class _Run:
         *modes, to, source_type = instruction.opcode[1:]
         if to == "bf16x2" or to == "f16x2":
             high, low = (self.read(o, source_type, lanes) for o in instruction.operands[1:])
-            narrow = _DTYPES[to[:-2]]
+            narrow = DTYPES[to[:-2]]
             packed = high.astype(narrow).view(np.uint16).astype(np.uint32) << 16 | low.astype(narrow).view(np.uint16)
             self.write(instruction.operands[0], packed, lanes)
             return
         value = self.read(instruction.operands[1], source_type, lanes)
-        self.write(instruction.operands[0], _converted(value, to, modes), lanes)
+        self.write(instruction.operands[0], convert(value, to, modes), lanes)
 
     def _set_predicate(self, instruction: Instruction, lanes: Array) -> None:
         comparison, type = instruction.opcode[1], instruction.opcode[-1]
         target, left, right, *third = instruction.operands
         x, y = self.read(left, type, lanes), self.read(right, type, lanes)
-        result = _compare(comparison, x, y)
+        result = compare(comparison, x, y)
         if third:
             combine = instruction.opcode[2]
             other = self.read(third[0], "pred", lanes)
@@ -575,7 +561,7 @@ class _Run:
         opcode = instruction.opcode
         type = opcode[-1]
         target, *sources = instruction.operands
-        types = _source_types(opcode, len(sources))
+        types = source_types(opcode, len(sources))
         with np.errstate(all="ignore"):
             value = compute(opcode, *(self.read(s, t, lanes) for s, t in zip(sources, types, strict=True)))
         assert isinstance(value, np.ndarray), type
@@ -590,298 +576,3 @@ def _layout(variables: Sequence[Variable]) -> tuple[dict[str, int], int]:
         offsets[variable.name] = top
         top += variable.size
     return offsets, top
-
-
-def _source_types(opcode: tuple[str, ...], count: int) -> list[str]:
-    name, type = opcode[0], opcode[-1]
-    match name:
-        case "selp":
-            return [type, type, "pred"]
-        case "slct":
-            return [opcode[-2], opcode[-2], type]
-        case "shl" | "shr":
-            return [type, "u32"]
-        case "shf":
-            return ["b32", "b32", "u32"]
-        case "mad" | "madc" if "wide" in opcode:
-            return [type, type, f"{type[0]}{2 * int(type[1:])}"]
-        case "bfe":
-            return [type, "u32", "u32"]
-        case "bfi":
-            return [type, type, "u32", "u32"]
-        case "prmt":
-            return ["b32", "b32", "b32"]
-        case _:
-            return [type] * count
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(f"{x.dtype.kind}{2 * x.dtype.itemsize}") if x.dtype.itemsize < 8 else x.astype(object)
-
-
-def _multiply(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
-    if x.dtype.kind not in "iu" or "lo" in opcode:
-        return _rounded(opcode, x * y)
-    product = _wide(x) * _wide(y)
-    if "wide" in opcode:
-        return product
-    high = product >> (8 * x.dtype.itemsize)
-    return (
-        np.array([int(v) & (1 << 64) - 1 for v in high], np.uint64).view(x.dtype)
-        if product.dtype == object
-        else high.astype(x.dtype)
-    )
-
-
-def _mad(opcode: tuple[str, ...], x: Array, y: Array, z: Array) -> Array:
-    return _fma(opcode, x, y, z) if x.dtype.kind not in "iu" else _multiply(opcode, x, y) + z
-
-
-def _fma(opcode: tuple[str, ...], x: Array, y: Array, z: Array) -> Array:
-    """Rounded once: exact through f64 for f32 and narrower; f64 by error-free products and sums."""
-    if x.dtype != np.float64:
-        return _rounded(opcode, (x.astype(np.float64) * y.astype(np.float64) + z.astype(np.float64)).astype(x.dtype))
-    product = x * y
-    xh, yh = _head(x), _head(y)
-    xl, yl = x - xh, y - yh
-    lost = ((xh * yh - product) + xh * yl + xl * yh) + xl * yl
-    total = product + z
-    back = total - product
-    rest = (product - (total - back)) + (z - back)
-    exact = total + (rest + lost)
-    return np.where(np.isfinite(total) & np.isfinite(lost), exact, total)
-
-
-def _head(x: Array) -> Array:
-    scaled = x * 134217729.0
-    return scaled - (scaled - x)
-
-
-def _rounded(opcode: tuple[str, ...], value: Array) -> Array:
-    if "ftz" in opcode and value.dtype.kind == "f":
-        value = np.where(np.abs(value) < np.finfo(value.dtype).tiny, np.copysign(value.dtype.type(0), value), value)
-    return np.clip(value, 0, 1).astype(value.dtype) if "sat" in opcode and value.dtype.kind == "f" else value
-
-
-def _divide(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
-    if x.dtype.kind not in "iu":
-        return _rounded(opcode, x / y)
-    safe = np.where(y == 0, x.dtype.type(1), y)
-    quotient = (
-        np.where((x < 0) != (safe < 0), -(np.abs(x) // np.abs(safe)), np.abs(x) // np.abs(safe)).astype(x.dtype)
-        if x.dtype.kind == "i"
-        else x // safe
-    )
-    return np.where(y == 0, ~np.zeros_like(x), quotient)
-
-
-def _rem(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
-    return np.where(y == 0, x, x - _divide(opcode, x, y) * y).astype(x.dtype)
-
-
-def _extreme(largest: bool) -> Callable[..., Array]:
-    def compute(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
-        if x.dtype.kind in "iu":
-            return np.maximum(x, y) if largest else np.minimum(x, y)
-        if "NaN" in opcode:
-            return np.maximum(x, y) if largest else np.minimum(x, y)
-        return np.fmax(x, y) if largest else np.fmin(x, y)
-
-    return compute
-
-
-def _shift_left(opcode: tuple[str, ...], x: Array, by: Array) -> Array:
-    width = 8 * x.dtype.itemsize
-    return np.where(by >= width, 0, x << np.minimum(by, width - 1).astype(x.dtype)).astype(x.dtype)
-
-
-def _shift_right(opcode: tuple[str, ...], x: Array, by: Array) -> Array:
-    width = 8 * x.dtype.itemsize
-    shifted = x >> np.minimum(by, width - 1).astype(x.dtype)
-    return shifted if x.dtype.kind == "i" else np.where(by >= width, 0, shifted).astype(x.dtype)
-
-
-def _funnel(opcode: tuple[str, ...], low: Array, high: Array, by: Array) -> Array:
-    amount = (by & 31 if "wrap" in opcode else np.minimum(by, 32)).astype(np.uint64)
-    whole = high.astype(np.uint64) << np.uint64(32) | low
-    shifted = whole >> amount if opcode[1] == "r" else (whole << amount) >> np.uint64(32)
-    return shifted.astype(np.uint32)
-
-
-def _bit_field(opcode: tuple[str, ...], x: Array, start: Array, length: Array) -> Array:
-    width = 8 * x.dtype.itemsize
-    start, length = (v.astype(np.int64) & 0xFF for v in (start, length))
-    unsigned = x.view(f"u{x.dtype.itemsize}").astype(np.uint64) >> np.minimum(start, width - 1).astype(np.uint64)
-    mask = (np.uint64(1) << np.minimum(length, 63).astype(np.uint64)) - np.uint64(1)
-    field = np.where(start >= width, 0, unsigned & mask)
-    if x.dtype.kind == "i":
-        sign = np.where(length > 0, (field >> np.maximum(length - 1, 0).astype(np.uint64)) & np.uint64(1), 0).astype(
-            bool
-        )
-        field = np.where(sign, field | ~mask, field)
-    return field.astype(f"u{x.dtype.itemsize}").view(x.dtype)
-
-
-def _permute(opcode: tuple[str, ...], x: Array, y: Array, selector: Array) -> Array:
-    source = np.stack([(v >> np.uint32(8 * i)) & np.uint32(0xFF) for v in (x, y) for i in range(4)])
-    result = np.zeros_like(x)
-    lanes = np.arange(len(x))
-    for i in range(4):
-        nibble = (selector >> np.uint32(4 * i)) & np.uint32(0xF)
-        byte = source[(nibble & 7).astype(np.int64), lanes]
-        byte = np.where(nibble & 8, np.where(byte & 0x80, 0xFF, 0), byte).astype(np.uint32)
-        result |= byte << np.uint32(8 * i)
-    return result
-
-
-def _count_leading_zeros(opcode: tuple[str, ...], x: Array) -> Array:
-    width = 8 * x.dtype.itemsize
-    return np.array([width - int(v).bit_length() for v in x.view(f"u{x.dtype.itemsize}")], np.uint32)
-
-
-def _population(opcode: tuple[str, ...], x: Array) -> Array:
-    return np.array([int(v).bit_count() for v in x.view(f"u{x.dtype.itemsize}")], np.uint32)
-
-
-def _set_mask(opcode: tuple[str, ...], x: Array) -> Array:
-    match opcode[1]:
-        case "finite":
-            return np.isfinite(x)
-        case "infinite":
-            return np.isinf(x)
-        case "notanumber":
-            return np.isnan(x)
-        case kind:
-            raise PtxFault(f"testp.{kind} is not modelled")
-
-
-Compute = Callable[..., Array]
-
-
-def _unary(compute: Callable[[Array], Array]) -> Compute:
-    """An instruction of one operand whose modifiers do not matter."""
-
-    def run(opcode: tuple[str, ...], x: Array) -> Array:
-        return compute(x).astype(x.dtype)
-
-    return run
-
-
-def _binary(compute: Callable[[Array, Array], Array]) -> Compute:
-    def run(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
-        return _rounded(opcode, compute(x, y))
-
-    return run
-
-
-def _select(opcode: tuple[str, ...], x: Array, y: Array, predicate: Array) -> Array:
-    return np.where(predicate, x, y)
-
-
-def _copysign(opcode: tuple[str, ...], sign: Array, magnitude: Array) -> Array:
-    return np.copysign(magnitude, sign)
-
-
-_COMPUTE: dict[str, Compute] = {
-    "add": _binary(operator.add),
-    "sub": _binary(operator.sub),
-    "mul": _multiply,
-    "mad": _mad,
-    "fma": _fma,
-    "div": _divide,
-    "rem": _rem,
-    "neg": _unary(operator.neg),
-    "abs": _unary(np.abs),
-    "min": _extreme(False),
-    "max": _extreme(True),
-    "and": _binary(operator.and_),
-    "or": _binary(operator.or_),
-    "xor": _binary(operator.xor),
-    "not": _unary(operator.invert),
-    "shl": _shift_left,
-    "shr": _shift_right,
-    "shf": _funnel,
-    "bfe": _bit_field,
-    "prmt": _permute,
-    "clz": _count_leading_zeros,
-    "popc": _population,
-    "selp": _select,
-    "testp": _set_mask,
-    "copysign": _copysign,
-    "sqrt": _unary(np.sqrt),
-    "rsqrt": _unary(lambda x: 1 / np.sqrt(x)),
-    "rcp": _unary(lambda x: 1 / x),
-    "ex2": _unary(np.exp2),
-    "lg2": _unary(np.log2),
-    "sin": _unary(np.sin),
-    "cos": _unary(np.cos),
-    "tanh": _unary(np.tanh),
-}
-
-
-def _exchange(old: Any, new: Any) -> Any:
-    del old
-    return new
-
-
-def _compare_and_swap(old: Any, expected: Any, new: Any) -> Any:
-    return new if old == expected else old
-
-
-_ATOMICS: dict[str, Callable[..., Any]] = {
-    "add": operator.add,
-    "min": min,
-    "max": max,
-    "and": operator.and_,
-    "or": operator.or_,
-    "xor": operator.xor,
-    "exch": _exchange,
-    "cas": _compare_and_swap,
-}
-
-_COMPARISONS: dict[str, Callable[[Array, Array], Array]] = {
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
-    "lo": np.less, "ls": np.less_equal, "hi": np.greater, "hs": np.greater_equal,
-}  # fmt: skip
-
-
-def _compare(name: str, x: Array, y: Array) -> Array:
-    """Float comparisons are false on NaN, those that end in `u` true."""
-    if x.dtype.kind in "iub":
-        return _COMPARISONS[name](x, y)
-    unordered = np.isnan(x) | np.isnan(y)
-    if name in ("num", "nan"):
-        return unordered if name == "nan" else ~unordered
-    if name.endswith("u"):
-        return _COMPARISONS[name[:-1]](x, y) | unordered
-    return _COMPARISONS[name](x, y) & ~unordered
-
-
-_ROUNDINGS: dict[str, Callable[[Array], Array]] = {"rni": np.rint, "rzi": np.trunc, "rmi": np.floor, "rpi": np.ceil}
-
-
-def _converted(value: Array, to: str, modes: Sequence[str]) -> Array:
-    dtype = np.dtype(_DTYPES[to])
-    from_float = value.dtype.kind not in "iub"
-    to_float = to in ("f16", "bf16", "f32", "f64")
-    rounding = next((_ROUNDINGS[m] for m in modes if m in _ROUNDINGS), None)
-    with np.errstate(all="ignore"):
-        if from_float and to_float:
-            if rounding is not None:
-                value = rounding(value.astype(np.float64)).astype(value.dtype)
-            return _rounded(("cvt", *modes), value.astype(dtype))
-        if from_float:
-            limits = np.iinfo(dtype)
-            whole = (rounding or np.rint)(value.astype(np.float64))
-            # Out of range saturates; the top of 64-bit ranges is no float, so it is compared and set apart.
-            above, below = whole >= float(limits.max), whole <= float(limits.min)
-            inside = np.where(np.isnan(whole) | above | below, 0, whole).astype(dtype)
-            result = np.where(above, limits.max, np.where(below, limits.min, inside)).astype(dtype)
-            # NaN becomes 0 (PTX ISA, cvt).
-            return np.where(np.isnan(whole), 0, result).astype(dtype)
-        if to_float:
-            return value.astype(dtype)
-        if "sat" in modes:
-            limits = np.iinfo(dtype)
-            return np.clip(value.astype(object), limits.min, limits.max).astype(dtype)
-        return value.astype(dtype)

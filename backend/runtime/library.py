@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Final
 
 from ...ir.diagnostics import CompileError
-from .abi import STRUCTURES
+from .abi import PUBLIC_FUNCTIONS, STRUCTURES
 
 _FUTEX: Final[dict[str, int]] = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "loongarch64": 98}
 """Number of the futex system call."""
@@ -49,6 +49,9 @@ JIT_EXPORTS: Final = (
     "torchcc_note_f64", "torchcc.error_number", "torchcc_last_error", "torchcc_set_last_error", "torchcc_free",
     "torchcc_set_num_threads", "torchcc_num_threads",
 )  # fmt: skip
+
+
+PUBLIC: Final = frozenset(PUBLIC_FUNCTIONS)
 
 
 def structure_definitions() -> str:

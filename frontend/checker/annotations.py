@@ -112,15 +112,15 @@ class Annotations:
         class_type: Callable[[ClassValue, Span], ScriptType],
     ) -> None:
         self._attribute = attribute
-        self._class_type = class_type
+        self.class_type = class_type
 
     def read(self, node: ast.Expr, scope: Scope | Frame) -> ScriptType:
         """The type that `node` names. CompileError if it names none."""
-        return _Reader(self._attribute, self._class_type, scope).type(node)
+        return _Reader(self._attribute, self.class_type, scope).type(node)
 
     def is_final(self, node: ast.Expr, scope: Scope | Frame) -> ast.Expr | None:
         """For `Final[T]`: T; for `Final`: the node itself; None for every other annotation."""
-        reader = _Reader(self._attribute, self._class_type, scope)
+        reader = _Reader(self._attribute, self.class_type, scope)
         head = node.value if isinstance(node, ast.Subscript) else node
         if not isinstance(head, ast.Name | ast.Attribute) or reader.constructor(reader.host(head)) != "Final":
             return None

@@ -29,7 +29,7 @@ from ..values import BuiltinRef
 from .branches import Branches
 from .meanings import Host
 from .operators import COMPARISON
-from .state import Fault, script_type, short_name
+from .state import Fault, script_type
 
 Facts = Mapping[str, ScriptType]
 
@@ -118,8 +118,9 @@ class Conditions(Branches):
         for name, type_ in facts.items():
             value = self.frame.find(name)
             if isinstance(value, Value) and value.type != type_ and not isinstance(value.type, PoisonType):
-                self.frame.set(name, self.one("prim::unchecked_cast", (value,), type_, span=span))
-                self.name_value(self.frame.names[name], name)  # type: ignore[arg-type]
+                cast = self.one("prim::unchecked_cast", (value,), type_, span=span)
+                self.name_value(cast, name)
+                self.frame.set(name, cast)
 
     # and, or
 
@@ -274,7 +275,7 @@ class Conditions(Branches):
     def has_attribute(self, type_: ClassType, name: str) -> bool:
         if name in type_.attributes or name in type_.constants or name in type_.methods:
             return True
-        return type_.is_module and name in self.unit.class_info(type_).methods()
+        return type_.is_module and self.unit.class_info(type_).has(name)
 
 
 def _chain(node: ast.Compare) -> ast.BoolOp:
@@ -298,6 +299,3 @@ def _none_ness(type_: ScriptType) -> bool | None:
     if isinstance(type_, UnionType):
         return None if any(isinstance(m, NoneType) for m in type_.members) else False
     return False
-
-
-__all__ = ["Condition", "Conditions", "Facts", "short_name"]

@@ -119,15 +119,15 @@ class Operators(FunctionState):
         try:
             match = resolve(
                 base,
-                [self._operand(v) for v in positional],
-                {name: self._operand(v) for name, v in named.items()},
-                None if receiver is None else self._operand(receiver),
+                [self.operand(v) for v in positional],
+                {name: self.operand(v) for name, v in named.items()},
+                None if receiver is None else self.operand(receiver),
             )
         except OverloadError as error:
             self._no_variant(base, error, positional, named, receiver, span, shown, spans)
         return self.emit_match(match, positional, named, receiver, span)
 
-    def _operand(self, value: Value) -> Operand:
+    def operand(self, value: Value) -> Operand:
         return Operand(script_type(value), value in self.empty_lists)
 
     def emit_match(
@@ -199,7 +199,7 @@ class Operators(FunctionState):
 
     def to_type(self, value: Value, type_: ScriptType, span: Span) -> Value | None:
         """`value` as a `type_` by the implicit conversions of assignments and calls; None where there is none."""
-        conversion = conversion_to(type_, self._operand(value))
+        conversion = conversion_to(type_, self.operand(value))
         if not is_subtype(conversion.type, type_):
             return None
         return self.convert(conversion, value, span)

@@ -29,6 +29,7 @@ from ...ir.script_types import (
     STR,
     ClassType,
     ListType,
+    NamedTupleType,
     OptionalType,
     PoisonType,
     ScriptType,
@@ -71,6 +72,17 @@ class ClassInfo:
     def cls(self) -> ClassValue:
         return self.instance.cls
 
+    def has(self, name: str) -> bool:
+        """Whether objects of the class have an attribute or a method of that name."""
+        instance = self.instance
+        tables = (instance.parameters, instance.buffers, instance.attributes, instance.modules)
+        return any(name in t for t in tables) or isinstance(self.cls.find(name), FunctionValue)
+
+    def names(self) -> list[str]:
+        """Everything behind a dot that a program may mean."""
+        methods = [n for c in self.cls.mro for n, m in c.members.items() if isinstance(m, FunctionValue)]
+        return [*self.type.attributes, *self.type.constants, *(m for m in methods if not m.startswith("__"))]
+
 
 class Unit(Protocol):
     """A compilation, seen from one of its functions."""
@@ -83,6 +95,10 @@ class Unit(Protocol):
     def method(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction: ...
 
     def class_info(self, type_: ClassType) -> ClassInfo: ...
+
+    def named_tuple_schema(self, cls: ClassValue, type_: NamedTupleType) -> Schema:
+        """The constructor of a NamedTuple as a function."""
+        ...
 
     def attribute(self, value: Any, name: str, span: Span | None) -> Any:
         """`value.name` of a host value; MISSING where there is none."""
@@ -115,6 +131,8 @@ class FunctionState(ABC):
         self.entry = block
         self.b = Builder(block)
         self.frame = Frame(None)
+        self.local_names: set[str] = set()
+        """Names that the function assigns anywhere: without a value they are undefined, and never mean a global."""
         self.empty_lists: set[Value] = set()
         """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
         self._pool: dict[tuple[ScriptType, str], Value] = {}

@@ -12,6 +12,8 @@ from ..types import I1, element_type
 from .engine import Compiler, Rule, Step, attribute_value, constant_step, dtype_of, failure, pure
 
 Evaluate = Callable[..., Any]
+Unary = Callable[[Any], Any]
+Binary = Callable[[Any, Any], Any]
 _UNSIGNED: Final = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
@@ -28,7 +30,7 @@ def signed(x: Any) -> Any:
 def _on_bits(function: Evaluate) -> Callable[[Operation], Evaluate]:
     """An operation on unsigned integers."""
 
-    def evaluate(op: Operation) -> Evaluate:
+    def evaluate(op: Operation) -> Binary:
         dtype = dtype_of(op.result.type)
         if dtype.kind == "b":
             return lambda a, b: function(unsigned(a), unsigned(b)).astype(dtype)
@@ -107,14 +109,14 @@ def _minimum(a: Any, b: Any) -> Any:
 def _convert(prepare: Evaluate) -> Callable[[Operation], Evaluate]:
     """A conversion of numbers: the operand as the operation reads it, in the result's type."""
 
-    def evaluate(op: Operation) -> Evaluate:
+    def evaluate(op: Operation) -> Unary:
         dtype = dtype_of(op.result.type)
         return lambda x: prepare(x).astype(dtype)
 
     return evaluate
 
 
-def _truncate(op: Operation) -> Evaluate:
+def _truncate(op: Operation) -> Unary:
     dtype = dtype_of(op.result.type)
     if dtype.kind == "b":
         return lambda x: (x & x.dtype.type(1)).astype(dtype)
@@ -122,7 +124,7 @@ def _truncate(op: Operation) -> Evaluate:
 
 
 def _index_cast(extend: Evaluate) -> Callable[[Operation], Evaluate]:
-    def evaluate(op: Operation) -> Evaluate:
+    def evaluate(op: Operation) -> Unary:
         narrow = _truncate(op)
         widens = dtype_of(op.operand(0).type).itemsize < dtype_of(op.result.type).itemsize
         dtype = dtype_of(op.result.type)
@@ -131,21 +133,21 @@ def _index_cast(extend: Evaluate) -> Callable[[Operation], Evaluate]:
     return evaluate
 
 
-def _to_unsigned(op: Operation) -> Evaluate:
+def _to_unsigned(op: Operation) -> Unary:
     dtype = dtype_of(op.result.type)
     if dtype.kind == "b":
         return lambda x: x.astype(np.int64).astype(dtype)
     return lambda x: x.astype(_UNSIGNED[dtype.itemsize]).view(dtype)
 
 
-def _to_signed(op: Operation) -> Evaluate:
+def _to_signed(op: Operation) -> Unary:
     dtype = dtype_of(op.result.type)
     if dtype.itemsize < 4 or dtype.kind == "b":
         return lambda x: x.astype(np.int64).astype(dtype)
     return lambda x: x.astype(dtype)
 
 
-def _bitcast(op: Operation) -> Evaluate:
+def _bitcast(op: Operation) -> Unary:
     dtype = dtype_of(op.result.type)
     return lambda x: x.view(dtype) if dtype.kind != "b" else x.astype(dtype)
 
@@ -164,7 +166,7 @@ def _unordered(a: Any, b: Any) -> Any:
     return np.isnan(a) | np.isnan(b)
 
 
-def _compare_integers(op: Operation) -> Evaluate:
+def _compare_integers(op: Operation) -> Binary:
     predicate = cast(str, op.attributes["predicate"])
     if predicate in ("eq", "ne"):
         return _COMPARISONS[predicate]
@@ -175,7 +177,7 @@ def _compare_integers(op: Operation) -> Evaluate:
     return lambda a, b: compare(read(a), read(b))
 
 
-def _compare_floats(op: Operation) -> Evaluate:
+def _compare_floats(op: Operation) -> Binary:
     predicate = cast(str, op.attributes["predicate"])
     match predicate:
         case "false" | "true":

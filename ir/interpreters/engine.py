@@ -179,13 +179,20 @@ class Compiler:
     def __init__(self, interpreter: Interpreter) -> None:
         self.interpreter = interpreter
         self.size = CONTEXT + 1
-        self._slots: dict[Value, int] = {}
+        self._slots: dict[Value | Operation, int] = {}
+
+    def extra_slot(self, op: Operation) -> int:
+        """A slot for what an operation tells the ones inside it."""
+        return self._slot(op)
 
     def slot(self, value: Value) -> int:
-        if value not in self._slots:
-            self._slots[value] = self.size
+        return self._slot(value)
+
+    def _slot(self, key: Value | Operation) -> int:
+        if key not in self._slots:
+            self._slots[key] = self.size
             self.size += 1
-        return self._slots[value]
+        return self._slots[key]
 
     def slots(self, values: Sequence[Value]) -> list[int]:
         return [self.slot(v) for v in values]

@@ -13,9 +13,11 @@ from .arith import unsigned
 from .engine import Rule, dtype_of, pure
 
 Evaluate = Callable[..., Any]
+Unary = Callable[[Any], Any]
+Binary = Callable[[Any, Any], Any]
 
 
-def _each(function: Callable[[float], float]) -> Evaluate:
+def _each(function: Callable[[float], float]) -> Unary:
     """A function of Python floats, for arrays of any shape."""
     vectorized = np.vectorize(function, otypes=[np.float64])
     return lambda x: vectorized(x)[()] if np.size(x) else np.empty(np.shape(x))
@@ -42,7 +44,7 @@ def _wide(function: Evaluate) -> Callable[[Operation], Evaluate]:
     return evaluate
 
 
-def _predicate(function: Evaluate) -> Callable[[Operation], Evaluate]:
+def _predicate(function: Evaluate) -> Callable[[Operation], Unary]:
     return lambda op: lambda x: np.asarray(function(x.astype(np.float64)))[()]
 
 
@@ -75,7 +77,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
 def _count(function: Callable[[int, int], int]) -> Callable[[Operation], Evaluate]:
     """A function of (bits, width)."""
 
-    def evaluate(op: Operation) -> Evaluate:
+    def evaluate(op: Operation) -> Unary:
         dtype = dtype_of(op.result.type)
         width = 1 if dtype.kind == "b" else 8 * dtype.itemsize
         vectorized = np.vectorize(lambda bits: function(int(bits), width), otypes=[np.int64])

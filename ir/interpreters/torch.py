@@ -291,9 +291,9 @@ def _create_object(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
 
 
 def _raise(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    if "message" in op.attributes:
-        raise ExecutionError(builtins.format_(cast(str, op.attributes["message"]), *arguments), op.span)
-    message, name = arguments
+    message, name, *holes = arguments
+    if holes:
+        message = builtins.format_(message, *holes)
     raise ExecutionError(f"{name}: {message}" if name else message, op.span)
 
 
@@ -560,8 +560,7 @@ _VIEWS: Final[dict[str, Callable[..., Array]]] = {
 """Views whose reference might copy; others take what the reference gives, if it shares memory."""
 
 _MAYBE_COPIES: Final = frozenset(
-    "aten::reshape aten::reshape_as aten::flatten aten::to aten::type_as aten::contiguous aten::_reshape_alias "
-    "aten::expand aten::ravel aten::real aten::view_as aten::_to_copy aten::float aten::unflatten".split()
+    ["aten::reshape", "aten::reshape_as", "aten::flatten", "aten::to", "aten::type_as", "aten::contiguous", "aten::_reshape_alias", "aten::expand", "aten::ravel", "aten::real", "aten::view_as", "aten::_to_copy", "aten::float", "aten::unflatten"]
 )
 
 

@@ -8,7 +8,7 @@ the `If` and is not nested.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,7 +63,7 @@ def fork(ev: Evaluator, condition: Scalar, then: Side, otherwise: Side) -> list[
         for side, values in zip(sides, merge.yielded()):
             _finish(side.block, values, op)
         ev.b.insert(op)
-    return [merge.finish(r) for r in results]
+    return results
 
 
 def _evaluate(ev: Evaluator, condition: Value, side: Side, holds: bool) -> _Branch:
@@ -126,13 +126,6 @@ def is_inside(value: Value, block: Block) -> bool:
     return False
 
 
-@dataclass(frozen=True, eq=False)
-class _Condition(Abstract if TYPE_CHECKING else object):  # pyright: ignore[reportGeneralTypeIssues]
-    """A bool that is the condition itself (or its negation): written when the `If` stands."""
-
-    negated: bool
-
-
 @dataclass
 class _Merge:
     ev: Evaluator
@@ -143,7 +136,7 @@ class _Merge:
     _refs: dict[tuple[Ref, Ref], Ref] = field(default_factory=dict[Any, Ref])
     _new: Heap = field(default_factory=dict[Any, Any])
 
-    def values(self, a: Abstract, b: Abstract) -> Any:
+    def values(self, a: Abstract, b: Abstract) -> Abstract:
         if same(a, b):
             return a
         match a, b:
@@ -170,7 +163,7 @@ class _Merge:
     def _unknown(self, what: str) -> RunTimeOnly:
         return RunTimeOnly(what, self.ev.span)
 
-    def _numbers(self, a: Known | Scalar, b: Known | Scalar) -> Any:
+    def _numbers(self, a: Known | Scalar, b: Known | Scalar) -> Abstract:
         type_ = type_of(a)
         if type_of(b) != type_ or type_ not in (INT, FLOAT, BOOL):
             if type_of(b) == type_:
@@ -179,7 +172,7 @@ class _Merge:
         if same(a, TRUE) and same(b, FALSE):
             return Scalar(self.op.operand(0))
         if same(a, FALSE) and same(b, TRUE):
-            return _Condition(True)
+            return negate(self.ev, Scalar(self.op.operand(0)))
         return Scalar(self._result(self.ev.materialise(a), self.ev.materialise(b), type_))
 
     def _tensors(self, a: Tensor, b: Tensor) -> Abstract:
@@ -205,7 +198,7 @@ class _Merge:
             self._pairs[a, b] = result
         return self._pairs[a, b]
 
-    def _beside_uninitialized(self, value: Abstract, *, first: bool) -> Any:
+    def _beside_uninitialized(self, value: Abstract, *, first: bool) -> Abstract:
         """What one branch leaves where the other leaves a placeholder that is never read."""
         branch = self.then if first else self.otherwise
         match value:
@@ -264,12 +257,7 @@ class _Merge:
                 if a is not b:
                     merged[key] = self._merge_entry(key, a, b)
         merged.update(self._new)
-        for key, contents in list(merged.items()):
-            if isinstance(contents, Mapping) and any(isinstance(v, _Condition) for v in contents.values()):
-                self._late.append(key)
         return merged
-
-    _late: list[Any] = field(default_factory=list[Any])
 
     def _is_local(self, value: Value) -> bool:
         return is_inside(value, self.then.block) or is_inside(value, self.otherwise.block)
@@ -292,17 +280,6 @@ class _Merge:
             left.append(a if a is not None else placeholder(self.ev, self.then.block, cast(Value, b)))
             right.append(b if b is not None else placeholder(self.ev, self.otherwise.block, cast(Value, a)))
         return left, right
-
-    def finish(self, value: Any) -> Abstract:
-        """Replaces what could only be written behind the `If`."""
-        for key in self._late:
-            self.ev.heap[key] = {k: self.finish(v) for k, v in cast(Contents, self.ev.heap[key]).items()}
-        self._late = []
-        if isinstance(value, _Condition):
-            return negate(self.ev, Scalar(self.op.operand(0)))
-        if isinstance(value, Tuple):
-            return Tuple(tuple(self.finish(e) for e in value.elements))
-        return value
 
 
 def _contents_of(heap: Heap, key: Any) -> Contents | RunTimeOnly:

@@ -20,16 +20,11 @@ from ...ir.core import Block, BlockArgument, Operation, Value, lookup, symbol
 from ...ir.diagnostics import CompileError, InternalError, Note
 from ...ir.dialects import torch
 from ...ir.dtypes import DType, from_numpy
-from ...ir.interpreters.builtins import to_text
 from ...ir.script_types import (
     ANY,
-    BOOL,
     DEVICE,
     INT,
-    NONE,
-    NUMBER,
     STR,
-    AnyType,
     ClassType,
     DeviceType,
     DictType,
@@ -44,7 +39,6 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from . import branches, calls, loops
 from .values import (
-    NONE_VALUE,
     Abstract,
     ConstantPool,
     Contents,
@@ -108,6 +102,7 @@ class Evaluator:
     _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
     _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
     _emitted: int = 0
+    _literals: int = 0
 
     # errors
 
@@ -128,8 +123,7 @@ class Evaluator:
         """Arguments that an operator refuses: an error now, or when the code is reached, if that depends on a condition."""
         if not self.conditional:
             return self.error(message)
-        self.emit("prim::RaiseException", (), (), {"message": escape(message)})
-        return Diverged()
+        return self.emit_raise([message])
 
     # writing operations
 
@@ -146,10 +140,13 @@ class Evaluator:
         return self.b.create(name, operands, types, attributes)
 
     def emit_raise(self, parts: Sequence[str | Scalar]) -> Diverged:
-        """Writes code that raises; the caller raises the returned exception."""
-        message = "".join(escape(p) if isinstance(p, str) else "{}" for p in parts)
-        operands = [p.value for p in parts if isinstance(p, Scalar)]
-        self.emit("prim::RaiseException", operands, (), {"message": message})
+        """Writes code that raises; the caller raises the returned exception.
+
+        Operands of the node: the message, None, and the numbers that fill the `{}` of the message.
+        """
+        message = self.pool.number("".join(escape(p) if isinstance(p, str) else "{}" for p in parts), STR)
+        holes = [p.value for p in parts if isinstance(p, Scalar)]
+        self.emit("prim::RaiseException", [message, self.pool.number(None, NONE), *holes], ())
         return Diverged()
 
     def materialise(self, value: Abstract) -> Value:
@@ -255,6 +252,13 @@ class Evaluator:
         self.heap[ref] = contents
 
     # compile-time values
+
+    def literal_name(self) -> str:
+        self._literals += 1
+        return f"literal_{self._literals}"
+
+    def device(self, name: str) -> Known:
+        return Known(name, DEVICE)
 
     def import_value(self, value: Any, type_: ScriptType | None = None, name: str = "") -> Abstract:
         """A Python value, module instance or constant tensor as an abstract one."""
@@ -571,10 +575,10 @@ def _lookup(module: Operation, name: str) -> Operation:
 
 
 def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
-    if "message" in op.attributes:
-        ev.emit("prim::RaiseException", [ev.materialise(v) for v in operands], (), op.attributes)
+    message, name, *holes = operands
+    if holes:
+        ev.emit("prim::RaiseException", [ev.materialise(v) for v in operands], ())
         raise Diverged
-    message, name = operands
     match message:
         case Known():
             parts: tuple[str | Scalar, ...] = (cast(str, message.value),)
@@ -629,5 +633,3 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "prim::Uninitialized": _uninitialized,
     "aten::warn": lambda ev, frame, op, operands: (),
 }
-
-_ = (AnyType, BOOL, NONE, NUMBER, NONE_VALUE, to_text)

@@ -312,7 +312,10 @@ class _Bufferizer:
         maps = linalg.indexing_maps(op)
         if not maps[index].is_projected_permutation or len(maps[index].results) != maps[index].num_dims:
             return None
-        for i, value in enumerate(linalg.inputs(op)):
+        inputs = linalg.inputs(op)
+        # The latest first: the epilogue of a contraction should overwrite the contraction's own result.
+        for i in sorted(range(len(inputs)), key=lambda i: self._age(inputs[i])):
+            value = inputs[i]
             if value.type != out.type or maps[i] != maps[index]:
                 continue
             known = self.buffer(value)
@@ -321,6 +324,10 @@ class _Bufferizer:
             if self.is_dead_after(value, op, (i,)):
                 return known
         return None
+
+    def _age(self, value: Value) -> int:
+        owner = value.owner
+        return -self.order.get(owner, -1) if isinstance(owner, Operation) else 1
 
     def _convert_body(self, op: Operation) -> None:
         """Element accesses inside the body of a structured operation."""
@@ -508,13 +515,11 @@ class _Bufferizer:
         low, high = mixed(op, "static_low", 1), mixed(op, "static_high", 2)
         sizes = buffer_shape(b, source)
         result_shape = tensor.tensor_type(op.result).shape
-        extents = [
-            e if e is not None else indexing.add(b, indexing.add(b, lo, size), hi)
+        extents: list[Size] = [
+            e if e is not None else as_value(b, indexing.add(b, indexing.add(b, lo, size), hi))
             for e, lo, size, hi in zip(result_shape, low, sizes, high, strict=True)
         ]
-        extents = [e if s is None else s for e, s in zip(extents, result_shape, strict=True)]
-        padded = memref.alloc(b, [_dynamic(b, e) if s is None else e for e, s in zip(extents, result_shape, strict=True)],
-                              memref.memref_type(source).element)  # fmt: skip
+        padded = memref.alloc(b, extents, memref.memref_type(source).element)
         block = op.body()
         if any(a.uses for a in block.args):
             self._generate_into(b, op, padded)
@@ -731,10 +736,6 @@ _TENSOR_RULES: Final = {
     "tensor.generate": _Bufferizer.generate,
     "tensor.pad": _Bufferizer.pad,
 }
-
-
-def _dynamic(b: Builder, size: Size) -> Value:
-    return as_value(b, size)
 
 
 def _moved(old: Block) -> Block:

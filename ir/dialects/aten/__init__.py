@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from ...operator import Operator
-from . import activation, comparison, pointwise, reduction
+from . import activation, cast, comparison, factories, pointwise, query, reduction
 
 _FAMILIES: tuple[tuple[Operator, ...], ...] = (
     pointwise.OPERATORS,
     activation.OPERATORS,
     comparison.OPERATORS,
     reduction.OPERATORS,
+    cast.OPERATORS,
+    query.OPERATORS,
+    factories.OPERATORS,
 )
 
 OPERATORS: dict[str, Operator] = {record.name: record for family in _FAMILIES for record in family}

@@ -26,7 +26,7 @@ from .elementwise import (
     refusing,
     types,
 )
-from .lowering import LoweringContext
+from .lowering import LoweringContext, Number
 from .rules import Array, Operand, dtype_of, operand_of
 from .samples import ramp, tensor, unary_floats, unary_reals
 
@@ -162,6 +162,15 @@ def _hardtanh_types(self: Operand, min_val: Operand, max_val: Operand) -> Types:
     return promoted(self)
 
 
+def _check_limits(cx: LoweringContext, chosen: Types, self: Value, min_val: Number, max_val: Number) -> None:
+    del self
+    if chosen.compute is DType.uint8:
+        for bound in (min_val, max_val):
+            if isinstance(bound, Value):
+                number = cx.extent(cx.number(bound, DType.int64))
+                cx.check(cx.compare("ge", number, 0), "cannot do hardtanh on an unsigned type with negative limits")
+
+
 def _self_only(rule: Rule) -> Rule:
     """The numbers take the dtype of the tensor."""
 
@@ -242,6 +251,7 @@ WITH_NUMBERS: tuple[Operator, ...] = (
         lambda k, x, low, high: k.minimum(k.maximum(x, low), high),
         lambda x, low, high: np.minimum(np.maximum(x, low), high),
         _hardtanh_samples,
+        guard=_check_limits,
     ),
     elementwise(
         "aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",

@@ -16,14 +16,15 @@ import numpy as np
 from ...affine import AffineDim, AffineExpr, AffineMap
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Operator, OperatorError, Sample, Unsupported
+from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from .. import tensor
 from ..linalg import PARALLEL, REDUCTION
+from .layout import reversed_along, with_dims
 from .linear import broadcast_to, contract, multiply_accumulate, rounded
 from .lowering import Extent, LoweringContext
 from .rules import Array, not_implemented, opmath, shape_of
-from .shapes import Known, floats, integers, known, product, size_text, spread, static_ints
+from .shapes import Known, floats, hole_text, integers, size_text, spread, static_ints
 
 # types
 
@@ -48,6 +49,7 @@ def _check(input: TensorType, weight: TensorType, bias: TensorType | None, group
         raise not_implemented("slow_conv2d_cpu", input.dtype)
     w = shape_of(weight)
     channels = shape_of(input)[-(len(w) - 1)]
+    static_ints([groups], "groups of a convolution")
     if groups <= 0:
         raise OperatorError("non-positive groups is not supported")
     wanted = w[0] if transposed else None if w[1] is None else w[1] * groups
@@ -74,7 +76,7 @@ def infer_convolved(
 ) -> TensorType:  # fmt: skip
     count = _spatial(input, weight)
     _check(input, weight, bias, groups, transposed=False)
-    steps, spread_by = spread(stride, count), spread(dilation, count)
+    steps, spread_by = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
     if any(s <= 0 for s in steps):
         raise OperatorError("non-positive stride is not supported")
     if any(p < 0 for p in low):
@@ -103,7 +105,8 @@ def infer_transposed(
     _check(input, weight, bias, groups, transposed=True)
     w = shape_of(weight)
     sizes: list[Known] = []
-    lists = [spread(v, count) for v in (stride, padding, output_padding, dilation)]
+    names = ("stride", "padding", "output padding", "dilation")
+    lists = [_steps(v, count, n) for n, v in zip(names, (stride, padding, output_padding, dilation), strict=True)]
     for e, k, s, p, o, d in zip(shape_of(input)[-count:], w[2:], *lists, strict=True):
         if o >= s and o >= d:
             raise OperatorError("output padding must be smaller than either stride or dilation")
@@ -114,32 +117,28 @@ def infer_transposed(
 
 def infer_conv(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, groups: int) -> TensorType:
     count = _spatial(input, weight)
-    pads = static_ints(spread(padding, count), "padding of a convolution")
+    pads = _steps(padding, count, "padding")
     return infer_convolved(input, weight, bias, stride, pads, pads, dilation, groups)
 
 
-def named_padding(padding: str, stride: Sequence[int], dilation: Sequence[int], window: Sequence[Known]) -> tuple[list[int], list[int]]:
-    """Zeros on both sides for padding "valid" or "same"."""
-    if padding == "valid":
-        return [0] * len(window), [0] * len(window)
-    if padding != "same":
+def _check_named(padding: str, stride: Sequence[int]) -> None:
+    if padding not in ("valid", "same"):
         raise OperatorError(f"Invalid padding string: '{padding}'")
-    if any(s != 1 for s in stride):
+    if padding == "same" and any(s != 1 for s in stride):
         raise OperatorError("padding='same' is not supported for strided convolutions")
-    totals = [d * (_static(k) - 1) for k, d in zip(window, dilation, strict=True)]
-    return [t // 2 for t in totals], [t - t // 2 for t in totals]
 
 
-def _static(extent: Extent | None) -> int:
-    if not isinstance(extent, int):
-        raise Unsupported("the window of a convolution must have a size known at compile time")
-    return extent
+def _steps(values: Any, count: int, what: str) -> list[int]:
+    return static_ints(spread(values, count), f"{what} of a convolution")
 
 
 def infer_conv_named(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: str, dilation: Any, groups: int) -> TensorType:
     count = _spatial(input, weight)
-    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), shape_of(weight)[2:])
-    return infer_convolved(input, weight, bias, stride, low, high, dilation, groups)
+    _check_named(padding, _steps(stride, count, "stride"))
+    if padding == "same":
+        _check(input, weight, bias, groups, transposed=False)
+        return TensorType(input.dtype, (*_lead(input, count), shape_of(weight)[0], *shape_of(input)[-count:]))
+    return infer_convolved(input, weight, bias, stride, [0] * count, [0] * count, dilation, groups)
 
 
 def infer_convolution(
@@ -158,13 +157,16 @@ def lower_convolved(
     cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, low: Sequence[Extent], high: Sequence[Extent], dilation: Any, groups: int,
 ) -> Value:  # fmt: skip
     count = cx.rank(weight) - 2
-    steps = static_ints(spread(stride, count), "stride of a convolution")
-    gaps = static_ints(spread(dilation, count), "dilation of a convolution")
+    steps, gaps = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
     batched = cx.rank(input) == count + 2
     value = input if batched else cx.with_unit_dims(input, [0])
     dims, window = cx.dims(value), cx.dims(weight)
     channels = cx.mul(window[1], groups)
-    cx.check(cx.compare("eq", dims[1], channels), "expected input to have {} channels, but got {} channels instead", [channels, dims[1]])
+    given = f"Given groups={groups}, weight of size [{hole_text(len(window))}], expected input[{hole_text(len(dims))}]"
+    cx.check(
+        cx.compare("eq", dims[1], channels), f"{given} to have {{}} channels, but got {{}} channels instead",
+        [*window, *dims, channels, dims[1]],
+    )  # fmt: skip
     padded = padded_with(cx, value, low, high, 0)
     sizes = window_count(cx, cx.dims(padded)[2:], window[2:], steps, gaps)
     if not all(isinstance(s, int) for s in sizes):
@@ -313,19 +315,22 @@ def lower_transposed(
     cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
 ) -> Value:  # fmt: skip
     count = cx.rank(weight) - 2
-    steps = static_ints(spread(stride, count), "stride of a convolution")
-    gaps = static_ints(spread(dilation, count), "dilation of a convolution")
-    pads = static_ints(spread(padding, count), "padding of a convolution")
-    extra = static_ints(spread(output_padding, count), "output padding of a convolution")
+    steps, gaps = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
+    pads, extra = _steps(padding, count, "padding"), _steps(output_padding, count, "output padding")
     batched = cx.rank(input) == count + 2
     value = input if batched else cx.with_unit_dims(input, [0])
-    window = [_static(k) for k in cx.dims(weight)[2:]]
-    cx.check(cx.compare("eq", cx.dim(value, 1), cx.dim(weight, 0)), "expected input to have {} channels, but got {} channels instead", [cx.dim(weight, 0), cx.dim(value, 1)])
-    reach = [d * (k - 1) for k, d in zip(window, gaps, strict=True)]
-    low = [r - p for r, p in zip(reach, pads, strict=True)]
-    high = [r - p + o for r, p, o in zip(reach, pads, extra, strict=True)]
+    dims, factors = cx.dims(value), cx.dims(weight)
+    window = factors[2:]
+    given = f"Given transposed=1, weight of size [{hole_text(len(factors))}], expected input[{hole_text(len(dims))}]"
+    cx.check(
+        cx.compare("eq", dims[1], factors[0]), f"{given} to have {{}} channels, but got {{}} channels instead",
+        [*factors, *dims, factors[0], dims[1]],
+    )  # fmt: skip
+    reach = [cx.mul(cx.sub(k, 1), d) for k, d in zip(window, gaps, strict=True)]
+    low = [cx.sub(r, p) for r, p in zip(reach, pads, strict=True)]
+    high = [cx.add(cx.sub(r, p), o) for r, p, o in zip(reach, pads, extra, strict=True)]
     ready = spread_out(cx, value, steps, low, high)
-    turned = turned_round(cx, weight, 2)
+    turned = reversed_along(cx, weight, [i + 2 for i, k in enumerate(window) if k != 1])
     sizes = window_count(cx, cx.dims(ready)[2:], window, [1] * count, gaps)
     dtype = cx.result_dtype()
     start = _start(cx, bias, [cx.dim(value, 0), cx.mul(cx.dim(weight, 1), groups), *sizes], opmath(dtype))
@@ -333,43 +338,38 @@ def lower_transposed(
     return _finish(cx, result, dtype, batched)
 
 
-def spread_out(cx: LoweringContext, value: Value, steps: Sequence[int], low: Sequence[int], high: Sequence[int]) -> Value:
+def spread_out(cx: LoweringContext, value: Value, steps: Sequence[int], low: Sequence[Extent], high: Sequence[Extent]) -> Value:
     """Zeros between elements (`steps` apart) and around them; a negative border cuts elements off."""
+    certain = all(isinstance(p, int) and p >= 0 for p in (*low, *high))
+    if certain and all(s == 1 for s in steps):
+        return padded_with(cx, value, low, high, 0)
     dims, dtype = cx.dims(value), cx.dtype(value)
-    spatial = dims[2:]
-    if any(s != 1 for s in steps) or any(p < 0 for p in (*low, *high)):
-        before, after = [max(p, 0) for p in low], [max(p, 0) for p in high]
-        wide = [cx.add(cx.add(cx.mul(cx.sub(e, 1), s), 1), b + a) for e, s, b, a in zip(spatial, steps, before, after, strict=True)]
-        blank = cx.fill([*dims[:2], *wide], dtype.element, 0)
-        value = tensor.insert_slice(cx.b, value, blank, [0, 0, *before], dims, [1, 1, *steps])
-        cx.set_dtype(cx.set_dims(value, [*dims[:2], *wide]), dtype)
-        offsets = [max(-p, 0) for p in low]
-        if any(p < 0 for p in (*low, *high)):
-            sizes = [cx.sub(w, o + max(-p, 0)) for w, o, p in zip(wide, offsets, high, strict=True)]
-            value = tensor.extract_slice(cx.b, value, [0, 0, *offsets], [*dims[:2], *sizes], [1] * len(dims))
-            cx.set_dtype(cx.set_dims(value, [*dims[:2], *sizes]), dtype)
+    before, after = [cx.max(p, 0) for p in low], [cx.max(p, 0) for p in high]
+    gapped = [cx.max(cx.add(cx.mul(cx.sub(e, 1), s), 1), 0) for e, s in zip(dims[2:], steps, strict=True)]
+    wide = [*dims[:2], *(cx.add(cx.add(g, b), a) for g, b, a in zip(gapped, before, after, strict=True))]
+    blank = cx.fill(wide, dtype.element, 0)
+    value = with_dims(cx, tensor.insert_slice(cx.b, value, blank, [0, 0, *before], dims, [1, 1, *steps]), value, wide)
+    if certain:
         return value
-    return padded_with(cx, value, low, high, 0)
-
-
-def turned_round(cx: LoweringContext, value: Value, first: int) -> Value:
-    """Static dimensions from `first` on in reverse order."""
-    dims, rank = cx.dims(value), cx.rank(value)
-    if all(d == 1 for d in dims[first:]):
-        return value
-    results = [AffineDim(i) if i < first or d == 1 else AffineDim(i) * -1 + (_static(d) - 1) for i, d in enumerate(dims)]
-    turned = cx.generic([value], [AffineMap(rank, tuple(results))], dims, cx.dtype(value).element, [PARALLEL] * rank, lambda b, x: x)
-    return cx.set_dtype(turned, cx.dtype(value))
+    offsets = [cx.sub(b, p) for b, p in zip(before, low, strict=True)]
+    cuts = [cx.sub(a, p) for a, p in zip(after, high, strict=True)]
+    sizes = [*dims[:2], *(cx.sub(cx.sub(w, o), c) for w, o, c in zip(wide[2:], offsets, cuts, strict=True))]
+    return with_dims(cx, tensor.extract_slice(cx.b, value, [0, 0, *offsets], sizes, [1] * len(dims)), value, sizes)
 
 
 def lower_conv(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Value:
-    pads = static_ints(spread(padding, cx.rank(weight) - 2), "padding of a convolution")
+    pads = _steps(padding, cx.rank(weight) - 2, "padding")
     return lower_convolved(cx, input, weight, bias, stride, pads, pads, dilation, groups)
 
 
 def lower_conv_named(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: str, dilation: Any, groups: int) -> Value:
     count = cx.rank(weight) - 2
-    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), cx.shape(weight)[2:])
+    low: list[Extent] = [0] * count
+    high: list[Extent] = [0] * count
+    if padding == "same":
+        totals = [cx.mul(cx.sub(k, 1), d) for k, d in zip(cx.dims(weight)[2:], _steps(dilation, count, "dilation"), strict=True)]
+        low = [cx.floordiv(t, 2) for t in totals]
+        high = [cx.sub(t, lo) for t, lo in zip(totals, low, strict=True)]
     return lower_convolved(cx, input, weight, bias, stride, low, high, dilation, groups)
 
 
@@ -440,7 +440,9 @@ def reference_conv(input: Array, weight: Array, bias: Array | None, stride: Any,
 
 def reference_conv_named(input: Array, weight: Array, bias: Array | None, stride: Any, padding: str, dilation: Any, groups: int) -> Array:
     count = weight.ndim - 2
-    low, high = named_padding(padding, spread(stride, count), spread(dilation, count), weight.shape[2:])
+    _check_named(padding, spread(stride, count))
+    totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(weight.shape[2:], spread(dilation, count), strict=True)]
+    low, high = [t // 2 for t in totals], [t - t // 2 for t in totals]
     return reference_convolved(input, weight, bias, stride, low, high, dilation, groups)
 
 

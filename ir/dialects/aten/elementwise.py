@@ -269,22 +269,28 @@ def elementwise(
     function: Callable[..., Any],
     samples: Callable[[], Iterable[Sample]],
     *,
-    promoting: int | None = None,
+    guard: Callable[..., None] | None = None,
 ) -> Operator:
-    """A record whose arguments are all operands of one formula; only the first `promoting` of them decide the dtype."""
+    """A record whose arguments are all operands of one formula, which the rule sees too.
+
+    `guard(cx, types, *operands)` checks at run time what the rule refuses in constants.
+    """
     names = argument_names(signature)
 
     def infer(**arguments: Any) -> TensorType:
         operands = [arguments[n] for n in names]
-        chosen = rule(*operands[:promoting])
+        chosen = rule(*operands)
         return TensorType(chosen.result, broadcast(*(shape_of(x) for x in operands if isinstance(x, TensorType))))
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         operands = [arguments[n] for n in names]
-        return lower_elementwise(cx, operands, rule(*(type_operand(cx, x) for x in operands[:promoting])), formula)
+        chosen = rule(*(type_operand(cx, x) for x in operands))
+        if guard is not None:
+            guard(cx, chosen, *operands)
+        return lower_elementwise(cx, operands, chosen, formula)
 
     def reference(**arguments: Any) -> Array:
         operands = [arguments[n] for n in names]
-        return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands[:promoting])), function)
+        return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands)), function)
 
     return Operator(signature, infer, lower, reference, samples)

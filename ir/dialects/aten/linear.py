@@ -217,7 +217,7 @@ def contract(
 
 
 def label_extents(cx: LoweringContext, operands: Sequence[Value], labels: Sequence[Labels]) -> dict[str, Extent]:
-    """The extent that each label stands for: not 1 where any operand has another; run-time ones are checked to agree."""
+    """The extent that each label stands for: that of the operands which are not statically 1, checked to be equal."""
     extents: dict[str, Extent] = {}
     for value, names in zip(operands, labels, strict=True):
         for name, extent in zip(names, cx.dims(value), strict=True):
@@ -324,7 +324,12 @@ def broadcast_to(cx: LoweringContext, value: Value, dims: Sequence[Extent], dtyp
 
     def body(b: Builder, x: Value) -> Value:
         wide = cx.cast(b, x, source, dtype)
-        return wide if isinstance(factor, int | float) and factor == 1 else Scalars(b, dtype).mul(wide, cx.number(factor, dtype))
+        if isinstance(factor, int | float):
+            return wide if factor == 1 else Scalars(b, dtype).mul(wide, cx.number(factor, dtype))
+        s = Scalars(b, dtype)
+        scale = cx.number(factor, dtype)
+        # a factor that turns out to be 0 does not let NaN through
+        return s.select(s.is_nonzero(scale), s.mul(wide, scale), s.constant(0))
 
     return cx.pointwise([value], dtype, body, dims=dims)
 
@@ -489,10 +494,12 @@ def infer_einsum(equation: str, tensors: list[TensorType], path: Any) -> TensorT
 def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path: Any) -> Value:
     """Two operands at a time from the left; a label is summed over as soon as nothing later needs it."""
     del path
+    tensors = list(tensors)
     labels, out = parse_equation(equation, [cx.rank(t) for t in tensors])
     dtype = cx.dtype(tensors[0])
     value, names = tensors[0], labels[0]
     for i in range(1, len(tensors)):
+        value, tensors[i] = _stretched(cx, value, names, tensors[i], labels[i])
         later = {n for rest in labels[i + 1 :] for n in rest} | set(out)
         kept = [n for n in dict.fromkeys([*names, *labels[i]]) if n in later]
         last = i == len(tensors) - 1
@@ -502,6 +509,22 @@ def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path:
     if len(tensors) == 1:
         value = rounded(cx, contract(cx, [value], [names], out), dtype)
     return value
+
+
+def _stretched(cx: LoweringContext, left: Value, left_names: Labels, right: Value, right_names: Labels) -> tuple[Value, Value]:
+    """Both with equal extents for what `...` stands for, where only run time tells which of them is 1."""
+    wanted: dict[str, Extent] = {}
+    for name in left_names:
+        if name[0] == "." and name in right_names:
+            x, y = cx.dim(left, left_names.index(name)), cx.dim(right, right_names.index(name))
+            if not (x is y or (isinstance(x, int) and isinstance(y, int))):
+                wanted[name] = cx.broadcast_dims([[x], [y]])[0]
+    results: list[Value] = []
+    for value, names in ((left, left_names), (right, right_names)):
+        dims = [wanted.get(n, d) if d != 1 else d for n, d in zip(names, cx.dims(value), strict=True)]
+        unchanged = all(d is e or d == e for d, e in zip(dims, cx.dims(value), strict=True))
+        results.append(value if unchanged else cx.pointwise([value], cx.dtype(value), lambda b, x: x, dims=dims))
+    return results[0], results[1]
 
 
 # references

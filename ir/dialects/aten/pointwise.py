@@ -211,11 +211,10 @@ ROUNDING: tuple[Operator, ...] = (
 
 
 def _check_alpha(compute: DType, alpha: Operand) -> None:
-    if isinstance(alpha, Unknown | TensorType):
-        return
-    if isinstance(alpha, bool) and compute is not DType.bool:
+    kind = dtype_of(alpha)
+    if kind is DType.bool and compute is not DType.bool:
         raise OperatorError("Boolean alpha only supported for Boolean results.")
-    if not compute.is_floating and not compute.is_complex and isinstance(alpha, float):
+    if not compute.is_floating and not compute.is_complex and kind.is_floating:
         raise OperatorError("For integral input tensors, argument alpha must not be a floating point number.")
 
 
@@ -690,6 +689,13 @@ def _power_types(self: Operand, exponent: Operand) -> Types:
     return chosen
 
 
+def _check_exponent(cx: LoweringContext, chosen: Types, self: Value, exponent: Number) -> None:
+    del self
+    if chosen.compute.is_integral and isinstance(exponent, Value):
+        number = cx.extent(cx.number(exponent, DType.int64))
+        cx.check(cx.compare("ge", number, 0), "Integers to negative integer powers are not allowed.")
+
+
 def _float_power_types(self: Operand, exponent: Operand) -> Types:
     complex_ = any(dtype_of(x).is_complex for x in (self, exponent))
     return types(DType.complex128 if complex_ else DType.float64)
@@ -732,7 +738,12 @@ def _powers(name: str, rule: Rule, overloads: tuple[str, str, str], numbers: Sam
             _power_tensor_samples,
         ),
         elementwise(
-            f"aten::{name}.{second}(Tensor self, Scalar exponent) -> Tensor", rule, _power, _numpy_power, numbers
+            f"aten::{name}.{second}(Tensor self, Scalar exponent) -> Tensor",
+            rule,
+            _power,
+            _numpy_power,
+            numbers,
+            guard=_check_exponent,
         ),
         elementwise(
             f"aten::{name}.{third}(Scalar self, Tensor exponent) -> Tensor",

@@ -131,24 +131,7 @@ def _folding(
         with np.errstate(all="ignore"):
             return cast_array(function(wide, axis=axes, keepdims=keepdim), result)
 
-    return _trimmed(signature, infer, lower, reference, samples)
-
-
-def _trimmed(
-    signature: str,
-    infer: Callable[..., Any],
-    lower: Callable[..., Any],
-    reference: Callable[..., Any],
-    samples: Samples,
-) -> Operator:
-    """A record from rules that serve several overloads, not all of which have `dim` and `keepdim`."""
-    return Operator(
-        signature,
-        lambda **arguments: infer(**arguments),
-        lambda cx, **arguments: lower(cx, **arguments),
-        lambda **arguments: reference(**arguments),
-        samples,
-    )
+    return Operator(signature, infer, lower, reference, samples)
 
 
 def _whole_samples(*dtypes: str) -> Samples:
@@ -290,8 +273,8 @@ def _mean_samples(samples: Samples) -> Samples:
 
 
 MEANS: tuple[Operator, ...] = (
-    _trimmed("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", _infer_mean, _lower_mean, _reference_mean, _mean_samples(_whole_with_empty("f64", "f16", "bf16"))),
-    _trimmed(
+    Operator("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", _infer_mean, _lower_mean, _reference_mean, _mean_samples(_whole_with_empty("f64", "f16", "bf16"))),
+    Operator(
         "aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
         _infer_mean, _lower_mean, _reference_mean, _mean_samples(_over_dims("f64", "f16", "bf16")),
     ),
@@ -327,7 +310,7 @@ def _truth(
             np.asarray(function(self != 0, axis=axes, keepdims=keepdim)), _truth_dtype(dtype_of(operand_of(self)))
         )
 
-    return _trimmed(signature, infer, lower, reference, samples)
+    return Operator(signature, infer, lower, reference, samples)
 
 
 _TRUTHS = ("b1", "u8", "i64", "f16", "bf16", "f64")
@@ -402,18 +385,26 @@ TRUTHS: tuple[Operator, ...] = (
 # extremes
 
 
+def _unspecified(name: str, hint: bool) -> str:
+    text = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
+    return text + (" Specify the reduction dim with the 'dim' argument." if hint else "")
+
+
 def _refuse_empty(
     name: str, shape: Sequence[int | None], axes: Sequence[int], all_axes: bool, hint: bool = True
 ) -> None:
     if all_axes and 0 in shape:
-        text = f"{name}(): Expected reduction dim to be specified for input.numel() == 0."
-        raise OperatorError(text + (" Specify the reduction dim with the 'dim' argument." if hint else ""))
+        raise OperatorError(_unspecified(name, hint))
     for axis in axes:
         if shape[axis] == 0:
             raise OperatorError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-def _check_not_empty(cx: LoweringContext, name: str, self: Value, axes: Sequence[int]) -> None:
+def _check_not_empty(cx: LoweringContext, name: str, self: Value, axes: Sequence[int], all_axes: bool, hint: bool = True) -> None:
+    if all_axes:
+        text = _unspecified(name, hint)
+        cx.check(cx.all_of(*(cx.compare("ne", e, 0) for e in cx.dims(self))), text)
+        return
     for axis in axes:
         extent = cx.dim(self, axis)
         cx.check(cx.compare("ne", extent, 0), f"{name}(): Expected reduction dim {axis} to have non-zero size.")
@@ -448,7 +439,7 @@ def _extreme_record(signature: str, name: str, largest: bool, samples: Samples) 
 
     def lower(cx: LoweringContext, self: Value, dim: Dims = None, keepdim: bool = False) -> Value:
         axes = axes_of(dim, cx.rank(self))
-        _check_not_empty(cx, name, self, axes)
+        _check_not_empty(cx, name, self, axes, dim is None or dim == [])
         return lower_extreme(cx, self, axes, keepdim, largest)
 
     def reference(self: Array, dim: Dims = None, keepdim: bool = False) -> Array:
@@ -456,7 +447,7 @@ def _extreme_record(signature: str, name: str, largest: bool, samples: Samples) 
         _refuse_empty(name, self.shape, axes, dim is None or dim == [])
         return _reduced_extreme(self, axes, keepdim, largest)
 
-    return _trimmed(signature, infer, lower, reference, samples)
+    return Operator(signature, infer, lower, reference, samples)
 
 
 _ORDERED = ("i64", "i32", "u8", "i8", "b1", "f16", "bf16", "f64")
@@ -480,7 +471,7 @@ def _infer_aminmax(self: TensorType, dim: int | None, keepdim: bool) -> tuple[Te
 
 def _lower_aminmax(cx: LoweringContext, self: Value, dim: int | None, keepdim: bool) -> tuple[Value, Value]:
     axes = axes_of(dim, cx.rank(self))
-    _check_not_empty(cx, "aminmax", self, axes)
+    _check_not_empty(cx, "aminmax", self, axes, dim is None)
     return lower_extreme(cx, self, axes, keepdim, False), lower_extreme(cx, self, axes, keepdim, True)
 
 
@@ -593,7 +584,7 @@ def _extreme_along(name: str, largest: bool) -> Operator:
 
     def lower(cx: LoweringContext, self: Value, dim: int, keepdim: bool) -> tuple[Value, Value]:
         axes = axes_of(dim, cx.rank(self))
-        _check_not_empty(cx, name, self, axes)
+        _check_not_empty(cx, name, self, axes, False)
         return lower_extreme_with_index(cx, self, axes, keepdim, largest)
 
     def reference(self: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
@@ -630,7 +621,7 @@ def _arg_extreme(name: str, largest: bool) -> Operator:
 
     def lower(cx: LoweringContext, self: Value, dim: int | None, keepdim: bool) -> Value:
         axes = axes_of(dim, cx.rank(self))
-        _check_not_empty(cx, name, self, axes)
+        _check_not_empty(cx, name, self, axes, dim is None, hint=False)
         return lower_extreme_with_index(cx, self, axes, keepdim, largest)[1]
 
     def reference(self: Array, dim: int | None, keepdim: bool) -> Array:

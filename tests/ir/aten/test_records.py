@@ -9,11 +9,18 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from torchcc.ir.builder import Builder
+from torchcc.ir.core import Value, new_module
+from torchcc.ir.diagnostics import ExecutionError
+from torchcc.ir.dialects import func
 from torchcc.ir.dialects.aten import OPERATORS
+from torchcc.ir.dialects.aten.lowering import LoweringContext, tensor_type_of
 from torchcc.ir.dialects.aten.rules import array_type
-from torchcc.ir.dtypes import DType, from_numpy
-from torchcc.ir.operator import Operator, OperatorError, Sample, Unknown
-from torchcc.ir.script_types import TensorType
+from torchcc.ir.dtypes import DType
+from torchcc.ir.interpreters.run import interpret
+from torchcc.ir.operator import Operator, OperatorError, Sample, Unknown, Unsupported
+from torchcc.ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
+from torchcc.ir.types import F64, I1, I64, Type
 
 RECORDS = [pytest.param(record, id=name.removeprefix("aten::")) for name, record in sorted(OPERATORS.items())]
 
@@ -62,7 +69,7 @@ def test_parameters_are_named_as_in_the_signature(record: Operator) -> None:
         parameters = list(inspect.signature(rule).parameters.values())
         if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
             continue
-        given = [p.name for p in parameters]
+        given = [p.name for p in parameters if p.name in names or p.default is p.empty]
         assert given == (["cx", *names] if rule is record.lower else names)
 
 
@@ -86,6 +93,7 @@ def test_inference_agrees_with_the_reference(record: Operator) -> None:
 
 def check_described(type: Any, value: Any, sample: Sample) -> None:
     if not isinstance(type, TensorType):
+        assert isinstance(type, ScriptType | Unknown) or type == value, sample
         return
     found = array_type(value)
     assert found.dtype is type.dtype, sample
@@ -131,19 +139,32 @@ def from_torch(torch: Any, value: Any) -> Any:
         return value.numpy()
     if isinstance(value, list | tuple):
         return [from_torch(torch, v) for v in value]
-    return value
+    if isinstance(value, torch.dtype):
+        return next(int(d) for d in DType if getattr(torch, d.name) is value)
+    return str(value) if isinstance(value, torch.device) else value
 
 
 def scalar_types(torch: Any) -> dict[int, Any]:
     return {int(d): getattr(torch, d.name) for d in DType}
 
 
+# `torch.ops` cannot pass a `t[]`.
+BY_NAME = {"aten::tensor": "tensor", "aten::as_tensor.list": "as_tensor"}
+
+
+def pytorch_function(torch: Any, record: Operator) -> Any:
+    if record.name in BY_NAME:
+        return getattr(torch, BY_NAME[record.name])
+    schema = record.schema
+    packet = getattr(getattr(torch.ops, schema.namespace), schema.base)
+    return getattr(packet, schema.overload or "default")
+
+
 @pytest.mark.parametrize("record", RECORDS)
 def test_reference_agrees_with_pytorch(record: Operator) -> None:
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
     schema = record.schema
-    packet = getattr(getattr(torch.ops, schema.namespace), schema.base)
-    call = getattr(packet, schema.overload or "default")
+    call = pytorch_function(torch, record)
     dtypes = scalar_types(torch)
     for sample in samples(record):
         arguments = bound(record, sample)
@@ -166,3 +187,126 @@ def test_reference_agrees_with_pytorch(record: Operator) -> None:
                 close(value, wanted, sample)
             else:
                 assert value == wanted or (value != value and wanted != wanted), sample
+
+
+# linalg code, run by the interpreter
+
+SCALARS: dict[type, tuple[ScriptType, Type]] = {bool: (BOOL, I1), int: (INT, I64), float: (FLOAT, F64)}
+NUMBER_KINDS = ("Scalar", "SymInt")
+
+
+class Trial:
+    """One sample as a function of the linalg stage: its arguments' leaves are parameters, or constants."""
+
+    def __init__(self, record: Operator, sample: Sample, dynamic: bool, numbers: bool) -> None:
+        self.record = record
+        self.dynamic = dynamic
+        self.numbers = numbers
+        self.kinds = {a.name: a.kind for a in record.schema.arguments}
+        self.arguments = bound(record, sample)
+        self.leaves: list[Any] = []
+        self.types: list[Type] = []
+        self.uint8: list[int] = []
+        self.described = {n: self.describe(v, n) for n, v in self.arguments.items()}
+
+    def describe(self, value: Any, name: str) -> Any:
+        if isinstance(value, np.ndarray | np.generic):
+            type = described(value, self.dynamic)
+            if type.dtype is DType.uint8:
+                self.uint8.append(len(self.leaves))
+            self.leaves.append(value)
+            self.types.append(tensor_type_of(type))
+            return type
+        if isinstance(value, list | tuple):
+            return [self.describe(v, name) for v in value]
+        if self.numbers and self.kinds[name] in NUMBER_KINDS and type_of(value) is not None:
+            kind, lowered = SCALARS[type_of(value)]
+            self.leaves.append(value)
+            self.types.append(lowered)
+            return Unknown(kind)
+        return value
+
+    def run(self) -> list[Any]:
+        results = self.record.infer(**self.described)
+        flat_results = results if isinstance(results, tuple) else (results,)
+        module = new_module()
+        function = func.func(module, "f", self.types, [])
+        block = function.body()
+        b = Builder(block)
+        cx = LoweringContext(b)
+        for i in self.uint8:
+            cx.set_dtype(block.args[i], DType.uint8)
+        parameters = iter(block.args)
+        operands = {n: self.place(v, parameters) for n, v in self.described.items()}
+        lowered = flat(cx.lower(self.record, operands, flat_results, None))
+        computed = [v for v in lowered if isinstance(v, Value)]
+        func.return_(b, computed)
+        self.module = module
+        found = iter(interpret(module, "f", self.leaves))
+        return [next(found) if isinstance(v, Value) else v for v in lowered]
+
+    def place(self, value: Any, parameters: Iterator[Value]) -> Any:
+        if isinstance(value, TensorType | Unknown):
+            return next(parameters)
+        if isinstance(value, list):
+            return [self.place(v, parameters) for v in value]
+        return value
+
+
+def type_of(value: Any) -> Any:
+    return type(value) if type(value) in SCALARS else None
+
+
+def retype(found: Any, expected: Any) -> Any:
+    """An interpreter's result in the reference's terms: i8 may be uint8, numpy scalars are numbers."""
+    if isinstance(expected, np.ndarray | np.generic):
+        array = np.asarray(found)
+        return array.view(np.uint8) if expected.dtype == np.uint8 and array.dtype == np.int8 else array
+    return found.item() if isinstance(found, np.generic) else found
+
+
+def is_refused(record: Operator) -> bool:
+    return getattr(record.lower, "__name__", "") == "unsupported"
+
+
+MODES = [
+    pytest.param(False, False, id="static"),
+    pytest.param(True, False, id="dynamic"),
+    pytest.param(True, True, id="numbers"),
+]
+
+
+@pytest.mark.parametrize(("dynamic", "numbers"), MODES)
+@pytest.mark.parametrize("record", RECORDS)
+def test_lowered_code_agrees_with_the_reference(record: Operator, dynamic: bool, numbers: bool) -> None:
+    if is_refused(record):
+        pytest.skip("not lowered")
+    for sample in samples(record):
+        trial = Trial(record, sample, dynamic, numbers)
+        if numbers and not any(isinstance(x, Unknown) for x in flat(list(trial.described.values()))):
+            continue
+        if sample.raises is not None:
+            with pytest.raises((OperatorError, ExecutionError)) as caught:
+                trial.run()
+            assert matches(sample.raises, str(caught.value), dynamic), (sample, str(caught.value))
+            continue
+        try:
+            found = trial.run()
+        except Unsupported:
+            assert numbers, sample
+            continue
+        expected = flat(record.reference(**trial.arguments))
+        assert len(found) == len(expected), sample
+        for value, wanted in zip(found, expected, strict=True):
+            value = retype(value, wanted)
+            if isinstance(wanted, np.ndarray | np.generic):
+                close(value, wanted, sample)
+            else:
+                assert value == wanted or (value != value and wanted != wanted), sample
+
+
+def matches(expected: str, text: str, dynamic: bool) -> bool:
+    """At run time sizes may be left as holes: only the words are compared then."""
+    if expected in text:
+        return True
+    return dynamic and any(word in text for word in expected.split(" (")[:1])

@@ -1,0 +1,362 @@
+"""Calls of compiled functions from Python: arrays in, arrays out, through the C calling convention, without the GIL.
+
+Arguments are numpy arrays, torch tensors or anything else with `__dlpack__`; their memory is used in place. Results are
+numpy arrays over the memory that the callee allocated (torch tensors when an argument was one), freed with them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+import struct
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from ...ir.diagnostics import ExecutionError, InternalError
+from ...ir.dtypes import DType
+from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
+from ...ir.signature import ConstantResult, Leaf, Parameter, ResultTree, ScalarSpec, SequenceResult, Signature, TensorSpec
+from ...ir.source import Span
+from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, scalar_kind
+from .wrapper import describe, result_numbers
+
+_TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
+_TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
+_MANAGED_OFFSET: Final = DL_MANAGED_TENSOR_VERSIONED.ctype.dl_tensor.offset
+_NUMPY_DTYPES: Final[dict[Any, DType]] = {dtype.numpy: dtype for dtype in DATA_TYPES}
+_CODES: Final[dict[DType, tuple[int, int]]] = DATA_TYPES
+_TORCH_DTYPES: Final[dict[str, DType]] = {f"torch.{d.name}": d for d in DATA_TYPES}
+_INT64: Final = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True)
+class RuntimeFunctions:
+    """The run time's functions as Python callables."""
+
+    last_error: Callable[[], bytes]
+    error_number: Callable[[], int]
+    free: Callable[[int], None]
+    set_num_threads: Callable[..., None]
+    num_threads: Callable[[], int]
+
+    @staticmethod
+    def at(addresses: Mapping[str, int]) -> RuntimeFunctions:
+        return RuntimeFunctions(
+            ctypes.PYFUNCTYPE(ctypes.c_char_p)(addresses["torchcc_last_error"]),
+            ctypes.PYFUNCTYPE(ctypes.c_int32)(addresses["torchcc.error_number"]),
+            ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(addresses["torchcc_free"]),
+            ctypes.PYFUNCTYPE(None, ctypes.c_int32)(addresses["torchcc_set_num_threads"]),
+            ctypes.PYFUNCTYPE(ctypes.c_int32)(addresses["torchcc_num_threads"]),
+        )
+
+
+class _Memory:
+    """Owns a result: the tensor at `address`, inside `block`."""
+
+    __slots__ = ("__array_interface__", "_address", "_block", "_free")
+
+    def __init__(self, block: Any, address: int, free: Callable[[int], None], data: int, shape: tuple[int, ...], kind: str) -> None:
+        self._block = block
+        self._address = address
+        self._free = free
+        self.__array_interface__ = {"data": (data, False), "shape": shape, "typestr": kind, "version": 3}
+
+    def __del__(self) -> None:
+        self._free(self._address)
+
+
+@dataclass(frozen=True)
+class _TensorArgument:
+    """One tensor given to a call: where its memory is, and what must live until the call is over."""
+
+    data: int
+    shape: Sequence[int]
+    strides: Sequence[int] | None
+    """In elements; None: contiguous."""
+    keep: Any
+    dtype: DType
+    after: Callable[[], None] | None = None
+    """Runs after a call that wrote to it."""
+
+
+class CompiledFunction:
+    """A function of a Signature's flat parameters. Calls may come from many threads at once."""
+
+    def __init__(
+        self, signature: Signature, address: int, functions: RuntimeFunctions, spans: Sequence[Span | None], keep: Any = None
+    ) -> None:
+        self.signature = signature
+        self.address = address
+        self._functions = functions
+        self._spans = tuple(spans)
+        self._keep = keep
+        self._outputs = result_numbers(signature)
+        self._converters = [_converter(p) for p in signature.parameters]
+        argument_types = [
+            ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype for p in signature.parameters
+        ]
+        output_types = [ctypes.c_void_p] * len(self._outputs)
+        self._function = ctypes.CFUNCTYPE(ctypes.c_int32, *argument_types, *output_types)(address)
+        self._readers: list[Callable[..., Any]] = [_reader(signature.results[i], functions.free) for i in self._outputs]
+        # layout of one call: output tensors and numbers, argument tensors, then shapes and strides
+        size = len(self._outputs) * _TENSOR_SIZE
+        self._places: list[tuple[int, int]] = []
+        tensors = [p for p in signature.parameters if isinstance(p.spec, TensorSpec)]
+        numbers = size + len(tensors) * _TENSOR_SIZE
+        for k, parameter in enumerate(tensors):
+            assert isinstance(parameter.spec, TensorSpec)
+            self._places.append((size + k * _TENSOR_SIZE, numbers))
+            numbers += 16 * len(parameter.spec.shape)
+        self._block_type: Any = ctypes.c_char * max(1, numbers)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls with the flat arguments; the result has the structure of `signature.tree`."""
+        return _rebuild(self.signature.tree, self.call_flat(arguments))
+
+    def call_flat(self, arguments: Sequence[Any]) -> list[Any]:
+        """Flat results by number; those written back into arguments are None."""
+        if len(arguments) != len(self._converters):
+            raise TypeError(f"{self.signature.name} takes {len(self._converters)} arguments, got {len(arguments)}")
+        block = self._block_type()
+        base = ctypes.addressof(block)
+        keep: list[Any] = []
+        after: list[Callable[[], None]] = []
+        values: list[Any] = []
+        places = iter(self._places)
+        torch = None
+        for convert, argument in zip(self._converters, arguments, strict=True):
+            value = convert(argument)
+            if isinstance(value, _TensorArgument):
+                place, numbers = next(places)
+                rank = len(value.shape)
+                code, bits = _CODES[value.dtype]
+                strides = 0
+                struct.pack_into(f"={rank}q", block, numbers, *value.shape)
+                if value.strides is not None:
+                    strides = base + numbers + 8 * rank
+                    struct.pack_into(f"={rank}q", block, numbers + 8 * rank, *value.strides)
+                _TENSOR.pack_into(block, place, value.data, CPU_DEVICE, 0, rank, code, bits, 1, base + numbers, strides, 0)
+                keep.append(value.keep)
+                if value.after is not None:
+                    after.append(value.after)
+                if torch is None and _is_torch(argument):
+                    torch = sys.modules["torch"]
+                value = base + place
+            values.append(value)
+        for k in range(len(self._outputs)):
+            values.append(base + k * _TENSOR_SIZE)
+        if self._function(*values) != 0:
+            raise self._error()
+        for finish in after:
+            finish()
+        results: list[Any] = [None] * len(self.signature.results)
+        for k, (number, read) in enumerate(zip(self._outputs, self._readers, strict=True)):
+            result = read(block, base, k * _TENSOR_SIZE)
+            results[number] = _to_torch(torch, result) if torch is not None and isinstance(result, np.ndarray) else result
+        return results
+
+    def _error(self) -> ExecutionError:
+        message = self._functions.last_error().decode(errors="replace")
+        number = self._functions.error_number()
+        span = self._spans[number] if 0 <= number < len(self._spans) else None
+        if number >= 0:
+            message, _, location = message.rpartition("\n  --> ") if "\n  --> " in message else (message, "", "")
+            return ExecutionError(message, span, location)
+        return ExecutionError(message)
+
+
+def _rebuild(tree: ResultTree, results: list[Any]) -> Any:
+    match tree:
+        case Leaf(index, _):
+            return results[index]
+        case ConstantResult(value):
+            return value
+        case SequenceResult(elements, is_tuple):
+            parts = [_rebuild(e, results) for e in elements]
+            return tuple(parts) if is_tuple else parts
+
+
+# arguments
+
+
+def _converter(parameter: Parameter) -> Callable[[Any], Any]:
+    """Python value -> what is passed."""
+    name, spec = parameter.name, parameter.spec
+    if isinstance(spec, ScalarSpec):
+        return _scalar_converter(name, spec.type)
+    written = parameter.write_back is not None
+    expected = describe(spec.dtype, spec.shape)
+    rank = len(spec.shape)
+
+    def convert(value: Any) -> _TensorArgument:
+        argument = _tensor_argument(name, value, written)
+        if argument.dtype is not spec.dtype or len(argument.shape) != rank:
+            raise ExecutionError(f"argument `{name}`: expected {expected}, got {describe(argument.dtype, argument.shape)}")
+        return argument
+
+    return convert
+
+
+def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
+    def integer(value: Any) -> int:
+        try:
+            number = operator.index(value)
+        except TypeError:
+            raise TypeError(f"argument `{name}`: expected an int, got {type(value).__name__}") from None
+        if number not in _INT64:
+            raise OverflowError(f"argument `{name}`: {number} does not fit 64 bits")
+        return number
+
+    def real(value: Any) -> float:
+        if isinstance(value, str | bytes) or not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+            raise TypeError(f"argument `{name}`: expected a float, got {type(value).__name__}")
+        return float(value)
+
+    def boolean(value: Any) -> bool:
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"argument `{name}`: expected a bool, got {type(value).__name__}")
+        return bool(value)
+
+    match t:
+        case IntType():
+            return integer
+        case FloatType():
+            return real
+        case BoolType():
+            return boolean
+        case _:
+            raise InternalError(f"argument `{name}` of type {t}")
+
+
+def _is_torch(value: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:
+    if isinstance(value, np.ndarray):
+        return _numpy_argument(name, value, written)  # pyright: ignore[reportUnknownArgumentType]
+    if _is_torch(value):
+        return _torch_argument(name, value)
+    if hasattr(value, "__dlpack__"):
+        return _dlpack_argument(name, value)
+    if isinstance(value, np.generic) and not written:
+        return _numpy_argument(name, np.asarray(value), written)
+    raise TypeError(f"argument `{name}`: expected an array, got {type(value).__name__}")
+
+
+def _numpy_argument(name: str, array: npt.NDArray[Any], written: bool) -> _TensorArgument:
+    dtype = _NUMPY_DTYPES.get(array.dtype)
+    if written and not array.flags.writeable:
+        raise ValueError(f"argument `{name}` is written in place, but the array is read-only")
+    if dtype is None:
+        dtype = _NUMPY_DTYPES.get(array.dtype.newbyteorder("="))
+        if dtype is None:
+            raise TypeError(f"argument `{name}`: numpy dtype {array.dtype} is not supported")
+        return _copied(name, array, dtype, written)
+    data = array.__array_interface__["data"][0]
+    if array.flags.c_contiguous:
+        return _TensorArgument(data, array.shape, None, array, dtype)
+    size = array.itemsize
+    if any(s % size for s in array.strides):
+        return _copied(name, array, dtype, written)
+    return _TensorArgument(data, array.shape, [s // size for s in array.strides], array, dtype)
+
+
+def _copied(name: str, array: npt.NDArray[Any], dtype: DType, written: bool) -> _TensorArgument:
+    """Another byte order, or strides that are no multiples of the element: a contiguous copy, copied back where written."""
+    copy = np.ascontiguousarray(array, dtype.numpy).reshape(array.shape)
+
+    def back() -> None:
+        array[...] = copy
+
+    return _TensorArgument(copy.ctypes.data, copy.shape, None, copy, dtype, back if written else None)
+
+
+def _torch_argument(name: str, tensor: Any) -> _TensorArgument:
+    if tensor.device.type != "cpu":
+        raise ExecutionError(f"argument `{name}`: expected a tensor in CPU memory, got one on {tensor.device}")
+    dtype = _TORCH_DTYPES.get(str(tensor.dtype))
+    if dtype is None or str(tensor.layout) != "torch.strided":
+        raise TypeError(f"argument `{name}`: torch tensors of {tensor.dtype}, {tensor.layout} are not supported")
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    strides = None if tensor.is_contiguous() else tensor.stride()
+    return _TensorArgument(tensor.data_ptr(), tuple(tensor.shape), strides, tensor, dtype)
+
+
+_capsule_pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = ctypes.c_void_p
+_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_capsule_is: Any = ctypes.pythonapi.PyCapsule_IsValid
+_capsule_is.restype = ctypes.c_int
+_capsule_is.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+def _dlpack_argument(name: str, value: Any) -> _TensorArgument:
+    """Reads the producer's DLTensor; the capsule, which owns it, lives until the call is over."""
+    capsule = value.__dlpack__()
+    if _capsule_is(capsule, b"dltensor_versioned"):
+        address = _capsule_pointer(capsule, b"dltensor_versioned") + _MANAGED_OFFSET
+    elif _capsule_is(capsule, b"dltensor"):
+        address = _capsule_pointer(capsule, b"dltensor")
+    else:
+        raise TypeError(f"argument `{name}`: its __dlpack__ gave no tensor")
+    tensor: Any = DL_TENSOR.ctype.from_address(address)
+    if tensor.device.device_type != CPU_DEVICE:
+        raise ExecutionError(
+            f"argument `{name}`: expected a tensor in CPU memory, got DLPack device type {tensor.device.device_type}"
+        )
+    found = (tensor.dtype.code, tensor.dtype.bits)
+    dtype = next((d for d, pair in DATA_TYPES.items() if pair == found), None)
+    if dtype is None or tensor.dtype.lanes != 1:
+        raise TypeError(f"argument `{name}`: DLPack type {found} is not supported")
+    rank = tensor.ndim
+
+    def numbers(pointer: int | None) -> tuple[int, ...]:
+        return tuple((ctypes.c_int64 * rank).from_address(pointer)) if pointer and rank else ()
+
+    strides = numbers(tensor.strides) if tensor.strides else None
+    data = (tensor.data or 0) + tensor.byte_offset
+    return _TensorArgument(data, numbers(tensor.shape), strides, capsule, dtype)
+
+
+# results
+
+
+def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
+    """Reads an output from (block, base address, offset in it)."""
+    if not isinstance(t, TensorType):
+        code = {"int": "=q", "float": "=d", "bool": "=?"}[str(t)]
+
+        def read_scalar(block: Any, base: int, offset: int) -> Any:
+            del base
+            return struct.unpack_from(code, block, offset)[0]
+
+        return read_scalar
+    assert t.dtype is not None and t.shape is not None
+    dtype, rank = t.dtype.numpy, t.rank
+    static = t.shape if None not in t.shape else None
+    is_bfloat = dtype == np.dtype(ml_dtypes.bfloat16)
+    kind = "<u2" if is_bfloat else dtype.str
+    shape_type: Any = ctypes.c_int64 * rank
+
+    def read_tensor(block: Any, base: int, offset: int) -> npt.NDArray[Any]:
+        data, _, _, _, _, _, _, shape_at, _, _ = _TENSOR.unpack_from(block, offset)
+        shape = static if static is not None else tuple(shape_type.from_address(shape_at))
+        array = np.asarray(_Memory(block, base + offset, free, data, shape, kind))  # type: ignore[arg-type]
+        return array.view(dtype) if is_bfloat else array
+
+    return read_tensor
+
+
+def _to_torch(torch: Any, array: npt.NDArray[Any]) -> Any:
+    if array.dtype == np.dtype(ml_dtypes.bfloat16):
+        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_numpy(array)

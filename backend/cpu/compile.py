@@ -1,0 +1,104 @@
+"""LLVM IR text -> object code for a CPU target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from ...ir.core import Operation
+from ...ir.diagnostics import InternalError
+from ...ir.signature import Signature
+from ..llvm.translate import LlvmModule, Options, translate_module
+from ..runtime.library import DECLARATIONS, PUBLIC, structure_definitions
+from .host import CpuTarget, machine
+from .wrapper import check_name, exported_function
+
+
+@dataclass(frozen=True)
+class CpuModule:
+    """LLVM text of one exported function, all it needs of the program included; the run time is declared only."""
+
+    text: str
+    signature: Signature
+    program: LlvmModule
+    optimize: bool
+    """Whether LLVM's mid-end is run."""
+
+
+def translate(module: Operation, signature: Signature, target: CpuTarget) -> CpuModule:
+    """LLVM text of a `loops` module whose function `signature.name` is the entry."""
+    prefix = f"torchcc.{check_name(signature.name)}"
+    options = Options(prefix, threads=target.facts.cores > 1, native_half=target.native_half, attributes=target.attributes)
+    program = translate_module(module, options)
+    facts = program.facts.get(signature.name)
+    if facts is None:
+        raise InternalError(f"the module has no function @{signature.name}")
+    wrapper = exported_function(signature, facts, prefix, program.has_threads)
+    text = "\n".join((structure_definitions(), DECLARATIONS, wrapper, program.text))
+    return CpuModule(text, signature, program, program.needs_optimizer)
+
+
+def parse(text: str, target_machine: Any, triple: str) -> Any:
+    """A verified module in a context of its own, so that threads can compile at the same time."""
+    context = llvm.create_context()
+    try:
+        module = llvm.parse_assembly(text, context)
+        module.triple = triple
+        module.data_layout = str(target_machine.target_data)
+        # LLVM is built with assertions: what the verifier does not refuse could abort the process
+        module.verify()
+    except RuntimeError as error:
+        raise InternalError(f"generated LLVM IR is wrong: {error}") from error
+    return module
+
+
+def optimize(module: Any, target_machine: Any, level: int = 3) -> None:
+    """LLVM's standard pipeline with its vectorisers."""
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = True
+    options.slp_vectorization = True
+    options.loop_interleaving = True
+    options.loop_unrolling = True
+    builder = llvm.create_pass_builder(target_machine, options)
+    builder.getModulePassManager().run(module, builder)
+
+
+def internalize(module: Any, keep: frozenset[str]) -> None:
+    """Makes every definition invisible to the linker but those; the public run time is weak, so that several libraries merge."""
+    for value in (*module.functions, *module.global_variables):
+        if value.is_declaration:
+            continue
+        name = value.name
+        if name in PUBLIC:
+            value.linkage = "weak_odr"
+        elif name not in keep and value.linkage.name != "private":
+            value.linkage = "internal"
+
+
+def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
+    """Object code of a module's text."""
+    target_machine = machine(target)
+    module = parse(text, target_machine, target.triple)
+    if optimized:
+        optimize(module, target_machine)
+    return bytes(target_machine.emit_object(module))
+
+
+def llvm_text(text: str, target: CpuTarget, *, optimized: bool) -> str:
+    """The module as LLVM prints it, before or after its mid-end."""
+    target_machine = machine(target)
+    module = parse(text, target_machine, target.triple)
+    if optimized:
+        optimize(module, target_machine)
+    return str(module)
+
+
+def assembly_text(text: str, target: CpuTarget, *, optimized: bool) -> str:
+    """Assembly of the module."""
+    target_machine = machine(target)
+    module = parse(text, target_machine, target.triple)
+    if optimized:
+        optimize(module, target_machine)
+    return str(target_machine.emit_assembly(module))

@@ -1,0 +1,151 @@
+"""Compiled functions in this process: `compile_module(...)(x, y)`.
+
+Object code comes from LLVM or from the disk cache and is linked by ORC. Constants (weights) are not part of it: they
+are external symbols that are bound to the arrays' memory when the code is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+import threading
+import weakref
+from collections.abc import Mapping
+from typing import Any, Final
+
+import llvmlite.binding as llvm
+import numpy as np
+import numpy.typing as npt
+
+from ...ir.core import Operation
+from ...ir.signature import Signature
+from ..llvm.emitter import HEAP_ALIGNMENT
+from ..runtime.library import JIT_EXPORTS, runtime_text
+from . import object_cache
+from .call import CompiledFunction, RuntimeFunctions
+from .compile import CpuModule, compile_text, translate
+from .host import CpuTarget, host, machine
+
+_RUNTIME_LIBRARY: Final = "torchcc.runtime"
+
+_GLIBC_ATFORK: Final = """\
+declare i32 @__register_atfork(ptr, ptr, ptr, ptr)
+define internal i32 @pthread_atfork(ptr %prepare, ptr %parent, ptr %child) {
+  %status = call i32 @__register_atfork(ptr %prepare, ptr %parent, ptr %child, ptr null)
+  ret i32 %status
+}"""
+"""glibc's pthread_atfork exists for static linking only; this is what it does."""
+
+_lock = threading.RLock()
+_numbers = itertools.count()
+
+
+class _Session:
+    """ORC, and the run time linked into it: one per process, never unloaded, since pool threads live in its code."""
+
+    def __init__(self) -> None:
+        target = host()
+        self.jit: Any = llvm.create_lljit_compiler(machine(target))
+        text = runtime_text(target.triple)
+        if not hasattr(ctypes.CDLL(None), "pthread_atfork"):
+            text = text.replace("declare i32 @pthread_atfork(ptr, ptr, ptr)", _GLIBC_ATFORK)
+        builder: Any = llvm.JITLibraryBuilder().add_object_img(object_code(text, target, optimized=True))
+        builder = builder.add_current_process()
+        for name in JIT_EXPORTS:
+            builder = builder.export_symbol(name)
+        self.runtime: Any = builder.link(self.jit, _RUNTIME_LIBRARY)
+        self.functions = RuntimeFunctions.at({name: self.runtime[name] for name in JIT_EXPORTS})
+        # At exit, worker threads may still spin in this code and threads' ends call into it: it must stay mapped.
+        for immortal in (self.jit, self.runtime):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(immortal))
+
+
+_session: _Session | None = None
+
+
+def session() -> _Session:
+    """The process's session, made on first use."""
+    global _session  # noqa: PLW0603
+    with _lock:
+        if _session is None:
+            _session = _Session()
+        return _session
+
+
+def object_code(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
+    """Object code of LLVM text: from the disk cache, else compiled and kept there."""
+    name = object_cache.key(text, target, optimized)
+    found = object_cache.load(name)
+    if found is None:
+        found = compile_text(text, target, optimized=optimized)
+        object_cache.store(name, found)
+    return found
+
+
+def compile_module(module: Operation, signature: Signature, target: CpuTarget | None = None) -> CompiledFunction:
+    """Compiles the function `signature.name` of a `loops` module for this machine and loads it."""
+    return load(translate(module, signature, target or host()), target or host())
+
+
+def load(module: CpuModule, target: CpuTarget) -> CompiledFunction:
+    """Compiles and loads translated LLVM text."""
+    code = object_code(module.text, target, optimized=module.optimize)
+    owner = session()
+    arrays = {symbol: aligned(array) for symbol, array in module.program.data.items()}
+    with _lock:
+        builder: Any = llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY).add_current_process()
+        for symbol, array in arrays.items():
+            builder = builder.import_symbol(symbol, array.ctypes.data)
+        library = builder.export_symbol(module.signature.name).link(owner.jit, f"torchcc.{next(_numbers)}")
+    address = library[module.signature.name]
+    spans = tuple(f.span for f in module.program.failures)
+    return CompiledFunction(module.signature, address, owner.functions, spans, keep=_Keep(library, arrays))
+
+
+class _Keep:
+    """What must live as long as the code may run."""
+
+    def __init__(self, library: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self._library = library
+
+    def __del__(self) -> None:
+        if sys.is_finalizing():
+            self._library.detach()
+            return
+        # ORC is not used from two threads at once: unload under the lock that links
+        with _lock:
+            self._library.close()
+
+
+_aligned: dict[int, tuple[weakref.ref[Any], npt.NDArray[Any]]] = {}
+
+
+def aligned(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The array, or a copy that starts on a cache line: vector loads of weights must not straddle lines.
+
+    A copy is shared by all functions that use the array, and goes with it.
+    """
+    if array.ctypes.data % HEAP_ALIGNMENT == 0 and array.flags.c_contiguous:
+        return array
+    number = id(array)
+    with _lock:
+        found = _aligned.get(number)
+        if found is not None and found[0]() is array:
+            return found[1]
+        room = np.empty(array.nbytes + HEAP_ALIGNMENT, np.uint8)
+        start = -room.ctypes.data % HEAP_ALIGNMENT
+        copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        _aligned[number] = (weakref.ref(array, lambda _: _aligned.pop(number, None) and None), copy)
+        return copy
+
+
+def set_num_threads(count: int) -> None:
+    """Threads that compiled functions in this process use."""
+    session().functions.set_num_threads(ctypes.c_int32(count))
+
+
+def num_threads() -> int:
+    return int(session().functions.num_threads())

@@ -1,0 +1,240 @@
+"""What stands behind a dot: properties and methods of values, attributes of modules, members of Python modules."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NoReturn
+
+from ...ir.core import Value
+from ...ir.dtypes import DType
+from ...ir.overloads import has_method, suggest
+from ...ir.script_types import (
+    DEVICE,
+    ClassType,
+    DeviceType,
+    NamedTupleType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+    TensorType,
+)
+from ...ir.source import Span
+from .. import ast
+from ..values import MISSING, BuiltinRef, Device, FunctionValue, Unavailable
+from .meanings import BoundMethod, BuiltinOperator, CastTo, Host, Meaning, Special, UserFunction, describe
+from .state import script_type, short_name
+from .subscripts import Subscripts
+
+_TENSOR_PROPERTIES: Final[dict[str, str]] = {
+    "shape": "aten::size",
+    "ndim": "aten::dim",
+    "T": "aten::numpy_T",
+    "H": "aten::matrix_H",
+    "mT": "aten::mT",
+    "mH": "aten::mH",
+    "real": "aten::real",
+    "imag": "aten::imag",
+    "is_leaf": "aten::is_leaf",
+    **{
+        name: f"prim::{name}"
+        for name in (
+            "dtype device layout requires_grad grad data itemsize nbytes is_cuda is_cpu is_sparse is_sparse_csr "
+            "is_quantized is_mkldnn is_nested is_meta is_mps is_xla is_xpu is_vulkan is_ipu is_mtia"
+        ).split()
+    },
+}
+
+_CASTS: Final[dict[str, DType]] = {
+    "float": DType.float32,
+    "double": DType.float64,
+    "half": DType.float16,
+    "bfloat16": DType.bfloat16,
+    "int": DType.int32,
+    "long": DType.int64,
+    "short": DType.int16,
+    "char": DType.int8,
+    "byte": DType.uint8,
+    "bool": DType.bool,
+    "cfloat": DType.complex64,
+    "cdouble": DType.complex128,
+}
+
+_TENSOR_SPECIALS: Final = ("tolist", "type")
+
+_NAMED_CONSTANTS: Final[dict[str, Any]] = {
+    "torch.contiguous_format": 0,
+    "torch.preserve_format": 1,
+    "torch.channels_last": 2,
+    "torch.channels_last_3d": 3,
+    "torch.strided": 0,
+    "torch.sparse_coo": 1,
+    "torch.sparse_csr": 2,
+    "torch.inf": float("inf"),
+    "torch.nan": float("nan"),
+    "torch.pi": 3.141592653589793,
+    "torch.e": 2.718281828459045,
+    "builtins.__debug__": True,
+}
+
+
+class Attributes(Subscripts):
+    # names
+
+    def name(self, node: ast.Name) -> Meaning:
+        found = self.frame.find(node.id)
+        if found is not None:
+            if isinstance(found, Value):
+                self.empty_lists.discard(found)
+            return found
+        why = self.frame.why_missing(node.id)
+        if why is not None:
+            self.fault(node.span, f"`{node.id}` is not defined on every path to here", label="may have no value",
+                       notes=(why,), help=f"set `{node.id}` before the branch or loop")  # fmt: skip
+        if node.id in self.local_names:
+            self.fault(node.span, f"undefined value `{node.id}`", label="no longer has a value here")
+        host = self.scope.lookup(node.id)
+        if host is MISSING:
+            known = [*self.frame.visible(), *getattr(self.scope, "names", {})]
+            self.fault(node.span, f"undefined value `{node.id}`", label="not defined",
+                       help=self.did_you_mean(node.id, known))  # fmt: skip
+        return self.global_meaning(host, node.span)
+
+    def global_meaning(self, host: Any, span: Span) -> Meaning:
+        """A global name: functions and classes are usable, plain Python values are not captured."""
+        if isinstance(host, Unavailable):
+            self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
+        if isinstance(host, bool | int | float | complex | str | DType | Device):
+            return Host(host)
+        return self.host_meaning(host, span)
+
+    def host_meaning(self, host: Any, span: Span) -> Meaning:
+        """What a value of the module evaluator means in compiled code."""
+        match host:
+            case FunctionValue():
+                return UserFunction(host)
+            case DType():
+                return self.constant(int(host), span)
+            case Device():
+                return self.constant(host.name, span, DEVICE)
+            case None | bool() | int() | float() | complex() | str():
+                return self.constant(host, span)
+            case BuiltinRef(name=name) if name in _NAMED_CONSTANTS:
+                return self.constant(_NAMED_CONSTANTS[name], span)
+            case Unavailable():
+                self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
+            case _:
+                return Host(host)
+
+    # attributes
+
+    def attribute(self, node: ast.Attribute) -> Meaning:
+        base = self.meaning(node.value)
+        return self.attribute_of(base, node.name, node)
+
+    def attribute_of(self, base: Meaning, name: str, node: ast.Attribute) -> Meaning:
+        match base:
+            case Value():
+                return self._value_attribute(base, name, node)
+            case Host():
+                found = self.unit.attribute(base.value, name, node.span)
+                if found is MISSING:
+                    self.fault(node.name_span, f"{describe(base)} has no `{name}`")
+                return self.host_meaning(found, node.span)
+            case _:
+                self.fault(node.name_span, f"{describe(base)} has no attribute `{name}`")
+
+    def _value_attribute(self, value: Value, name: str, node: ast.Attribute) -> Meaning:
+        type_ = script_type(value)
+        span = node.span
+        match type_:
+            case PoisonType():
+                return value
+            case TensorType():
+                if name in _TENSOR_PROPERTIES:
+                    return self.call_operator(_TENSOR_PROPERTIES[name], [value], span=span)
+                if name in _CASTS:
+                    return CastTo(value, int(_CASTS[name]))
+                if name in _TENSOR_SPECIALS:
+                    return Special(name, value)
+            case DeviceType() if name in ("type", "index"):
+                return self.call_operator(f"prim::{name}", [value], span=span)
+            case NamedTupleType() if name in type_.fields:
+                index = type_.fields.index(name)
+                operands = (value, self.constant(index, span))
+                return self.one("prim::TupleIndex", operands, type_.elements[index], span=span)
+            case ClassType():
+                return self.object_attribute(value, type_, name, node)
+            case _:
+                pass
+        if has_method(f"aten::{name}", type_):
+            return BuiltinOperator(f"aten::{name}", value)
+        function = self.unit.prelude("functional", name) if isinstance(type_, TensorType) else None
+        if function is not None:
+            return UserFunction(function, value)
+        self._no_attribute(type_, name, node)
+
+    def _no_attribute(self, type_: ScriptType, name: str, node: ast.Attribute) -> NoReturn:
+        advice: str | None = None
+        if isinstance(type_, OptionalType):
+            advice = "the value may be None: check it with `is not None` first (in a local variable)"
+        else:
+            known = [*_TENSOR_PROPERTIES, *_CASTS] if isinstance(type_, TensorType) else []
+            close = self.did_you_mean(name, known)
+            operators = suggest(f"aten::{name}", type_)
+            advice = close or (f"did you mean `{operators[0]}`?" if operators else None)
+        self.fault(node.name_span, f"'{type_.annotation}' object has no attribute or method '{name}'", help=advice)
+
+    # objects
+
+    def object_attribute(self, value: Value, type_: ClassType, name: str, node: ast.Attribute) -> Meaning:
+        span = node.span
+        if name in type_.attributes:
+            return self.get_attribute(value, type_, name, span)
+        if name in type_.constants:
+            return self.constant(type_.constants[name], span)
+        info = self.unit.class_info(type_)
+        if name in info.unusable:
+            self.fault(node.name_span, f"attribute `{name}` of `{short_name(type_)}` has no TorchScript type",
+                       label=info.unusable[name], help="give it a type with an annotation in the class body")  # fmt: skip
+        stored = info.instance.attributes.get(name, MISSING)
+        if isinstance(stored, FunctionValue | BuiltinRef):
+            return self.host_meaning(stored, span)
+        member = info.cls.find(name)
+        if isinstance(member, FunctionValue):
+            return self._member(value, type_, member, span)
+        if name in ("items", "keys", "values") and info.instance.container in ("module_dict", "parameter_dict"):
+            return Special(f"dict.{name}", value)
+        help = self.did_you_mean(name, info.names())
+        if member is not MISSING:
+            help = f"`{name}` is a value of the class: annotate it with Final, or set it in __init__"
+        self.fault(node.name_span, f"module '{short_name(type_)}' has no attribute '{name}'", help=help)
+
+    def _member(self, value: Value, type_: ClassType, member: FunctionValue, span: Span) -> Meaning:
+        if "builtins.staticmethod" in member.decorators:
+            return UserFunction(member)
+        if "builtins.property" in member.decorators:
+            getter = self.unit.method(type_, member, span)
+            return self.one("prim::CallMethod", (value,), getter.result, {"name": member.name}, span=span)
+        return BoundMethod(value, member)
+
+    def assign_attribute(self, node: ast.Attribute, value: Value) -> None:
+        base = self.value(node.value)
+        type_ = script_type(base)
+        if isinstance(type_, PoisonType):
+            return
+        if not isinstance(type_, ClassType):
+            self.fault(node.span, f"attributes of a {type_.annotation} cannot be assigned to")
+        expected = type_.attributes.get(node.name)
+        if expected is None:
+            self.fault(
+                node.name_span,
+                f"tried to set nonexistent attribute: {node.name}",
+                label="a constant of the class" if node.name in type_.constants else "not set in __init__",
+                help="did you forget to initialize it in `__init__`?"
+                if node.name not in type_.constants
+                else "constants cannot be assigned to",
+            )
+        converted = self.to_type(value, expected, node.span)
+        if converted is None:
+            found = script_type(value).annotation
+            self.fault(node.span, f"wrong type for attribute assignment: expected {expected.annotation}, found {found}")
+        self.emit("prim::SetAttr", (base, converted), (), {"name": node.name}, span=node.span)

@@ -1,0 +1,658 @@
+"""Calls: of operators, of functions and methods in TorchScript, of modules, and of Python's builtins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NoReturn
+
+from ...ir.core import Value
+from ...ir.diagnostics import Note
+from ...ir.overloads import Failure, OverloadError, resolve_among, suggest
+from ...ir.schema import Schema
+from ...ir.script_types import (
+    BOOL,
+    COMPLEX,
+    DEVICE,
+    FLOAT,
+    INT,
+    STR,
+    TENSOR,
+    ClassType,
+    DictType,
+    FloatType,
+    FunctionRefType,
+    IntType,
+    ListType,
+    NamedTupleType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+)
+from ...ir.source import Span
+from ...ir.subtyping import is_subtype
+from .. import ast
+from ..values import BuiltinRef, ClassValue, FunctionValue
+from .attributes import Attributes
+from .meanings import (
+    BoundMethod,
+    BuiltinOperator,
+    CastTo,
+    Enumerate,
+    ExceptionObject,
+    Group,
+    Host,
+    Meaning,
+    ModuleGroup,
+    Range,
+    Special,
+    UserFunction,
+    Zip,
+    describe,
+)
+from .state import CompiledFunction, script_type, short_name
+
+_MATH: Final = frozenset(
+    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs factorial floor fmod "
+    "frexp gamma gcd isfinite isinf isnan ldexp lgamma log log10 log1p modf pow radians sin sinh sqrt tan tanh".split()
+)
+
+_SIMPLE_BUILTINS: Final[dict[str, str]] = {
+    "abs": "prim::abs",
+    "min": "prim::min",
+    "max": "prim::max",
+    "id": "prim::id",
+    "sum": "aten::sum",
+    "any": "aten::any",
+    "all": "aten::all",
+    "round": "aten::round",
+    "pow": "aten::pow",
+    "divmod": "aten::divmod",
+    "hash": "aten::hash",
+    "hex": "aten::hex",
+    "oct": "aten::oct",
+    "bin": "aten::bin",
+    "ord": "aten::ord",
+    "chr": "aten::chr",
+    "sorted": "aten::sorted",
+}
+
+_PREFIXES: Final[tuple[tuple[str, str], ...]] = (
+    ("torch.nn.functional.", ""),
+    ("torch.linalg.", "linalg_"),
+    ("torch.fft.", "fft_"),
+    ("torch.special.", "special_"),
+    ("torch.functional.", ""),
+    ("torch._VF.", ""),
+    ("torch._C._nn.", ""),
+    ("torch._C._VariableFunctions.", ""),
+    ("torch._C.", ""),
+    ("torch.ops.aten.", ""),
+    ("torch.Tensor.", ""),
+    ("torch.", ""),
+)
+"""Python's name of an operator, and what stands before its name in `aten::`; the longer prefixes first."""
+
+_CASTS: Final[dict[str, tuple[str, ScriptType]]] = {
+    "int": ("aten::Int", INT),
+    "float": ("aten::Float", FLOAT),
+    "complex": ("aten::Complex", COMPLEX),
+    "str": ("aten::str", STR),
+}
+
+_Builtin = Callable[["Calls", ast.Call, ScriptType | None], Meaning]
+
+
+class Calls(Attributes):
+    def list_of(self, iterable: Meaning, span: Span) -> Value:
+        """`list(range(n))`, `list(zip(a, b))`: by a loop."""
+        raise NotImplementedError
+
+    def call(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        return self.call_meaning(self.meaning(node.func), node, hint)
+
+    def call_meaning(self, callee: Meaning, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        match callee:
+            case BuiltinOperator():
+                return self._call_builtin_operator(callee, node)
+            case CastTo():
+                self._no_arguments(node)
+                false, none = self.constant(False, node.span), self.constant(None, node.span)
+                operands = [callee.receiver, self.constant(callee.dtype, node.span), false, false, none]
+                return self.one("aten::to.dtype", operands, TENSOR, span=node.span)
+            case UserFunction():
+                compiled = self.unit.function(callee.function, node.span)
+                return self.call_function(compiled, callee.function.name, node, callee.receiver)
+            case BoundMethod():
+                return self.call_method(callee, node)
+            case Special():
+                return _SPECIALS[callee.name](self, callee, node, hint)
+            case Host(value=BuiltinRef(name=name)):
+                return self._call_builtin(name, node, hint)
+            case Host(value=ClassValue() as cls):
+                return self._construct(cls, node)
+            case Value():
+                return self._call_value(callee, node)
+            case _:
+                self.fault(node.func.span, f"cannot call {describe(callee)}")
+
+    # arguments
+
+    def arguments(self, node: ast.Call) -> tuple[list[Value], dict[str, Value], list[Span]]:
+        """Positional values (tuples behind `*` unpacked), keyword values, and the places of the positional ones."""
+        positional: list[Value] = []
+        spans: list[Span] = []
+        for argument in node.args:
+            if isinstance(argument, ast.Starred):
+                items = self.unpack_starred(argument)
+                positional += items
+                spans += [argument.span] * len(items)
+            else:
+                positional.append(self.value(argument))
+                spans.append(argument.span)
+        keywords: dict[str, Value] = {}
+        for keyword in node.keywords:
+            if keyword.name is None:
+                self.fault(keyword.span, "keyword arguments from a dict (`**`) are not supported")
+            keywords[keyword.name] = self.value(keyword.value)
+        return positional, keywords, spans
+
+    def unpack_starred(self, node: ast.Starred) -> list[Value]:
+        value = self.value(node.value)
+        match script_type(value):
+            case TupleType():
+                return self.unpack_tuple(value, node.span)
+            case PoisonType():
+                return [value]
+            case ListType():
+                self.fault(node.span, "cannot statically infer the expected size of a list in this context",
+                           label="a list of unknown length")  # fmt: skip
+            case type_:
+                self.fault(node.span, f"only tuples can be unpacked with `*`, found {type_.annotation}")
+
+    def _no_arguments(self, node: ast.Call) -> None:
+        if node.args or node.keywords:
+            self.fault(node.span, f"expected no arguments, found {len(node.args) + len(node.keywords)}")
+
+    def one_argument(self, node: ast.Call, name: str) -> ast.Expr:
+        if len(node.args) != 1 or node.keywords:
+            self.fault(node.span, f"`{name}` takes 1 argument, found {len(node.args) + len(node.keywords)}")
+        return node.args[0]
+
+    # operators
+
+    def _call_builtin_operator(self, callee: BuiltinOperator, node: ast.Call) -> Value:
+        positional, keywords, spans = self.arguments(node)
+        shown = callee.name.partition("::")[2]
+        if callee.receiver is not None and callee.receiver in self.empty_lists:
+            self.empty_lists.discard(callee.receiver)
+        return self.call_operator(
+            callee.name, positional, keywords, receiver=callee.receiver, span=node.span, shown=shown, spans=spans
+        )
+
+    def _call_builtin(self, name: str, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        special = _BUILTINS.get(name)
+        if special is not None:
+            return special(self, node, hint)
+        if is_exception_name(name):
+            return self.exception(name, node)
+        module, _, word = name.rpartition(".")
+        if module == "builtins" and word in _SIMPLE_BUILTINS:
+            positional, keywords, spans = self.arguments(node)
+            return self.call_operator(_SIMPLE_BUILTINS[word], positional, keywords, span=node.span, shown=word, spans=spans)
+        if module == "builtins" and word in _CASTS:
+            return self._cast(word, node)
+        if module == "math" or (module == "cmath" and word in _MATH):
+            return self._call_math(name, word, node)
+        if module == "torch.nn.functional":
+            function = self.unit.prelude("functional", word)
+            if function is not None:
+                return self.call_function(self.unit.function(function, node.span), word, node)
+        operator = self.operator_name(name)
+        if operator is not None:
+            positional, keywords, spans = self.arguments(node)
+            return self.call_operator(operator, positional, keywords, span=node.span, shown=name, spans=spans)
+        self._unknown_builtin(name, node)
+
+    def operator_name(self, name: str) -> str | None:
+        """`aten::linalg_norm` for `torch.linalg.norm`; None where there is no such operator."""
+        for prefix, inside in _PREFIXES:
+            if name.startswith(prefix):
+                word = name[len(prefix) :]
+                base = f"aten::{inside}{word.partition('.')[0]}"
+                return base if ("." not in word or prefix == "torch.ops.aten.") and self.exists(base) else None
+        return None
+
+    def _unknown_builtin(self, name: str, node: ast.Call) -> NoReturn:
+        module, _, word = name.rpartition(".")
+        advice: str | None = None
+        if module == "torch.nn.functional":
+            advice = self.did_you_mean(word, self.unit.prelude_names("functional"))
+        elif module == "math":
+            advice = self.did_you_mean(word, sorted(_MATH))
+        elif module == "builtins":
+            self.fault(node.func.span, f"Python builtin `{word}` is not supported in TorchScript")
+        if advice is None and name.startswith("torch."):
+            close = suggest(f"aten::{word}")
+            advice = f"did you mean `torch.{close[0]}`?" if close else None
+        self.fault(node.func.span, f"unknown function `{name}`", label="not an operator of TorchScript", help=advice)
+
+    def _call_math(self, name: str, word: str, node: ast.Call) -> Value:
+        base = "aten::mathremainder" if word == "remainder" else f"aten::{word}"
+        if word != "remainder" and word not in _MATH:
+            self._unknown_builtin(name, node)
+        positional, keywords, spans = self.arguments(node)
+        tensors = [v for v in positional if isinstance(v.type, TensorType)]
+        if tensors:
+            positional = [self._number_of(v, node.span) for v in positional]
+        return self.call_operator(base, positional, keywords, span=node.span, shown=name, spans=spans)
+
+    def _number_of(self, value: Value, span: Span) -> Value:
+        return self.one("aten::FloatImplicit", (value,), FLOAT, span=span) if isinstance(value.type, TensorType) else value
+
+    # functions and methods in TorchScript
+
+    def call_function(
+        self, compiled: CompiledFunction, name: str, node: ast.Call, receiver: Value | None = None
+    ) -> Value:
+        positional, keywords, spans = self.arguments(node)
+        if receiver is not None:
+            positional, spans = [receiver, *positional], [node.func.span, *spans]
+        operands = self.match_call(compiled.schema, name, positional, keywords, node, spans)
+        if operands is None or isinstance(compiled.result, PoisonType):
+            return self.poison(node.span)
+        reference = self.function_constant(compiled.symbol, node.func.span)
+        return self.one("prim::CallFunction", [reference, *operands], compiled.result, span=node.span)
+
+    def function_constant(self, symbol: str, span: Span) -> Value:
+        return self.one("prim::Constant", (), FunctionRefType(symbol), {"name": symbol}, span=span)
+
+    def call_method(self, callee: BoundMethod, node: ast.Call) -> Value:
+        type_ = script_type(callee.receiver)
+        assert isinstance(type_, ClassType)
+        compiled = self.unit.method(type_, callee.function, node.span)
+        positional, keywords, spans = self.arguments(node)
+        operands = self.match_call(
+            compiled.schema, callee.function.name, [callee.receiver, *positional], keywords, node, [node.func.span, *spans]
+        )
+        if operands is None or isinstance(compiled.result, PoisonType):
+            return self.poison(node.span)
+        return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
+
+    def match_call(
+        self, schema: Schema, name: str, positional: Sequence[Value], keywords: dict[str, Value], node: ast.Call,
+        spans: Sequence[Span],
+    ) -> list[Value] | None:  # fmt: skip
+        """Operands of a call of a function with this schema; None if an argument has an error already."""
+        if any(isinstance(v.type, PoisonType) for v in (*positional, *keywords.values())):
+            return None
+        try:
+            match = resolve_among(
+                [schema], [self.operand(v) for v in positional], {n: self.operand(v) for n, v in keywords.items()}
+            )
+        except OverloadError as error:
+            self._bad_call(error.failures[0], name, positional, keywords, node, spans)
+            return None
+        return self.match_operands(match, positional, keywords, None, node.span)
+
+    def _bad_call(
+        self, failure: Failure, name: str, positional: Sequence[Value], keywords: dict[str, Value], node: ast.Call,
+        spans: Sequence[Span],
+    ) -> None:  # fmt: skip
+        where, label, advice = node.span, "", None
+        source = failure.source
+        if isinstance(source, int) and source < len(spans):
+            where = spans[source]
+        given = None
+        if isinstance(source, int) and source < len(positional):
+            given = script_type(positional[source])
+        elif isinstance(source, str) and source in keywords:
+            given = script_type(keywords[source])
+            where = next(k.span for k in node.keywords if k.name == source)
+        if given is not None and "expects" in failure.reason:
+            label = f"this is {given.annotation}"
+            if isinstance(given, OptionalType):
+                advice = "it may be None: check it with `is not None` first (in a local variable)"
+            elif isinstance(given, IntType) and "expects float" in failure.reason:
+                advice = "TorchScript does not turn an int into a float here: write `float(...)`"
+            elif isinstance(given, IntType | FloatType) and "expects Tensor" in failure.reason:
+                advice = "numbers are no tensors: annotate the parameter, or write `torch.tensor(...)`"
+        elif isinstance(source, str):
+            advice = self.did_you_mean(source, [a.name for a in failure.schema.arguments])
+        message = f"cannot call `{name}`: {failure.reason}"
+        self.error(where, message, label=label, help=advice, notes=[Note(f"declared as {failure.schema}")])
+
+    def _call_value(self, callee: Value, node: ast.Call) -> Value:
+        type_ = script_type(callee)
+        if isinstance(type_, PoisonType):
+            self.arguments(node)
+            return callee
+        if not isinstance(type_, ClassType):
+            self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
+        forward = self.unit.class_info(type_).cls.find("forward")
+        if not isinstance(forward, FunctionValue):
+            self.fault(node.func.span, f"module '{short_name(type_)}' has no `forward`, so it cannot be called")
+        return self.call_method(BoundMethod(callee, forward), node)
+
+    # classes
+
+    def _construct(self, cls: ClassValue, node: ast.Call) -> Meaning:
+        match cls.kind:
+            case "exception":
+                return self.exception(cls.qualified, node)
+            case "named_tuple":
+                return self._named_tuple(cls, node)
+            case "module":
+                self.fault(node.func.span, f"the module `{cls.name}` cannot be made inside compiled code",
+                           help="make it in `__init__`, and call it here")  # fmt: skip
+            case "enum":
+                self.fault(node.func.span, f"cannot call the enum `{cls.name}`", help="name a member of it")
+            case _:
+                self.fault(node.func.span, f"objects of the class `{cls.name}` are not supported yet",
+                           help="tuples, NamedTuples and nn.Modules are")  # fmt: skip
+
+    def exception(self, name: str, node: ast.Call) -> ExceptionObject:
+        if node.keywords:
+            self.fault(node.keywords[0].span, "exceptions take no keyword arguments")
+        values = [self.value(a) for a in node.args]
+        if len(values) == 1 and values[0].type == STR:
+            return ExceptionObject(name, values[0])
+        if not values:
+            return ExceptionObject(name, self.constant("", node.span))
+        if len(values) > 1:
+            types = tuple(script_type(v) for v in values)
+            values = [self.one("prim::TupleConstruct", values, TupleType(types), span=node.span)]
+        return ExceptionObject(name, self.call_operator("aten::str", values, span=node.span))
+
+    def _named_tuple(self, cls: ClassValue, node: ast.Call) -> Value:
+        type_ = self.unit.annotations.class_type(cls, node.span)
+        assert isinstance(type_, NamedTupleType)
+        compiled_schema = self.unit.named_tuple_schema(cls, type_)
+        positional, keywords, spans = self.arguments(node)
+        operands = self.match_call(compiled_schema, cls.name, positional, keywords, node, spans)
+        if operands is None:
+            return self.poison(node.span)
+        return self.one("prim::TupleConstruct", operands, type_, span=node.span)
+
+    # Python's builtins
+
+    def _cast(self, word: str, node: ast.Call) -> Value:
+        operator, type_ = _CASTS[word]
+        positional, keywords, spans = self.arguments(node)
+        if not positional and not keywords:
+            return self.constant({"int": 0, "float": 0.0, "complex": 0j, "str": ""}[word], node.span)
+        if len(positional) == 1 and not keywords and positional[0].type == type_:
+            return positional[0]
+        if word == "float" and len(positional) == 1 and positional[0].type == STR:
+            op = positional[0].defining_op("prim::Constant")
+            text = op.attributes.get("value") if op is not None else None
+            if isinstance(text, str) and text.lower().lstrip("+-") in ("inf", "infinity", "nan"):
+                return self.constant(float(text), node.span)
+        return self.call_operator(operator, positional, keywords, span=node.span, shown=word, spans=spans)
+
+    def builtin_bool(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if not node.args and not node.keywords:
+            return self.constant(False, node.span)
+        argument = self.one_argument(node, "bool")
+        return self.to_bool(self.value(argument), argument.span)
+
+    def builtin_print(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if node.keywords:
+            self.fault(node.keywords[0].span, "print doesn't accept any keyword arguments")
+        positional, _, _ = self.arguments(node)
+        self.emit("prim::Print", positional, span=node.span)
+        return self.constant(None, node.span)
+
+    def builtin_len(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        argument = self.one_argument(node, "len")
+        meaning = self.meaning(argument)
+        if isinstance(meaning, ModuleGroup):
+            return self.constant(len(meaning.names), node.span)
+        if isinstance(meaning, Group):
+            return self.constant(len(meaning.elements), node.span)
+        value = self.as_value(meaning, argument.span)
+        type_ = script_type(value)
+        if isinstance(type_, TupleType):
+            return self.constant(len(type_.elements), node.span)
+        if isinstance(type_, ClassType) and type_.is_module and self.unit.class_info(type_).instance.container:
+            return self.constant(len(self.container_names(type_)), node.span)
+        return self.call_operator("aten::len", [value], span=node.span, shown="len", spans=[argument.span])
+
+    def builtin_range(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        positional, keywords, spans = self.arguments(node)
+        if keywords or not 1 <= len(positional) <= 3:
+            self.fault(node.span, f"range takes 1 to 3 arguments, found {len(positional) + len(keywords)}")
+        for i, value in enumerate(positional):
+            if isinstance(value.type, PoisonType):
+                return value
+            if value.type != INT:
+                self.fault(spans[i], f"all inputs of range must be ints, found {script_type(value).annotation}",
+                           help="write `int(...)` around it")  # fmt: skip
+        if len(positional) == 1:
+            return Range(None, positional[0], None)
+        if len(positional) == 3 and self.constant_int(positional[2]) == 0:
+            self.fault(spans[2], "range() arg 3 must not be zero")
+        return Range(positional[0], positional[1], positional[2] if len(positional) == 3 else None)
+
+    def builtin_enumerate(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        keywords = {k.name: k.value for k in node.keywords}
+        if not 1 <= len(node.args) <= 2 or set(keywords) - {"start"}:
+            self.fault(node.span, "enumerate takes an iterable, and a start")
+        start = node.args[1] if len(node.args) == 2 else keywords.get("start")
+        iterable = self.meaning(node.args[0])
+        return Enumerate(iterable, None if start is None else self.value(start))
+
+    def builtin_zip(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        if not node.args or node.keywords:
+            self.fault(node.span, "zip takes one or more iterables")
+        return Zip(tuple(self.meaning(a) for a in node.args))
+
+    def builtin_tuple(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        if not node.args and not node.keywords:
+            return self.one("prim::TupleConstruct", (), TupleType(()), span=node.span)
+        argument = self.one_argument(node, "tuple")
+        meaning = self.meaning(argument)
+        if isinstance(meaning, Group):
+            return meaning
+        value = self.as_value(meaning, argument.span)
+        if isinstance(value.type, TupleType | PoisonType):
+            return value
+        if isinstance(value.type, ListType):
+            self.fault(argument.span, "cannot statically infer the expected size of a list in this context",
+                       label="a list of unknown length", help="write out the elements: `(l[0], l[1])`")  # fmt: skip
+        self.fault(argument.span, f"a {script_type(value).annotation} cannot be made a tuple")
+
+    def builtin_list(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if not node.args and not node.keywords:
+            return self.empty_list(hint, node.span)
+        argument = self.one_argument(node, "list")
+        meaning = self.meaning(argument)
+        if isinstance(meaning, Range | Enumerate | Zip):
+            return self.list_of(meaning, node.span)
+        value = self.as_value(meaning, argument.span)
+        match script_type(value):
+            case DictType():
+                return self.call_operator("aten::keys", [value], span=node.span)
+            case TupleType() as type_:
+                converted = self.to_type(value, ListType(type_.elements[0]), node.span) if type_.elements else None
+                if converted is None:
+                    self.fault(argument.span, f"a {type_.annotation} cannot be made a list: its elements have different types")
+                return converted
+            case ListType() | StrType() | PoisonType():
+                return self.call_operator("aten::list", [value], span=node.span)
+            case TensorType():
+                return self.list_of(value, node.span)
+            case type_:
+                self.fault(argument.span, f"a {type_.annotation} cannot be made a list")
+
+    def empty_list(self, hint: ScriptType | None, span: Span) -> Value:
+        element = hint.element if isinstance(hint, OptionalType) else hint
+        if isinstance(element, ListType):
+            return self.one("prim::ListConstruct", (), element, span=span)
+        result = self.one("prim::ListConstruct", (), ListType(TENSOR), span=span)
+        self.empty_lists.add(result)
+        return result
+
+    def builtin_dict(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if not node.args and not node.keywords:
+            type_ = hint if isinstance(hint, DictType) else DictType(STR, TENSOR)
+            return self.one("prim::DictConstruct", (), type_, span=node.span)
+        if node.args:
+            value = self.value(self.one_argument(node, "dict"))
+            return self.call_operator("aten::dict", [value], span=node.span)
+        operands: list[Value] = []
+        _, keywords, _ = self.arguments(node)
+        types = {script_type(v) for v in keywords.values()}
+        if len(types) != 1:
+            self.fault(node.span, "the values of a dict must have one type")
+        for name, value in keywords.items():
+            operands += [self.constant(name, node.span), value]
+        return self.one("prim::DictConstruct", operands, DictType(STR, types.pop()), span=node.span)
+
+    def builtin_condition_value(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        return self.condition(node).value
+
+    def builtin_getattr(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        if not 2 <= len(node.args) <= 3 or node.keywords:
+            self.fault(node.span, "getattr takes 2 or 3 arguments")
+        name = node.args[1]
+        if not isinstance(name, ast.Literal_) or not isinstance(name.value, str):
+            self.fault(name.span, "the name of an attribute must be a string literal")
+        subject = self.meaning(node.args[0])
+        if len(node.args) == 3 and isinstance(subject, Value) and isinstance(subject.type, ClassType):
+            if not self.has_attribute(subject.type, name.value):
+                return self.meaning(node.args[2])
+        access = ast.Attribute(node.span, node.args[0], name.value, name.span)
+        return self.attribute_of(subject, name.value, access)
+
+    def builtin_annotate(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if len(node.args) != 2 or node.keywords:
+            self.fault(node.span, "annotate takes a type and a value")
+        type_ = self.unit.annotations.read(node.args[0], self.scope)
+        value = self.value(node.args[1], type_)
+        return self.declared(value, type_, node.args[1].span, "annotated")
+
+    def declared(self, value: Value, type_: ScriptType, span: Span, what: str) -> Value:
+        """A value under a declared type; without conversions of numbers."""
+        if value in self.empty_lists and isinstance(type_, ListType):
+            return self.one("prim::ListConstruct", (), type_, span=span)
+        if not is_subtype(script_type(value), type_):
+            found = script_type(value).annotation
+            advice = None
+            if type_ == FLOAT and value.type == INT:
+                advice = "TorchScript does not turn an int into a float here: write `float(...)`"
+            self.fault(span, f"{what} with type {type_.annotation} but is being assigned to a value of type {found}",
+                       label=f"this is {found}", help=advice)  # fmt: skip
+        return self.widened(value, type_, span)
+
+    def builtin_cast_type(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        if len(node.args) != 2:
+            self.fault(node.span, "cast takes a type and a value")
+        return self.value(node.args[1])
+
+    def builtin_unwrap(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        argument = self.one_argument(node, "_unwrap_optional")
+        value = self.value(argument)
+        if not isinstance(value.type, OptionalType):
+            return value
+        return self.call_operator("aten::_unwrap_optional", [value], span=node.span)
+
+    def builtin_decided(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        return self.condition(node).value
+
+    def builtin_device(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        positional, keywords, spans = self.arguments(node)
+        values = [*positional, *keywords.values()]
+        if len(values) == 1 and values[0].type == DEVICE:
+            return values[0]
+        if len(values) == 1 and values[0].type == STR:
+            converted = self.to_type(values[0], DEVICE, node.span)
+            assert converted is not None
+            return converted
+        return self.call_operator("aten::device", values, span=node.span, shown="torch.device", spans=spans)
+
+    def builtin_warn(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        positional, keywords, _ = self.arguments(node)
+        levels = {n: v for n, v in keywords.items() if n == "stacklevel"}
+        messages = [positional[0] if positional[0].type == STR else self.call_operator("aten::str", positional[:1], span=node.span)]
+        return self.call_operator("aten::warn", messages, levels, span=node.span, shown="warnings.warn")
+
+    def builtin_unsupported(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        self.fault(node.func.span, f"`{node.func.span.text}` is not supported yet")
+
+    # methods with rules of their own
+
+    def builtin_dict_view(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        self._no_arguments(node)
+        assert callee.receiver is not None
+        type_ = script_type(callee.receiver)
+        assert isinstance(type_, ClassType)
+        return self.module_group(callee.receiver, type_, node.span, callee.name.removeprefix("dict."))
+
+    def builtin_tolist(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Value:
+        self._no_arguments(node)
+        assert callee.receiver is not None
+        depth, element = 0, hint
+        while isinstance(element, ListType):
+            depth, element = depth + 1, element.element
+        kinds: dict[ScriptType | None, int] = {INT: 0, FLOAT: 1, BOOL: 2, COMPLEX: 3}
+        if hint is None or element not in kinds:
+            self.fault(node.span, "the result of `tolist` needs a type",
+                       help="assign it to a variable with an annotation: `y: List[float] = x.tolist()`")  # fmt: skip
+        operands = (callee.receiver, self.constant(depth, node.span), self.constant(kinds[element], node.span))
+        return self.one("prim::tolist", operands, hint, span=node.span)
+
+    def builtin_type(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Value:
+        assert callee.receiver is not None
+        positional, keywords, spans = self.arguments(node)
+        return self.call_operator(
+            "aten::to", positional, keywords, receiver=callee.receiver, span=node.span, shown="type", spans=spans
+        )
+
+
+_SPECIALS: Final[dict[str, Callable[[Calls, Special, ast.Call, ScriptType | None], Meaning]]] = {
+    "dict.items": Calls.builtin_dict_view,
+    "dict.keys": Calls.builtin_dict_view,
+    "dict.values": Calls.builtin_dict_view,
+    "tolist": Calls.builtin_tolist,
+    "type": Calls.builtin_type,
+}
+
+_BUILTINS: Final[dict[str, _Builtin]] = {
+    "builtins.print": Calls.builtin_print,
+    "builtins.len": Calls.builtin_len,
+    "builtins.bool": Calls.builtin_bool,
+    "builtins.range": Calls.builtin_range,
+    "builtins.enumerate": Calls.builtin_enumerate,
+    "builtins.zip": Calls.builtin_zip,
+    "builtins.tuple": Calls.builtin_tuple,
+    "builtins.list": Calls.builtin_list,
+    "builtins.dict": Calls.builtin_dict,
+    "collections.OrderedDict": Calls.builtin_dict,
+    "builtins.isinstance": Calls.builtin_condition_value,
+    "torch.jit.isinstance": Calls.builtin_condition_value,
+    "builtins.hasattr": Calls.builtin_condition_value,
+    "builtins.getattr": Calls.builtin_getattr,
+    "torch.jit.annotate": Calls.builtin_annotate,
+    "torch.jit._unwrap_optional": Calls.builtin_unwrap,
+    "torch.jit.is_scripting": Calls.builtin_decided,
+    "torch.jit.is_tracing": Calls.builtin_decided,
+    "torch.overrides.has_torch_function": Calls.builtin_decided,
+    "torch.overrides.has_torch_function_unary": Calls.builtin_decided,
+    "torch.overrides.has_torch_function_variadic": Calls.builtin_decided,
+    "torch.compiler.is_compiling": Calls.builtin_decided,
+    "torch.onnx.is_in_onnx_export": Calls.builtin_decided,
+    "torch.jit.fork": Calls.builtin_unsupported,
+    "torch.jit.wait": Calls.builtin_unsupported,
+    "torch.device": Calls.builtin_device,
+    "typing.cast": Calls.builtin_cast_type,
+    "warnings.warn": Calls.builtin_warn,
+}
+
+
+def is_exception_name(name: str) -> bool:
+    """Whether this is one of Python's own exceptions."""
+    module, _, word = name.rpartition(".")
+    return module == "builtins" and (word.endswith(("Error", "Exception", "Warning")) or word == "StopIteration")

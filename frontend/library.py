@@ -1,0 +1,82 @@
+"""What the names of Python's modules mean: `torch.nn.Linear`, `math.pi`, `torch.float32`, and where our library's sources are.
+
+`torch.nn` is written in TorchScript (`frontend/nn`), `torch.nn.functional` likewise (`frontend/prelude`): those are data
+here, parsed on first use and never imported by Python.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from ..ir.dtypes import DType
+from ..ir.source import SourceFile
+from .ast import SourceModule
+from .parser import parse
+from .python_builtins import CONSTANTS
+from .values import MISSING, BuiltinRef, ModuleRef, Value
+
+_MODULES: Final = frozenset(
+    "torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils torch.jit torch.fft "
+    "torch.linalg torch.special torch.autograd torch.autograd.profiler torch.utils torch.cuda torch.backends torch.optim torch.ops "
+    "torch.functional torch.amp torch.cpu torch.cpu.amp torch.cuda.amp torch.futures torch.types torch.testing torch.onnx torch.random "
+    "torch.distributions torch._C torch.nn.quantized torch.jit.annotations "
+    "math cmath typing typing_extensions collections collections.abc enum dataclasses functools itertools numbers abc warnings copy "
+    "logging numpy os os.path sys time random __future__ torchcc".split()  # noqa: SIM905
+)
+
+_DTYPES: Final = {
+    **{d.name: d for d in DType},
+    "float": DType.float32, "double": DType.float64, "half": DType.float16, "short": DType.int16, "int": DType.int32,
+    "long": DType.int64, "cfloat": DType.complex64, "cdouble": DType.complex128,
+}  # fmt: skip
+
+_ALIASES: Final = {
+    "torch.nn.parameter.Parameter": "torch.nn.Parameter",
+    "torch.nn.parameter.Buffer": "torch.nn.Buffer",
+    "torch.random.manual_seed": "torch.manual_seed",
+    "collections.abc.OrderedDict": "collections.OrderedDict",
+    "typing.OrderedDict": "collections.OrderedDict",
+    "typing_extensions.Final": "typing.Final",
+    "torch.jit.Final": "typing.Final",
+}
+
+
+def is_module(name: str) -> bool:
+    return name in _MODULES or name.startswith("torch.nn.modules.")
+
+
+def member(module: str, name: str) -> Value:
+    """`module.name` of what needs no source: a module, a constant, a dtype, or a builtin known by its name."""
+    dotted = f"{module}.{name}"
+    if is_module(dotted):
+        return ModuleRef(dotted)
+    if dotted in CONSTANTS:
+        return CONSTANTS[dotted]
+    if module == "torch" and name in _DTYPES:
+        return _DTYPES[name]
+    if name.startswith("__"):
+        return MISSING
+    return BuiltinRef(_ALIASES.get(dotted, dotted))
+
+
+@cache
+def nn_index() -> dict[str, str]:
+    """Name of a class or function of the nn library -> its file's name: `Linear` -> `linear`."""
+    index: dict[str, str] = {}
+    for entry in files(__package__).joinpath("nn").iterdir():
+        if entry.name.endswith(".py") and entry.name != "__init__.py":
+            text = entry.read_text(encoding="utf-8")
+            index.update({name: entry.name.removesuffix(".py") for name in re.findall(r"^(?:class|def) (\w+)", text, re.MULTILINE)})
+    return index
+
+
+@cache
+def library_source(folder: str, name: str) -> SourceModule | None:
+    """The syntax tree of `frontend/<folder>/<name>.py`, parsed once in a process; None if there is no such file."""
+    entry = files(__package__).joinpath(folder, f"{name}.py")
+    if not entry.is_file():
+        return None
+    return parse(SourceFile(f"torchcc/{folder}/{name}.py", entry.read_text(encoding="utf-8")))

@@ -1,0 +1,670 @@
+"""Tensors made from nothing but sizes and numbers, and triangular parts."""
+
+from __future__ import annotations
+
+import math as python_math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from ...builder import Builder
+from ...core import Value
+from ...dtypes import DType
+from ...operator import Operator, OperatorError, Sample, Unknown, Unsupported
+from ...script_types import TensorType
+from ...types import F64, I64
+from .. import arith, linalg, math
+from .. import tensor as tensor_dialect
+from ..linalg import PARALLEL
+from .cast import known_dtype
+from .lowering import Extent, LoweringContext, Number, convert_number
+from .rules import DEFAULT_FLOAT, Array, cast_array, dtype_of, like_self, operand_of, opmath, shape_of
+from .samples import ramp, tensor
+from .shapes import known
+
+Samples = Callable[[], Iterable[Sample]]
+
+_OPTIONS = "ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+_LIKE_OPTIONS = f"{_OPTIONS}, MemoryFormat? memory_format=None"
+_INDEX_OPTIONS = "ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None"
+
+
+def _chosen(dtype: int | None, default: DType) -> DType:
+    return default if dtype is None else known_dtype(dtype)
+
+
+def _number_dtype(value: Any) -> DType:
+    return dtype_of(value)
+
+
+def check_sizes(size: Sequence[Any]) -> None:
+    for extent in size:
+        if isinstance(extent, int) and extent < 0:
+            raise OperatorError(f"Trying to create tensor with negative dimension {extent}: {_size_text(size)}")
+
+
+def _size_text(size: Sequence[Any]) -> str:
+    return f"[{', '.join('?' if not isinstance(e, int) else str(e) for e in size)}]"
+
+
+def sizes(cx: LoweringContext, size: Sequence[Any]) -> list[Extent]:
+    """Extents from an `int[]` argument, checked not to be negative."""
+    dims = [cx.extent(e) for e in size]
+    for extent in dims:
+        cx.check(cx.compare("ge", extent, 0), "Trying to create tensor with negative dimension {}", [extent])
+    return dims
+
+
+# filled with one value
+
+
+def _filled(
+    signature: str, value: float | None, dtype_rule: Callable[[dict[str, Any]], DType], samples: Samples
+) -> Operator:
+    """`size` says the shape (else `self` does); `fill_value` the value where `value` is None."""
+
+    def result(arguments: dict[str, Any]) -> DType:
+        wanted = arguments.get("dtype")
+        return known_dtype(wanted) if wanted is not None else dtype_rule(arguments)
+
+    def infer(**arguments: Any) -> TensorType:
+        size = arguments.get("size")
+        if size is None:
+            return TensorType(result(arguments), shape_of(arguments["self"]))
+        check_sizes(size)
+        return TensorType(result(arguments), tuple(known(e) for e in size))
+
+    def lower(cx: LoweringContext, **arguments: Any) -> Value:
+        dtype = cx.result_dtype()
+        size = arguments.get("size")
+        dims = cx.dims(arguments["self"]) if size is None else sizes(cx, size)
+        number: Number = arguments["fill_value"] if value is None else value
+        return cx.set_dtype(cx.fill(dims, dtype.element, cx.number(number, dtype)), dtype)
+
+    def reference(**arguments: Any) -> Array:
+        typed = {n: operand_of(v) if n == "self" else v for n, v in arguments.items()}
+        size = arguments.get("size")
+        shape = arguments["self"].shape if size is None else tuple(size)
+        check_sizes(shape)
+        number = arguments["fill_value"] if value is None else value
+        return np.full(shape, cast_array(number, result(typed)))
+
+    return Operator(signature, infer, lower, reference, samples)
+
+
+def _default(arguments: dict[str, Any]) -> DType:
+    del arguments
+    return DEFAULT_FLOAT
+
+
+def _of_fill(arguments: dict[str, Any]) -> DType:
+    return _number_dtype(arguments["fill_value"])
+
+
+def _of_self(arguments: dict[str, Any]) -> DType:
+    return dtype_of(arguments["self"])
+
+
+def _size_samples(*extra: Any, refused: str | None = "negative dimension") -> Samples:
+    def samples() -> Iterator[Sample]:
+        for size in ([2, 3], [], [0, 3]):
+            yield Sample((size, *extra))
+        yield Sample(([2], *extra), {"dtype": int(DType.int64)})
+        yield Sample(([2], *extra), {"dtype": int(DType.float16)})
+        if refused is not None:
+            yield Sample(([-1], *extra), raises=refused)
+
+    return samples
+
+
+def _full_samples() -> Iterator[Sample]:
+    for value in (1.5, 2, True):
+        yield from _size_samples(value)()
+
+
+def _like_samples(*extra: Any) -> Samples:
+    def samples() -> Iterator[Sample]:
+        for dtype in ("f32", "i64", "b1", "f16", "u8"):
+            yield Sample((ramp(2, 3, dtype=dtype), *extra))
+        yield Sample((tensor(1.0), *extra))
+        yield Sample((ramp(2, 3), *extra), {"dtype": int(DType.int32)})
+
+    return samples
+
+
+def _new_samples(*extra: Any) -> Samples:
+    def samples() -> Iterator[Sample]:
+        for dtype in ("f32", "i64"):
+            yield Sample((ramp(2, 3, dtype=dtype), [4, 2], *extra))
+        yield Sample((ramp(2), [], *extra), {"dtype": int(DType.bool)})
+
+    return samples
+
+
+FILLED: tuple[Operator, ...] = (
+    _filled(f"aten::zeros(SymInt[] size, *, {_OPTIONS}) -> Tensor", 0, _default, _size_samples(refused=None)),
+    _filled(f"aten::ones(SymInt[] size, *, {_OPTIONS}) -> Tensor", 1, _default, _size_samples()),
+    _filled(f"aten::full(SymInt[] size, Scalar fill_value, *, {_OPTIONS}) -> Tensor", None, _of_fill, _full_samples),
+    _filled(f"aten::zeros_like(Tensor self, *, {_LIKE_OPTIONS}) -> Tensor", 0, _of_self, _like_samples()),
+    _filled(f"aten::ones_like(Tensor self, *, {_LIKE_OPTIONS}) -> Tensor", 1, _of_self, _like_samples()),
+    _filled(
+        f"aten::full_like(Tensor self, Scalar fill_value, *, {_LIKE_OPTIONS}) -> Tensor",
+        None,
+        _of_self,
+        _like_samples(2.5),
+    ),
+    _filled(f"aten::new_zeros(Tensor self, SymInt[] size, *, {_OPTIONS}) -> Tensor", 0, _of_self, _new_samples()),
+    _filled(f"aten::new_ones(Tensor self, SymInt[] size, *, {_OPTIONS}) -> Tensor", 1, _of_self, _new_samples()),
+    _filled(
+        f"aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, {_OPTIONS}) -> Tensor",
+        None,
+        _of_self,
+        _new_samples(2.5),
+    ),
+    # What an uninitialised tensor holds is anybody's guess: zeros are as good, and always the same.
+    _filled(f"aten::empty.memory_format(SymInt[] size, *, {_LIKE_OPTIONS}) -> Tensor", 0, _default, lambda: ()),
+    _filled(f"aten::empty_like(Tensor self, *, {_LIKE_OPTIONS}) -> Tensor", 0, _of_self, lambda: ()),
+    _filled(f"aten::new_empty(Tensor self, SymInt[] size, *, {_OPTIONS}) -> Tensor", 0, _of_self, lambda: ()),
+    _filled(f"aten::empty_strided(SymInt[] size, SymInt[] stride, *, {_OPTIONS}) -> Tensor", 0, _default, lambda: ()),
+    _filled(
+        f"aten::empty_permuted(SymInt[] size, int[] physical_layout, *, {_OPTIONS}) -> Tensor", 0, _default, lambda: ()
+    ),
+)
+
+
+# fill: keeps shape and dtype of self
+
+
+def _infer_fill(self: TensorType, value: Any) -> TensorType:
+    if isinstance(value, TensorType) and value.rank:
+        raise OperatorError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.rank} dimensions."
+        )
+    return like_self(self)
+
+
+def _lower_fill(cx: LoweringContext, self: Value, value: Number) -> Value:
+    dtype = cx.dtype(self)
+    if isinstance(value, Value) and hasattr(value.type, "shape"):
+        scalar = cx.cast(cx.b, tensor_dialect.extract(cx.b, value, []), cx.dtype(value), dtype)
+    else:
+        scalar = cx.number(value, dtype)
+    return cx.set_dtype(cx.fill(cx.dims(self), dtype.element, scalar), dtype)
+
+
+def _reference_fill(self: Array, value: Any) -> Array:
+    return np.full(self.shape, cast_array(value, dtype_of(operand_of(self))))
+
+
+def _fill_samples(*values: Any) -> Samples:
+    return lambda: [Sample((ramp(2, 3, dtype=d), v)) for d in ("f32", "i64", "f16", "u8") for v in values]
+
+
+FILLS: tuple[Operator, ...] = (
+    Operator(
+        "aten::fill.Scalar(Tensor self, Scalar value) -> Tensor",
+        _infer_fill,
+        _lower_fill,
+        _reference_fill,
+        _fill_samples(2, 1.5),
+    ),
+    Operator(
+        "aten::fill.Tensor(Tensor self, Tensor value) -> Tensor",
+        _infer_fill,
+        _lower_fill,
+        _reference_fill,
+        _fill_samples(tensor(2.5), tensor(3, "i64")),
+    ),
+)
+
+
+# from numbers and lists of numbers
+
+
+def _leaves(data: Any) -> list[Any]:
+    return (
+        [x for item in cast(Sequence[Any], data) for x in _leaves(item)] if isinstance(data, list | tuple) else [data]
+    )
+
+
+def _nested_shape(data: Any) -> tuple[int, ...]:
+    """Extents of a rectangular nested list."""
+    if not isinstance(data, list | tuple):
+        return ()
+    items = cast(Sequence[Any], data)
+    inner = [_nested_shape(x) for x in items]
+    for i, shape in enumerate(inner):
+        if shape != inner[0]:
+            raise OperatorError(
+                f"Expected sequence of length {inner[0][0] if inner[0] else 0} at dim 1 (got {shape[0] if shape else 0})"
+            )
+        del i
+    return (len(items), *(inner[0] if inner else ()))
+
+
+def _data_dtype(data: Any, dtype: int | None, of_float: DType) -> DType:
+    if dtype is not None:
+        return known_dtype(dtype)
+    kinds = {of_float if _number_dtype(x).is_floating else _number_dtype(x) for x in _leaves(data)}
+    return max(kinds, key=lambda d: d.category) if kinds else DEFAULT_FLOAT
+
+
+def _from_data(signature: str, samples: Samples, of_float: DType = DEFAULT_FLOAT) -> Operator:
+    """The first argument, a number or a nested list of them, becomes a tensor."""
+    name = signature.partition("(")[2].split(",")[0].split(")")[0].split()[-1]
+
+    def infer(**arguments: Any) -> TensorType:
+        data = arguments[name]
+        if any(isinstance(x, TensorType) for x in _leaves(data)):
+            raise Unsupported("a tensor from a list of tensors is not supported: use torch.stack")
+        return TensorType(_data_dtype(data, arguments.get("dtype"), of_float), _nested_shape(data))
+
+    def lower(cx: LoweringContext, **arguments: Any) -> Value:
+        dtype = cx.result_dtype()
+        data = arguments[name]
+        leaves, shape = _leaves(data), _nested_shape(data)
+        if shape and all(not isinstance(x, Value) for x in leaves):
+            values = [convert_number(x, dtype) for x in leaves]
+            return cx.dense(np.array(values, dtype.numpy).reshape(shape), dtype)
+        elements = [cx.number(x, dtype) for x in leaves]
+        return cx.set_dtype(tensor_dialect.from_elements(cx.b, elements, shape, dtype.element), dtype)
+
+    def reference(**arguments: Any) -> Array:
+        data = arguments[name]
+        dtype = _data_dtype(data, arguments.get("dtype"), of_float)
+        values = [cast_array(x, dtype) for x in _leaves(data)]
+        return np.array(values, dtype.numpy).reshape(_nested_shape(data))
+
+    return Operator(signature, infer, lower, reference, samples)
+
+
+def _numbers(*values: Any) -> Samples:
+    def samples() -> Iterator[Sample]:
+        for value in values:
+            yield Sample((value,))
+            yield Sample((value,), {"dtype": int(DType.float64)})
+            yield Sample((value,), {"dtype": int(DType.int64)})
+
+    return samples
+
+
+def _same_data(data: TensorType, dtype: int | None, device: Any) -> TensorType:
+    del device
+    return TensorType(_chosen(dtype, dtype_of(data)), data.shape)
+
+
+def _lower_same_data(cx: LoweringContext, data: Value, dtype: int | None, device: Any) -> Value:
+    del device
+    return cx.cast_tensor(data, _chosen(dtype, cx.dtype(data)))
+
+
+def _reference_same_data(data: Array, dtype: int | None, device: Any) -> Array:
+    del device
+    return cast_array(data, _chosen(dtype, dtype_of(operand_of(data))))
+
+
+_TENSOR = "*, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor"
+_AS_TENSOR = "*, ScalarType? dtype=None, Device? device=None) -> Tensor"
+
+FROM_DATA: tuple[Operator, ...] = (
+    _from_data(f"aten::tensor.int(int t, {_TENSOR}", _numbers(3, -1)),
+    _from_data(f"aten::tensor.float(float t, {_TENSOR}", _numbers(2.5, float("inf"))),
+    _from_data(f"aten::tensor.bool(bool t, {_TENSOR}", _numbers(True, False)),
+    _from_data(f"aten::tensor(t[] data, {_TENSOR}", _numbers([1, 2, 3], [[1.5, 2.5]], [True, False], [[[1]], [[2]]])),
+    _from_data(f"aten::as_tensor.int(int t, {_AS_TENSOR}", _numbers(3)),
+    _from_data(f"aten::as_tensor.float(float t, {_AS_TENSOR}", _numbers(2.5)),
+    _from_data(f"aten::as_tensor.bool(bool t, {_AS_TENSOR}", _numbers(True)),
+    _from_data(f"aten::as_tensor.list(t[] data, {_AS_TENSOR}", _numbers([1, 2, 3], [[1.5, 2.5]])),
+    Operator(
+        "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)",
+        _same_data, _lower_same_data, _reference_same_data, lambda: [Sample((ramp(2, 3),)), Sample((ramp(3),), {"dtype": int(DType.int64)})],
+    ),
+    _from_data(f"aten::scalar_tensor(Scalar s, *, {_OPTIONS}) -> Tensor", _numbers(1.5)),
+    _from_data("prim::NumToTensor.Scalar(Scalar a) -> Tensor", lambda: [Sample((2,)), Sample((1.5,))], DType.float64),
+    _from_data("prim::NumToTensor.bool(bool a) -> Tensor", lambda: [Sample((True,))]),
+)  # fmt: skip
+
+
+# ranges
+
+
+def _indexed(
+    cx: LoweringContext, dims: Sequence[Extent], dtype: DType, element: Callable[[Builder, list[Value]], Value]
+) -> Value:
+    """A tensor whose elements are computed from their indices."""
+
+    def body(b: Builder) -> Value:
+        return element(b, [linalg.index(b, i) for i in range(len(dims))])
+
+    return cx.set_dtype(cx.generic([], [], dims, dtype.element, [PARALLEL] * len(dims), body), dtype)
+
+
+def _arange_dtype(dtype: int | None, *numbers: Any) -> DType:
+    if dtype is not None:
+        return known_dtype(dtype)
+    return DEFAULT_FLOAT if any(_number_dtype(n).is_floating for n in numbers) else DType.int64
+
+
+def _arange_length(start: Any, end: Any, step: Any, inclusive: bool, dtype: DType) -> int:
+    if step == 0:
+        raise OperatorError("step must be nonzero")
+    if not all(python_math.isfinite(x) for x in (start, end)):
+        raise OperatorError(f"unsupported range: {start} -> {end}")
+    if (end - start) * (1 if step > 0 else -1) < 0:
+        raise OperatorError("upper bound and lower bound inconsistent with step sign")
+    whole = dtype.category <= 1
+    if inclusive:
+        return int((int(end) - int(start)) // int(step) if whole else (end - start) / step) + 1
+    if whole and all(isinstance(x, int) for x in (start, end, step)):
+        return -((start - end) // step)
+    return python_math.ceil((end - start) / step)
+
+
+def _range_elements(cx: LoweringContext, length: Extent, start: Number, step: Number, dtype: DType) -> Value:
+    """start + i * step, in int64 or (16-bit floats in float32) in the dtype itself."""
+    wide = DType.int64 if dtype.category <= 1 else opmath(dtype)
+    first, by = cx.number(start, wide), cx.number(step, wide)
+
+    def element(b: Builder, index: list[Value]) -> Value:
+        place = arith.index_cast(b, index[0], I64)
+        if wide is DType.int64:
+            value = arith.addi(b, first, arith.muli(b, place, by))
+        else:
+            value = arith.addf(b, first, arith.mulf(b, cx.cast(b, place, DType.int64, wide), by))
+        return cx.cast(b, value, wide, dtype)
+
+    return _indexed(cx, [length], dtype, element)
+
+
+def _dynamic_length(
+    cx: LoweringContext, start: Number, end: Number, step: Number, inclusive: bool, dtype: DType
+) -> Extent:
+    """Number of elements of a range whose bounds are known only at run time."""
+    del dtype
+    whole = all(_kind(cx, x) is not DType.float64 for x in (start, end, step))
+    if whole and not inclusive:
+        low, high, by = (cx.extent(cx.number(x, DType.int64)) for x in (start, end, step))
+        cx.check(cx.compare("ne", by, 0), "step must be nonzero")
+        span = cx.sub(high, low)
+        ahead = cx.any_of(
+            cx.all_of(cx.compare("ge", span, 0), cx.compare("gt", by, 0)),
+            cx.all_of(cx.compare("le", span, 0), cx.compare("lt", by, 0)),
+        )
+        cx.check(ahead, "upper bound and lower bound inconsistent with step sign")
+        return cx.ceildiv(span, cx.select(cx.compare("eq", by, 0), 1, by))
+    b = cx.b
+    low, high, by = (cx.number(x, DType.float64) for x in (start, end, step))
+    zero = arith.constant(b, 0.0, F64)
+    cx.check(arith.cmpf(b, "une", by, zero), "step must be nonzero")
+    ratio = arith.divf(b, arith.subf(b, high, low), by)
+    cx.check(arith.cmpf(b, "oge", ratio, zero), "upper bound and lower bound inconsistent with step sign")
+    whole_ratio = math.floor(b, ratio) if inclusive else math.ceil(b, ratio)
+    count = cx.cast(b, whole_ratio, DType.float64, DType.int64)
+    return cx.add(count, 1) if inclusive else cx.extent(count)
+
+
+def _kind(cx: LoweringContext, number: Number) -> DType:
+    return (
+        cx.dtype(number) if isinstance(number, Value) else DType.float64 if isinstance(number, float) else DType.int64
+    )
+
+
+def _range(signature: str, samples: Samples, inclusive: bool = False) -> Operator:
+    def bounds(arguments: dict[str, Any]) -> tuple[Any, Any, Any]:
+        return arguments.get("start", 0), arguments["end"], arguments.get("step", 1)
+
+    def result(arguments: dict[str, Any], numbers: Sequence[Any]) -> DType:
+        if inclusive and arguments.get("dtype") is None:
+            return DEFAULT_FLOAT
+        return _arange_dtype(arguments.get("dtype"), *numbers)
+
+    def infer(**arguments: Any) -> TensorType:
+        numbers = bounds(arguments)
+        dtype = result(arguments, numbers)
+        unknown = any(isinstance(x, Unknown) for x in numbers)
+        return TensorType(dtype, (None if unknown else _arange_length(*numbers, inclusive, dtype),))
+
+    def lower(cx: LoweringContext, **arguments: Any) -> Value:
+        start, end, step = bounds(arguments)
+        dtype = cx.result_dtype()
+        static = not any(isinstance(x, Value) for x in (start, end, step))
+        length = (
+            _arange_length(start, end, step, inclusive, dtype)
+            if static
+            else _dynamic_length(cx, start, end, step, inclusive, dtype)
+        )
+        return _range_elements(cx, length, start, step, dtype)
+
+    def reference(**arguments: Any) -> Array:
+        start, end, step = bounds(arguments)
+        dtype = result(arguments, (start, end, step))
+        wide = DType.int64 if dtype.category <= 1 else opmath(dtype)
+        places = np.arange(_arange_length(start, end, step, inclusive, dtype)).astype(wide.numpy)
+        return cast_array(np.asarray(cast_array(start, wide) + places * cast_array(step, wide)), dtype)
+
+    return Operator(signature, infer, lower, reference, samples)
+
+
+def _arange_samples() -> Iterator[Sample]:
+    for end in (5, 2.5, 0):
+        yield Sample((end,))
+    yield Sample((4,), {"dtype": int(DType.float16)})
+    yield Sample((-1,), raises="upper bound and lower bound inconsistent with step sign")
+
+
+def _start_samples() -> Iterator[Sample]:
+    for bounds in ((1, 5), (1.5, 4), (-2, 2)):
+        yield Sample(bounds)
+
+
+def _step_samples() -> Iterator[Sample]:
+    for bounds in ((0, 10, 3), (10, 0, -3), (0, 1, 0.25), (1.5, 3, 0.5), (5, 5, 1)):
+        yield Sample(bounds)
+    yield Sample((0, 10, 3), {"dtype": int(DType.float32)})
+    yield Sample((0, 10, 0), raises="step must be nonzero")
+
+
+def _inclusive_samples() -> Iterator[Sample]:
+    yield Sample((1, 4))
+    yield Sample((0, 5), {"dtype": int(DType.int64)})
+
+
+RANGES: tuple[Operator, ...] = (
+    _range(f"aten::arange(Scalar end, *, {_OPTIONS}) -> Tensor", _arange_samples),
+    _range(f"aten::arange.start(Scalar start, Scalar end, *, {_OPTIONS}) -> Tensor", _start_samples),
+    _range(f"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, {_OPTIONS}) -> Tensor", _step_samples),
+    _range(f"aten::range(Scalar start, Scalar end, *, {_OPTIONS}) -> Tensor", _inclusive_samples, inclusive=True),
+    _range(
+        f"aten::range.step(Scalar start, Scalar end, Scalar step=1, *, {_OPTIONS}) -> Tensor",
+        lambda: [Sample((1, 4, 1)), Sample((0, 2, 0.5))], inclusive=True,
+    ),
+)  # fmt: skip
+
+
+# linspace, logspace
+
+
+def _spaced(signature: str, samples: Samples) -> Operator:
+    """From both ends towards the middle, so that both are exact; `base` raised to it where there is one."""
+
+    def steps_of(arguments: dict[str, Any]) -> int | None:
+        steps = arguments["steps"]
+        if isinstance(steps, int) and steps < 0:
+            raise OperatorError("number of steps must be non-negative")
+        return steps if isinstance(steps, int) else None
+
+    def infer(**arguments: Any) -> TensorType:
+        return TensorType(_chosen(arguments["dtype"], DEFAULT_FLOAT), (steps_of(arguments),))
+
+    def lower(cx: LoweringContext, **arguments: Any) -> Value:
+        dtype = cx.result_dtype()
+        if dtype.category < 2:
+            raise Unsupported("linspace and logspace of an integer dtype are not supported: cast the float result")
+        wide = opmath(dtype)
+        length = sizes(cx, [arguments["steps"]])[0]
+        start, end = cx.number(arguments["start"], wide), cx.number(arguments["end"], wide)
+        count = cx.number(length if isinstance(length, int) else cx.i64(length), wide)
+        base = cx.number(arguments["base"], wide) if "base" in arguments else None
+        b = cx.b
+        one = arith.constant(b, 1.0, wide.element)
+        gaps = arith.subf(b, count, one)
+        by = arith.divf(b, arith.subf(b, end, start), arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one))
+
+        def element(inner: Builder, index: list[Value]) -> Value:
+            place = cx.cast(inner, arith.index_cast(inner, index[0], I64), DType.int64, wide)
+            two = arith.constant(inner, 2.0, wide.element)
+            front = arith.addf(inner, start, arith.mulf(inner, by, place))
+            back = arith.subf(inner, end, arith.mulf(inner, by, arith.subf(inner, gaps, place)))
+            is_front = arith.cmpf(inner, "olt", place, math.floor(inner, arith.divf(inner, count, two)))
+            alone = arith.cmpf(inner, "oeq", gaps, arith.constant(inner, 0.0, wide.element))
+            value = arith.select(inner, arith.ori(inner, is_front, alone), front, back)
+            return cx.cast(inner, math.powf(inner, base, value) if base is not None else value, wide, dtype)
+
+        return _indexed(cx, [length], dtype, element)
+
+    def reference(**arguments: Any) -> Array:
+        dtype = _chosen(arguments["dtype"], DEFAULT_FLOAT)
+        steps = steps_of(arguments)
+        values = np.linspace(arguments["start"], arguments["end"], steps or 0)
+        return cast_array(np.power(arguments["base"], values) if "base" in arguments else values, dtype)
+
+    return Operator(signature, infer, lower, reference, samples)
+
+
+def _spaced_samples() -> Iterator[Sample]:
+    for bounds in ((0, 1, 5), (-2.5, 3, 4), (3, -1, 2), (2, 5, 1), (0, 1, 0)):
+        yield Sample(bounds)
+    yield Sample((0, 1, 3), {"dtype": int(DType.float64)})
+    yield Sample((0, 1, -1), raises="number of steps must be non-negative")
+
+
+SPACED: tuple[Operator, ...] = (
+    _spaced(f"aten::linspace(Scalar start, Scalar end, int steps, *, {_OPTIONS}) -> Tensor", _spaced_samples),
+    _spaced(
+        f"aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, {_OPTIONS}) -> Tensor",
+        lambda: [Sample((0, 2, 3)), Sample((-1, 1, 5, 2.0)), Sample((1, 2, 1))],
+    ),
+)  # fmt: skip
+
+
+# identity matrices and triangles
+
+
+def _infer_eye(n: Any, m: Any, dtype: int | None) -> TensorType:
+    for extent, name in ((n, "n"), (m, "m")):
+        if isinstance(extent, int) and extent < 0:
+            raise OperatorError(f"{name} must be greater or equal to 0, got {extent}")
+    return TensorType(_chosen(dtype, DEFAULT_FLOAT), (known(n), known(m)))
+
+
+def _lower_eye(cx: LoweringContext, n: Any, m: Any) -> Value:
+    dtype = cx.result_dtype()
+
+    def element(b: Builder, index: list[Value]) -> Value:
+        return cx.cast(b, arith.cmpi(b, "eq", index[0], index[1]), DType.bool, dtype)
+
+    return _indexed(cx, sizes(cx, [n, m]), dtype, element)
+
+
+def _eye(signature: str, samples: Samples) -> Operator:
+    def infer(n: Any, m: Any = None, dtype: int | None = None, **options: Any) -> TensorType:
+        del options
+        return _infer_eye(n, n if m is None else m, dtype)
+
+    def lower(cx: LoweringContext, n: Any, m: Any = None, dtype: int | None = None, **options: Any) -> Value:
+        del dtype, options
+        return _lower_eye(cx, n, n if m is None else m)
+
+    def reference(n: int, m: int | None = None, dtype: int | None = None, **options: Any) -> Array:
+        del options
+        _infer_eye(n, n if m is None else m, dtype)
+        return cast_array(np.eye(n, m), _chosen(dtype, DEFAULT_FLOAT))
+
+    return Operator(signature, infer, lower, reference, samples)
+
+
+def _check_matrix(name: str, rank: int) -> None:
+    if rank < 2:
+        raise OperatorError(f"{name}: input tensor must have at least 2 dimensions")
+
+
+def _triangle(name: str, lower_part: bool) -> Operator:
+    def infer(self: TensorType, diagonal: Any) -> TensorType:
+        del diagonal
+        _check_matrix(name, self.rank)
+        return like_self(self)
+
+    def lower(cx: LoweringContext, self: Value, diagonal: Any) -> Value:
+        rank = cx.rank(self)
+        offset = cx.i64(cx.extent(diagonal))
+        dtype = cx.dtype(self)
+
+        def body(b: Builder, x: Value) -> Value:
+            row = arith.index_cast(b, linalg.index(b, rank - 2), I64)
+            column = arith.index_cast(b, linalg.index(b, rank - 1), I64)
+            inside = arith.cmpi(b, "sle" if lower_part else "sge", arith.subi(b, column, row), offset)
+            return arith.select(b, inside, x, arith.constant(b, 0, dtype.element))
+
+        return cx.pointwise([self], dtype, body)
+
+    def reference(self: Array, diagonal: int) -> Array:
+        _check_matrix(name, self.ndim)
+        rows, columns = np.indices(self.shape[-2:])
+        inside = columns - rows <= diagonal if lower_part else columns - rows >= diagonal
+        return np.where(inside, self, np.zeros((), self.dtype))
+
+    def samples() -> Iterator[Sample]:
+        for diagonal in (0, 1, -1, 5):
+            yield Sample((ramp(3, 4), diagonal))
+        for dtype in ("i64", "b1", "f16", "u8"):
+            yield Sample((ramp(2, 3, 3, dtype=dtype), 0))
+        yield Sample((ramp(0, 3), 0))
+
+    return Operator(f"aten::{name}(Tensor self, SymInt diagonal=0) -> Tensor", infer, lower, reference, samples)
+
+
+def _triangle_places(row: Any, col: Any, offset: Any, lower_part: bool) -> Array:
+    if not all(isinstance(x, int) for x in (row, col, offset)):
+        raise Unsupported("triangle indices need sizes that are known at compile time")
+    found = np.tril_indices(row, offset, col) if lower_part else np.triu_indices(row, offset, col)
+    return np.stack(found).astype(np.int64)
+
+
+def _triangle_indices(name: str, lower_part: bool) -> Operator:
+    def infer(row: Any, col: Any, offset: Any, dtype: int | None, **options: Any) -> TensorType:
+        del options
+        return TensorType(_chosen(dtype, DType.int64), _triangle_places(row, col, offset, lower_part).shape)
+
+    def lower(cx: LoweringContext, row: Any, col: Any, offset: Any, **options: Any) -> Value:
+        del options
+        dtype = cx.result_dtype()
+        return cx.dense(cast_array(_triangle_places(row, col, offset, lower_part), dtype), dtype)
+
+    def reference(row: Any, col: Any, offset: Any, dtype: int | None, **options: Any) -> Array:
+        del options
+        return cast_array(_triangle_places(row, col, offset, lower_part), _chosen(dtype, DType.int64))
+
+    return Operator(
+        f"aten::{name}(int row, int col, int offset=0, *, {_INDEX_OPTIONS}) -> Tensor",
+        infer, lower, reference, lambda: [Sample((3, 3)), Sample((2, 4, 1)), Sample((4, 2, -1))],
+    )  # fmt: skip
+
+
+TRIANGLES: tuple[Operator, ...] = (
+    _eye(
+        f"aten::eye(SymInt n, *, {_OPTIONS}) -> Tensor",
+        lambda: [Sample((3,)), Sample((0,)), Sample((2,), {"dtype": int(DType.int64)})],
+    ),
+    _eye(
+        f"aten::eye.m(SymInt n, SymInt m, *, {_OPTIONS}) -> Tensor",
+        lambda: [Sample((3, 2)), Sample((2, 4), {"dtype": int(DType.bool)})],
+    ),
+    _triangle("tril", True),
+    _triangle("triu", False),
+    _triangle_indices("tril_indices", True),
+    _triangle_indices("triu_indices", False),
+)
+
+
+OPERATORS: tuple[Operator, ...] = (*FILLED, *FILLS, *FROM_DATA, *RANGES, *SPACED, *TRIANGLES)

@@ -1,0 +1,432 @@
+"""Turns structured operations on memrefs into loops; what is left is `scf`, `memref`, `vector`, `arith`, `math`.
+
+- Contractions, and reductions along an outer dimension, become register tiles (`tile_contractions.py`).
+- Everything else becomes scalar loops in an order that keeps the innermost one contiguous: parallel dimensions in one
+  `scf.parallel`, the innermost in an `scf.for` inside. LLVM vectorises innermost loops.
+- Reductions run in `iter_args`, not through memory. A `linalg.fill` right before a reduction is its start value.
+- An elementwise operation that alone reads the result of a reduction is applied before the result is stored.
+- Dimensions that are contiguous in every operand are merged first.
+
+    linalg.generic (add) ins(%x, %y : memref<2x3xf32>...) outs(%z)
+    =>  scf.parallel (%i) = (0) to (6) { load, load, addf, store }    on memref<6xf32> views
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, cast
+
+from ...ir.affine import AffineDim, AffineExpr, AffineMap
+from ...ir.builder import Builder
+from ...ir.core import Block, Operation, Value, functions
+from ...ir.dialects import arith, linalg, memref, scf
+from ...ir.dialects.tensor import Size
+from ...ir.target import AVX512, Target
+from ...ir.types import INDEX, FloatType, MemRefType
+from .. import indexing
+from ..effects import erase_unused, is_pure
+from ..indexing import as_value
+from ..tensor.canonicalize import canonicalize
+from .bufferize import VIEWS
+from .nest import Access, Epilogue, Nest, materialize, merge_dimensions, nest_of, root, step_along
+from .tile_contractions import tile
+
+_MAX_UNROLL: Final = 16
+"""A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
+
+
+def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
+    """Every structured operation and every strided copy of the module."""
+    for function in functions(module):
+        # Fills last: those that a reduction starts from are gone by then.
+        operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill")
+        for op in operations:
+            if op.parent is None:
+                continue
+            if linalg.is_structured(op):
+                _convert(op, target)
+            elif op.name == "memref.copy" and not _is_plain_copy(op):
+                _convert_copy(op)
+        erase_dead_buffers(function)
+        erase_unused(function)
+    canonicalize(module)
+
+
+def _is_plain_copy(op: Operation) -> bool:
+    """Both sides contiguous: one block of memory."""
+    return all(memref.memref_type(v).layout is None for v in op.operands)
+
+
+def _convert_copy(op: Operation) -> None:
+    source, destination = op.operands
+    b = Builder.before(op)
+    rank = memref.memref_type(source).rank
+    identity = AffineMap.identity(rank)
+    new = linalg.generic(
+        b, (source,), (destination,), (identity, identity), (linalg.PARALLEL,) * rank, lambda _, args: [args[0]]
+    )
+    op.erase()
+    _emit(Builder.before(new), nest_of(Builder.before(new), new))
+    new.erase()
+
+
+def _convert(op: Operation, target: Target) -> None:
+    consumed = [op]
+    epilogue_op = _find_epilogue(op)
+    anchor = op
+    if epilogue_op is not None:
+        _move_deallocations(op, epilogue_op)
+        consumed.append(epilogue_op)
+        anchor = epilogue_op
+    start = _find_start(op)
+    b = Builder.before(anchor)
+    nest = nest_of(b, op)
+    if start is not None:
+        nest = _with_start(nest, start.operand(0))
+        consumed.append(start)
+    if epilogue_op is not None:
+        nest = _with_epilogue(nest, op, epilogue_op)
+    if not tile(b, nest, target):
+        _emit(b, nest)
+    for old in consumed:
+        old.erase()
+
+
+def _with_start(nest: Nest, value: Value) -> Nest:
+    return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, value, nest.epilogue, nest.dims)
+
+
+# ------------------------------------------------------------------------------------------------- starts and epilogues
+
+
+def _find_start(op: Operation) -> Operation | None:
+    """The fill that gives a reduction its start value: the last operation before it that touches the output."""
+    outputs = linalg.outputs(op)
+    if len(outputs) != 1 or linalg.REDUCTION not in linalg.iterator_types(op):
+        return None
+    target = outputs[0]
+    users = _memory_users(root(target))
+    current = op.prev
+    while current is not None:
+        if current.name == "linalg.fill" and current.operand(1) is target:
+            return current
+        if current in users or any(user in users for user in _nested(current)):
+            return None
+        current = current.prev
+    return None
+
+
+def _nested(op: Operation) -> list[Operation]:
+    return list(op.walk())[1:] if op.regions else []
+
+
+def _memory_users(of: Value) -> set[Operation]:
+    """Operations that look into an allocation (views of it excepted)."""
+    found: set[Operation] = set()
+    pending = [of]
+    for value in pending:
+        for user in value.users:
+            if user.name in VIEWS and user.operand(0) is value:
+                pending.append(user.result)
+            else:
+                found.add(user)
+    return found
+
+
+def _find_epilogue(op: Operation) -> Operation | None:
+    """The elementwise operation that follows a reduction and is the only reader of its result."""
+    outputs = linalg.outputs(op)
+    if len(outputs) != 1 or linalg.REDUCTION not in linalg.iterator_types(op):
+        return None
+    result = outputs[0]
+    if result.defining_op("memref.alloc") is None:
+        return None
+    reader = op.next
+    while reader is not None and (reader.name == "memref.dealloc" or reader.name == "memref.alloc" or is_pure(reader)):
+        reader = reader.next
+    if reader is None or reader.name != "linalg.generic" or len(linalg.outputs(reader)) != 1:
+        return None
+    if any(t != linalg.PARALLEL for t in linalg.iterator_types(reader)) or not _is_straight(reader.body()):
+        return None
+    inputs, maps = linalg.inputs(reader), linalg.indexing_maps(reader)
+    reads = [i for i, v in enumerate(inputs) if v is result]
+    if len(reads) != 1 or not _is_permutation(maps[reads[0]]) or not _is_permutation(linalg.indexing_maps(op)[-1], partial=True):
+        return None
+    out = linalg.outputs(reader)[0]
+    if reader.body().args[-1].uses or not _is_permutation(maps[-1]):
+        return None
+    if out is result:
+        if maps[-1] != maps[reads[0]]:
+            return None
+    elif any(u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)):
+        return None
+    elif not _users_before(result, op):
+        return None
+    # Elements are stored while others are still being computed: what the computation reads must not be overwritten.
+    target = root(out)
+    if any(isinstance(v.type, MemRefType) and root(v) is target for v in linalg.inputs(op)) or _captures(op, target):
+        return None
+    for i, value in enumerate(inputs):
+        if isinstance(value.type, MemRefType) and root(value) is target and i not in reads and maps[i] != maps[-1]:
+            return None
+    return reader
+
+
+def _users_before(result: Value, op: Operation) -> bool:
+    """Fills of the result stand before the reduction."""
+    return all(u.is_before(op) for u in _memory_users(result) if u.name == "linalg.fill" and u.parent is op.parent)
+
+
+def _captures(op: Operation, target: Value) -> bool:
+    """Whether the body loads from `target`."""
+    return any(isinstance(v.type, MemRefType) and root(v) is target for inner in _nested(op) for v in inner.operands)
+
+
+def _is_straight(block: Block) -> bool:
+    return all(is_pure(op) and not op.regions for op in block.operations() if op is not block.terminator)
+
+
+def _is_permutation(indexing_map: AffineMap, partial: bool = False) -> bool:
+    return indexing_map.is_projected_permutation and (partial or len(indexing_map.results) == indexing_map.num_dims)
+
+
+def _move_deallocations(first: Operation, last: Operation) -> None:
+    """The fused loops stand at `last`: buffers that `first` reads must live until then."""
+    current = first.next
+    while current is not None and current is not last:
+        following = current.next
+        if current.name == "memref.dealloc":
+            block = current.parent
+            assert block is not None
+            block.insert_before(current.detach(), last.next)
+        current = following
+
+
+def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
+    result = linalg.outputs(op)[0]
+    maps = linalg.indexing_maps(reader)
+    inputs = linalg.inputs(reader)
+    position = next(i for i, v in enumerate(inputs) if v is result)
+    # Reader dimension -> position in the result -> nest dimension.
+    written = linalg.indexing_maps(op)[-1].results
+    dims: list[AffineExpr] = [AffineDim(0)] * maps[-1].num_dims
+    for place, expr in enumerate(maps[position].results):
+        dims[cast(AffineDim, expr).position] = written[place]
+
+    def access(value: Value, indexing_map: AffineMap) -> Access:
+        return Access.of(value, AffineMap(nest.rank, tuple(e.substitute(dims) for e in indexing_map.results)))
+
+    accesses: list[Access | None] = []
+    body = reader.body()
+    for i, (value, m) in enumerate(zip(inputs, maps, strict=False)):
+        if i == position:
+            accesses.append(None)
+        elif isinstance(value.type, MemRefType):
+            accesses.append(access(value, m))
+        else:
+            body.args[i].replace_all_uses_with(value)
+            accesses.append(None)
+    epilogue = Epilogue(tuple(accesses), access(linalg.outputs(reader)[0], maps[-1]), body, tuple(dims))
+    return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, nest.init, epilogue, nest.dims)
+
+
+# ------------------------------------------------------------------------------------------------------------ scalar loops
+
+
+def _emit(b: Builder, nest: Nest) -> None:
+    """Scalar loops."""
+    merged, _ = merge_dimensions(b, nest)
+    nest = materialize(b, merged)
+    parallel, reductions = nest.of_kind(linalg.PARALLEL), nest.of_kind(linalg.REDUCTION)
+    window = _static_product(nest, reductions)
+    unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
+    inner: int | None = None
+    if parallel and (not reductions or unrolled):
+        inner = max(parallel, key=lambda d: _contiguity(nest, d))
+    outer = [d for d in parallel if d != inner] if len(parallel) > 1 else parallel
+    positions: list[Size] = [0] * nest.rank
+
+    def element(ib: Builder) -> None:
+        _element(ib, nest, list(positions), reductions, unrolled)
+
+    def innermost(ib: Builder) -> None:
+        if inner is None or inner in outer:
+            element(ib)
+            return
+
+        def body(jb: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            positions[inner] = args[0]
+            element(jb)
+            return ()
+
+        scf.for_(ib, as_value(ib, 0), as_value(ib, nest.extents[inner]), as_value(ib, 1), (), body)
+
+    if not outer:
+        innermost(b)
+        return
+
+    def box(ib: Builder, args: Sequence[Value]) -> None:
+        for d, value in zip(outer, args, strict=True):
+            positions[d] = value
+        innermost(ib)
+
+    zero, one = as_value(b, 0), as_value(b, 1)
+    scf.parallel(b, [zero] * len(outer), [as_value(b, nest.extents[d]) for d in outer], [one] * len(outer), box)
+
+
+def _static_product(nest: Nest, dims: Sequence[int]) -> int | None:
+    extents = [nest.extents[d] for d in dims]
+    return math.prod(cast("list[int]", extents)) if all(isinstance(e, int) for e in extents) else None
+
+
+def _contiguity(nest: Nest, dim: int) -> tuple[int, int]:
+    """How well `dim` serves as the innermost loop: stores count twice; ties go to the later dimension."""
+    score = 0
+    for access in nest.accesses():
+        step = step_along(access, dim)
+        weight = 2 if access in nest.stores() else 1
+        score += weight * (2 if step == 1 else 1 if step == 0 else 0)
+    extent = nest.extents[dim]
+    if isinstance(extent, int) and extent == 1:
+        score = -1
+    return score, dim
+
+
+def _load(b: Builder, access: Access, positions: Sequence[Size]) -> Value:
+    return memref.load(b, access.buffer, indices(b, access, positions))
+
+
+def indices(b: Builder, access: Access, positions: Sequence[Size]) -> list[Value]:
+    return [as_value(b, indexing.apply(b, e, positions)) for e in access.map.results]
+
+
+def _element(b: Builder, nest: Nest, positions: list[Size], reductions: Sequence[int], unrolled: bool) -> None:
+    """All reductions for one point of the parallel box, then the store."""
+    if reductions:
+        starts = [_start(b, nest, i, positions) for i in range(len(nest.outputs))]
+        results = _reduce(b, nest, positions, list(reductions), starts, unrolled)
+    else:
+        reads = nest.reads_outputs
+        olds = [_load(b, a, positions) if reads else None for a in nest.outputs]
+        results = scalar_body(b, nest, positions, olds, reduces=False)
+    if nest.epilogue is not None:
+        results = [_scalar_epilogue(b, nest.epilogue, positions, results[0])]
+    for access, value in zip(nest.stores(), results, strict=True):
+        memref.store(b, value, access.buffer, indices(b, access, positions))
+
+
+def _start(b: Builder, nest: Nest, output: int, positions: Sequence[Size]) -> Value:
+    return nest.init if nest.init is not None else _load(b, nest.outputs[output], positions)
+
+
+def _reduce(b: Builder, nest: Nest, positions: list[Size], dims: list[int], accs: list[Value], unrolled: bool) -> list[Value]:
+    if not dims:
+        return scalar_body(b, nest, positions, accs, reduces=True)
+    dim, rest = dims[0], dims[1:]
+    extent = nest.extents[dim]
+    if unrolled:
+        for i in range(cast(int, extent)):
+            positions[dim] = i
+            accs = _reduce(b, nest, positions, rest, accs, unrolled)
+        return accs
+
+    def body(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
+        positions[dim] = args[0]
+        return _reduce(ib, nest, positions, rest, list(args[1:]), unrolled)
+
+    return list(scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, 1), accs, body).results)
+
+
+def scalar_body(b: Builder, nest: Nest, positions: Sequence[Size], accs: Sequence[Value | None], reduces: bool) -> list[Value]:
+    """One element: loads, the body's operations, the yielded values."""
+    block = nest.body
+    mapping: dict[Value, Value] = {}
+    for operand, argument in zip(nest.inputs, block.args, strict=False):
+        if isinstance(operand, Access):
+            if argument.uses:
+                mapping[argument] = _load(b, operand, positions)
+        else:
+            mapping[argument] = operand
+    for argument, acc in zip(block.args[len(nest.inputs) :], accs, strict=True):
+        if acc is not None:
+            mapping[argument] = acc
+    relaxed = reassociable(block, len(nest.inputs)) if reduces else set[Operation]()
+    _clone_body(b, block, mapping, nest.dims, positions, relaxed)
+    return [mapping.get(v, v) for v in block.terminator.operands]
+
+
+def _scalar_epilogue(b: Builder, epilogue: Epilogue, positions: Sequence[Size], value: Value) -> Value:
+    mapping: dict[Value, Value] = {}
+    for access, argument in zip(epilogue.inputs, epilogue.body.args, strict=False):
+        if argument.uses:
+            mapping[argument] = value if access is None else _load(b, access, positions)
+    _clone_body(b, epilogue.body, mapping, epilogue.dims, positions, set())
+    result = epilogue.body.terminator.operand(0)
+    return mapping.get(result, result)
+
+
+def _clone_body(
+    b: Builder, block: Block, mapping: dict[Value, Value], dims: Sequence[AffineExpr], positions: Sequence[Size], relaxed: set[Operation]
+) -> None:
+    for op in block.operations():
+        if op is block.terminator:
+            continue
+        if op.name == "linalg.index":
+            mapping[op.result] = as_value(b, indexing.apply(b, dims[cast(int, op.attributes["dim"])], positions))
+            continue
+        if op.regions:
+            _replace_nested_indices(b, op, mapping, dims, positions)
+        new = b.insert(op.clone(mapping))
+        if op in relaxed:
+            new.attributes["fastmath"] = "reassoc"
+
+
+def _replace_nested_indices(
+    b: Builder, op: Operation, mapping: dict[Value, Value], dims: Sequence[AffineExpr], positions: Sequence[Size]
+) -> None:
+    """`linalg.index` inside nested regions: its value is the same everywhere in the body."""
+    for inner in list(op.walk()):
+        if inner.name == "linalg.index":
+            position = as_value(b, indexing.apply(b, dims[cast(int, inner.attributes["dim"])], positions))
+            stand_in = Builder.before(op).insert(Operation("arith.constant", (), (INDEX,)))
+            inner.replace_with([stand_in.result])
+            mapping[stand_in.result] = position
+
+
+def reassociable(block: Block, n_in: int) -> set[Operation]:
+    """Float sums and products that combine an accumulator: their order is free."""
+    found: set[Operation] = set()
+    for acc in block.args[n_in:]:
+        for op in acc.users:
+            if op.name in ("arith.addf", "arith.mulf") and isinstance(op.result.type, FloatType) and len(acc.uses) == 1:
+                if any(user is block.terminator for user in op.result.users) and len(op.result.uses) == 1:
+                    found.add(op)
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- clean-up
+
+
+def erase_dead_buffers(function: Operation) -> None:
+    """Buffers that nobody reads: their views, fills, copies into them and deallocations go."""
+    for op in reversed(list(function.walk())):
+        if op.name == "memref.alloc" and op.parent is not None:
+            _erase_if_unread(op)
+
+
+def _erase_if_unread(alloc: Operation) -> None:
+    views: list[Operation] = []
+    writers: list[Operation] = []
+    pending: list[Value] = [alloc.result]
+    for value in pending:
+        for user, index in value.uses:
+            if user.name in VIEWS and index == 0:
+                views.append(user)
+                pending.append(user.result)
+            elif user.name == "memref.dealloc" or (user.name == "memref.copy" and index == 1) or (user.name == "linalg.fill"):
+                writers.append(user)
+            else:
+                return
+    for op in (*writers, *reversed(views), alloc):
+        op.erase()

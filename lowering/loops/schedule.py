@@ -1,0 +1,119 @@
+"""The cost model: register block, unrolling, packing and chunks of a tiled reduction, from facts about the target.
+
+Everything that could be called a magic number of the tiler is here, as data with its reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...ir.dialects.tensor import Size
+from ...ir.target import Target
+
+_SPARE_REGISTERS: Final = 2
+"""Left to the scheduler: blocks that fill the register file to the brim spill."""
+
+_MAX_COLUMNS: Final = 8
+_UNROLLED_UPDATES: Final = 32
+"""Multiply-adds in one iteration of the innermost loop, at least: the loop's own instructions vanish beside them."""
+
+_UNKNOWN_ROWS: Final = 64
+_UNKNOWN_COLUMNS: Final = 256
+
+
+@dataclass(frozen=True)
+class Block:
+    """A register tile: `rows` x (`vectors` of `lanes` elements)."""
+
+    rows: int
+    vectors: int
+    lanes: int
+
+    @property
+    def columns(self) -> int:
+        return self.vectors * self.lanes
+
+    @property
+    def unroll(self) -> int:
+        """Steps of the reduction per iteration of the innermost loop."""
+        return max(1, min(8, -(-_UNROLLED_UPDATES // (self.rows * self.vectors))))
+
+
+def choose_block(rows: Size, columns: Size, lanes: int, row_step: int | None, element: int, target: Target, broadcast: bool) -> Block:
+    """The block with the fewest cycles per reduction step over the whole output.
+
+    `row_step`: elements between rows of the operand that is broadcast (None: only known at run time); `broadcast`: that
+    operand is one scalar per row, the other one vector per column (else both are vectors and the tile only hides latency).
+    """
+    m = max(1, rows) if isinstance(rows, int) else _UNKNOWN_ROWS
+    n = max(1, columns) if isinstance(columns, int) else _UNKNOWN_COLUMNS
+    most_rows = _row_limit(row_step, element, target)
+    available = target.vector_registers - _SPARE_REGISTERS
+    best: tuple[float, int, Block] | None = None
+    for vectors in range(1, _MAX_COLUMNS + 1):
+        fitting = (available - vectors - 1) // vectors if broadcast else (available // 2) // vectors
+        limit = min(fitting, most_rows, max(1, m))
+        if limit < 1 or (vectors > 1 and (vectors - 1) * lanes >= n):
+            continue
+        for count in {limit, max(1, limit - 1), max(1, limit - 2)}:
+            block = Block(count, vectors, lanes)
+            cycles = _cycles(block, m, n, target, broadcast)
+            candidate = (cycles, -count * vectors, block)
+            if best is None or candidate[:2] < best[:2]:
+                best = candidate
+    assert best is not None
+    return best[2]
+
+
+def _row_limit(row_step: int | None, element: int, target: Target) -> int:
+    """Rows whose addresses need no more than the general registers, and that do not fight for one set of the L1 cache."""
+    if row_step is None:
+        return 8
+    way = target.l1_bytes // target.l1_ways
+    if row_step and (row_step * element) % (way // 2) == 0:
+        return max(1, target.l1_ways - 2)
+    return 14
+
+
+def _cycles(block: Block, m: int, n: int, target: Target, broadcast: bool) -> float:
+    """Cycles of one reduction step over an m x n output."""
+    row_blocks, column_blocks = -(-m // block.rows), -(-n // block.columns)
+    rows = m / row_blocks
+    updates = rows * block.vectors
+    loads = rows + block.vectors if broadcast else updates + 1
+    # One multiply-add per accumulator and step: a small tile waits for its own results.
+    step = max(updates / target.fma_per_cycle, loads / target.loads_per_cycle, float(target.fma_latency))
+    return row_blocks * column_blocks * (step + 0.5)
+
+
+def split_rows(rows: int, most: int) -> tuple[int, int, int]:
+    """(blocks, size, larger): `larger` blocks of `size + 1` rows, then the others of `size`: balanced, no small last block."""
+    blocks = max(1, -(-rows // most))
+    return blocks, rows // blocks, rows % blocks
+
+
+def rows_per_chunk(rows: Size, reduction: Size, element: int, columns: Size, block: Block, others: Size, target: Target) -> int | None:
+    """Rows that one parallel task works on; None for all of them.
+
+    Chunks keep the broadcast operand in half of L2, and give every core work when there are fewer panels than cores.
+    """
+    k = reduction if isinstance(reduction, int) else 512
+    m = rows if isinstance(rows, int) else None
+    most = max(block.rows, (target.l2_bytes // 2) // max(1, k * element))
+    if isinstance(columns, int) and isinstance(others, int):
+        tasks = max(1, -(-columns // block.columns) * others)
+        wanted = 4 * target.cores
+        if target.cores > 1 and tasks < wanted and m is not None:
+            parts = -(-wanted // tasks)
+            most = min(most, max(4 * block.rows, -(-m // parts)))
+    if m is not None and m <= most + block.rows:
+        return None
+    return max(block.rows, most - most % block.rows)
+
+
+MIN_PACKED_ROWS: Final = 4
+"""Fewer rows than this do not pay for copying the other operand, when that is not known at compile time."""
+
+DIRECT_ROWS: Final = 32
+"""Up to this many rows a row-major right operand is read in place: packing it would cost a noticeable share."""
