@@ -23,12 +23,13 @@ import numpy as np
 from . import driver
 from .backend.cpu.jit import CompiledFunction
 from .frontend import compile as frontend
+from .frontend.ast import SourceModule
+from .frontend.weights import load_weights
 from .ir.diagnostics import CompileError, Diagnostic, TorchccError
 from .ir.dtypes import from_numpy
 from .ir.program import Program
 from .ir.schema import Argument
 from .ir.script_types import (
-    BOOL,
     FLOAT,
     INT,
     BoolType,
@@ -37,18 +38,22 @@ from .ir.script_types import (
     ListType,
     NumberType,
     OptionalType,
+    ScriptObject,
     ScriptType,
     TensorType,
     TupleType,
 )
 from .ir.signature import ArgumentSpec, ConstantResult, ConstantSpec, Leaf, ResultTree, ScalarSpec, SequenceSpec, Signature, TensorSpec
+from .ir.source import SourceFile
 
 
 class Callable_:
     """A compiled function or module: called with numpy arrays, Python values, and anything that has `__dlpack__`."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, source: SourceModule | None = None) -> None:
         self.program = program
+        self.source = source
+        """The typed syntax tree of the file it comes from."""
         self._compiled: dict[tuple[ArgumentSpec, ...], tuple[CompiledFunction, Signature]] = {}
         self._lock = threading.Lock()
 
@@ -100,7 +105,7 @@ def prepared(function: Callable_, specs: Sequence[ArgumentSpec], values: Sequenc
         specs = [constant_numbers(s, v) for s, v in zip(specs, adapted, strict=True)]
         compiled, signature = function.specialise(specs)
     flat = [leaf for v, s in zip(adapted, specs, strict=True) for leaf in flatten(v, s)]
-    return lambda: rebuild(signature.tree, compiled(*flat))
+    return lambda: rebuild(signature.tree, compiled.call_flat(flat))
 
 
 def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -226,7 +231,7 @@ def rebuild(tree: ResultTree, flat: Sequence[Any]) -> Any:
 class Library:
     """Every function of a source text as an attribute."""
 
-    def __init__(self, programs: Mapping[str, Callable[[], Program]]) -> None:
+    def __init__(self, programs: Mapping[str, Program]) -> None:
         self._programs = programs
         self._callables: dict[str, Callable_] = {}
 
@@ -237,7 +242,7 @@ class Library:
         if name.startswith("_") or name not in self._programs:
             raise AttributeError(f"no function `{name}`; there are {', '.join(sorted(self._programs)) or 'none'}")
         if name not in self._callables:
-            self._callables[name] = Callable_(self._programs[name]())
+            self._callables[name] = Callable_(self._programs[name])
         return self._callables[name]
 
 
@@ -245,14 +250,28 @@ def compile_file(path: str | Path, entry: str | None = None, *, weights: str | P
     """The function or module `entry` of a source file: `name`, `Net`, `Net(10)`; the only one there is for None.
 
     `weights`: .safetensors, .npz, or a PyTorch state_dict file. Without, parameters get PyTorch's default initialisation
-    with `seed` (0 for None). CompileError for a program that does not check.
+    with `seed` (a random one for None). Modules are in eval mode. CompileError for a program that does not check.
     """
-    return Callable_(frontend.compile_file(path, entry, weights=weights, seed=seed))
+    file = frontend.read_source(path)
+    arrays = None if weights is None else load_weights(Path(weights))
+    compiled = frontend.compile_source(file, entry, weights=arrays, seed=seed)
+    if compiled.program.receiver is not None:
+        set_training(compiled.program.receiver, False)
+    return Callable_(compiled.program, compiled.source)
+
+
+def set_training(module: ScriptObject, training: bool) -> None:
+    """Sets the `training` attribute of a module and of all below it, as `train()` and `eval()` do."""
+    if "training" in module.attributes:
+        module.attributes["training"] = training
+    for value in module.attributes.values():
+        if isinstance(value, ScriptObject):
+            set_training(value, training)
 
 
 def compile_source(text: str, name: str = "<source>") -> Library:
     """Every function of a TorchScript text, each compiled when it is first used; syntax and types are checked at once."""
-    return Library(frontend.compile_source(text, name))
+    return Library(frontend.compile_functions(SourceFile(name, text)))
 
 
 def script(function: Callable[..., Any]) -> Callable_:

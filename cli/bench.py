@@ -6,7 +6,7 @@ import statistics
 import time
 
 from .. import api
-from ..backend.cpu.threads import num_threads, set_num_threads
+from ..backend.cpu.jit import num_threads, set_num_threads
 from .request import Request, out, waiting
 
 WARM_UP = 10

@@ -6,7 +6,7 @@ from collections import Counter
 
 from rich.table import Table
 
-from .. import driver
+from .. import catalogue
 from ..ir.dtypes import from_numpy
 from .request import Request, out
 
@@ -23,7 +23,7 @@ def info(request: Request) -> None:
             table.add_row(name, f"{dtype.name if dtype else array.dtype}{list(array.shape)}", f"{array.size:,}")
         out.print(table)
         out.print(f"{sum(a.size for a in weights.values()):,} elements, {sum(a.nbytes for a in weights.values()):,} bytes")
-    used = driver.operators_used(program.program)
+    used = catalogue.operators_used(program.program)
     counts = Counter(u.name for u in used)
     out.print("operators: " + ", ".join(f"{n} x{c}" if c > 1 else n for n, c in sorted(counts.items())) if counts else "no operators")
     missing = [u for u in used if not u.supported]

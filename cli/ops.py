@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from .. import driver
+from .. import catalogue
 from .request import out
 
 
 def ops(pattern: str, *, core_only: bool) -> None:
-    rows = [r for r in driver.operators() if pattern in r.name and (r.core or not core_only)]
+    rows = [r for r in catalogue.operators() if pattern in r.name and (r.core or not core_only)]
     table = Table("operator", "implemented as", "core", box=None, pad_edge=False)
     for row in rows:
         table.add_row(row.name, row.status, "core" if row.core else "", style=None if row.supported else "dim")

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from .. import api, driver
-from ..backend.cpu.threads import set_num_threads
+from .. import api
+from ..backend.cpu.jit import set_num_threads
 from ..ir.diagnostics import CompileError, Diagnostic
+from ..verify import verify_stages as run_stages
 from .request import Request, out, waiting
 
 SHOWN = 1000
@@ -39,7 +40,7 @@ def run(request: Request, *, labels: Path | None, output: Path | None, verify: b
 
 def verify_stages(request: Request) -> None:
     """Runs every stage on the same inputs; CompileError that names the first one that differs."""
-    report = driver.verify_stages(request.callable.program, request.specs, request.values)
+    report = run_stages(request.callable.program, request.specs, request.values)
     for line in report:
         out.print(f"  {line.stage:12} {line.text}")
     wrong = next((line for line in report if not line.agrees), None)

@@ -90,13 +90,18 @@ class Interpreter(Expressions):
     def charge(self, steps: int, span: Span | None) -> None:
         self._steps += steps
         if self._steps > self.limits.steps:
-            raise LimitError.at(span, f"building the module takes more than {self.limits.steps:,} steps",
-                                help="torchcc runs `__init__` by itself, with a bound; is there an endless loop?")
+            raise LimitError.at(
+                span,
+                f"building the module takes more than {self.limits.steps:,} steps",
+                help="torchcc runs `__init__` by itself, with a bound; is there an endless loop?",
+            )
 
     def reserve(self, count: int, itemsize: int) -> None:
         self._bytes += count * itemsize
         if self._bytes > self.limits.tensor_bytes:
-            raise LimitError.at(self.current_span, f"the module's tensors take more than {self.limits.tensor_bytes >> 30} GiB")
+            raise LimitError.at(
+                self.current_span, f"the module's tensors take more than {self.limits.tensor_bytes >> 30} GiB"
+            )
 
     # scopes
 
@@ -150,7 +155,9 @@ class Interpreter(Expressions):
 
     def module_member(self, module: str, name: str) -> Value:
         """`module.name` of a Python module."""
-        if module in (_NN, "torch.nn.modules") or (module.startswith(_NN_MODULES) and self._library_scope(module) is None):
+        if module in (_NN, "torch.nn.modules") or (
+            module.startswith(_NN_MODULES) and self._library_scope(module) is None
+        ):
             if name == "Module":
                 return self.module_class
             if name in nn_index():
@@ -283,8 +290,11 @@ class Interpreter(Expressions):
         for item in statement.items:
             context = self.evaluate(item.context, frame)
             if not isinstance(context, BuiltinRef) or context.name not in _CONTEXTS:
-                fail(item.context.span, "this context manager is not supported while a module is built",
-                     help="torch.no_grad() is")
+                fail(
+                    item.context.span,
+                    "this context manager is not supported while a module is built",
+                    help="torch.no_grad() is",
+                )
         return self.run_block(statement.body, frame)
 
     # imports

@@ -112,7 +112,9 @@ def normal_(tensor: Array, generator: Generator, mean: float = 0.0, std: float =
     return _store(tensor, generator.normal(tensor.size, tensor.dtype, mean, std))
 
 
-def trunc_normal_(tensor: Array, generator: Generator, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0) -> Array:
+def trunc_normal_(
+    tensor: Array, generator: Generator, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0
+) -> Array:
     """Normal numbers in [a, b]: what falls outside is drawn again, all at once."""
     if std <= 0 or a >= b:
         raise ValueError("trunc_normal_ needs std > 0 and a < b")
@@ -128,7 +130,9 @@ def trunc_normal_(tensor: Array, generator: Generator, mean: float = 0.0, std: f
     return tensor
 
 
-def _trunc_normal_by_rejection(tensor: Array, generator: Generator, mean: float, std: float, a: float, b: float) -> Array:
+def _trunc_normal_by_rejection(
+    tensor: Array, generator: Generator, mean: float, std: float, a: float, b: float
+) -> Array:
     """Uniform candidates, kept with the probability of the density; for intervals in a tail."""
     mode = max(a, min(mean, b))
     peak = -0.5 * ((mode - mean) / std) ** 2
@@ -213,14 +217,18 @@ def _kaiming_std(tensor: Array, a: float, mode: str, nonlinearity: str) -> float
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
-def kaiming_uniform_(tensor: Array, generator: Generator, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Array:
+def kaiming_uniform_(
+    tensor: Array, generator: Generator, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Array:
     if 0 in tensor.shape:
         return tensor
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, generator, -bound, bound)
 
 
-def kaiming_normal_(tensor: Array, generator: Generator, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu") -> Array:
+def kaiming_normal_(
+    tensor: Array, generator: Generator, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Array:
     if 0 in tensor.shape:
         return tensor
     return normal_(tensor, generator, 0.0, _kaiming_std(tensor, a, mode, nonlinearity))
@@ -275,10 +283,16 @@ def bernoulli(probabilities: Array, generator: Generator) -> npt.NDArray[np.bool
 
 
 RANDOM: Final[dict[str, Callable[..., Array]]] = {
-    "uniform_": uniform_, "normal_": normal_, "trunc_normal_": trunc_normal_, "xavier_uniform_": xavier_uniform_,
-    "xavier_normal_": xavier_normal_, "kaiming_uniform_": kaiming_uniform_, "kaiming_normal_": kaiming_normal_,
-    "orthogonal_": orthogonal_, "sparse_": sparse_,
-}  # fmt: skip
+    "uniform_": uniform_,
+    "normal_": normal_,
+    "trunc_normal_": trunc_normal_,
+    "xavier_uniform_": xavier_uniform_,
+    "xavier_normal_": xavier_normal_,
+    "kaiming_uniform_": kaiming_uniform_,
+    "kaiming_normal_": kaiming_normal_,
+    "orthogonal_": orthogonal_,
+    "sparse_": sparse_,
+}
 """`torch.nn.init` functions that draw: (array, generator, ...)."""
 
 FIXED: Final[dict[str, Callable[..., Array]]] = {"constant_": constant_, "eye_": eye_, "dirac_": dirac_}

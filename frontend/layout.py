@@ -108,8 +108,11 @@ def _mark(kind: str, at: Token) -> Token:
 def _check_first(token: Token, parsing: Parsing) -> None:
     line_start = parsing.file.text.rfind("\n", 0, token.start_pos) + 1
     if line_start != token.start_pos:
-        raise CompileError.at(parsing.span(line_start, token.start_pos or 0), "unexpected indentation",
-                              label="the first statement of a file starts in column 1")
+        raise CompileError.at(
+            parsing.span(line_start, token.start_pos or 0),
+            "unexpected indentation",
+            label="the first statement of a file starts in column 1",
+        )
 
 
 def _indentation(token: Token, newline: Token, indents: list[str], parsing: Parsing) -> Iterator[Token]:
@@ -119,8 +122,11 @@ def _indentation(token: Token, newline: Token, indents: list[str], parsing: Pars
     start = token.start_pos or 0
     if indent.startswith(indents[-1]):
         if len(indents) > MAX_INDENTATION:
-            raise CompileError.at(parsing.token_span(token), "blocks are nested too deeply",
-                                  label=f"more than {MAX_INDENTATION} levels of indentation")
+            raise CompileError.at(
+                parsing.token_span(token),
+                "blocks are nested too deeply",
+                label=f"more than {MAX_INDENTATION} levels of indentation",
+            )
         indents.append(indent)
         yield Token("_INDENT", indent, start - len(indent), end_pos=start)
         return
@@ -131,10 +137,16 @@ def _indentation(token: Token, newline: Token, indents: list[str], parsing: Pars
         return
     span = parsing.span(start - len(indent), start)
     if " " in indent + indents[-1] and "\t" in indent + indents[-1]:
-        raise CompileError.at(span, "inconsistent use of tabs and spaces in indentation",
-                              help="indent every line of a block with the same characters")
-    raise CompileError.at(span, "unindent does not match any outer block",
-                          label=f"{len(indent)} columns; the blocks around it have {_columns(indents)}")
+        raise CompileError.at(
+            span,
+            "inconsistent use of tabs and spaces in indentation",
+            help="indent every line of a block with the same characters",
+        )
+    raise CompileError.at(
+        span,
+        "unindent does not match any outer block",
+        label=f"{len(indent)} columns; the blocks around it have {_columns(indents)}",
+    )
 
 
 def _columns(indents: list[str]) -> str:
@@ -145,13 +157,19 @@ def _columns(indents: list[str]) -> str:
 def _match_bracket(token: Token, parsing: Parsing) -> None:
     if token.value in _OPENING:
         if len(parsing.brackets) >= MAX_BRACKETS:
-            raise CompileError.at(parsing.token_span(token), "brackets are nested too deeply",
-                                  label=f"more than {MAX_BRACKETS} are open here")
+            raise CompileError.at(
+                parsing.token_span(token),
+                "brackets are nested too deeply",
+                label=f"more than {MAX_BRACKETS} are open here",
+            )
         parsing.brackets.append(token)
     elif token.value in _CLOSING:
         if not parsing.brackets:
-            raise CompileError.at(parsing.token_span(token), f"unmatched `{token}`",
-                                  label=f"there is no `{_CLOSING[token.value]}` before it")
+            raise CompileError.at(
+                parsing.token_span(token),
+                f"unmatched `{token}`",
+                label=f"there is no `{_CLOSING[token.value]}` before it",
+            )
         opening = parsing.brackets[-1]
         if opening.value != _CLOSING[token.value]:
             raise CompileError.at(
@@ -164,16 +182,20 @@ def _match_bracket(token: Token, parsing: Parsing) -> None:
 def unclosed(parsing: Parsing) -> CompileError:
     """The innermost bracket that is open where the text ends."""
     opening = parsing.brackets[-1]
-    return CompileError.at(parsing.token_span(opening), f"`{opening}` was never closed",
-                           label=f"expected a `{_OPENING[opening.value]}` for it")
+    return CompileError.at(
+        parsing.token_span(opening),
+        f"`{opening}` was never closed",
+        label=f"expected a `{_OPENING[opening.value]}` for it",
+    )
 
 
 def _soft_keywords(tokens: Iterator[Token]) -> Iterator[Token]:
-    """`match` and `case` are keywords where they begin a line that ends with a colon and can't be an annotation."""
+    """`match` is a keyword where it begins a line that ends with a colon, `case` below one: no names are annotated there."""
     line: list[Token] | None = None
     at_start = True
+    in_match = False
     for token in tokens:
-        if at_start and token.type == "NAME" and token.value in _SOFT_KEYWORDS:
+        if at_start and token.type == "NAME" and (token.value == "match" or (token.value == "case" and in_match)):
             line = []
         at_start = token.type in ("_NEWLINE", "_INDENT", "_DEDENT")
         if line is None:
@@ -181,9 +203,16 @@ def _soft_keywords(tokens: Iterator[Token]) -> Iterator[Token]:
             continue
         line.append(token)
         if at_start:
-            if len(line) > 3 and line[-2].type == "COLON" and line[1].type not in ("COLON", "DOT", "EQUAL"):
+            if _is_soft_keyword(line):
+                in_match = True
                 line[0] = Token.new_borrow_pos(_SOFT_KEYWORDS[line[0].value], line[0].value, line[0])
             yield from line
             line = None
     if line is not None:
         yield from line
+
+
+def _is_soft_keyword(line: list[Token]) -> bool:
+    if len(line) < 4 or line[1].type in ("COLON", "DOT", "EQUAL", "COMMA"):
+        return False
+    return line[-2].type == "COLON" or (line[0].value == "case" and any(t.type == "COLON" for t in line))

@@ -19,19 +19,20 @@ from .python_builtins import CONSTANTS
 from .values import MISSING, BuiltinRef, ModuleRef, Value
 
 _MODULES: Final = frozenset(
-    "torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils torch.jit torch.fft "
-    "torch.linalg torch.special torch.autograd torch.autograd.profiler torch.utils torch.cuda torch.backends torch.optim torch.ops "
-    "torch.functional torch.amp torch.cpu torch.cpu.amp torch.cuda.amp torch.futures torch.types torch.testing torch.onnx torch.random "
-    "torch.distributions torch._C torch.nn.quantized torch.jit.annotations "
-    "math cmath typing typing_extensions collections collections.abc enum dataclasses functools itertools numbers abc warnings copy "
-    "logging numpy os os.path sys time random __future__ torchcc".split()  # noqa: SIM905
+    ["torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.modules", "torch.nn.parameter", "torch.nn.utils", "torch.jit", "torch.fft", "torch.linalg", "torch.special", "torch.autograd", "torch.autograd.profiler", "torch.utils", "torch.cuda", "torch.backends", "torch.optim", "torch.ops", "torch.functional", "torch.amp", "torch.cpu", "torch.cpu.amp", "torch.cuda.amp", "torch.futures", "torch.types", "torch.testing", "torch.onnx", "torch.random", "torch.distributions", "torch._C", "torch.nn.quantized", "torch.jit.annotations", "math", "cmath", "typing", "typing_extensions", "collections", "collections.abc", "enum", "dataclasses", "functools", "itertools", "numbers", "abc", "warnings", "copy", "logging", "numpy", "os", "os.path", "sys", "time", "random", "__future__", "torchcc"]
 )
 
 _DTYPES: Final = {
     **{d.name: d for d in DType},
-    "float": DType.float32, "double": DType.float64, "half": DType.float16, "short": DType.int16, "int": DType.int32,
-    "long": DType.int64, "cfloat": DType.complex64, "cdouble": DType.complex128,
-}  # fmt: skip
+    "float": DType.float32,
+    "double": DType.float64,
+    "half": DType.float16,
+    "short": DType.int16,
+    "int": DType.int32,
+    "long": DType.int64,
+    "cfloat": DType.complex64,
+    "cdouble": DType.complex128,
+}
 
 _ALIASES: Final = {
     "torch.nn.parameter.Parameter": "torch.nn.Parameter",
@@ -69,7 +70,12 @@ def nn_index() -> dict[str, str]:
     for entry in files(__package__).joinpath("nn").iterdir():
         if entry.name.endswith(".py") and entry.name != "__init__.py":
             text = entry.read_text(encoding="utf-8")
-            index.update({name: entry.name.removesuffix(".py") for name in re.findall(r"^(?:class|def) (\w+)", text, re.MULTILINE)})
+            index.update(
+                {
+                    name: entry.name.removesuffix(".py")
+                    for name in re.findall(r"^(?:class|def) (\w+)", text, re.MULTILINE)
+                }
+            )
     return index
 
 

@@ -26,7 +26,9 @@ class Machine(Protocol):
         """Account for the memory of a tensor."""
         ...
 
-    def call(self, function: Value, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value: ...
+    def call(
+        self, function: Value, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> Value: ...
 
     def attribute(self, value: Value, name: str, span: Span | None) -> Value:
         """`value.name`, or MISSING."""

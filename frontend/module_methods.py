@@ -30,7 +30,9 @@ def _forget(module: ModuleInstance, name: str) -> None:
         table.pop(name, None)  # pyright: ignore[reportUnknownMemberType]
 
 
-def register_parameter(machine: Machine, span: Span | None, module: ModuleInstance, name: str, param: HostTensor | None) -> None:
+def register_parameter(
+    machine: Machine, span: Span | None, module: ModuleInstance, name: str, param: HostTensor | None
+) -> None:
     _check_name(module, name, span, "parameter")
     if param is not None and not (isinstance(param, HostTensor) and param.is_parameter):
         fail(span, f"{machine.text(param)} is no parameter", help="wrap the tensor in nn.Parameter(...)")
@@ -40,7 +42,12 @@ def register_parameter(machine: Machine, span: Span | None, module: ModuleInstan
 
 
 def register_buffer(
-    machine: Machine, span: Span | None, module: ModuleInstance, name: str, tensor: HostTensor | None, persistent: bool = True
+    machine: Machine,
+    span: Span | None,
+    module: ModuleInstance,
+    name: str,
+    tensor: HostTensor | None,
+    persistent: bool = True,
 ) -> None:
     _check_name(module, name, span, "buffer")
     if tensor is not None and not isinstance(tensor, HostTensor):
@@ -53,7 +60,9 @@ def register_buffer(
         module.non_persistent.add(name)
 
 
-def add_module(machine: Machine, span: Span | None, module: ModuleInstance, name: str, child: ModuleInstance | None) -> None:
+def add_module(
+    machine: Machine, span: Span | None, module: ModuleInstance, name: str, child: ModuleInstance | None
+) -> None:
     _check_name(module, name, span, "submodule")
     if child is not None and not isinstance(child, ModuleInstance):
         fail(span, f"{machine.text(child)} is no nn.Module", label="expected a module or None")
@@ -68,7 +77,11 @@ def assign(machine: Machine, span: Span | None, module: ModuleInstance, name: st
         register_parameter(machine, span, module, name, value)
     elif name in module.parameters:
         if value is not None:
-            fail(span, f"cannot assign {machine.text(value)} as parameter `{name}`", help="wrap it in nn.Parameter(...), or assign None")
+            fail(
+                span,
+                f"cannot assign {machine.text(value)} as parameter `{name}`",
+                help="wrap it in nn.Parameter(...), or assign None",
+            )
         module.parameters[name] = None
     elif isinstance(value, ModuleInstance):
         add_module(machine, span, module, name, value)
@@ -99,7 +112,9 @@ def delete(module: ModuleInstance, name: str) -> bool:
     return found
 
 
-def _tensors(module: ModuleInstance, *, parameters: bool, buffers: bool, recurse: bool, prefix: str = "") -> list[tuple[str, HostTensor]]:
+def _tensors(
+    module: ModuleInstance, *, parameters: bool, buffers: bool, recurse: bool, prefix: str = ""
+) -> list[tuple[str, HostTensor]]:
     """Named tensors, each once."""
     seen: set[int] = set()
     found: list[tuple[str, HostTensor]] = []
@@ -112,11 +127,15 @@ def _tensors(module: ModuleInstance, *, parameters: bool, buffers: bool, recurse
     return found
 
 
-def _named_parameters(machine: Machine, span: Span | None, module: ModuleInstance, prefix: str = "", recurse: bool = True) -> list[Any]:
+def _named_parameters(
+    machine: Machine, span: Span | None, module: ModuleInstance, prefix: str = "", recurse: bool = True
+) -> list[Any]:
     return _tensors(module, parameters=True, buffers=False, recurse=recurse, prefix=prefix)
 
 
-def _named_buffers(machine: Machine, span: Span | None, module: ModuleInstance, prefix: str = "", recurse: bool = True) -> list[Any]:
+def _named_buffers(
+    machine: Machine, span: Span | None, module: ModuleInstance, prefix: str = "", recurse: bool = True
+) -> list[Any]:
     return _tensors(module, parameters=False, buffers=True, recurse=recurse, prefix=prefix)
 
 
@@ -143,14 +162,19 @@ def _state_dict(machine: Machine, span: Span | None, module: ModuleInstance) -> 
     return dict(module.named_tensors())
 
 
-def _load_state_dict(machine: Machine, span: Span | None, module: ModuleInstance, state_dict: dict[str, HostTensor], strict: bool = True) -> None:
+def _load_state_dict(
+    machine: Machine, span: Span | None, module: ModuleInstance, state_dict: dict[str, HostTensor], strict: bool = True
+) -> None:
     own = dict(module.named_tensors())
     wrong = sorted(own.keys() ^ state_dict.keys())
     if wrong and strict:
         fail(span, f"load_state_dict: missing or unexpected keys: {', '.join(wrong[:10])}")
     for name in own.keys() & state_dict.keys():
         if own[name].shape != state_dict[name].shape:
-            fail(span, f"load_state_dict: `{name}` has the shape {list(state_dict[name].shape)}, expected {list(own[name].shape)}")
+            fail(
+                span,
+                f"load_state_dict: `{name}` has the shape {list(state_dict[name].shape)}, expected {list(own[name].shape)}",
+            )
         own[name].array[...] = state_dict[name].array
 
 
@@ -173,7 +197,9 @@ def _apply(machine: Machine, span: Span | None, module: ModuleInstance, fn: Valu
     return module
 
 
-def _requires_grad(machine: Machine, span: Span | None, module: ModuleInstance, requires_grad: bool = True) -> ModuleInstance:
+def _requires_grad(
+    machine: Machine, span: Span | None, module: ModuleInstance, requires_grad: bool = True
+) -> ModuleInstance:
     for _, tensor in _tensors(module, parameters=True, buffers=False, recurse=True):
         tensor.requires_grad = requires_grad
     return module
@@ -189,7 +215,9 @@ def _cast(dtype: DType) -> Callable[..., ModuleInstance]:
     return cast
 
 
-def _to(machine: Machine, span: Span | None, module: ModuleInstance, *args: Any, dtype: DType | None = None, **_: Any) -> ModuleInstance:
+def _to(
+    machine: Machine, span: Span | None, module: ModuleInstance, *args: Any, dtype: DType | None = None, **_: Any
+) -> ModuleInstance:
     wanted = next((a for a in args if isinstance(a, DType)), dtype)
     return module if wanted is None else _cast(wanted)(machine, span, module)
 
@@ -226,13 +254,38 @@ def _get_parameter(machine: Machine, span: Span | None, module: ModuleInstance, 
 
 
 MODULE_METHODS: Final[dict[str, Callable[..., Any]]] = {
-    "__init__": _init, "register_parameter": register_parameter, "register_buffer": register_buffer, "add_module": add_module,
-    "register_module": add_module, "named_parameters": _named_parameters, "parameters": _parameters, "named_buffers": _named_buffers,
-    "buffers": _values(_named_buffers), "named_children": _named_children, "children": _values(_named_children),
-    "named_modules": _named_modules, "modules": _values(_named_modules), "state_dict": _state_dict, "load_state_dict": _load_state_dict,
-    "train": _train, "eval": _eval, "apply": _apply, "requires_grad_": _requires_grad, "float": _cast(DType.float32),
-    "double": _cast(DType.float64), "half": _cast(DType.float16), "bfloat16": _cast(DType.bfloat16), "to": _to, "cpu": _same, "cuda": _same,
-    "zero_grad": _same, "share_memory": _same, "_get_name": _name, "register_forward_hook": _hook("forward_hooks"),
-    "register_forward_pre_hook": _hook("forward_pre_hooks"), "get_submodule": _get_submodule, "get_parameter": _get_parameter,
+    "__init__": _init,
+    "register_parameter": register_parameter,
+    "register_buffer": register_buffer,
+    "add_module": add_module,
+    "register_module": add_module,
+    "named_parameters": _named_parameters,
+    "parameters": _parameters,
+    "named_buffers": _named_buffers,
+    "buffers": _values(_named_buffers),
+    "named_children": _named_children,
+    "children": _values(_named_children),
+    "named_modules": _named_modules,
+    "modules": _values(_named_modules),
+    "state_dict": _state_dict,
+    "load_state_dict": _load_state_dict,
+    "train": _train,
+    "eval": _eval,
+    "apply": _apply,
+    "requires_grad_": _requires_grad,
+    "float": _cast(DType.float32),
+    "double": _cast(DType.float64),
+    "half": _cast(DType.float16),
+    "bfloat16": _cast(DType.bfloat16),
+    "to": _to,
+    "cpu": _same,
+    "cuda": _same,
+    "zero_grad": _same,
+    "share_memory": _same,
+    "_get_name": _name,
+    "register_forward_hook": _hook("forward_hooks"),
+    "register_forward_pre_hook": _hook("forward_pre_hooks"),
+    "get_submodule": _get_submodule,
+    "get_parameter": _get_parameter,
     "get_buffer": _get_parameter,
-}  # fmt: skip
+}

@@ -44,12 +44,20 @@ from .values import (
 if TYPE_CHECKING:
     from .evaluator import Limits
 
-_USER_ERRORS = (TypeError, ValueError, IndexError, KeyError, OverflowError, ZeroDivisionError, AttributeError, MemoryError)
+_USER_ERRORS = (
+    TypeError,
+    ValueError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    ZeroDivisionError,
+    AttributeError,
+    MemoryError,
+)
 """What a Python or numpy function raises for arguments that are the program's fault."""
 
 _EXCEPTIONS = frozenset(
-    "ArithmeticError AssertionError AttributeError BaseException Exception IndexError KeyError LookupError NameError NotImplementedError "
-    "OSError OverflowError RuntimeError StopIteration TypeError ValueError ZeroDivisionError".split()  # noqa: SIM905
+    ["ArithmeticError", "AssertionError", "AttributeError", "BaseException", "Exception", "IndexError", "KeyError", "LookupError", "NameError", "NotImplementedError", "OSError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError"]
 )
 _ENUMS = frozenset(("enum.Enum", "enum.IntEnum", "enum.Flag", "enum.IntFlag", "enum.StrEnum"))
 _IGNORED_BASES = frozenset(("builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol"))
@@ -158,7 +166,11 @@ class Objects(ABC):
                 kind, _, index = value.name.partition(":")
                 return {"type": kind, "index": int(index) if index.isdigit() else None}.get(name, MISSING)
             case DType():
-                return {"is_floating_point": value.is_floating, "is_complex": value.is_complex, "itemsize": value.itemsize}.get(name, MISSING)
+                return {
+                    "is_floating_point": value.is_floating,
+                    "is_complex": value.is_complex,
+                    "itemsize": value.itemsize,
+                }.get(name, MISSING)
             case _:
                 return self._native_attribute(value, name)
 
@@ -174,7 +186,12 @@ class Objects(ABC):
         if name == "__class__":
             return cls
         if name == "__dict__" and isinstance(receiver, ModuleInstance):
-            return {**receiver.attributes, "_parameters": receiver.parameters, "_buffers": receiver.buffers, "_modules": receiver.modules}
+            return {
+                **receiver.attributes,
+                "_parameters": receiver.parameters,
+                "_buffers": receiver.buffers,
+                "_modules": receiver.modules,
+            }
         return self._bind(receiver, cls.find(name), name, span)
 
     def _super(self, value: Super, name: str, span: Span | None) -> Value:
@@ -310,9 +327,15 @@ class Objects(ABC):
         """The dotted name of a decorator; that of the function for `@f(...)`; its text if it means nothing known."""
         if isinstance(node, ast.Call):
             name = self.decorator_name(node.func, frame)
-            dropped = any(k.name == "drop" and isinstance(k.value, ast.Literal_) and k.value.value is True for k in node.keywords)
+            dropped = any(
+                k.name == "drop" and isinstance(k.value, ast.Literal_) and k.value.value is True for k in node.keywords
+            )
             return "torch.jit.unused" if name == "torch.jit.ignore" and dropped else name
-        if isinstance(node, ast.Attribute) and node.name in ("setter", "deleter", "getter") and isinstance(node.value, ast.Name):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.name in ("setter", "deleter", "getter")
+            and isinstance(node.value, ast.Name)
+        ):
             return f"builtins.property.{node.name}"
         try:
             value = self.evaluate(node, frame)
@@ -332,7 +355,9 @@ class Objects(ABC):
             kind = kind if base_kind is None else base_kind
             if isinstance(value, ClassValue):
                 bases.append(value)
-        qualified = f"{frame.function.qualified}.{node.name}" if frame.function is not None else frame.scope.qualify(node.name)
+        qualified = (
+            f"{frame.function.qualified}.{node.name}" if frame.function is not None else frame.scope.qualify(node.name)
+        )
         if "torch.jit.interface" in decorators:
             kind = "interface"
         cls = ClassValue(node.name, qualified, kind, frame.scope, node, tuple(bases), decorators=decorators)
@@ -361,7 +386,10 @@ class Objects(ABC):
     def _own_members(self, cls: ClassValue) -> None:
         for name, member in list(cls.members.items()):
             if isinstance(member, FunctionValue) and member.owner is None:
-                if isinstance(member.definition, ast.FunctionDef) and member.qualified.rpartition(".")[2] == member.definition.name:
+                if (
+                    isinstance(member.definition, ast.FunctionDef)
+                    and member.qualified.rpartition(".")[2] == member.definition.name
+                ):
                     member.owner = cls
                     member.qualified = f"{cls.qualified}.{member.name}"
             elif cls.kind == "enum" and not name.startswith("_"):
@@ -383,7 +411,11 @@ class Objects(ABC):
                 return "named_tuple"
             if value.name in _IGNORED_BASES or name in ("int", "str", "float"):
                 return None
-        fail(node.span, f"`{node.span.text}` cannot be a base class here", help="classes may derive from nn.Module, from classes of the file, Enum and NamedTuple")
+        fail(
+            node.span,
+            f"`{node.span.text}` cannot be a base class here",
+            help="classes may derive from nn.Module, from classes of the file, Enum and NamedTuple",
+        )
 
     # calls
 
@@ -415,9 +447,15 @@ class Objects(ABC):
             fail(span, f"{self.text(value)} has no `{name}`")
         return found
 
-    def call_function(self, function: FunctionValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value:
+    def call_function(
+        self, function: FunctionValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> Value:
         if self._depth >= self.limits.depth:
-            raise LimitError.at(span, "calls are nested too deeply", label=f"more than {self.limits.depth} levels; is there an endless recursion?")
+            raise LimitError.at(
+                span,
+                "calls are nested too deeply",
+                label=f"more than {self.limits.depth} levels; is there an endless recursion?",
+            )
         node = function.definition
         frame = Frame(function.scope, self._bound_arguments(function, args, keywords, span), function.closure, function)
         self._depth += 1
@@ -439,11 +477,23 @@ class Objects(ABC):
         in_library = is_module(function.scope.name)
         if in_library and not span.file.name.startswith("torchcc/"):
             note = Note("raised in the nn library", diagnostic.span)
-            return CompileError(Diagnostic(diagnostic.message, span, f"in {function.qualified.removeprefix('torch.nn.modules.')}", (note,), diagnostic.help))
+            return CompileError(
+                Diagnostic(
+                    diagnostic.message,
+                    span,
+                    f"in {function.qualified.removeprefix('torch.nn.modules.')}",
+                    (note,),
+                    diagnostic.help,
+                )
+            )
         if in_library:
             return error
         note = Note(f"in the call of `{function.qualified}` here", span)
-        return CompileError(Diagnostic(diagnostic.message, diagnostic.span, diagnostic.label, (*diagnostic.notes, note), diagnostic.help))
+        return CompileError(
+            Diagnostic(
+                diagnostic.message, diagnostic.span, diagnostic.label, (*diagnostic.notes, note), diagnostic.help
+            )
+        )
 
     def _bound_arguments(
         self, function: FunctionValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
@@ -486,7 +536,9 @@ class Objects(ABC):
             fail(span, f"`{function.qualified}` is missing the argument{'s' if len(missing) > 1 else ''} {names}")
         bound.update({p.name: function.defaults[p.name] for p in params})
 
-    def _instantiate(self, cls: ClassValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value:
+    def _instantiate(
+        self, cls: ClassValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> Value:
         match cls.kind:
             case "module":
                 instance: Value = ModuleInstance(cls)
@@ -495,7 +547,11 @@ class Objects(ABC):
                     instance.attributes["training"] = True
                 return instance
             case "enum":
-                member = next((m for m in cls.members.values() if isinstance(m, EnumMember) and m.value == args[0]), None) if args else None
+                member = (
+                    next((m for m in cls.members.values() if isinstance(m, EnumMember) and m.value == args[0]), None)
+                    if args
+                    else None
+                )
                 if member is None:
                     fail(span, f"no member of `{cls.name}` has this value")
                 return member
@@ -518,7 +574,9 @@ class Objects(ABC):
             fail(span, f"`{cls.name}` takes no arguments")
         return instance
 
-    def _filled(self, cls: ClassValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> ObjectValue:
+    def _filled(
+        self, cls: ClassValue, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> ObjectValue:
         """An instance whose attributes are its class's annotated fields, from the arguments."""
         fields = list(cls.all_annotations)
         if len(args) > len(fields):
@@ -544,7 +602,9 @@ class Objects(ABC):
             return field.keywords["default"]
         fail(span, f"`{cls.name}` is missing a value for `{name}`")
 
-    def _native_method(self, method: BoundMethod, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value:
+    def _native_method(
+        self, method: BoundMethod, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> Value:
         receiver, name = method.receiver, method.name
         if isinstance(receiver, ModuleInstance):
             with self.errors_at(span, name):
@@ -554,7 +614,9 @@ class Objects(ABC):
         with self.errors_at(span, name):
             return METHODS[type(receiver)][name](self, span, receiver, *args, **keywords)
 
-    def _tensor_method(self, tensor: HostTensor, name: str, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value:
+    def _tensor_method(
+        self, tensor: HostTensor, name: str, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
+    ) -> Value:
         if not self.initialises and name in ("uniform_", "normal_", "bernoulli_"):
             return tensor
         with self.errors_at(span, name):
@@ -589,8 +651,11 @@ class Objects(ABC):
                 return self._tensor_method(args[0], short, args[1:], keywords, span)
             if root == "builtins" and rest in _EXCEPTIONS:
                 return ObjectValue(self._exception_class(rest), {"args": tuple(args)})
-        fail(span, f"`{name.removeprefix('builtins.')}` cannot be called while a module is built",
-             help="torchcc runs `__init__` by itself and knows the common functions of torch, math and Python")
+        fail(
+            span,
+            f"`{name.removeprefix('builtins.')}` cannot be called while a module is built",
+            help="torchcc runs `__init__` by itself and knows the common functions of torch, math and Python",
+        )
 
     @staticmethod
     def _exception_class(name: str) -> ClassValue:
@@ -621,8 +686,13 @@ class Objects(ABC):
                 if self.initialises:
                     initialise.RANDOM[name](tensor.array, self.generator, *args, **rest)
             else:
-                fail(span, f"`nn.init.{name}` is not supported", help=f"there are {', '.join(sorted([*initialise.RANDOM, *initialise.FIXED]))}")
+                fail(
+                    span,
+                    f"`nn.init.{name}` is not supported",
+                    help=f"there are {', '.join(sorted([*initialise.RANDOM, *initialise.FIXED]))}",
+                )
         return tensor
+
 
 def _linearize(cls: ClassValue, span: Span) -> tuple[ClassValue, ...]:
     """The C3 order of a class and its bases."""
@@ -712,7 +782,9 @@ def _named_tuple(machine: Objects, span: Span | None, typename: str, field_names
     names = field_names.replace(",", " ").split() if isinstance(field_names, str) else list(field_names)
     assert span is not None
     annotations: dict[str, ast.Expr] = {n: ast.Name(span, "Tensor") for n in names}
-    cls = ClassValue(typename, typename, "named_tuple", Scope("", {"Tensor": BuiltinRef("torch.Tensor")}), annotations=annotations)
+    cls = ClassValue(
+        typename, typename, "named_tuple", Scope("", {"Tensor": BuiltinRef("torch.Tensor")}), annotations=annotations
+    )
     cls.mro = (cls,)
     return cls
 
@@ -741,15 +813,32 @@ def _context(name: str) -> Callable[..., Value]:
 
 
 _SPECIALS: Final[dict[str, Callable[..., Any]]] = {
-    "torch.nn.Parameter": _parameter, "functools.partial": _partial, "dataclasses.field": _field, "copy.deepcopy": _deepcopy,
-    "copy.copy": _copy, "torch.device": _device, "builtins.object": _object_init, "builtins.object.__init__": _object_init,
-    "collections.namedtuple": _named_tuple, "torch.jit.annotate": _identity, "typing.cast": _identity, "torch.jit.script": _identity,
-    "torch.jit.is_scripting": _constant(False), "torch.jit.is_tracing": _constant(False), "torch.cuda.is_available": _constant(False),
-    "torch.is_tensor": _is_tensor, "torch.get_default_dtype": _constant(DType.float32), "torch.Size": _size,
-    "torch.is_grad_enabled": _constant(True), "enum.auto": _constant(BuiltinRef("enum.auto")),
-    "torch.no_grad": _context("torch.no_grad"), "torch.enable_grad": _context("torch.enable_grad"),
-    "torch.inference_mode": _context("torch.inference_mode"), "torch.set_grad_enabled": _context("torch.set_grad_enabled"),
-    "typing.TypeVar": _context("typing.TypeVar"), "torch._C._log_api_usage_once": _constant(None),
-}  # fmt: skip
+    "torch.nn.Parameter": _parameter,
+    "functools.partial": _partial,
+    "dataclasses.field": _field,
+    "copy.deepcopy": _deepcopy,
+    "copy.copy": _copy,
+    "torch.device": _device,
+    "builtins.object": _object_init,
+    "builtins.object.__init__": _object_init,
+    "collections.namedtuple": _named_tuple,
+    "torch.jit.annotate": _identity,
+    "typing.cast": _identity,
+    "torch.jit.script": _identity,
+    "torch.jit.is_scripting": _constant(False),
+    "torch.jit.is_tracing": _constant(False),
+    "torch.cuda.is_available": _constant(False),
+    "torch.is_tensor": _is_tensor,
+    "torch.get_default_dtype": _constant(DType.float32),
+    "torch.Size": _size,
+    "torch.is_grad_enabled": _constant(True),
+    "enum.auto": _constant(BuiltinRef("enum.auto")),
+    "torch.no_grad": _context("torch.no_grad"),
+    "torch.enable_grad": _context("torch.enable_grad"),
+    "torch.inference_mode": _context("torch.inference_mode"),
+    "torch.set_grad_enabled": _context("torch.set_grad_enabled"),
+    "typing.TypeVar": _context("typing.TypeVar"),
+    "torch._C._log_api_usage_once": _constant(None),
+}
 
 __all__ = ["Objects"]

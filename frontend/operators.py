@@ -72,7 +72,11 @@ class _Climber:
         level = self.dialect.precedence[name]
         outer = self.pending[-1] if self.pending else None
         if name == "not x" and outer is not None and outer.level > level:
-            raise CompileError.at(span, f"`not` cannot follow `{outer.name.removesuffix(' x').removesuffix('x')}`", help="put `not ...` in parentheses")
+            raise CompileError.at(
+                span,
+                f"`not` cannot follow `{outer.name.removesuffix(' x').removesuffix('x')}`",
+                help="put `not ...` in parentheses",
+            )
         self.pending.append(_Pending(name, level, True, span))
 
     def infix(self, name: str, span: Span) -> None:

@@ -52,8 +52,12 @@ def signature_comment(function: ast.FunctionDef) -> tuple[list[ast.Expr], ast.Ex
     params, arrow, returns = text.rpartition("->")
     params = params.strip()
     if not arrow or not params.startswith("(") or not params.endswith(")"):
-        raise CompileError.at(function.name_span, f"the type comment of `{function.name}` is not a signature",
-                              label=f"# type: {text}", help="write it as `# type: (int, Tensor) -> Tensor`")
+        raise CompileError.at(
+            function.name_span,
+            f"the type comment of `{function.name}` is not a signature",
+            label=f"# type: {text}",
+            help="write it as `# type: (int, Tensor) -> Tensor`",
+        )
     types = parse_expression(params[:-1] + ",)" if params[1:-1].strip() else "()", f"<type comment of {function.name}>")
     result = parse_expression(returns.strip(), f"<type comment of {function.name}>")
     assert isinstance(types, ast.TupleExpr)
@@ -77,7 +81,14 @@ def _run(start: str, text: str, parsing: Parsing) -> Any:
 def _lark() -> Lark:
     grammar = files(__package__).joinpath("torchscript.lark").read_text(encoding="utf-8")
     # The basic lexer, not the contextual one: a keyword is a keyword everywhere, which is what a reader of errors expects.
-    return Lark(grammar, parser="lalr", lexer="basic", start=["module", "lone_expression"], postlex=Layout(), transformer=_Builder())
+    return Lark(
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        start=["module", "lone_expression"],
+        postlex=Layout(),
+        transformer=_Builder(),
+    )
 
 
 def _check_depth(root: _Node) -> _Node:
@@ -85,8 +96,12 @@ def _check_depth(root: _Node) -> _Node:
     while pending:
         node, depth = pending.pop()
         if depth > MAX_DEPTH:
-            raise CompileError.at(node.span, "the program is nested too deeply", label=f"more than {MAX_DEPTH} levels",
-                                  help="give parts of it names of their own")
+            raise CompileError.at(
+                node.span,
+                "the program is nested too deeply",
+                label=f"more than {MAX_DEPTH} levels",
+                help="give parts of it names of their own",
+            )
         for value in node.__dict__.values():
             if isinstance(value, ast.Node):
                 pending.append((value, depth + 1))
@@ -363,9 +378,14 @@ class _Builder(Transformer[Token, Any]):
             if isinstance(argument, _Generator) and len(arguments) > 1:
                 raise CompileError.at(argument.span, "a generator expression beside other arguments needs parentheses")
             if keywords and not isinstance(argument, ast.Starred):
-                raise CompileError.at(argument.span, "positional argument after a keyword argument",
-                                      label="move it before the keywords, or name it")
-            positional.append(_comprehension(argument, argument.span, "generator") if isinstance(argument, _Generator) else argument)
+                raise CompileError.at(
+                    argument.span,
+                    "positional argument after a keyword argument",
+                    label="move it before the keywords, or name it",
+                )
+            positional.append(
+                _comprehension(argument, argument.span, "generator") if isinstance(argument, _Generator) else argument
+            )
         return ast.Call(_cover(items), function, positional, keywords)
 
     def arguments(self, items: list[Any]) -> _Arguments:
@@ -420,12 +440,16 @@ class _Builder(Transformer[Token, Any]):
         _, *values, comma, _ = items
         span = _cover(items)
         if any(isinstance(v, ast.WithItem) for v in values):
-            return _ParenthesizedItems(span, [v if isinstance(v, ast.WithItem) else ast.WithItem(v.span, v, None) for v in values])
+            return _ParenthesizedItems(
+                span, [v if isinstance(v, ast.WithItem) else ast.WithItem(v.span, v, None) for v in values]
+            )
         if len(values) > 1 or comma is not None:
             return ast.TupleExpr(span, values)
         (value,) = values
         if isinstance(value, ast.Starred):
-            raise CompileError.at(value.span, "a starred expression cannot stand alone in parentheses", help="add a comma to make a tuple")
+            raise CompileError.at(
+                value.span, "a starred expression cannot stand alone in parentheses", help="add a comma to make a tuple"
+            )
         value.span = span
         return value
 
@@ -511,8 +535,12 @@ def _check_target(target: ast.Expr) -> None:
             pending.append(node.value)
         elif not isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             comparison = isinstance(node, ast.BinaryOp | ast.BoolOp | ast.Compare | ast.Call)
-            raise CompileError.at(node.span, f"cannot assign to {_describe(node)}", label="expected a name, an attribute or an element",
-                                  help="`==` compares" if comparison else None)
+            raise CompileError.at(
+                node.span,
+                f"cannot assign to {_describe(node)}",
+                label="expected a name, an attribute or an element",
+                help="`==` compares" if comparison else None,
+            )
 
 
 _DESCRIPTIONS: dict[type[ast.Node], str] = {
@@ -550,7 +578,9 @@ def _ordered_parameters(items: list[Any]) -> _Parameters:
             item.kind = "keyword_only"
         elif item.kind == "normal":
             if defaults and item.default is None:
-                raise CompileError.at(item.span, f"parameter `{item.name}` needs a default", label="the one before it has a default")
+                raise CompileError.at(
+                    item.span, f"parameter `{item.name}` needs a default", label="the one before it has a default"
+                )
             defaults = defaults or item.default is not None
         found.append(item)
     return found
@@ -591,7 +621,11 @@ def _number(token: Token) -> int | float | complex:
         pass
     span = _span(token)
     if text[0] == "0" and text.isdigit():
-        raise CompileError.at(span, "a decimal number cannot begin with 0", help=f"write `{text.lstrip('0') or '0'}`, or `0o{text.lstrip('0')}` for an octal number")
+        raise CompileError.at(
+            span,
+            "a decimal number cannot begin with 0",
+            help=f"write `{text.lstrip('0') or '0'}`, or `0o{text.lstrip('0')}` for an octal number",
+        )
     raise CompileError.at(span, "invalid number")
 
 

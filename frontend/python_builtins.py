@@ -16,7 +16,17 @@ from ..ir.dtypes import DType
 from ..ir.source import Span
 from .host_tensor import HostTensor
 from .machine import Machine, fail
-from .values import MISSING, BuiltinRef, ClassValue, Device, EnumMember, FunctionValue, ModuleInstance, ObjectValue, Value
+from .values import (
+    MISSING,
+    BuiltinRef,
+    ClassValue,
+    Device,
+    EnumMember,
+    FunctionValue,
+    ModuleInstance,
+    ObjectValue,
+    Value,
+)
 
 Builtin = Callable[..., Any]
 
@@ -81,7 +91,9 @@ def _zip(machine: Machine, span: Span | None, *iterables: Any, strict: bool = Fa
 
 
 def _map(machine: Machine, span: Span | None, function: Value, *iterables: Any) -> list[Any]:
-    return [machine.call(function, list(group), {}, span) for group in zip(*(machine.iterate(i, span) for i in iterables))]
+    return [
+        machine.call(function, list(group), {}, span) for group in zip(*(machine.iterate(i, span) for i in iterables))
+    ]
 
 
 def _filter(machine: Machine, span: Span | None, function: Value, iterable: Any) -> list[Any]:
@@ -93,7 +105,9 @@ def _sum(machine: Machine, span: Span | None, iterable: Any, start: Any = 0) -> 
     total = start
     for item in machine.iterate(iterable, span):
         if isinstance(item, HostTensor) or isinstance(total, HostTensor):
-            total = machine.call(BuiltinRef("torch.add"), [total, item] if isinstance(total, HostTensor) else [item, total], {}, span)
+            total = machine.call(
+                BuiltinRef("torch.add"), [total, item] if isinstance(total, HostTensor) else [item, total], {}, span
+            )
         else:
             total = total + item
             if isinstance(total, list | tuple):
@@ -117,7 +131,9 @@ def _key(machine: Machine, span: Span | None, key: Value) -> Callable[[Any], Any
     return None if key is None else lambda item: machine.call(key, [item], {}, span)
 
 
-def _sorted(machine: Machine, span: Span | None, iterable: Any, *, key: Value = None, reverse: bool = False) -> list[Any]:
+def _sorted(
+    machine: Machine, span: Span | None, iterable: Any, *, key: Value = None, reverse: bool = False
+) -> list[Any]:
     return sorted(_items(machine, span, iterable), key=_key(machine, span, key), reverse=reverse)
 
 
@@ -137,7 +153,12 @@ def _pow(machine: Machine, span: Span | None, base: Any, exponent: Any, modulus:
 
 def power(base: Any, exponent: Any, span: Span | None) -> Any:
     """`base ** exponent`, refused where the result would be huge."""
-    if isinstance(base, int) and isinstance(exponent, int) and exponent > 0 and base.bit_length() * exponent > MAX_DIGITS:
+    if (
+        isinstance(base, int)
+        and isinstance(exponent, int)
+        and exponent > 0
+        and base.bit_length() * exponent > MAX_DIGITS
+    ):
         fail(span, "the number is too large", label=f"more than {MAX_DIGITS} bits")
     return base**exponent
 
@@ -160,12 +181,29 @@ def _setattr(machine: Machine, span: Span | None, target: Value, name: str, valu
 
 
 _NATIVE_TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "int": (int,), "float": (float,), "complex": (complex,), "bool": (bool,), "str": (str,), "list": (list,), "tuple": (tuple,),
-    "dict": (dict,), "set": (set,), "range": (range,), "object": (object,),
-    "OrderedDict": (dict,), "defaultdict": (dict,), "Iterable": (list, tuple, dict, set, str, range), "Sequence": (list, tuple, str, range),
-    "Mapping": (dict,), "Number": (int, float, complex), "Integral": (int,), "Real": (int, float),
-    "List": (list,), "Tuple": (tuple,), "Dict": (dict,),
-}  # fmt: skip
+    "int": (int,),
+    "float": (float,),
+    "complex": (complex,),
+    "bool": (bool,),
+    "str": (str,),
+    "list": (list,),
+    "tuple": (tuple,),
+    "dict": (dict,),
+    "set": (set,),
+    "range": (range,),
+    "object": (object,),
+    "OrderedDict": (dict,),
+    "defaultdict": (dict,),
+    "Iterable": (list, tuple, dict, set, str, range),
+    "Sequence": (list, tuple, str, range),
+    "Mapping": (dict,),
+    "Number": (int, float, complex),
+    "Integral": (int,),
+    "Real": (int, float),
+    "List": (list,),
+    "Tuple": (tuple,),
+    "Dict": (dict,),
+}
 _CALLABLES = (FunctionValue, ClassValue, BuiltinRef)
 
 
@@ -235,12 +273,39 @@ def _native(function: Callable[..., Any]) -> Builtin:
 
 
 BUILTINS: Final[dict[str, Builtin]] = {
-    "int": _integer, "float": _float, "len": _len, "enumerate": _enumerate, "zip": _zip, "map": _map, "filter": _filter, "sum": _sum,
-    "min": _extremum(-1), "max": _extremum(1), "sorted": _sorted, "reversed": _reversed, "abs": _abs, "pow": _pow, "getattr": _getattr,
-    "hasattr": _hasattr, "setattr": _setattr, "isinstance": _is_instance, "issubclass": _is_subclass, "callable": _callable,
-    "type": _type, "dict": _dict, "round": _round, "print": _ignore, "divmod": _native(divmod),
-    "complex": _native(complex), "range": _native(range), "slice": _native(slice), "chr": _native(chr), "ord": _native(ord),
-    "hex": _native(hex), "oct": _native(oct), "bin": _native(bin),
+    "int": _integer,
+    "float": _float,
+    "len": _len,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "map": _map,
+    "filter": _filter,
+    "sum": _sum,
+    "min": _extremum(-1),
+    "max": _extremum(1),
+    "sorted": _sorted,
+    "reversed": _reversed,
+    "abs": _abs,
+    "pow": _pow,
+    "getattr": _getattr,
+    "hasattr": _hasattr,
+    "setattr": _setattr,
+    "isinstance": _is_instance,
+    "issubclass": _is_subclass,
+    "callable": _callable,
+    "type": _type,
+    "dict": _dict,
+    "round": _round,
+    "print": _ignore,
+    "divmod": _native(divmod),
+    "complex": _native(complex),
+    "range": _native(range),
+    "slice": _native(slice),
+    "chr": _native(chr),
+    "ord": _native(ord),
+    "hex": _native(hex),
+    "oct": _native(oct),
+    "bin": _native(bin),
     "bool": lambda machine, span, value=False: machine.truth(value, span),
     "str": lambda machine, span, value="": machine.text(value),
     "repr": lambda machine, span, value: repr(value) if isinstance(value, str) else machine.text(value),
@@ -255,7 +320,7 @@ BUILTINS: Final[dict[str, Builtin]] = {
     "all": lambda machine, span, value: all(machine.truth(v, span) for v in machine.iterate(value, span)),
     "id": lambda machine, span, value: id(value),
     "hash": lambda machine, span, value: hash(value),
-}  # fmt: skip
+}
 """`builtins.NAME`. Lists stand for iterators: nothing in an `__init__` can tell."""
 
 
@@ -277,23 +342,36 @@ def _combinations(function: Callable[[int, int], int]) -> Callable[[int, int], i
 MATH: Final[dict[str, Builtin]] = {
     **{
         name: _native(getattr(math, name))
-        for name in (
-            "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh degrees dist erf erfc exp exp2 expm1 fabs floor fmod "
-            "frexp fsum gamma gcd hypot isclose isfinite isinf isnan isqrt lcm ldexp lgamma log log10 log1p log2 modf pow radians "
-            "remainder sin sinh sqrt tan tanh trunc"
-        ).split()  # noqa: SIM905
+        for name in ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh", "degrees", "dist", "erf", "erfc", "exp", "exp2", "expm1", "fabs", "floor", "fmod", "frexp", "fsum", "gamma", "gcd", "hypot", "isclose", "isfinite", "isinf", "isnan", "isqrt", "lcm", "ldexp", "lgamma", "log", "log10", "log1p", "log2", "modf", "pow", "radians", "remainder", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
     },
-    "factorial": _native(_factorial), "comb": _native(_combinations(math.comb)), "perm": _native(_combinations(math.perm)),
+    "factorial": _native(_factorial),
+    "comb": _native(_combinations(math.comb)),
+    "perm": _native(_combinations(math.perm)),
     "prod": lambda machine, span, items, start=1: bounded_product(machine, span, items, start),
-}  # fmt: skip
+}
 
 CONSTANTS: Final[dict[str, Any]] = {
-    "math.pi": math.pi, "math.e": math.e, "math.tau": math.tau, "math.inf": math.inf, "math.nan": math.nan,
-    "cmath.pi": math.pi, "cmath.e": math.e, "cmath.tau": math.tau, "cmath.inf": math.inf, "cmath.nan": math.nan,
-    "cmath.infj": complex(0, math.inf), "cmath.nanj": complex(0, math.nan),
-    "torch.pi": math.pi, "torch.e": math.e, "torch.inf": math.inf, "torch.nan": math.nan,
-    "numpy.pi": math.pi, "numpy.e": math.e, "numpy.inf": math.inf, "numpy.nan": math.nan,
-}  # fmt: skip
+    "math.pi": math.pi,
+    "math.e": math.e,
+    "math.tau": math.tau,
+    "math.inf": math.inf,
+    "math.nan": math.nan,
+    "cmath.pi": math.pi,
+    "cmath.e": math.e,
+    "cmath.tau": math.tau,
+    "cmath.inf": math.inf,
+    "cmath.nan": math.nan,
+    "cmath.infj": complex(0, math.inf),
+    "cmath.nanj": complex(0, math.nan),
+    "torch.pi": math.pi,
+    "torch.e": math.e,
+    "torch.inf": math.inf,
+    "torch.nan": math.nan,
+    "numpy.pi": math.pi,
+    "numpy.e": math.e,
+    "numpy.inf": math.inf,
+    "numpy.nan": math.nan,
+}
 
 
 def bounded_product(machine: Machine, span: Span | None, items: Any, start: Any = 1) -> Any:
@@ -322,11 +400,20 @@ def _reduce(machine: Machine, span: Span | None, function: Value, iterable: Any,
 
 
 LIBRARY: Final[dict[str, Builtin]] = {
-    "collections.OrderedDict": _dict, "itertools.product": _product, "itertools.chain": _chain, "functools.reduce": _reduce,
-    "warnings.warn": _ignore, "numpy.prod": lambda machine, span, items: bounded_product(machine, span, items),
-    "numpy.sqrt": MATH["sqrt"], "numpy.log": MATH["log"], "numpy.log2": MATH["log2"], "numpy.exp": MATH["exp"], "numpy.ceil": MATH["ceil"],
-    "numpy.floor": MATH["floor"], "logging.getLogger": _ignore,
-}  # fmt: skip
+    "collections.OrderedDict": _dict,
+    "itertools.product": _product,
+    "itertools.chain": _chain,
+    "functools.reduce": _reduce,
+    "warnings.warn": _ignore,
+    "numpy.prod": lambda machine, span, items: bounded_product(machine, span, items),
+    "numpy.sqrt": MATH["sqrt"],
+    "numpy.log": MATH["log"],
+    "numpy.log2": MATH["log2"],
+    "numpy.exp": MATH["exp"],
+    "numpy.ceil": MATH["ceil"],
+    "numpy.floor": MATH["floor"],
+    "logging.getLogger": _ignore,
+}
 """Functions of other modules of Python by their dotted names."""
 
 
@@ -381,7 +468,9 @@ def _extend(machine: Machine, span: Span | None, receiver: list[Any], items: Any
     receiver.extend(_items(machine, span, items))
 
 
-def _sort(machine: Machine, span: Span | None, receiver: list[Any], *, key: Value = None, reverse: bool = False) -> None:
+def _sort(
+    machine: Machine, span: Span | None, receiver: list[Any], *, key: Value = None, reverse: bool = False
+) -> None:
     machine.charge(len(receiver), span)
     receiver.sort(key=_key(machine, span, key), reverse=reverse)
 
@@ -399,20 +488,33 @@ def _methods(names: str) -> dict[str, Builtin]:
 
 METHODS: Final[dict[type, dict[str, Builtin]]] = {
     str: {
-        **_methods("upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition rpartition find "
-                   "rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper islower isidentifier isnumeric "
-                   "removeprefix removesuffix"),
+        **_methods(
+            "upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition rpartition find "
+            "rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper islower isidentifier isnumeric "
+            "removeprefix removesuffix"
+        ),
         **{name: _str_grow(name) for name in ("zfill", "center", "ljust", "rjust", "expandtabs")},
-        "format": _str_format, "join": _str_join, "replace": _str_replace,
+        "format": _str_format,
+        "join": _str_join,
+        "replace": _str_replace,
     },
     list: {**_methods("append insert pop remove clear index count copy reverse"), "extend": _extend, "sort": _sort},
     tuple: _methods("index count"),
-    dict: {**_methods("get pop setdefault clear copy popitem"), "keys": _listed("keys"), "values": _listed("values"), "items": _listed("items"),
-           "update": _update, "move_to_end": _ignore},
-    set: {**_methods("add remove discard pop clear copy union intersection difference issubset issuperset"), "update": _update},
+    dict: {
+        **_methods("get pop setdefault clear copy popitem"),
+        "keys": _listed("keys"),
+        "values": _listed("values"),
+        "items": _listed("items"),
+        "update": _update,
+        "move_to_end": _ignore,
+    },
+    set: {
+        **_methods("add remove discard pop clear copy union intersection difference issubset issuperset"),
+        "update": _update,
+    },
     int: _methods("bit_length"),
     float: _methods("is_integer"),
     range: _methods("index count"),
-}  # fmt: skip
+}
 
 __all__ = ["BUILTINS", "CONSTANTS", "LIBRARY", "MATH", "METHODS", "bounded_int", "format_value", "power"]

@@ -60,7 +60,9 @@ def decode(text: str, parsing: Parsing, offset: int) -> str:
         if code is None:
             if escape[0] in "xuUN":
                 span = parsing.span(offset + match.start(), offset + match.end())
-                raise CompileError.at(span, f"invalid escape `{match.group()}` in a string", help="write `\\\\` for a backslash")
+                raise CompileError.at(
+                    span, f"invalid escape `{match.group()}` in a string", help="write `\\\\` for a backslash"
+                )
             return match.group()  # an unknown escape stands for itself, as in Python
         return code
 
@@ -97,7 +99,9 @@ def split_fields(body: str, parsing: Parsing, offset: int, *, raw: bool, nested:
             start = i
             continue
         if c == "}":
-            raise CompileError.at(parsing.span(offset + i, offset + i + 1), "single `}` in an f-string", help="write `}}` for a brace")
+            raise CompileError.at(
+                parsing.span(offset + i, offset + i + 1), "single `}` in an f-string", help="write `}}` for a brace"
+            )
         yield from _text(body[start:i], parsing, offset + start, raw)
         field = _field(body, i, parsing, offset)
         yield field
@@ -133,12 +137,18 @@ def _field(body: str, start: int, parsing: Parsing, offset: int) -> Field:
         debug = text
         expression = (start + 1, start + 1 + len(text.rstrip()) - 1)
     if not body[slice(*expression)].strip():
-        raise CompileError.at(parsing.span(offset + start, offset + min(i + 1, end)), "an f-string has an empty expression")
+        raise CompileError.at(
+            parsing.span(offset + start, offset + min(i + 1, end)), "an f-string has an empty expression"
+        )
     conversion = ""
     if body[i : i + 1] == "!":
         conversion = body[i + 1 : i + 2]
         if conversion not in ("r", "s", "a"):
-            raise CompileError.at(parsing.span(offset + i, offset + i + 2), "invalid conversion in an f-string", label="expected `!r`, `!s` or `!a`")
+            raise CompileError.at(
+                parsing.span(offset + i, offset + i + 2),
+                "invalid conversion in an f-string",
+                label="expected `!r`, `!s` or `!a`",
+            )
         i += 2
     format_: tuple[int, int] | None = None
     if body[i : i + 1] == ":":
@@ -150,7 +160,11 @@ def _field(body: str, start: int, parsing: Parsing, offset: int) -> Field:
             i += 1
         format_ = (begin, i)
     if body[i : i + 1] != "}":
-        raise CompileError.at(parsing.span(offset + start, offset + start + 1), "`{` in an f-string is never closed", help="write `{{` for a brace")
+        raise CompileError.at(
+            parsing.span(offset + start, offset + start + 1),
+            "`{` in an f-string is never closed",
+            help="write `{{` for a brace",
+        )
     return Field(start, i + 1, expression, debug, conversion, format_)
 
 

@@ -29,8 +29,7 @@ _SKIPPED = re.compile(r"""#[^\n]*|("{3}|'{3})(?:[^\\]|\\.)*?\1|"(?:[^"\\\n]|\\.)
 
 
 _STATEMENTS = frozenset(
-    "assert break class continue def del elif else except finally for from global if import lambda nonlocal pass raise "
-    "return try while with yield in is and or not as async await None True False".split()
+    ["assert", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "lambda", "nonlocal", "pass", "raise", "return", "try", "while", "with", "yield", "in", "is", "and", "or", "not", "as", "async", "await", "None", "True", "False"]
 )
 
 
@@ -109,7 +108,9 @@ def _layout(token: Token, accepts: set[str], text: str, parsing: Parsing) -> Com
         keyword = _keyword_of_line(text, newline)
         name = f"after this `{keyword}`" if keyword in _BLOCK_KEYWORDS else "here"
         span = parsing.span(start, max(end, start + 1)) if token.value.strip() else parsing.span(newline, newline + 1)
-        return CompileError.at(span, f"expected an indented block {name}", help="indent its statements, or write `pass`")
+        return CompileError.at(
+            span, f"expected an indented block {name}", help="indent its statements, or write `pass`"
+        )
     return None
 
 
@@ -118,9 +119,13 @@ def _assignment(token: Token, accepts: set[str], text: str, parsing: Parsing) ->
         help_ = "write `==` to compare"
         if parsing.brackets and parsing.brackets[-1].value == "(":
             help_ = "write `==` to compare; the name of a keyword argument is a plain name"
-        return CompileError.at(parsing.token_span(token), "`=` cannot stand in an expression", label="this assigns", help=help_)
+        return CompileError.at(
+            parsing.token_span(token), "`=` cannot stand in an expression", label="this assigns", help=help_
+        )
     if token.type == "AUGMENTED":
-        return CompileError.at(parsing.token_span(token), f"`{token}` is a statement of its own, not part of an expression")
+        return CompileError.at(
+            parsing.token_span(token), f"`{token}` is a statement of its own, not part of an expression"
+        )
     return None
 
 
@@ -137,16 +142,24 @@ def _missing_colon(token: Token, accepts: set[str], text: str, parsing: Parsing)
 def _python_2(token: Token, accepts: set[str], text: str, parsing: Parsing) -> CompileError | None:
     previous = parsing.previous
     if previous is not None and previous.value in ("print", "exec") and token.type in ("NAME", "STRING", "NUMBER"):
-        return CompileError.at(parsing.token_span(token), f"`{previous}` is a function", help=f"put the arguments in parentheses: {previous}(...)")
+        return CompileError.at(
+            parsing.token_span(token),
+            f"`{previous}` is a function",
+            help=f"put the arguments in parentheses: {previous}(...)",
+        )
     return None
 
 
 def _else_if(token: Token, accepts: set[str], text: str, parsing: Parsing) -> CompileError | None:
     previous = parsing.previous
     if previous is not None and previous.type == "ELSE" and token.type == "IF":
-        return CompileError.at(Span.to(parsing.token_span(previous), parsing.token_span(token)), "`else if` is written `elif`")
+        return CompileError.at(
+            Span.to(parsing.token_span(previous), parsing.token_span(token)), "`else if` is written `elif`"
+        )
     if token.type in ("ELSE", "ELIF"):
-        return CompileError.at(parsing.token_span(token), f"`{token}` without an `if` before it", label="no block here to belong to")
+        return CompileError.at(
+            parsing.token_span(token), f"`{token}` without an `if` before it", label="no block here to belong to"
+        )
     return None
 
 
@@ -164,16 +177,18 @@ def _plain(token: Token, accepts: set[str], text: str, parsing: Parsing) -> Comp
     if token.type in ("_NEWLINE", "_DEDENT", "$END"):
         where = "end of line" if token.type == "_NEWLINE" else "end of the text"
         previous = parsing.previous if token is parsing.current else parsing.current
-        what = "an expression" if _EXPRESSION_START <= accepts else expected
+        what = "an expression" if accepts >= _EXPRESSION_START else expected
         message = f"expected {what}" if what else "the statement is not complete"
         return CompileError.at(_behind(previous, parsing), f"{message}, found the {where}")
     if token.value in ("&", "|") and parsing.previous is not None and parsing.previous.value == token.value:
         word = "and" if token.value == "&" else "or"
         return CompileError.at(parsing.token_span(token), f"`{token * 2}` is not an operator", help=f"write `{word}`")
-    if _EXPRESSION_START <= accepts:
+    if accepts >= _EXPRESSION_START:
         return CompileError.at(parsing.token_span(token), f"expected an expression, found `{token}`")
     label = f"expected {expected}" if expected else ""
-    return CompileError.at(parsing.token_span(token), f"unexpected `{token}`", label=label, help=_help(accepts, parsing))
+    return CompileError.at(
+        parsing.token_span(token), f"unexpected `{token}`", label=label, help=_help(accepts, parsing)
+    )
 
 
 def _help(accepts: set[str], parsing: Parsing) -> str | None:

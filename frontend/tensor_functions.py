@@ -60,7 +60,9 @@ def _dims(sizes: Sequence[Any]) -> tuple[int, ...]:
     return tuple(_index(s) for s in sizes)
 
 
-def _new(cx: Context, shape: tuple[int, ...], dtype: DType | None, fill: Any = 0, requires_grad: bool = False) -> HostTensor:
+def _new(
+    cx: Context, shape: tuple[int, ...], dtype: DType | None, fill: Any = 0, requires_grad: bool = False
+) -> HostTensor:
     dtype = dtype or DEFAULT_DTYPE
     cx.reserve(math.prod(shape), dtype.itemsize)
     array = np.zeros(shape, dtype.numpy)
@@ -114,14 +116,18 @@ def linspace(cx: Context, start: Any, end: Any, steps: int, dtype: DType | None 
     if steps == 1:
         return HostTensor(np.array([start], kind))
     scalar = kind.type
-    step = scalar((end - start) / (steps - 1)) if kind.kind in "iu" else (scalar(end) - scalar(start)) / scalar(steps - 1)
+    step = (
+        scalar((end - start) / (steps - 1)) if kind.kind in "iu" else (scalar(end) - scalar(start)) / scalar(steps - 1)
+    )
     indices = np.arange(steps)
     low = scalar(start) + step * indices.astype(kind)
     high = scalar(end) - step * (steps - 1 - indices).astype(kind)
     return HostTensor(np.where(indices < steps // 2, low, high).astype(kind))
 
 
-def logspace(cx: Context, start: float, end: float, steps: int, base: float = 10.0, dtype: DType | None = None, **_: Any) -> HostTensor:
+def logspace(
+    cx: Context, start: float, end: float, steps: int, base: float = 10.0, dtype: DType | None = None, **_: Any
+) -> HostTensor:
     exponents = linspace(cx, start, end, steps, DType.float64).array
     return HostTensor(np.power(base, exponents).astype((dtype or DEFAULT_DTYPE).numpy))
 
@@ -163,7 +169,9 @@ def as_tensor(cx: Context, data: Any, dtype: DType | None = None, **_: Any) -> H
 
 
 def like(fill: Any) -> Function:
-    def make(cx: Context, input: HostTensor, dtype: DType | None = None, requires_grad: bool = False, **_: Any) -> HostTensor:
+    def make(
+        cx: Context, input: HostTensor, dtype: DType | None = None, requires_grad: bool = False, **_: Any
+    ) -> HostTensor:
         return _new(cx, input.shape, dtype or input.dtype, fill, requires_grad)
 
     return make
@@ -173,7 +181,9 @@ def full_like(cx: Context, input: HostTensor, fill_value: Any, dtype: DType | No
     return _new(cx, input.shape, dtype or input.dtype, fill_value)
 
 
-def new_full(cx: Context, input: HostTensor, size: Any, fill_value: Any, dtype: DType | None = None, **_: Any) -> HostTensor:
+def new_full(
+    cx: Context, input: HostTensor, size: Any, fill_value: Any, dtype: DType | None = None, **_: Any
+) -> HostTensor:
     return _new(cx, _shape((size,)), dtype or input.dtype, fill_value)
 
 
@@ -246,7 +256,9 @@ def manual_seed(cx: Context, seed: int) -> None:
 # arithmetic
 
 
-def _binary(function: Callable[[Array, Array], Array], *, true_division: bool = False, compares: bool = False) -> Function:
+def _binary(
+    function: Callable[[Array, Array], Array], *, true_division: bool = False, compares: bool = False
+) -> Function:
     def compute(cx: Context, input: Scalarlike, other: Scalarlike) -> HostTensor:
         dtype = result_dtype(input, other)
         if true_division:
@@ -349,7 +361,9 @@ def _axes(dim: Any) -> Any:
 
 
 def _reduction(function: Callable[..., Any], *, floats: bool = False) -> Function:
-    def compute(cx: Context, input: HostTensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> HostTensor:
+    def compute(
+        cx: Context, input: HostTensor, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None
+    ) -> HostTensor:
         array = input.array
         if dtype is not None:
             array = array.astype(dtype.numpy)
@@ -363,7 +377,9 @@ def _reduction(function: Callable[..., Any], *, floats: bool = False) -> Functio
     return compute
 
 
-def _extremum(pick: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[[Array, Array], Array]) -> Function:
+def _extremum(
+    pick: Callable[..., Any], where: Callable[..., Any], pairwise: Callable[[Array, Array], Array]
+) -> Function:
     """`max(x)`, `max(x, dim)` (values and indices) and `max(x, y)`."""
 
     def compute(cx: Context, input: HostTensor, dim: Any = None, keepdim: bool = False) -> Any:
@@ -380,7 +396,15 @@ def _extremum(pick: Callable[..., Any], where: Callable[..., Any], pairwise: Cal
 
 
 def _spread(function: Callable[..., Any]) -> Function:
-    def compute(cx: Context, input: HostTensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None) -> HostTensor:
+    def compute(
+        cx: Context,
+        input: HostTensor,
+        dim: Any = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        correction: int | None = None,
+    ) -> HostTensor:
         ddof = correction if correction is not None else int(unbiased)
         return HostTensor(np.asarray(function(input.array, axis=_axes(dim), ddof=ddof, keepdims=keepdim)))
 
@@ -664,54 +688,194 @@ def logical_not(cx: Context, input: HostTensor) -> HostTensor:
 _round = _unary(np.round, floats=False)
 
 METHODS: Final[dict[str, Function]] = {
-    "add": add, "sub": sub, "subtract": sub, "rsub": rsub, "mul": mul, "multiply": mul, "div": div, "divide": div, "true_divide": div,
-    "floor_divide": _binary(np.floor_divide), "remainder": _binary(np.remainder), "fmod": _binary(np.fmod), "pow": pow_,
-    "maximum": _binary(np.maximum), "minimum": _binary(np.minimum), "atan2": _binary(np.arctan2),
-    "eq": _binary(np.equal, compares=True), "ne": _binary(np.not_equal, compares=True), "lt": _binary(np.less, compares=True),
-    "le": _binary(np.less_equal, compares=True), "gt": _binary(np.greater, compares=True), "ge": _binary(np.greater_equal, compares=True),
-    "bitwise_and": _binary(np.bitwise_and), "bitwise_or": _binary(np.bitwise_or), "bitwise_xor": _binary(np.bitwise_xor),
-    "logical_and": _binary(np.logical_and, compares=True), "logical_or": _binary(np.logical_or, compares=True), "logical_not": logical_not,
+    "add": add,
+    "sub": sub,
+    "subtract": sub,
+    "rsub": rsub,
+    "mul": mul,
+    "multiply": mul,
+    "div": div,
+    "divide": div,
+    "true_divide": div,
+    "floor_divide": _binary(np.floor_divide),
+    "remainder": _binary(np.remainder),
+    "fmod": _binary(np.fmod),
+    "pow": pow_,
+    "maximum": _binary(np.maximum),
+    "minimum": _binary(np.minimum),
+    "atan2": _binary(np.arctan2),
+    "eq": _binary(np.equal, compares=True),
+    "ne": _binary(np.not_equal, compares=True),
+    "lt": _binary(np.less, compares=True),
+    "le": _binary(np.less_equal, compares=True),
+    "gt": _binary(np.greater, compares=True),
+    "ge": _binary(np.greater_equal, compares=True),
+    "bitwise_and": _binary(np.bitwise_and),
+    "bitwise_or": _binary(np.bitwise_or),
+    "bitwise_xor": _binary(np.bitwise_xor),
+    "logical_and": _binary(np.logical_and, compares=True),
+    "logical_or": _binary(np.logical_or, compares=True),
+    "logical_not": logical_not,
     "bitwise_not": _unary(np.bitwise_not, floats=False),
-    "exp": _unary(np.exp), "log": _unary(np.log), "log2": _unary(np.log2), "log10": _unary(np.log10), "log1p": _unary(np.log1p),
-    "expm1": _unary(np.expm1), "sqrt": _unary(np.sqrt), "rsqrt": _unary(lambda x: 1 / np.sqrt(x)), "sin": _unary(np.sin),
-    "cos": _unary(np.cos), "tan": _unary(np.tan), "asin": _unary(np.arcsin), "acos": _unary(np.arccos), "atan": _unary(np.arctan),
-    "tanh": _unary(np.tanh), "sinh": _unary(np.sinh), "cosh": _unary(np.cosh), "sigmoid": _unary(_sigmoid),
-    "reciprocal": _unary(lambda x: 1 / x), "abs": _unary(np.abs, floats=False), "neg": _unary(np.negative, floats=False),
-    "square": _unary(np.square, floats=False), "floor": _unary(np.floor, floats=False), "ceil": _unary(np.ceil, floats=False),
-    "round": _round, "trunc": _unary(np.trunc, floats=False), "sign": _unary(np.sign, floats=False),
+    "exp": _unary(np.exp),
+    "log": _unary(np.log),
+    "log2": _unary(np.log2),
+    "log10": _unary(np.log10),
+    "log1p": _unary(np.log1p),
+    "expm1": _unary(np.expm1),
+    "sqrt": _unary(np.sqrt),
+    "rsqrt": _unary(lambda x: 1 / np.sqrt(x)),
+    "sin": _unary(np.sin),
+    "cos": _unary(np.cos),
+    "tan": _unary(np.tan),
+    "asin": _unary(np.arcsin),
+    "acos": _unary(np.arccos),
+    "atan": _unary(np.arctan),
+    "tanh": _unary(np.tanh),
+    "sinh": _unary(np.sinh),
+    "cosh": _unary(np.cosh),
+    "sigmoid": _unary(_sigmoid),
+    "reciprocal": _unary(lambda x: 1 / x),
+    "abs": _unary(np.abs, floats=False),
+    "neg": _unary(np.negative, floats=False),
+    "square": _unary(np.square, floats=False),
+    "floor": _unary(np.floor, floats=False),
+    "ceil": _unary(np.ceil, floats=False),
+    "round": _round,
+    "trunc": _unary(np.trunc, floats=False),
+    "sign": _unary(np.sign, floats=False),
     "relu": _unary(lambda x: np.maximum(x, 0), floats=False),
-    "isnan": _predicate(np.isnan), "isinf": _predicate(np.isinf), "isfinite": _predicate(np.isfinite),
-    "clamp": clamp, "clip": clamp, "matmul": matmul, "mm": matmul, "bmm": matmul, "mv": matmul, "dot": matmul, "outer": outer, "ger": outer,
-    "sum": _reduction(np.sum), "mean": _reduction(np.mean, floats=True), "prod": _reduction(np.prod), "amax": _reduction(np.max),
-    "amin": _reduction(np.min), "all": _reduction(np.all), "any": _reduction(np.any),
-    "argmax": _reduction(np.argmax), "argmin": _reduction(np.argmin),
-    "max": _extremum(np.max, np.argmax, np.maximum), "min": _extremum(np.min, np.argmin, np.minimum),
-    "std": _spread(np.std), "var": _spread(np.var), "norm": norm, "cumsum": cumulative(np.cumsum), "cumprod": cumulative(np.cumprod),
-    "softmax": softmax, "view": view, "reshape": view, "flatten": flatten, "permute": permute, "transpose": transpose, "t": t,
-    "unsqueeze": unsqueeze, "squeeze": squeeze, "expand": expand, "expand_as": expand_as, "repeat": repeat, "tile": repeat,
-    "repeat_interleave": repeat_interleave, "chunk": chunk, "split": split, "unbind": unbind, "tril": tril, "triu": triu, "diag": diag,
-    "flip": flip, "roll": roll, "masked_fill": masked_fill, "index_select": index_select, "gather": gather, "numel": numel,
-    "clone": clone, "detach": detach, "is_floating_point": is_floating_point, "bernoulli": bernoulli,
-}  # fmt: skip
+    "isnan": _predicate(np.isnan),
+    "isinf": _predicate(np.isinf),
+    "isfinite": _predicate(np.isfinite),
+    "clamp": clamp,
+    "clip": clamp,
+    "matmul": matmul,
+    "mm": matmul,
+    "bmm": matmul,
+    "mv": matmul,
+    "dot": matmul,
+    "outer": outer,
+    "ger": outer,
+    "sum": _reduction(np.sum),
+    "mean": _reduction(np.mean, floats=True),
+    "prod": _reduction(np.prod),
+    "amax": _reduction(np.max),
+    "amin": _reduction(np.min),
+    "all": _reduction(np.all),
+    "any": _reduction(np.any),
+    "argmax": _reduction(np.argmax),
+    "argmin": _reduction(np.argmin),
+    "max": _extremum(np.max, np.argmax, np.maximum),
+    "min": _extremum(np.min, np.argmin, np.minimum),
+    "std": _spread(np.std),
+    "var": _spread(np.var),
+    "norm": norm,
+    "cumsum": cumulative(np.cumsum),
+    "cumprod": cumulative(np.cumprod),
+    "softmax": softmax,
+    "view": view,
+    "reshape": view,
+    "flatten": flatten,
+    "permute": permute,
+    "transpose": transpose,
+    "t": t,
+    "unsqueeze": unsqueeze,
+    "squeeze": squeeze,
+    "expand": expand,
+    "expand_as": expand_as,
+    "repeat": repeat,
+    "tile": repeat,
+    "repeat_interleave": repeat_interleave,
+    "chunk": chunk,
+    "split": split,
+    "unbind": unbind,
+    "tril": tril,
+    "triu": triu,
+    "diag": diag,
+    "flip": flip,
+    "roll": roll,
+    "masked_fill": masked_fill,
+    "index_select": index_select,
+    "gather": gather,
+    "numel": numel,
+    "clone": clone,
+    "detach": detach,
+    "is_floating_point": is_floating_point,
+    "bernoulli": bernoulli,
+}
 """Functions `torch.f(x, ...)` that are also methods `x.f(...)`."""
 
 FUNCTIONS: Final[dict[str, Function]] = {
     **METHODS,
-    "zeros": zeros, "ones": ones, "empty": zeros, "full": full, "eye": eye, "arange": arange, "linspace": linspace, "logspace": logspace,
-    "tensor": tensor, "as_tensor": as_tensor, "zeros_like": like(0), "ones_like": like(1), "empty_like": like(0), "full_like": full_like,
-    "rand": rand, "randn": randn, "rand_like": rand_like, "randn_like": randn_like, "randint": randint, "randperm": randperm,
-    "normal": normal, "manual_seed": manual_seed, "cat": cat, "concat": cat, "concatenate": cat, "stack": stack, "meshgrid": meshgrid,
-    "where": where, "einsum": einsum,
-}  # fmt: skip
+    "zeros": zeros,
+    "ones": ones,
+    "empty": zeros,
+    "full": full,
+    "eye": eye,
+    "arange": arange,
+    "linspace": linspace,
+    "logspace": logspace,
+    "tensor": tensor,
+    "as_tensor": as_tensor,
+    "zeros_like": like(0),
+    "ones_like": like(1),
+    "empty_like": like(0),
+    "full_like": full_like,
+    "rand": rand,
+    "randn": randn,
+    "rand_like": rand_like,
+    "randn_like": randn_like,
+    "randint": randint,
+    "randperm": randperm,
+    "normal": normal,
+    "manual_seed": manual_seed,
+    "cat": cat,
+    "concat": cat,
+    "concatenate": cat,
+    "stack": stack,
+    "meshgrid": meshgrid,
+    "where": where,
+    "einsum": einsum,
+}
 """`torch.f`."""
 
 TENSOR_METHODS: Final[dict[str, Function]] = {
     **METHODS,
-    "size": size, "dim": dim, "ndimension": dim, "nelement": numel, "item": item, "tolist": tolist, "contiguous": contiguous, "to": to,
-    "type": to, "float": _cast(DType.float32), "double": _cast(DType.float64), "half": _cast(DType.float16), "bfloat16": _cast(DType.bfloat16),
-    "int": _cast(DType.int32), "long": _cast(DType.int64), "short": _cast(DType.int16), "char": _cast(DType.int8), "byte": _cast(DType.uint8),
-    "bool": _cast(DType.bool), "cpu": same, "cuda": same, "requires_grad_": requires_grad_, "fill_": fill_, "zero_": zero_, "copy_": copy_,
-    "uniform_": uniform_, "normal_": normal_, "bernoulli_": bernoulli_, "fill_diagonal_": fill_diagonal_, "new_zeros": new(0),
-    "new_ones": new(1), "new_empty": new(0), "new_full": new_full, "new_tensor": new_tensor, "__len__": lambda cx, input: len(input.array),
-}  # fmt: skip
+    "size": size,
+    "dim": dim,
+    "ndimension": dim,
+    "nelement": numel,
+    "item": item,
+    "tolist": tolist,
+    "contiguous": contiguous,
+    "to": to,
+    "type": to,
+    "float": _cast(DType.float32),
+    "double": _cast(DType.float64),
+    "half": _cast(DType.float16),
+    "bfloat16": _cast(DType.bfloat16),
+    "int": _cast(DType.int32),
+    "long": _cast(DType.int64),
+    "short": _cast(DType.int16),
+    "char": _cast(DType.int8),
+    "byte": _cast(DType.uint8),
+    "bool": _cast(DType.bool),
+    "cpu": same,
+    "cuda": same,
+    "requires_grad_": requires_grad_,
+    "fill_": fill_,
+    "zero_": zero_,
+    "copy_": copy_,
+    "uniform_": uniform_,
+    "normal_": normal_,
+    "bernoulli_": bernoulli_,
+    "fill_diagonal_": fill_diagonal_,
+    "new_zeros": new(0),
+    "new_ones": new(1),
+    "new_empty": new(0),
+    "new_full": new_full,
+    "new_tensor": new_tensor,
+    "__len__": lambda cx, input: len(input.array),
+}
 """`x.f`; `x.f_` is `f` written back, where `f` is in METHODS."""

@@ -286,7 +286,9 @@ class ModuleInstance:
             if parameters:
                 named += module.parameters.items()
             if buffers:
-                named += [(name, buffer) for name, buffer in module.buffers.items() if name not in module.non_persistent]
+                named += [
+                    (name, buffer) for name, buffer in module.buffers.items() if name not in module.non_persistent
+                ]
             yield from ((path + name, tensor) for name, tensor in named if tensor is not None)
 
     def _all_modules(self) -> Iterator[tuple[str, ModuleInstance]]:
@@ -299,12 +301,7 @@ class ModuleInstance:
 
 
 PYTHON_BUILTINS = frozenset(
-    "abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter "
-    "float format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list locals "
-    "map max min next object oct open ord pow print property range repr reversed round set setattr slice sorted "
-    "staticmethod str sum super tuple type vars zip NotImplemented ArithmeticError AssertionError AttributeError "
-    "BaseException Exception IndexError KeyError LookupError NameError NotImplementedError OSError OverflowError "
-    "RuntimeError StopIteration TypeError ValueError ZeroDivisionError".split()  # noqa: SIM905
+    ["abs", "all", "any", "ascii", "bin", "bool", "bytes", "callable", "chr", "classmethod", "complex", "dict", "dir", "divmod", "enumerate", "eval", "exec", "filter", "float", "format", "frozenset", "getattr", "globals", "hasattr", "hash", "hex", "id", "input", "int", "isinstance", "issubclass", "iter", "len", "list", "locals", "map", "max", "min", "next", "object", "oct", "open", "ord", "pow", "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "vars", "zip", "NotImplemented", "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "Exception", "IndexError", "KeyError", "LookupError", "NameError", "NotImplementedError", "OSError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError"]
 )
 
 __all__ = [

@@ -5,7 +5,8 @@ Calling conventions of the rules; their parameters are named exactly as in the s
 `infer(**arguments) -> ScriptType | tuple[ScriptType, ...]`
     A tensor is its `TensorType` (dtype and shape known, extents int or None), a number, bool or str its Python value
     or `Unknown(type)` where it is known only at run time, a list a Python list of these, None itself. Returns the
-    result type(s); for scalar results the script type. Raises `OperatorError` with PyTorch's text for bad arguments.
+    result type(s); for a number its script type, or its Python value where the types alone tell it (`x.dim()`, a
+    static `x.size(0)`); for a list a Python list of these. Raises `OperatorError` with PyTorch's text.
 
 `lower(cx, **arguments) -> Value | list[Value] | ...`
     Writes the `linalg`-stage code through `cx` (see `lowering.py` beside the records). A tensor is a `Value` of

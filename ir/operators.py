@@ -1,6 +1,7 @@
 """Looks operator records up by name, and derives the forms that have no record of their own.
 
-In-place (`aten::add_.Tensor`) and `out=` forms are the functional operator followed by a copy; `functional_form` names it.
+In-place (`aten::add_.Tensor`) and `out=` forms are the functional operator followed by a copy; `functional_form`
+names it.
 """
 
 from __future__ import annotations
@@ -102,6 +103,8 @@ def keywords(form: Schema, values: Sequence[Any]) -> dict[str, Any]:
 
 def is_view(form: Schema) -> bool:
     """Whether a result may share memory with `self`: `Tensor(a) self -> Tensor(a)` or a list of views."""
-    return bool(form.arguments) and any(
-        a.alias is not None and not a.is_written and a.kind == "Tensor" for a in form.arguments
-    ) and any(r.alias is not None for r in form.returns)
+    return (
+        bool(form.arguments)
+        and any(a.alias is not None and not a.is_written and a.kind == "Tensor" for a in form.arguments)
+        and any(r.alias is not None for r in form.returns)
+    )

@@ -3,7 +3,7 @@
 In: the operator's base name and the types of the arguments. Out: a `Match`: the schema, and for each of its arguments
 where it comes from (`Given`, `Packed`, `Default`) and how it is converted (`Conversion`), in the schema's order.
 
-The candidates are those of `schemas.tsv` (PyTorch's signatures, shipped as data), in the order of their registration. All
+The candidates are those of `schemas.tsv` (PyTorch's signatures, shipped as data), in the order of registration. All
 are tried without implicit conversions first, then with them; the first that fits is meant. An operator with one schema
 only is tried with conversions at once.
 """
@@ -360,7 +360,9 @@ class _Matcher:
             return Failure(self.schema, f"argument `{argument.name}`: {why}", source)
         formal = substitute(argument.type, self.bindings)
         if formal is None:
-            reason = f"argument `{argument.name}`: the type {argument.type} does not follow from {operand.type.annotation}"
+            reason = (
+                f"argument `{argument.name}`: the type {argument.type} does not follow from {operand.type.annotation}"
+            )
             return Failure(self.schema, reason, source)
         conversion = conversion_to(formal, operand, self.convert)
         if is_subtype(conversion.type, formal):
@@ -423,7 +425,11 @@ def conversion_to(formal: ScriptType, operand: Operand, convert: bool = True) ->
     if isinstance(actual, TupleType):
         if isinstance(formal, ListType) and _is_list_like(actual, formal):
             return Conversion("to_list", formal, elements=tuple(Conversion("as_is", e) for e in actual.elements))
-        if isinstance(formal, TupleType) and len(formal.elements) == len(actual.elements) and not is_subtype(actual, formal):
+        if (
+            isinstance(formal, TupleType)
+            and len(formal.elements) == len(actual.elements)
+            and not is_subtype(actual, formal)
+        ):
             pairs = zip(formal.elements, actual.elements, strict=True)
             elements = tuple(conversion_to(f, Operand(a), convert) for f, a in pairs)
             return Conversion("tuple", TupleType(tuple(e.type for e in elements)), elements=elements)

@@ -9,7 +9,7 @@ from .core import Operation, new_module
 from .dialects import DEFINITIONS
 from .source import SourceFile
 from .syntax import PARSE, RESULT_TYPES
-from .text_parser import Parser, Task
+from .text_parser import Parser, Task, drive
 
 
 def parse_module(
@@ -21,7 +21,7 @@ def parse_module(
     """
     source = file if file is not None and file.text == text else SourceFile(file.name if file else "<string>", text)
     parser = Parser(source, DEFINITIONS, PARSE, RESULT_TYPES, constants or {})
-    return parser.run(_module(parser))
+    return drive(_module(parser))
 
 
 def _module(parser: Parser) -> Task:

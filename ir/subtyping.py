@@ -72,7 +72,7 @@ def is_subtype(sub: ScriptType, sup: ScriptType) -> bool:
             return isinstance(sub, NoneType) or is_subtype(sub, sup.element)
         case _, UnionType():
             return any(is_subtype(sub, m) for m in sup.members)
-        case (IntType() | FloatType() | ComplexType()), NumberType():
+        case ((IntType() | FloatType() | ComplexType()), NumberType()):
             return True
         case TensorType(), TensorType():
             return sup.dtype in (None, sub.dtype) and sup.shape in (None, sub.shape)
@@ -212,9 +212,7 @@ def bind_variables(formal: ScriptType, actual: ScriptType, bindings: dict[str, S
         case TypeVariable(), _:
             bound = bindings.setdefault(formal.name, actual)
             if unify(bound, actual) is None:
-                return (
-                    f"type variable '{formal.name}' was matched to {bound.annotation} before, now to {actual.annotation}"
-                )
+                return f"type variable '{formal.name}' was {bound.annotation} before, now it is {actual.annotation}"
             return None
         case (ListType(), ListType()) | (FutureType(), FutureType()) | (OptionalType(), OptionalType()):
             return bind_variables(formal.element, actual.element, bindings)

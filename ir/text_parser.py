@@ -78,6 +78,22 @@ _ESCAPE: Final = re.compile(r'\\([0-9A-Fa-f]{2}|[nt"\\])')
 _SCALAR: Final = re.compile(r"(?:i([0-9]+)|(index)|(f16|bf16|f32|f64))(?![A-Za-z0-9_$.])")
 
 
+def drive(task: Task) -> Any:
+    """Result of a task, with those it waits for; no recursion."""
+    stack = [task]
+    result: Any = None
+    while stack:
+        try:
+            request = stack[-1].send(result)
+        except StopIteration as stop:
+            stack.pop()
+            result = stop.value
+        else:
+            stack.append(request)
+            result = None
+    return result
+
+
 class Parser:
     """Reads one text from left to right; `position` is the next character."""
 
@@ -520,21 +536,6 @@ class Parser:
         return names[name]
 
     # operations and regions
-
-    def run(self, task: Task) -> Any:
-        """Result of a task, with those it waits for; no recursion."""
-        stack = [task]
-        result: Any = None
-        while stack:
-            try:
-                request = stack[-1].send(result)
-            except StopIteration as stop:
-                stack.pop()
-                result = stop.value
-            else:
-                stack.append(request)
-                result = None
-        return result
 
     def operation(self) -> Task:
         """One operation with its results named; a task."""

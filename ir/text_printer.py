@@ -134,6 +134,8 @@ class Printer:
         yield "\n"
 
     def _pieces(self, op: Operation, definition: OpDefinition | None) -> Iterator[Piece]:
+        if op in self._marks:
+            return self.generic(op)  # what is wrong with it may be what its own syntax needs
         if op.name in self._syntax:
             return self._syntax[op.name](self, op)
         if definition is not None and definition.assembly is not None and definition.results in (None, len(op.results)):

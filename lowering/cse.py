@@ -6,7 +6,7 @@ Works on every stage that `effects.py` knows; regions are compared by structure.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, cast
 
 from ..ir.core import Block, Operation, Value
 from ..ir.definition import Trait
@@ -75,8 +75,8 @@ def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
 def _typed(attribute: Any) -> Hashable:
     """0.0, -0.0, 0 and False compare equal in Python and are different constants."""
     if isinstance(attribute, tuple):
-        return tuple(map(_typed, attribute))
-    value = getattr(attribute, "value", attribute)
-    if isinstance(value, tuple):
-        return type(attribute), attribute, repr(value)
-    return type(attribute), attribute, type(value), repr(value) if isinstance(value, float) else None
+        return tuple(_typed(entry) for entry in cast("tuple[Any, ...]", attribute))
+    value: Any = getattr(attribute, "value", attribute)
+    if isinstance(value, float | tuple):
+        return type(attribute).__name__, attribute, repr(cast(Any, value))
+    return type(attribute).__name__, attribute, type(value).__name__

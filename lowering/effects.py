@@ -45,7 +45,8 @@ def erase_unused(root: Operation) -> bool:
     for op in reversed(list(root.walk())):
         if op is root or op.parent is None or is_terminator(op):
             continue
-        if op.results and not any(r.uses for r in op.results) and is_pure(op):
+        idle = op.name in ("scf.for", "scf.if", "scf.parallel")  # loops whose body does nothing
+        if (op.results or idle) and not any(r.uses for r in op.results) and is_pure(op):
             op.erase()
             changed = True
     return changed

@@ -1,1 +1,1 @@
-"""LLVM IR -> something that runs on a CPU: in this process (`jit`), or as object file and shared library (`shared_library`)."""
+"""LLVM IR -> something that runs on a CPU: in this process (`jit`), as an object file or a `shared_library`."""

@@ -12,7 +12,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +21,16 @@ import numpy.typing as npt
 from ...ir.diagnostics import ExecutionError, InternalError
 from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
-from ...ir.signature import ConstantResult, Leaf, Parameter, ResultTree, ScalarSpec, SequenceResult, Signature, TensorSpec
+from ...ir.signature import (
+    ConstantResult,
+    Leaf,
+    Parameter,
+    ResultTree,
+    ScalarSpec,
+    SequenceResult,
+    Signature,
+    TensorSpec,
+)
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, scalar_kind
 from .wrapper import describe, result_numbers
@@ -61,11 +70,11 @@ class _Memory:
 
     __slots__ = ("__array_interface__", "_address", "_block", "_free")
 
-    def __init__(self, block: Any, address: int, free: Callable[[int], None], data: int, shape: tuple[int, ...], kind: str) -> None:
+    def __init__(self, block: Any, address: int, free: Callable[[int], None], interface: dict[str, Any]) -> None:
         self._block = block
         self._address = address
         self._free = free
-        self.__array_interface__ = {"data": (data, False), "shape": shape, "typestr": kind, "version": 3}
+        self.__array_interface__ = interface
 
     def __del__(self) -> None:
         self._free(self._address)
@@ -89,7 +98,12 @@ class CompiledFunction:
     """A function of a Signature's flat parameters. Calls may come from many threads at once."""
 
     def __init__(
-        self, signature: Signature, address: int, functions: RuntimeFunctions, spans: Sequence[Span | None], keep: Any = None
+        self,
+        signature: Signature,
+        address: int,
+        functions: RuntimeFunctions,
+        spans: Sequence[Span | None],
+        keep: Any = None,
     ) -> None:
         self.signature = signature
         self.address = address
@@ -99,7 +113,8 @@ class CompiledFunction:
         self._outputs = result_numbers(signature)
         self._converters = [_converter(p) for p in signature.parameters]
         argument_types = [
-            ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype for p in signature.parameters
+            ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype
+            for p in signature.parameters
         ]
         output_types = [ctypes.c_void_p] * len(self._outputs)
         self._function = ctypes.CFUNCTYPE(ctypes.c_int32, *argument_types, *output_types)(address)
@@ -141,7 +156,9 @@ class CompiledFunction:
                 if value.strides is not None:
                     strides = base + numbers + 8 * rank
                     struct.pack_into(f"={rank}q", block, numbers + 8 * rank, *value.strides)
-                _TENSOR.pack_into(block, place, value.data, CPU_DEVICE, 0, rank, code, bits, 1, base + numbers, strides, 0)
+                _TENSOR.pack_into(
+                    block, place, value.data, CPU_DEVICE, 0, rank, code, bits, 1, base + numbers, strides, 0
+                )
                 keep.append(value.keep)
                 if value.after is not None:
                     after.append(value.after)
@@ -158,7 +175,8 @@ class CompiledFunction:
         results: list[Any] = [None] * len(self.signature.results)
         for k, (number, read) in enumerate(zip(self._outputs, self._readers, strict=True)):
             result = read(block, base, k * _TENSOR_SIZE)
-            results[number] = _to_torch(torch, result) if torch is not None and isinstance(result, np.ndarray) else result
+            is_tensor = isinstance(self.signature.results[number], TensorType)
+            results[number] = _to_torch(torch, result) if torch is not None and is_tensor else result
         return results
 
     def _error(self) -> ExecutionError:
@@ -197,7 +215,9 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
     def convert(value: Any) -> _TensorArgument:
         argument = _tensor_argument(name, value, written)
         if argument.dtype is not spec.dtype or len(argument.shape) != rank:
-            raise ExecutionError(f"argument `{name}`: expected {expected}, got {describe(argument.dtype, argument.shape)}")
+            raise ExecutionError(
+                f"argument `{name}`: expected {expected}, got {describe(argument.dtype, argument.shape)}"
+            )
         return argument
 
     return convert
@@ -214,14 +234,14 @@ def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
         return number
 
     def real(value: Any) -> float:
-        if isinstance(value, str | bytes) or not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        if isinstance(value, str | bytes) or (not hasattr(value, "__float__") and not hasattr(value, "__index__")):
             raise TypeError(f"argument `{name}`: expected a float, got {type(value).__name__}")
         return float(value)
 
     def boolean(value: Any) -> bool:
-        if not isinstance(value, bool | np.bool_):
-            raise TypeError(f"argument `{name}`: expected a bool, got {type(value).__name__}")
-        return bool(value)
+        if isinstance(value, bool | np.bool_):
+            return bool(cast(Any, value))
+        raise TypeError(f"argument `{name}`: expected a bool, got {type(value).__name__}")
 
     match t:
         case IntType():
@@ -241,14 +261,15 @@ def _is_torch(value: Any) -> bool:
 
 def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:
     if isinstance(value, np.ndarray):
-        return _numpy_argument(name, value, written)  # pyright: ignore[reportUnknownArgumentType]
+        array = cast(npt.NDArray[Any], value)
+        return _numpy_argument(name, array, written)
     if _is_torch(value):
         return _torch_argument(name, value)
     if hasattr(value, "__dlpack__"):
         return _dlpack_argument(name, value)
-    if isinstance(value, np.generic) and not written:
-        return _numpy_argument(name, np.asarray(value), written)
-    raise TypeError(f"argument `{name}`: expected an array, got {type(value).__name__}")
+    if isinstance(value, np.number | np.bool_) and not written:
+        return _numpy_argument(name, np.asarray(cast(Any, value)), written)
+    raise TypeError(f"argument `{name}`: expected an array, got {type(cast(object, value)).__name__}")
 
 
 def _numpy_argument(name: str, array: npt.NDArray[Any], written: bool) -> _TensorArgument:
@@ -270,7 +291,7 @@ def _numpy_argument(name: str, array: npt.NDArray[Any], written: bool) -> _Tenso
 
 
 def _copied(name: str, array: npt.NDArray[Any], dtype: DType, written: bool) -> _TensorArgument:
-    """Another byte order, or strides that are no multiples of the element: a contiguous copy, copied back where written."""
+    """For another byte order, or strides that are no multiples of the element: a copy, copied back where written."""
     copy = np.ascontiguousarray(array, dtype.numpy).reshape(array.shape)
 
     def back() -> None:
@@ -350,7 +371,8 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
     def read_tensor(block: Any, base: int, offset: int) -> npt.NDArray[Any]:
         data, _, _, _, _, _, _, shape_at, _, _ = _TENSOR.unpack_from(block, offset)
         shape = static if static is not None else tuple(shape_type.from_address(shape_at))
-        array = np.asarray(_Memory(block, base + offset, free, data, shape, kind))  # type: ignore[arg-type]
+        interface = {"data": (data, False), "shape": shape, "typestr": kind, "version": 3}
+        array = np.asarray(cast(Any, _Memory(block, base + offset, free, interface)))
         return array.view(dtype) if is_bfloat else array
 
     return read_tensor

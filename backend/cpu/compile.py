@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from ...ir.core import Operation
 from ...ir.diagnostics import InternalError
 from ...ir.signature import Signature
+from ..llvm.binding import llvm
 from ..llvm.translate import LlvmModule, Options, translate_module
 from ..runtime.library import DECLARATIONS, PUBLIC, structure_definitions
 from .host import CpuTarget, machine
@@ -30,7 +29,9 @@ class CpuModule:
 def translate(module: Operation, signature: Signature, target: CpuTarget) -> CpuModule:
     """LLVM text of a `loops` module whose function `signature.name` is the entry."""
     prefix = f"torchcc.{check_name(signature.name)}"
-    options = Options(prefix, threads=target.facts.cores > 1, native_half=target.native_half, attributes=target.attributes)
+    options = Options(
+        prefix, threads=target.facts.cores > 1, native_half=target.native_half, attributes=target.attributes
+    )
     program = translate_module(module, options)
     facts = program.facts.get(signature.name)
     if facts is None:
@@ -66,13 +67,13 @@ def optimize(module: Any, target_machine: Any, level: int = 3) -> None:
 
 
 def internalize(module: Any, keep: frozenset[str]) -> None:
-    """Makes every definition invisible to the linker but those; the public run time is weak, so that several libraries merge."""
+    """Makes every definition but those invisible to the linker; the public run time is weak: libraries merge."""
     for value in (*module.functions, *module.global_variables):
-        if value.is_declaration:
+        if value.is_declaration or value.name.startswith("llvm."):
             continue
         name = value.name
         if name in PUBLIC:
-            value.linkage = "weak_odr"
+            value.linkage = "weak_any"
         elif name not in keep and value.linkage.name != "private":
             value.linkage = "internal"
 

@@ -1,4 +1,4 @@
-"""CPU targets: what LLVM is told (triple, processor, features) and what schedules are made from (`ir.target.Target`)."""
+"""CPU targets: what LLVM is told (triple, processor, features) and what schedules are made from (`Target`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import llvmlite.binding as llvm
-
 from ...ir.diagnostics import CompileError
 from ...ir.target import AVX2, AVX512, NEON, Target
+from ..llvm.binding import llvm
 
 _NEEDED_X86: Final = ("avx2", "fma", "f16c", "bmi2")
 """x86-64-v3: without these, rounding, fused multiply-add and half precision would be calls of libm."""
+
+_AVX512_CPUS: Final = frozenset(
+    {"x86-64-v4", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "znver4", "znver5"}
+)
 
 _lock = threading.Lock()
 
@@ -64,7 +67,9 @@ def machine(target: CpuTarget) -> Any:
     except RuntimeError as error:
         raise CompileError.at(None, f"unknown target {target.triple}: {error}") from error
     # pic: absolute relocations do not reach across sections of code in memory
-    return found.create_target_machine(cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default")
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
 
 
 @functools.cache
@@ -103,7 +108,10 @@ _NAMED: Final[dict[str, CpuTarget]] = {
     "x86-64-v4": CpuTarget("x86_64-unknown-linux-gnu", "x86-64-v4", "", AVX512),
     "aarch64": CpuTarget("aarch64-unknown-linux-gnu", "generic", "", NEON),
     "riscv64": CpuTarget(
-        "riscv64-unknown-linux-gnu", "generic-rv64", "+m,+a,+f,+d,+c", dataclasses.replace(NEON, name="riscv64", vector_bytes=8)
+        "riscv64-unknown-linux-gnu",
+        "generic-rv64",
+        "+m,+a,+f,+d,+c",
+        dataclasses.replace(NEON, name="riscv64", vector_bytes=8),
     ),
     "aarch64-apple-darwin": CpuTarget("aarch64-apple-darwin", "apple-m1", "", NEON),
 }
@@ -112,7 +120,7 @@ TARGET_NAMES: Final = ("native", *_NAMED)
 
 
 def named_target(name: str) -> CpuTarget:
-    """`native`, one of `TARGET_NAMES`, an LLVM processor name of the host's architecture, or `triple` / `triple:cpu`."""
+    """`native`, one of `TARGET_NAMES`, or `triple` / `triple:cpu` in LLVM's words."""
     if name in ("native", "host"):
         return host()
     if name in _NAMED:
@@ -123,17 +131,23 @@ def named_target(name: str) -> CpuTarget:
         arch = triple.partition("-")[0]
         base = {"x86_64": "x86-64-v3", "aarch64": "aarch64", "arm64": "aarch64", "riscv64": "riscv64"}.get(arch)
         if base is None:
-            raise CompileError.at(None, f"target {name} is not supported", help=f"known targets: {', '.join(TARGET_NAMES)}")
+            raise CompileError.at(
+                None, f"target {name} is not supported", help=f"known targets: {', '.join(TARGET_NAMES)}"
+            )
         model = _NAMED[base]
-        facts = AVX512 if cpu in ("x86-64-v4", "skylake-avx512", "cascadelake", "icelake-server", "znver4") else model.facts
+        facts = AVX512 if cpu in _AVX512_CPUS else model.facts
         return CpuTarget(triple, cpu or model.cpu, model.features, facts)
-    raise CompileError.at(None, f"unknown target {name}", help=f"known targets: {', '.join(TARGET_NAMES)}, or triple:cpu")
+    raise CompileError.at(
+        None, f"unknown target {name}", help=f"known targets: {', '.join(TARGET_NAMES)}, or triple:cpu"
+    )
 
 
 def _require(triple: str, has: set[str]) -> None:
     missing = [f for f in _NEEDED_X86 if f not in has] if triple.startswith("x86_64") else []
     if missing:
-        raise CompileError.at(None, f"this processor lacks {', '.join(missing)}", help="torchcc needs x86-64-v3 or newer")
+        raise CompileError.at(
+            None, f"this processor lacks {', '.join(missing)}", help="torchcc needs x86-64-v3 or newer"
+        )
 
 
 def _cache_bytes(level: int, default: int) -> int:

@@ -14,12 +14,12 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Final
 
-import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
 
 from ...ir.core import Operation
 from ...ir.signature import Signature
+from ..llvm.binding import llvm
 from ..llvm.emitter import HEAP_ALIGNMENT
 from ..runtime.library import JIT_EXPORTS, runtime_text
 from . import object_cache
@@ -94,7 +94,9 @@ def load(module: CpuModule, target: CpuTarget) -> CompiledFunction:
     owner = session()
     arrays = {symbol: aligned(array) for symbol, array in module.program.data.items()}
     with _lock:
-        builder: Any = llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY).add_current_process()
+        builder: Any = (
+            llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY).add_current_process()
+        )
         for symbol, array in arrays.items():
             builder = builder.import_symbol(symbol, array.ctypes.data)
         library = builder.export_symbol(module.signature.name).link(owner.jit, f"torchcc.{next(_numbers)}")

@@ -14,10 +14,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-import llvmlite
-import llvmlite.binding as llvm
 import platformdirs
 
+from ..llvm.binding import LLVM_VERSION, LLVMLITE_VERSION
 from .host import CpuTarget
 
 _MAGIC: Final = b"torchcc1"
@@ -39,8 +38,7 @@ def cache_folder() -> Path | None:
 
 def key(text: str, target: CpuTarget, optimized: bool) -> str:
     """Hash of everything that the object code depends on."""
-    version = ".".join(map(str, llvm.llvm_version_info))
-    parts = (VERSION, version, llvmlite.__version__, target.triple, target.cpu, target.features, str(optimized), text)
+    parts = (VERSION, LLVM_VERSION, LLVMLITE_VERSION, target.triple, target.cpu, target.features, str(optimized), text)
     digest = hashlib.blake2b(digest_size=20)
     for part in parts:
         digest.update(f"{len(part)}:".encode())

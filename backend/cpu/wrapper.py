@@ -25,6 +25,7 @@ from ..runtime.abi import DATA_TYPES, scalar_kind
 
 _SHORT: Final = {dtype: name for name, dtype in SHORT_NAMES.items()}
 _MAX_RANK: Final = 64
+_NO_MAXIMUM: Final = 2**63 - 1
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -70,7 +71,9 @@ class _Text:
 def check_name(name: str) -> str:
     """The exported name, if C can say it."""
     if not _IDENTIFIER.match(name):
-        raise CompileError.at(None, f"`{name}` is no name for a C function", help="choose another one for the exported function")
+        raise CompileError.at(
+            None, f"`{name}` is no name for a C function", help="choose another one for the exported function"
+        )
     return name
 
 
@@ -107,7 +110,9 @@ def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, w
     if len(facts.inputs) != len(signature.parameters) or len(facts.results) != len(signature.results):
         raise InternalError(f"@{signature.name}: its function type does not fit its signature")
     outputs = result_numbers(signature)
-    parameters = [_parameter(p, i) for i, p in enumerate(signature.parameters)] + [f"ptr %out{k}" for k in range(len(outputs))]
+    parameters = [_parameter(p, i) for i, p in enumerate(signature.parameters)] + [
+        f"ptr %out{k}" for k in range(len(outputs))
+    ]
 
     w.line(f"%values = alloca [{max(1, len(dims))} x i64], align 8")
     w.line("%arena = call ptr @torchcc.arena_mark()")
@@ -123,12 +128,16 @@ def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, w
         if isinstance(parameter.spec, TensorSpec):
             spec = parameter.spec
             extents = [-1 - numbers[e.name] if isinstance(e, Dim) else e for e in spec.shape]
-            checks[i] = _tensor_check(w, f"argument `{parameter.name}`", spec.dtype, extents, describe(spec.dtype, spec.shape))
+            checks[i] = _tensor_check(
+                w, f"argument `{parameter.name}`", spec.dtype, extents, describe(spec.dtype, spec.shape)
+            )
             data[i] = w.op(f"call ptr @torchcc.bind(ptr %p{i}, ptr {checks[i]}, ptr {table}, ptr %values)")
             w.fail_if(w.op(f"icmp eq ptr {data[i]}, null"))
-    arguments = [_arguments(w, p, i, data.get(i, ""), facts.inputs[i], numbers) for i, p in enumerate(signature.parameters)]
+    arguments = [
+        _arguments(w, p, (i, data.get(i, "")), facts.inputs[i], numbers) for i, p in enumerate(signature.parameters)
+    ]
     parts = _call(w, facts, ", ".join(a for group in arguments for a in group))
-    _hand_out(w, signature, facts, parts, outputs, checks)
+    _hand_out(w, signature, facts, parts, checks)
 
     w.line("call void @torchcc.free_blocks(ptr %blocks)")
     w.line("call void @torchcc.arena_release(ptr %arena)")
@@ -149,10 +158,13 @@ def _parameter(parameter: Parameter, index: int) -> str:
     return f"{kind.llvm}{' zeroext' if kind.llvm == 'i8' else ''} %p{index}"
 
 
+def _maximum(dim: Dim) -> int:
+    return _NO_MAXIMUM if dim.maximum is None else dim.maximum
+
+
 def _dimension_table(w: _Text, dims: dict[str, Dim]) -> str:
     entries = [
-        f"%DimensionCheck {{ ptr {w.string(d.name)}, i64 {d.minimum}, i64 {2**63 - 1 if d.maximum is None else d.maximum} }}"
-        for d in dims.values()
+        f"%DimensionCheck {{ ptr {w.string(d.name)}, i64 {d.minimum}, i64 {_maximum(d)} }}" for d in dims.values()
     ]
     return w.constant(f"[{len(entries)} x %DimensionCheck]", f"[{', '.join(entries)}]") if entries else "null"
 
@@ -167,8 +179,9 @@ def _tensor_check(w: _Text, role: str, dtype: DType, extents: Sequence[int], exp
     return w.constant("%TensorCheck", f"{{ {fields} }}")
 
 
-def _arguments(w: _Text, parameter: Parameter, index: int, data: str, t: Type, numbers: dict[str, int]) -> list[str]:
-    """The registers of one argument of the inner function."""
+def _arguments(w: _Text, parameter: Parameter, place: tuple[int, str], t: Type, numbers: dict[str, int]) -> list[str]:
+    """The registers of one argument of the inner function; `place` is its number and, of a tensor, its bound data."""
+    index, data = place
     if not isinstance(t, MemRefType) or not isinstance(parameter.spec, TensorSpec):
         if isinstance(t, MemRefType) or isinstance(parameter.spec, TensorSpec):
             raise InternalError(f"parameter {parameter.name} does not fit its function's type")
@@ -180,8 +193,8 @@ def _arguments(w: _Text, parameter: Parameter, index: int, data: str, t: Type, n
         if extent is not None:
             continue
         if isinstance(declared, Dim):
-            place = w.op(f"getelementptr i64, ptr %values, i64 {numbers[declared.name]}")
-            registers.append(f"i64 {w.op(f'load i64, ptr {place}')}")
+            slot = w.op(f"getelementptr i64, ptr %values, i64 {numbers[declared.name]}")
+            registers.append(f"i64 {w.op(f'load i64, ptr {slot}')}")
         else:
             registers.append(f"i64 {declared}")
     return registers
@@ -216,9 +229,10 @@ def _call(w: _Text, facts: FunctionFacts, arguments: str) -> list[list[str]]:
 
 
 def _hand_out(
-    w: _Text, signature: Signature, facts: FunctionFacts, parts: list[list[str]], outputs: Sequence[int], checks: dict[int, str]
+    w: _Text, signature: Signature, facts: FunctionFacts, parts: list[list[str]], checks: dict[int, str]
 ) -> None:
     """First all checks, then all results, so that a bad output tensor leaves the others untouched."""
+    outputs = result_numbers(signature)
     tensors: list[tuple[str, str, str, str, bool]] = []
     for k, i in enumerate(outputs):
         t = signature.results[i]

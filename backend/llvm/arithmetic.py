@@ -16,7 +16,6 @@ from ...ir.diagnostics import InternalError
 from ...ir.types import (
     F32,
     F64,
-    FloatType,
     IndexType,
     IntegerType,
     MemRefType,
@@ -97,7 +96,13 @@ def _index_sum(e: Emitter, op: Operation) -> Linear | None:
         case _:
             x, y = a.known(), b.known()
             fold = _FOLDS.get(op.name)
-            if fold is None or x is None or y is None or ("div" in op.name and y == 0) or ("ui" in op.name and (x < 0 or y <= 0)):
+            if (
+                fold is None
+                or x is None
+                or y is None
+                or ("div" in op.name and y == 0)
+                or ("ui" in op.name and (x < 0 or y <= 0))
+            ):
                 return None
             return Linear.of(fold(x, y))
 
@@ -138,7 +143,9 @@ def _rounded_division(e: Emitter, op: Operation) -> None:
     e.set(op.result, e.pure(t, f"add {t} {quotient}, {correction}"))
 
 
-def float_operation(e: Emitter, t: Type, operands: tuple[Value, ...], instruction: Callable[[str, Type, list[str]], str]) -> str:
+def float_operation(
+    e: Emitter, t: Type, operands: tuple[Value, ...], instruction: Callable[[str, Type, list[str]], str]
+) -> str:
     """An operation on floats of type `t`: f16 and bf16 are computed in f32 and rounded once."""
     texts = [e.text(v) for v in operands]
     if not is_low_precision(t):
@@ -225,7 +232,10 @@ def _select(e: Emitter, op: Operation) -> None:
     chosen = e.text(condition)
     if isinstance(op.result.type, MemRefType):
         parts = zip(e.component_types(op.result.type), e.flatten(true), e.flatten(false), strict=True)
-        e.set(op.result, e.unflatten(op.result.type, [e.pure(t, f"select {flag} {chosen}, {t} {a}, {t} {b}") for t, a, b in parts]))
+        e.set(
+            op.result,
+            e.unflatten(op.result.type, [e.pure(t, f"select {flag} {chosen}, {t} {a}, {t} {b}") for t, a, b in parts]),
+        )
         return
     t = register_type(op.result.type)
     e.set(op.result, e.pure(t, f"select {flag} {chosen}, {t} {e.text(true)}, {t} {e.text(false)}"))
@@ -248,7 +258,10 @@ def _index_cast(e: Emitter, op: Operation) -> None:
         return
     from_bits, to_bits = (int(re.findall(r"\d+", t)[-1]) for t in (from_type, to_type))
     extend = "zext" if op.name == "arith.index_castui" else "sext"
-    e.set(result, e.pure(to_type, f"{extend if to_bits > from_bits else 'trunc'} {from_type} {e.text(source)} to {to_type}"))
+    e.set(
+        result,
+        e.pure(to_type, f"{extend if to_bits > from_bits else 'trunc'} {from_type} {e.text(source)} to {to_type}"),
+    )
 
 
 def _extf(e: Emitter, op: Operation) -> None:
@@ -259,7 +272,9 @@ def _extf(e: Emitter, op: Operation) -> None:
     if element_type(current) == element_type(result):
         e.set(op.result, value)
         return
-    e.set(op.result, e.pure(register_type(result), f"fpext {register_type(current)} {value} to {register_type(result)}"))
+    e.set(
+        op.result, e.pure(register_type(result), f"fpext {register_type(current)} {value} to {register_type(result)}")
+    )
 
 
 def _truncf(e: Emitter, op: Operation) -> None:
@@ -298,7 +313,6 @@ def _bitcast(e: Emitter, op: Operation) -> None:
     from_type, to_type = register_type(op.operand(0).type), register_type(op.result.type)
     value = e.text(op.operand(0))
     e.set(op.result, value if from_type == to_type else e.pure(to_type, f"bitcast {from_type} {value} to {to_type}"))
-
 
 
 EMITTERS: Final[dict[str, Emit]] = {

@@ -1,4 +1,4 @@
-"""`scf`, `cf` and `func`: structured control flow becomes blocks and phis; a failed assertion leaves through one cold exit."""
+"""`scf`, `cf` and `func`: structured control flow becomes blocks and phis; failed assertions share one cold exit."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from .types import register_type
 
 _SHARING: Final = ("scf.for", "scf.while", "scf.parallel", "memref.alloc", "memref.copy", "func.", "cf.", "vector.")
 """Starts of the names of operations that keep a parallel loop from being one LLVM should vectorise unasked."""
+
+Bounds = tuple[Sequence[Linear], Sequence[Linear], Sequence[Linear]]
+"""Lower and upper bounds and steps, per dimension."""
 
 NOTES: Final = {"torchcc_note_i64": "i64", "torchcc_note_f64": "double"}
 
@@ -80,7 +83,8 @@ def _if(e: Emitter, op: Operation) -> None:
     types = _flat_types(e, op.results)
     (first, first_label), (second, second_label) = incoming
     results = [
-        e.op(t, f"phi {t} [ {a}, %{first_label} ], [ {b}, %{second_label} ]") for t, a, b in zip(types, first, second, strict=bool(types))
+        e.op(t, f"phi {t} [ {a}, %{first_label} ], [ {b}, %{second_label} ]")
+        for t, a, b in zip(types, first, second, strict=bool(types))
     ]
     bind(e, op.results, results)
 
@@ -131,10 +135,9 @@ def innermost_group(e: Emitter, block: Block, has_results: bool) -> str | None:
     return e.context.add_metadata("distinct !{}")
 
 
-def parallel_nest(
-    e: Emitter, op: Operation, lowers: Sequence[Linear], uppers: Sequence[Linear], steps: Sequence[Linear], carried: list[str]
-) -> list[str]:
+def parallel_nest(e: Emitter, op: Operation, bounds: Bounds, carried: list[str]) -> list[str]:
     """The iterations of an `scf.parallel` one after the other; returns its reductions."""
+    lowers, uppers, steps = bounds
     block = op.body()
     terminator = block.terminator
     types = _flat_types(e, op.results)
@@ -177,7 +180,7 @@ def _reduce(e: Emitter, terminator: Operation, registers: list[str]) -> list[str
 def serial_parallel(e: Emitter, op: Operation) -> None:
     """An `scf.parallel` as plain loops."""
     lowers, uppers, steps, inits = parallel_bounds(e, op)
-    bind(e, op.results, parallel_nest(e, op, lowers, uppers, steps, flat(e, inits)))
+    bind(e, op.results, parallel_nest(e, op, (lowers, uppers, steps), flat(e, inits)))
 
 
 def _assert(e: Emitter, op: Operation) -> None:

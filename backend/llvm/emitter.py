@@ -8,7 +8,7 @@ arithmetic is added up outermost term first, so that loop-invariant parts are wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -21,7 +21,7 @@ from ...ir.diagnostics import InternalError
 from ...ir.source import Span
 from ...ir.types import IndexType, MemRefType, Type
 from .buffers import Buffer
-from .linear import ZERO, Linear
+from .linear import Linear
 from .types import itemsize, memory_type, quoted, register_type
 
 HEAP_ALIGNMENT: Final = 64
@@ -156,7 +156,7 @@ class Emitter:
         return f"{hint}{self.counter}"
 
     @contextmanager
-    def scope(self) -> Iterator[None]:
+    def scope(self) -> Generator[None]:
         """Instructions written inside dominate nothing outside."""
         self.scopes.append([])
         try:
@@ -258,11 +258,15 @@ class Emitter:
         flags = "inbounds " if inbounds else ""
         alignment = size
         if buffer.alignment > size:
-            alignment = max(size, math.gcd(buffer.alignment, *(c * size for _, c in position.terms), position.constant * size))
+            alignment = max(
+                size, math.gcd(buffer.alignment, *(c * size for _, c in position.terms), position.constant * size)
+            )
         if not position.terms:
             if position.constant == 0:
                 return buffer.base, alignment
-            return self.pure(pointer, f"getelementptr {flags}{element}, {pointer} {buffer.base}, i64 {position.constant}"), alignment
+            return self.pure(
+                pointer, f"getelementptr {flags}{element}, {pointer} {buffer.base}, i64 {position.constant}"
+            ), alignment
         if self.final and position.constant:
             # Two steps: the first is shared by the unrolled accesses, the second becomes a displacement. Neither is
             # `inbounds`: the point between them may lie outside.
@@ -391,7 +395,7 @@ class Emitter:
         parallel_group: str | None = None,
         width: str = "i64",
     ) -> list[str]:
-        """A counted loop, bottom-tested. `carried` are (type, initial) registers; `body(i, registers)` returns the next ones."""
+        """A counted loop, bottom-tested; `carried`: (type, initial) registers, `body(i, registers)` returns the next."""
         low, high, by = lower.known(), upper.known(), step.known()
         trips = None if low is None or high is None or by is None else max(0, -(-(high - low) // by))
         if trips == 0:

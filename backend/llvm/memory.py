@@ -6,6 +6,7 @@ static size; one that is returned, yielded or passed out of its block is a heap 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
@@ -29,7 +30,14 @@ _INLINE_LIMIT: Final = 1024
 """Largest constant buffer that is part of the code."""
 
 VIEWS: Final = frozenset(
-    {"memref.cast", "memref.subview", "memref.reinterpret_cast", "memref.collapse_shape", "memref.expand_shape", "memref.view"}
+    {
+        "memref.cast",
+        "memref.subview",
+        "memref.reinterpret_cast",
+        "memref.collapse_shape",
+        "memref.expand_shape",
+        "memref.view",
+    }
 )
 """Operations whose result is the memory of operand 0."""
 
@@ -76,7 +84,9 @@ def _prefetch(e: Emitter, op: Operation) -> None:
 def _mixed(e: Emitter, static: object, dynamic: Sequence[Value]) -> list[Linear]:
     """Static entries and operands of a `static_...` attribute, in order."""
     rest = iter(dynamic)
-    return [e.linear(next(rest)) if v == DYNAMIC_SENTINEL else Linear.of(v) for v in cast(DenseArrayAttr, static).values]
+    return [
+        e.linear(next(rest)) if v == DYNAMIC_SENTINEL else Linear.of(v) for v in cast(DenseArrayAttr, static).values
+    ]
 
 
 def _mixed_groups(e: Emitter, op: Operation) -> tuple[list[Linear], list[Linear], list[Linear]]:
@@ -145,7 +155,10 @@ def _rest_fits(sizes: Sequence[Linear], shape: Sequence[int | None]) -> bool:
 def _reinterpret_cast(e: Emitter, op: Operation) -> None:
     source = e.buffer(op.operand(0))
     offsets, sizes, strides = _mixed_groups(e, op)
-    e.set(op.result, Buffer(source.base, source.element, tuple(sizes), tuple(strides), offsets[0], source.space, source.alignment))
+    e.set(
+        op.result,
+        Buffer(source.base, source.element, tuple(sizes), tuple(strides), offsets[0], source.space, source.alignment),
+    )
 
 
 def _cast(e: Emitter, op: Operation) -> None:
@@ -202,7 +215,14 @@ def _expand_shape(e: Emitter, op: Operation) -> None:
 
 def _reshaped(source: Buffer, sizes: Sequence[Linear], strides: Sequence[Linear]) -> Buffer:
     return Buffer(
-        source.base, source.element, tuple(sizes), tuple(strides), source.offset, source.space, source.alignment, source.row_major
+        source.base,
+        source.element,
+        tuple(sizes),
+        tuple(strides),
+        source.offset,
+        source.space,
+        source.alignment,
+        source.row_major,
     )
 
 
@@ -294,7 +314,9 @@ def is_heap_block(value: Value) -> bool:
         case "scf.while":
             index = cast(OpResult, value).index
             forwarded = op.body(0).terminator.operand(1 + index)
-            return is_heap_block(forwarded) and all(is_heap_block(v) for v in op.operands if isinstance(v.type, MemRefType))
+            return is_heap_block(forwarded) and all(
+                is_heap_block(v) for v in op.operands if isinstance(v.type, MemRefType)
+            )
         case _:
             return False
 
@@ -324,6 +346,7 @@ def copy_buffer(e: Emitter, source: Buffer, target: Buffer) -> None:
 
     def nest(dimension: int, indices: list[Linear]) -> None:
         if dimension < inner:
+
             def body(i: Linear, registers: list[str]) -> list[str]:
                 del registers
                 nest(dimension + 1, [*indices, i])
@@ -343,7 +366,10 @@ def copy_buffer(e: Emitter, source: Buffer, target: Buffer) -> None:
         to_pointer, _ = e.address(target, rest, inbounds=False)
         count = e.index_text(dense.scaled(size))
         name = f"@llvm.memcpy.p{target.space}.p{source.space}.i64"
-        e.line(f"call void {name}({e.pointer(target.space)} {to_pointer}, {e.pointer(source.space)} {from_pointer}, i64 {count}, i1 false)")
+        e.line(
+            f"call void {name}({e.pointer(target.space)} {to_pointer}, "
+            f"{e.pointer(source.space)} {from_pointer}, i64 {count}, i1 false)"
+        )
 
     nest(0, [])
 
@@ -375,14 +401,14 @@ def declare_global(e: Emitter, op: Operation) -> None:
     value = op.attributes.get("initial_value")
     array = _initial(value, t)
     constant = bool(op.attributes.get("constant"))
-    if array is not None and constant and isinstance(value, DenseAttr) and isinstance(value.value, Constant):
-        symbol = context.external_data(array)
-    elif array is not None and constant and array.nbytes > _INLINE_LIMIT:
+    if (array is not None and constant and isinstance(value, DenseAttr) and isinstance(value.value, Constant)) or (
+        array is not None and constant and array.nbytes > _INLINE_LIMIT
+    ):
         symbol = context.external_data(array)
     else:
         symbol = f'@"{context.prefix}.global.{len(context.buffers)}"'
         kind = "constant" if constant else "global"
-        size = max(1, array.nbytes if array is not None else int(np.prod(t.shape)) * itemsize(t.element))
+        size = max(1, array.nbytes if array is not None else math.prod(x or 0 for x in t.shape) * itemsize(t.element))
         content = quoted(array.tobytes()) if array is not None and array.nbytes else "zeroinitializer"
         context.globals.append(f"{symbol} = internal {kind} [{size} x i8] {content}, align {HEAP_ALIGNMENT}")
     context.buffers[str(op.attributes["sym_name"])] = symbol
@@ -407,7 +433,14 @@ def is_written(value: Value) -> bool:
         if op.name in VIEWS:
             if is_written(op.results[0]):
                 return True
-        elif op.name in ("memref.load", "vector.load", "vector.maskedload", "vector.gather", "memref.dim", "memref.prefetch"):
+        elif op.name in (
+            "memref.load",
+            "vector.load",
+            "vector.maskedload",
+            "vector.gather",
+            "memref.dim",
+            "memref.prefetch",
+        ):
             continue
         elif not (op.name == "memref.copy" and index == 0):
             return True

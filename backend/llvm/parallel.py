@@ -2,8 +2,8 @@
 
     i32 body(ptr context, i64 begin, i64 end)      ; 0, or 1 after recording an error
 
-Iterations are numbered row-major over the whole box, so a box of 1 x 64 x 56 splits as well as one of 3584. Inside, rows
-of the innermost dimension are plain loops: one division per row, none per element. The context holds what the body uses
+Iterations are numbered row-major over the whole box, so a box of 1 x 64 x 56 splits as well as one of 3584. Rows of
+the innermost dimension are plain loops: one division per row, none per element. The context holds what the body uses
 of the enclosing function; descriptors shrink to the few registers in them that are no constants.
 """
 
@@ -19,7 +19,7 @@ from .emitter import Emit, Emitter
 from .linear import ZERO, Linear
 
 ATTRIBUTE: Final = "threads"
-"""Marks loops worth the pool (set by the pass `parallelize`); an integer value is the least number of iterations of a piece."""
+"""Marks loops worth the pool (set by the pass `parallelize`); an integer value is the least iterations of a piece."""
 
 
 def _parallel(e: Emitter, op: Operation) -> None:

@@ -49,7 +49,7 @@ def from_f32(e: Emitter, value: str, t: Type) -> str:
 
 
 def _half_to_f32(e: Emitter, value: str, t: Type) -> str:
-    """By integer arithmetic: shift the fields into place, rescale by 2**112 (exact, denormals too), restore inf and NaN."""
+    """By integers: shift the fields into place, rescale by 2**112 (exact, denormals too), restore inf and NaN."""
     half, word, single = (register_type(with_shape_of(t, x)) for x in (I16, I32, F32))
 
     def number(n: int) -> str:
@@ -58,7 +58,8 @@ def _half_to_f32(e: Emitter, value: str, t: Type) -> str:
     wide = e.pure(word, f"zext {half} {value} to {word}")
     magnitude = e.pure(word, f"and {word} {wide}, {number(0x7FFF)}")
     shifted = e.pure(word, f"shl {word} {magnitude}, {number(13)}")
-    scaled = e.pure(single, f"fmul {single} {e.pure(single, f'bitcast {word} {shifted} to {single}')}, {splat(2.0**112, with_shape_of(t, F32))}")
+    tiny = e.pure(single, f"bitcast {word} {shifted} to {single}")
+    scaled = e.pure(single, f"fmul {single} {tiny}, {splat(2.0**112, with_shape_of(t, F32))}")
     bits = e.pure(word, f"bitcast {single} {scaled} to {word}")
     special = e.pure(word, f"or {word} {shifted}, {number(0x7F800000)}")
     flags = single.replace("float", "i1")
@@ -84,7 +85,9 @@ def _f32_to_half(e: Emitter, value: str, t: Type) -> str:
     normal = e.pure(word, f"lshr {word} {e.pure(word, f'add {word} {rebiased}, {odd}')}, {number(13)}")
     absolute = e.pure(single, f"bitcast {word} {magnitude} to {single}")
     denormal_sum = e.pure(single, f"fadd {single} {absolute}, {splat(0.5, with_shape_of(t, F32))}")
-    denormal = e.pure(word, f"sub {word} {e.pure(word, f'bitcast {single} {denormal_sum} to {word}')}, {number(0x3F000000)}")
+    denormal = e.pure(
+        word, f"sub {word} {e.pure(word, f'bitcast {single} {denormal_sum} to {word}')}, {number(0x3F000000)}"
+    )
     small = e.pure(flags, f"icmp ult {word} {magnitude}, {number(113 << 23)}")
     finite = e.pure(word, f"select {flags} {small}, {word} {denormal}, {word} {normal}")
     nan = e.pure(flags, f"icmp ugt {word} {magnitude}, {number(0x7F800000)}")

@@ -56,7 +56,7 @@ class LlvmModule:
     """Constant buffers by external symbol (without `@`)."""
     has_threads: bool
     needs_optimizer: bool
-    """Whether there are scalar loops that LLVM's mid-end should see; code that is vectors already does as well without."""
+    """Whether there are scalar loops that LLVM's mid-end should see; vector code does as well without."""
 
 
 def function_symbol(prefix: str, name: str) -> str:
@@ -173,7 +173,7 @@ def _function(context: ModuleContext, op: Operation, *, is_entry: bool) -> str:
 
 
 def _results(e: Emitter, terminator: Operation) -> list[str]:
-    """Registers of the results. Every returned buffer must be a heap block of its own: an argument, a constant, one that
+    """Registers of the results. Every returned buffer must be a heap block of its own: arguments, constants, and what
     is returned twice are copied."""
     seen: set[str] = set()
     registers: list[str] = []

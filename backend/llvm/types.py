@@ -76,7 +76,13 @@ def itemsize(element: Type) -> int:
 def suffix(t: Type) -> str:
     """How intrinsics' names end for that register type: `f32`, `v16f32`, `i64`."""
     element = element_type(t)
-    name = f"i{element.width}" if isinstance(element, IntegerType) else "i64" if isinstance(element, IndexType) else str(element)
+    name = (
+        f"i{element.width}"
+        if isinstance(element, IntegerType)
+        else "i64"
+        if isinstance(element, IndexType)
+        else str(element)
+    )
     return f"v{lanes(t)}{name}" if isinstance(t, VectorType) else name
 
 

@@ -35,7 +35,10 @@ def _store(e: Emitter, op: Operation) -> None:
     value, base, *indices = op.operands
     buffer, pointer, alignment = _place(e, base, indices)
     text = _to_memory(e, e.text(value), value.type)
-    e.line(f"store {memory_type(value.type)} {text}, {e.pointer(buffer.space)} {pointer}, align {alignment}{e.access_suffix()}")
+    e.line(
+        f"store {memory_type(value.type)} {text}, {e.pointer(buffer.space)} {pointer}, "
+        f"align {alignment}{e.access_suffix()}"
+    )
 
 
 def _from_memory(e: Emitter, value: str, t: Type) -> str:
@@ -57,7 +60,9 @@ def _masked_load(e: Emitter, op: Operation) -> None:
     default = _to_memory(e, e.text(other), other.type)
     name = f"@llvm.masked.load.{_memory_suffix(op.result.type)}.p{buffer.space}"
     kind = e.pointer(buffer.space)
-    call = f"call {t} {name}({kind} align {alignment} {pointer}, {flags} {e.text(mask)}, {t} {default}){e.access_suffix()}"
+    call = (
+        f"call {t} {name}({kind} align {alignment} {pointer}, {flags} {e.text(mask)}, {t} {default}){e.access_suffix()}"
+    )
     e.set(op.result, _from_memory(e, e.op(t, call), op.result.type))
 
 
@@ -68,7 +73,9 @@ def _masked_store(e: Emitter, op: Operation) -> None:
     name = f"@llvm.masked.store.{_memory_suffix(value.type)}.p{buffer.space}"
     text = _to_memory(e, e.text(value), value.type)
     kind = e.pointer(buffer.space)
-    e.line(f"call void {name}({t} {text}, {kind} align {alignment} {pointer}, {flags} {e.text(mask)}){e.access_suffix()}")
+    e.line(
+        f"call void {name}({t} {text}, {kind} align {alignment} {pointer}, {flags} {e.text(mask)}){e.access_suffix()}"
+    )
 
 
 def _memory_suffix(t: Type) -> str:
@@ -81,15 +88,22 @@ def _memory_suffix(t: Type) -> str:
 def _gather(e: Emitter, op: Operation) -> None:
     base, *indices, positions, mask, other = op.operands
     buffer, pointer, alignment = _place(e, base, indices, inbounds=False)
-    t, flags, wide = memory_type(op.result.type), register_type(mask.type), register_type(with_shape_of(positions.type, INDEX))
+    t, flags, wide = (
+        memory_type(op.result.type),
+        register_type(mask.type),
+        register_type(with_shape_of(positions.type, INDEX)),
+    )
     steps = e.text(positions)
     if register_type(positions.type) != wide:
         steps = e.pure(wide, f"sext {register_type(positions.type)} {steps} to {wide}")
     count, kind = lanes(op.result.type), e.pointer(buffer.space)
-    pointers = e.pure(f"<{count} x {kind}>", f"getelementptr {memory_type(buffer.element)}, {kind} {pointer}, {wide} {steps}")
+    pointers = e.pure(
+        f"<{count} x {kind}>", f"getelementptr {memory_type(buffer.element)}, {kind} {pointer}, {wide} {steps}"
+    )
     name = f"@llvm.masked.gather.{_memory_suffix(op.result.type)}.v{count}p{buffer.space}"
     default = _to_memory(e, e.text(other), other.type)
-    call = f"call {t} {name}(<{count} x {kind}> align {alignment} {pointers}, {flags} {e.text(mask)}, {t} {default}){e.access_suffix()}"
+    arguments = f"<{count} x {kind}> align {alignment} {pointers}, {flags} {e.text(mask)}, {t} {default}"
+    call = f"call {t} {name}({arguments}){e.access_suffix()}"
     e.set(op.result, _from_memory(e, e.op(t, call), op.result.type))
 
 
@@ -137,12 +151,16 @@ def _insert(e: Emitter, op: Operation) -> None:
     value, dest = op.operand(0), op.operand(1)
     t = register_type(dest.type)
     index = e.text(op.operand(2)) if len(op.operands) > 2 else str(_position(op))
-    e.set(op.result, e.pure(t, f"insertelement {t} {e.text(dest)}, {register_type(value.type)} {e.text(value)}, i64 {index}"))
+    e.set(
+        op.result,
+        e.pure(t, f"insertelement {t} {e.text(dest)}, {register_type(value.type)} {e.text(value)}, i64 {index}"),
+    )
 
 
 _REDUCTIONS: Final = {
     "add": "add", "mul": "mul", "and": "and", "or": "or", "xor": "xor", "minsi": "smin", "maxsi": "smax",
-    "minui": "umin", "maxui": "umax", "minimumf": "fminimum", "maximumf": "fmaximum", "minnumf": "fmin", "maxnumf": "fmax",
+    "minui": "umin", "maxui": "umax", "minimumf": "fminimum", "maximumf": "fmaximum", "minnumf": "fmin",
+    "maxnumf": "fmax",
 }  # fmt: skip
 _COMBINE: Final = {
     "add": "add", "mul": "mul", "and": "and", "or": "or", "xor": "xor",
@@ -171,11 +189,12 @@ def _reduction(e: Emitter, op: Operation) -> None:
         name = f"@llvm.vector.reduce.{_REDUCTIONS[kind]}.{suffix(t)}"
         total = e.pure(scalar, f"call {flags if is_float else ''}{scalar} {name}({register} {value})")
         if start is not None:
-            total = _combined(e, kind, scalar, element, total, start)
+            total = _combined(e, kind, element, total, start)
     e.set(op.result, from_f32(e, total, op.result.type) if low else total)
 
 
-def _combined(e: Emitter, kind: str, scalar: str, element: Type, total: str, start: str) -> str:
+def _combined(e: Emitter, kind: str, element: Type, total: str, start: str) -> str:
+    scalar = register_type(element)
     if kind in _COMBINE:
         return e.pure(scalar, f"{_COMBINE[kind]} {scalar} {total}, {start}")
     names = {"minimumf": "minimum", "maximumf": "maximum", "minnumf": "minnum", "maxnumf": "maxnum"}
@@ -209,7 +228,10 @@ def _shuffle(e: Emitter, op: Operation) -> None:
     lanes_text = ", ".join(f"i32 {i}" for i in mask)
     e.set(
         op.result,
-        e.pure(register_type(op.result.type), f"shufflevector {t} {e.text(a)}, {t} {e.text(b)}, <{len(mask)} x i32> <{lanes_text}>"),
+        e.pure(
+            register_type(op.result.type),
+            f"shufflevector {t} {e.text(a)}, {t} {e.text(b)}, <{len(mask)} x i32> <{lanes_text}>",
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from ...ir.attributes import SymbolRef
 from ...ir.core import Operation, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
 from ...ir.dialects.func import function_type
+from ...ir.target import Target
 from ...ir.types import MemRefType
 from ..cpu.compile import parse
 from ..llvm.control import NOTES
@@ -31,6 +32,9 @@ NOTED: Final = 5
 """Values that a failing assertion can leave."""
 
 STATUS_WORDS: Final = 1 + NOTED
+
+SCHEDULE_TARGET: Final = Target("nvptx", vector_bytes=4, vector_registers=64, fma_per_cycle=1, loads_per_cycle=1)
+"""What loops are made for: a thread has no vectors; the registers are half of what it may use."""
 
 PTX_VERSIONS: Final[Mapping[str, str]] = {
     "sm_75": "+ptx65",

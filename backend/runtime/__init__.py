@@ -1,1 +1,1 @@
-"""The run time: the calling convention described once (`abi`), and the support code every compiled program links (`library`)."""
+"""The run time: the calling convention, described once (`abi`), and the code every program links (`library`)."""

@@ -1,4 +1,4 @@
-"""The calling convention, described once: from here follow the ctypes structures, the LLVM types and the C declarations.
+"""The calling convention, described once: ctypes structures, LLVM types and C declarations follow from it.
 
 Tensors cross the boundary as DLPack's `DLTensor`. A compiled function NAME is
 
@@ -103,7 +103,13 @@ DL_MANAGED_TENSOR: Final = Structure(
 )
 DL_MANAGED_TENSOR_VERSIONED: Final = Structure(
     "DLManagedTensorVersioned",
-    (("version", DL_VERSION), ("manager_ctx", POINTER), ("deleter", POINTER), ("flags", UINT64), ("dl_tensor", DL_TENSOR)),
+    (
+        ("version", DL_VERSION),
+        ("manager_ctx", POINTER),
+        ("deleter", POINTER),
+        ("flags", UINT64),
+        ("dl_tensor", DL_TENSOR),
+    ),
 )
 
 TENSOR_CHECK: Final = Structure(

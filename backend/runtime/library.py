@@ -17,10 +17,10 @@ _FUTEX: Final[dict[str, int]] = {"x86_64": 202, "aarch64": 98, "riscv64": 98, "l
 """Number of the futex system call."""
 
 _RELAX: Final[dict[str, str]] = {
-    "x86_64": 'call void asm sideeffect "pause", "~{memory}"()',
-    "aarch64": 'call void asm sideeffect "yield", "~{memory}"()',
+    "x86_64": "call void @llvm.x86.sse2.pause()",
+    "aarch64": "call void @llvm.aarch64.hint(i32 1)",
 }
-"""What a spinning thread executes to leave the core's resources to others."""
+"""What a spinning thread executes to leave the core's resources to others. (llvmlite assembles for the host only.)"""
 
 DECLARATIONS: Final = """\
 declare ptr @torchcc.bind(ptr, ptr, ptr, ptr)
@@ -62,7 +62,7 @@ def structure_definitions() -> str:
 def runtime_text(triple: str) -> str:
     """The run time for that target triple."""
     arch, _, system = triple.partition("-")
-    relax = _RELAX.get(arch, 'call void asm sideeffect "", "~{memory}"()')
+    relax = _RELAX.get("aarch64" if arch == "arm64" else arch, 'fence syncscope("singlethread") seq_cst')
     if "linux" in system and arch in _FUTEX:
         wait = _read("wait_linux.ll").replace("FUTEX_NUMBER", str(_FUTEX[arch]))
     elif "darwin" in system or "macos" in system:

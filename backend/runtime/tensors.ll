@@ -414,6 +414,7 @@ loop:
   %i = phi i64 [ 0, %entry ], [ %i.next, %step ]
   %total = phi i64 [ %size, %entry ], [ %product, %step ]
   %over = phi i1 [ false, %entry ], [ %over.next, %step ]
+  %none = phi i1 [ false, %entry ], [ %none.next, %step ]
   %more = icmp slt i64 %i, %rank
   br i1 %more, label %step, label %done
 
@@ -424,15 +425,16 @@ step:
   %product = extractvalue { i64, i1 } %multiplied, 0
   %overflow = extractvalue { i64, i1 } %multiplied, 1
   %over.next = or i1 %over, %overflow
+  %empty = icmp eq i64 %extent, 0
+  %none.next = or i1 %none, %empty
   %i.next = add i64 %i, 1
   br label %loop
 
 done:
   %negative = icmp slt i64 %total, 0
-  %zero = icmp eq i64 %total, 0
   %wrong = or i1 %over, %negative
-  %bad = select i1 %zero, i1 false, i1 %wrong
-  %result = select i1 %bad, i64 -1, i64 %total
+  %some = select i1 %wrong, i64 -1, i64 %total
+  %result = select i1 %none, i64 0, i64 %some
   ret i64 %result
 }
 

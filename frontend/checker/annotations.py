@@ -7,6 +7,7 @@ ScriptType; `typing` names, PEP 585 (`list[int]`), PEP 604 (`int | None`) and th
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -98,13 +99,34 @@ _CONSTRUCTORS: Final = {
 
 _BARE_CONSTRUCTORS: Final = ("List", "Dict", "Tuple", "Optional", "Union", "Future", "Final")
 
+_BROADCASTING: Final = re.compile(r"\bBroadcastingList(\d)")
+
 _KEYS: Final = (IntType, FloatType, ComplexType, BoolType, StrType, TensorType, DeviceType, PoisonType)
 
-_KNOWN: Final = ("Tensor", "int", "float", "bool", "str", "complex", "List", "Dict", "Tuple", "Optional", "Union", "Any")
+_KNOWN: Final = (
+    "Tensor",
+    "int",
+    "float",
+    "bool",
+    "str",
+    "complex",
+    "List",
+    "Dict",
+    "Tuple",
+    "Optional",
+    "Union",
+    "Any",
+)
+
+
+def list_size(node: ast.Expr) -> int | None:
+    """N of `BroadcastingListN[int]`, a list for which a single number may be given."""
+    found = _BROADCASTING.search(node.span.text)
+    return int(found.group(1)) if found else None
 
 
 class Annotations:
-    """Reads annotations. `attribute` is what a dot means to the module evaluator; `class_type` makes types of classes."""
+    """Reads annotations. `attribute` is what a dot means to the evaluator; `class_type` makes the type of a class."""
 
     def __init__(
         self,
@@ -132,6 +154,12 @@ def _fault(node: ast.Node, message: str, label: str = "", help: str | None = Non
     return CompileError(Diagnostic(message, node.span, label, (), help))
 
 
+def _parse_string(text: str, span: Span) -> ast.Expr:
+    """The expression in a string annotation, with places in the file where it stands there letter by letter."""
+    inner = Span(span.file, span.start + 1, span.end - 1, span.origin)
+    return parse_expression(text, within=inner) if inner.text == text else parse_expression(text, "<annotation>")
+
+
 class _Reader:
     def __init__(
         self,
@@ -148,7 +176,7 @@ class _Reader:
             case ast.Literal_(value=None):
                 return NONE
             case ast.Literal_(value=str() as text):
-                return self.type(parse_expression(text, "<annotation>"))
+                return self.type(_parse_string(text, node.span))
             case ast.Name() | ast.Attribute():
                 return self.named(node)
             case ast.Subscript():
@@ -181,7 +209,9 @@ class _Reader:
                 raise _fault(
                     node,
                     f"`{constructor}` needs the type of its contents",
-                    help=f"write for example `{constructor}[int]`" if constructor != "Dict" else "write `Dict[str, int]`",
+                    help=f"write for example `{constructor}[int]`"
+                    if constructor != "Dict"
+                    else "write `Dict[str, int]`",
                 )
             case ClassValue():
                 return self.class_type(value, node.span)
@@ -194,7 +224,9 @@ class _Reader:
         if value is MISSING and isinstance(node, ast.Name) and node.id in _WORDS:
             return _WORDS[node.id]
         if value is MISSING and isinstance(node, ast.Name) and node.id in _BARE_CONSTRUCTORS:
-            raise _fault(node, f"`{node.id}` needs the type of its contents", help=f"write for example `{node.id}[int]`")
+            raise _fault(
+                node, f"`{node.id}` needs the type of its contents", help=f"write for example `{node.id}[int]`"
+            )
         raise self.unknown(node, value)
 
     def unknown(self, node: ast.Name | ast.Attribute, value: Any) -> CompileError:
@@ -211,10 +243,15 @@ class _Reader:
         constructor = self.constructor(value)
         if constructor is None and value is MISSING and isinstance(node.value, ast.Name):
             constructor = node.value.id if node.value.id in _BARE_CONSTRUCTORS else None
+        if constructor is None and _BROADCASTING.fullmatch(node.value.span.text.rpartition(".")[2]):
+            constructor = "List"
         if constructor is None:
             text = node.value.span.text
-            raise _fault(node.value, f"unknown type constructor `{text}`",
-                         help="TorchScript has List, Dict, Tuple, Optional, Union and Future")  # fmt: skip
+            raise _fault(
+                node.value,
+                f"unknown type constructor `{text}`",
+                help="TorchScript has List, Dict, Tuple, Optional, Union and Future",
+            )
         parameters: list[ast.Expr] = []
         for index in node.indices:
             if isinstance(index, ast.Slice):
@@ -233,8 +270,11 @@ class _Reader:
             return union(map(self.type, parameters))
         expected = 2 if constructor == "Dict" else 1
         if constructor != "Annotated" and len(parameters) != expected:
-            raise _fault(node, f"`{constructor}` takes {expected} type parameter{'s' if expected > 1 else ''},"
-                               f" found {len(parameters)}")  # fmt: skip
+            raise _fault(
+                node,
+                f"`{constructor}` takes {expected} type parameter{'s' if expected > 1 else ''},"
+                f" found {len(parameters)}",
+            )
         match constructor:
             case "List":
                 return ListType(self.type(parameters[0]))
@@ -245,8 +285,11 @@ class _Reader:
             case "Dict":
                 key = self.type(parameters[0])
                 if not isinstance(key, _KEYS):
-                    raise _fault(parameters[0], f"a Dict cannot have keys of type {key.annotation}",
-                                 help="keys are int, float, complex, bool, str, Tensor or Device")  # fmt: skip
+                    raise _fault(
+                        parameters[0],
+                        f"a Dict cannot have keys of type {key.annotation}",
+                        help="keys are int, float, complex, bool, str, Tensor or Device",
+                    )
                 return DictType(key, self.type(parameters[1]))
             case "Annotated":
                 return self.type(parameters[0])

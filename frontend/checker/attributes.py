@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from ...ir.core import Value
 from ...ir.dtypes import DType
@@ -21,8 +21,16 @@ from ...ir.source import Span
 from .. import ast
 from ..values import MISSING, BuiltinRef, Device, FunctionValue, Unavailable
 from .meanings import BoundMethod, BuiltinOperator, CastTo, Host, Meaning, Special, UserFunction, describe
-from .state import script_type, short_name
+from .state import Fault, script_type, short_name
 from .subscripts import Subscripts
+
+# fmt: off
+_PRIM_PROPERTIES: Final = (
+    "dtype", "device", "layout", "requires_grad", "grad", "data", "itemsize", "nbytes", "is_cuda", "is_cpu",
+    "is_sparse", "is_sparse_csr", "is_quantized", "is_mkldnn", "is_nested", "is_meta", "is_mps", "is_xla",
+    "is_xpu", "is_vulkan", "is_ipu", "is_mtia",
+)
+# fmt: on
 
 _TENSOR_PROPERTIES: Final[dict[str, str]] = {
     "shape": "aten::size",
@@ -34,13 +42,7 @@ _TENSOR_PROPERTIES: Final[dict[str, str]] = {
     "real": "aten::real",
     "imag": "aten::imag",
     "is_leaf": "aten::is_leaf",
-    **{
-        name: f"prim::{name}"
-        for name in (
-            "dtype device layout requires_grad grad data itemsize nbytes is_cuda is_cpu is_sparse is_sparse_csr "
-            "is_quantized is_mkldnn is_nested is_meta is_mps is_xla is_xpu is_vulkan is_ipu is_mtia"
-        ).split()
-    },
+    **{name: f"prim::{name}" for name in _PRIM_PROPERTIES},
 }
 
 _CASTS: Final[dict[str, DType]] = {
@@ -87,21 +89,27 @@ class Attributes(Subscripts):
             return found
         why = self.frame.why_missing(node.id)
         if why is not None:
-            self.fault(node.span, f"`{node.id}` is not defined on every path to here", label="may have no value",
-                       notes=(why,), help=f"set `{node.id}` before the branch or loop")  # fmt: skip
+            raise self.fault(
+                node.span,
+                f"`{node.id}` is not defined on every path to here",
+                label="may have no value",
+                notes=(why,),
+                help=f"set `{node.id}` before the branch or loop",
+            )
         if node.id in self.local_names:
-            self.fault(node.span, f"undefined value `{node.id}`", label="no longer has a value here")
+            raise self.fault(node.span, f"undefined value `{node.id}`", label="no longer has a value here")
         host = self.scope.lookup(node.id)
         if host is MISSING:
             known = [*self.frame.visible(), *getattr(self.scope, "names", {})]
-            self.fault(node.span, f"undefined value `{node.id}`", label="not defined",
-                       help=self.did_you_mean(node.id, known))  # fmt: skip
+            raise self.fault(
+                node.span, f"undefined value `{node.id}`", label="not defined", help=self.did_you_mean(node.id, known)
+            )
         return self.global_meaning(host, node.span)
 
     def global_meaning(self, host: Any, span: Span) -> Meaning:
         """A global name: functions and classes are usable, plain Python values are not captured."""
         if isinstance(host, Unavailable):
-            self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
+            raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
         if isinstance(host, bool | int | float | complex | str | DType | Device):
             return Host(host)
         return self.host_meaning(host, span)
@@ -120,7 +128,7 @@ class Attributes(Subscripts):
             case BuiltinRef(name=name) if name in _NAMED_CONSTANTS:
                 return self.constant(_NAMED_CONSTANTS[name], span)
             case Unavailable():
-                self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
+                raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
             case _:
                 return Host(host)
 
@@ -137,10 +145,10 @@ class Attributes(Subscripts):
             case Host():
                 found = self.unit.attribute(base.value, name, node.span)
                 if found is MISSING:
-                    self.fault(node.name_span, f"{describe(base)} has no `{name}`")
+                    raise self.fault(node.name_span, f"{describe(base)} has no `{name}`")
                 return self.host_meaning(found, node.span)
             case _:
-                self.fault(node.name_span, f"{describe(base)} has no attribute `{name}`")
+                raise self.fault(node.name_span, f"{describe(base)} has no attribute `{name}`")
 
     def _value_attribute(self, value: Value, name: str, node: ast.Attribute) -> Meaning:
         type_ = script_type(value)
@@ -167,12 +175,12 @@ class Attributes(Subscripts):
                 pass
         if has_method(f"aten::{name}", type_):
             return BuiltinOperator(f"aten::{name}", value)
-        function = self.unit.prelude("functional", name) if isinstance(type_, TensorType) else None
+        function = self.unit.functional(name) if isinstance(type_, TensorType) else None
         if function is not None:
             return UserFunction(function, value)
-        self._no_attribute(type_, name, node)
+        raise self._no_attribute(type_, name, node)
 
-    def _no_attribute(self, type_: ScriptType, name: str, node: ast.Attribute) -> NoReturn:
+    def _no_attribute(self, type_: ScriptType, name: str, node: ast.Attribute) -> Fault:
         advice: str | None = None
         if isinstance(type_, OptionalType):
             advice = "the value may be None: check it with `is not None` first (in a local variable)"
@@ -181,7 +189,9 @@ class Attributes(Subscripts):
             close = self.did_you_mean(name, known)
             operators = suggest(f"aten::{name}", type_)
             advice = close or (f"did you mean `{operators[0]}`?" if operators else None)
-        self.fault(node.name_span, f"'{type_.annotation}' object has no attribute or method '{name}'", help=advice)
+        return self.fault(
+            node.name_span, f"'{type_.annotation}' object has no attribute or method '{name}'", help=advice
+        )
 
     # objects
 
@@ -193,20 +203,24 @@ class Attributes(Subscripts):
             return self.constant(type_.constants[name], span)
         info = self.unit.class_info(type_)
         if name in info.unusable:
-            self.fault(node.name_span, f"attribute `{name}` of `{short_name(type_)}` has no TorchScript type",
-                       label=info.unusable[name], help="give it a type with an annotation in the class body")  # fmt: skip
+            raise self.fault(
+                node.name_span,
+                f"attribute `{name}` of `{short_name(type_)}` has no TorchScript type",
+                label=info.unusable[name],
+                help="give it a type with an annotation in the class body",
+            )
+        if name in ("items", "keys", "values") and info.instance.container in ("module_dict", "parameter_dict"):
+            return Special(f"dict.{name}", value)
         stored = info.instance.attributes.get(name, MISSING)
         if isinstance(stored, FunctionValue | BuiltinRef):
             return self.host_meaning(stored, span)
         member = info.cls.find(name)
         if isinstance(member, FunctionValue):
             return self._member(value, type_, member, span)
-        if name in ("items", "keys", "values") and info.instance.container in ("module_dict", "parameter_dict"):
-            return Special(f"dict.{name}", value)
         help = self.did_you_mean(name, info.names())
         if member is not MISSING:
             help = f"`{name}` is a value of the class: annotate it with Final, or set it in __init__"
-        self.fault(node.name_span, f"module '{short_name(type_)}' has no attribute '{name}'", help=help)
+        raise self.fault(node.name_span, f"module '{short_name(type_)}' has no attribute '{name}'", help=help)
 
     def _member(self, value: Value, type_: ClassType, member: FunctionValue, span: Span) -> Meaning:
         if "builtins.staticmethod" in member.decorators:
@@ -222,10 +236,10 @@ class Attributes(Subscripts):
         if isinstance(type_, PoisonType):
             return
         if not isinstance(type_, ClassType):
-            self.fault(node.span, f"attributes of a {type_.annotation} cannot be assigned to")
+            raise self.fault(node.span, f"attributes of a {type_.annotation} cannot be assigned to")
         expected = type_.attributes.get(node.name)
         if expected is None:
-            self.fault(
+            raise self.fault(
                 node.name_span,
                 f"tried to set nonexistent attribute: {node.name}",
                 label="a constant of the class" if node.name in type_.constants else "not set in __init__",
@@ -236,5 +250,7 @@ class Attributes(Subscripts):
         converted = self.to_type(value, expected, node.span)
         if converted is None:
             found = script_type(value).annotation
-            self.fault(node.span, f"wrong type for attribute assignment: expected {expected.annotation}, found {found}")
+            raise self.fault(
+                node.span, f"wrong type for attribute assignment: expected {expected.annotation}, found {found}"
+            )
         self.emit("prim::SetAttr", (base, converted), (), {"name": node.name}, span=node.span)

@@ -12,7 +12,7 @@ from ...ir.source import Span
 from ...ir.subtyping import unify
 from .frames import DEAD, Flag, Flow, Frame
 from .operators import Operators
-from .state import is_poison, script_type
+from .state import script_type
 
 
 @dataclass(eq=False)
@@ -51,7 +51,9 @@ class Branches(Operators):
         with self.inside(side.block, side.frame):
             side.flow = run()
 
-    def choose(self, condition: Value, then: Callable[[], Value], orelse: Callable[[], Value], span: Span) -> Value | None:
+    def choose(
+        self, condition: Value, then: Callable[[], Value], orelse: Callable[[], Value], span: Span
+    ) -> Value | None:
         """The value of one of two expressions; None where their types do not unify (the code is then dropped)."""
         blocks: list[Block] = []
         values: list[Value] = []
@@ -108,7 +110,12 @@ class _Merge:
     # variables
 
     def variables(self) -> None:
-        touched = [*self.then.frame.names, *self.then.frame.missing, *self.orelse.frame.names, *self.orelse.frame.missing]
+        touched = [
+            *self.then.frame.names,
+            *self.then.frame.missing,
+            *self.orelse.frame.names,
+            *self.orelse.frame.missing,
+        ]
         for name in dict.fromkeys(touched):
             self.variable(name)
 
@@ -157,7 +164,8 @@ class _Merge:
         if type_ is None:
             if self.then.goes_on and self.orelse.goes_on:
                 self.mismatch(name, a, b)
-            outer.forget(name)
+            else:
+                outer.forget(name)
             return
         before = outer.find(name)
         if isinstance(before, Value) and base_value(a) is base_value(before) and base_value(b) is base_value(before):
@@ -167,8 +175,6 @@ class _Merge:
         self.named.append((name, self.result(a, b, type_)))
 
     def mismatch(self, name: str, a: Value, b: Value) -> None:
-        if is_poison(a) or is_poison(b):
-            return
         self.owner.error(
             self.span,
             f"type mismatch: `{name}` is {script_type(a).annotation} after the {self.then.name} "
@@ -185,7 +191,8 @@ class _Merge:
             return True, True, False, None, True
         exited = self.flag(a.exited, b.exited)
         proceed = self.flag(a.proceed, b.proceed)
-        returned = self.flag(a.returned, b.returned)
+        same = a.exited is a.returned and b.exited is b.returned
+        returned = exited if same else self.flag(a.returned, b.returned)
         return exited, proceed, returned, self.returned_value(a.result, b.result), False
 
     def flag(self, a: Flag, b: Flag) -> Flag | int:
@@ -225,7 +232,10 @@ class _Merge:
             owner.name_value(results[index], name)
             owner.frame.set(name, results[index])
         for name, before, type_ in self.refined:
-            cast = before if before.type == type_ else owner.one("prim::unchecked_cast", (before,), type_, span=self.span)
+            cast = (
+                before if before.type == type_ else owner.one("prim::unchecked_cast", (before,), type_, span=self.span)
+            )
+            owner.name_value(cast, name)
             owner.frame.set(name, cast)
 
         def flag(value: Flag | int) -> Flag:

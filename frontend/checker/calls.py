@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Final
 
 from ...ir.core import Value
 from ...ir.diagnostics import Note
@@ -39,6 +39,7 @@ from .attributes import Attributes
 from .meanings import (
     BoundMethod,
     BuiltinOperator,
+    CallArguments,
     CastTo,
     Enumerate,
     ExceptionObject,
@@ -52,12 +53,16 @@ from .meanings import (
     Zip,
     describe,
 )
-from .state import CompiledFunction, script_type, short_name
+from .state import CompiledFunction, Fault, script_type, short_name
 
-_MATH: Final = frozenset(
-    "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs factorial floor fmod "
-    "frexp gamma gcd isfinite isinf isnan ldexp lgamma log log10 log1p modf pow radians sin sinh sqrt tan tanh".split()
-)
+# fmt: off
+_MATH: Final = frozenset((
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "copysign", "cos", "cosh", "degrees", "erf",
+    "erfc", "exp", "expm1", "fabs", "factorial", "floor", "fmod", "frexp", "gamma", "gcd", "isfinite", "isinf",
+    "isnan", "ldexp", "lgamma", "log", "log10", "log1p", "modf", "pow", "radians", "sin", "sinh", "sqrt", "tan",
+    "tanh",
+))
+# fmt: on
 
 _SIMPLE_BUILTINS: Final[dict[str, str]] = {
     "abs": "prim::abs",
@@ -136,11 +141,11 @@ class Calls(Attributes):
             case Value():
                 return self._call_value(callee, node)
             case _:
-                self.fault(node.func.span, f"cannot call {describe(callee)}")
+                raise self.fault(node.func.span, f"cannot call {describe(callee)}")
 
     # arguments
 
-    def arguments(self, node: ast.Call) -> tuple[list[Value], dict[str, Value], list[Span]]:
+    def arguments(self, node: ast.Call) -> CallArguments:
         """Positional values (tuples behind `*` unpacked), keyword values, and the places of the positional ones."""
         positional: list[Value] = []
         spans: list[Span] = []
@@ -155,9 +160,9 @@ class Calls(Attributes):
         keywords: dict[str, Value] = {}
         for keyword in node.keywords:
             if keyword.name is None:
-                self.fault(keyword.span, "keyword arguments from a dict (`**`) are not supported")
+                raise self.fault(keyword.span, "keyword arguments from a dict (`**`) are not supported")
             keywords[keyword.name] = self.value(keyword.value)
-        return positional, keywords, spans
+        return CallArguments(positional, keywords, spans)
 
     def unpack_starred(self, node: ast.Starred) -> list[Value]:
         value = self.value(node.value)
@@ -167,18 +172,21 @@ class Calls(Attributes):
             case PoisonType():
                 return [value]
             case ListType():
-                self.fault(node.span, "cannot statically infer the expected size of a list in this context",
-                           label="a list of unknown length")  # fmt: skip
+                raise self.fault(
+                    node.span,
+                    "cannot statically infer the expected size of a list in this context",
+                    label="a list of unknown length",
+                )
             case type_:
-                self.fault(node.span, f"only tuples can be unpacked with `*`, found {type_.annotation}")
+                raise self.fault(node.span, f"only tuples can be unpacked with `*`, found {type_.annotation}")
 
     def _no_arguments(self, node: ast.Call) -> None:
         if node.args or node.keywords:
-            self.fault(node.span, f"expected no arguments, found {len(node.args) + len(node.keywords)}")
+            raise self.fault(node.span, f"expected no arguments, found {len(node.args) + len(node.keywords)}")
 
     def one_argument(self, node: ast.Call, name: str) -> ast.Expr:
         if len(node.args) != 1 or node.keywords:
-            self.fault(node.span, f"`{name}` takes 1 argument, found {len(node.args) + len(node.keywords)}")
+            raise self.fault(node.span, f"`{name}` takes 1 argument, found {len(node.args) + len(node.keywords)}")
         return node.args[0]
 
     # operators
@@ -201,20 +209,18 @@ class Calls(Attributes):
         module, _, word = name.rpartition(".")
         if module == "builtins" and word in _SIMPLE_BUILTINS:
             positional, keywords, spans = self.arguments(node)
-            return self.call_operator(_SIMPLE_BUILTINS[word], positional, keywords, span=node.span, shown=word, spans=spans)
+            return self.call_operator(
+                _SIMPLE_BUILTINS[word], positional, keywords, span=node.span, shown=word, spans=spans
+            )
         if module == "builtins" and word in _CASTS:
             return self._cast(word, node)
         if module == "math" or (module == "cmath" and word in _MATH):
             return self._call_math(name, word, node)
-        if module == "torch.nn.functional":
-            function = self.unit.prelude("functional", word)
-            if function is not None:
-                return self.call_function(self.unit.function(function, node.span), word, node)
         operator = self.operator_name(name)
         if operator is not None:
             positional, keywords, spans = self.arguments(node)
             return self.call_operator(operator, positional, keywords, span=node.span, shown=name, spans=spans)
-        self._unknown_builtin(name, node)
+        raise self._unknown_builtin(name, node)
 
     def operator_name(self, name: str) -> str | None:
         """`aten::linalg_norm` for `torch.linalg.norm`; None where there is no such operator."""
@@ -225,24 +231,26 @@ class Calls(Attributes):
                 return base if ("." not in word or prefix == "torch.ops.aten.") and self.exists(base) else None
         return None
 
-    def _unknown_builtin(self, name: str, node: ast.Call) -> NoReturn:
+    def _unknown_builtin(self, name: str, node: ast.Call) -> Fault:
         module, _, word = name.rpartition(".")
         advice: str | None = None
         if module == "torch.nn.functional":
-            advice = self.did_you_mean(word, self.unit.prelude_names("functional"))
+            advice = self.did_you_mean(word, self.unit.functional_names())
         elif module == "math":
             advice = self.did_you_mean(word, sorted(_MATH))
         elif module == "builtins":
-            self.fault(node.func.span, f"Python builtin `{word}` is not supported in TorchScript")
+            return self.fault(node.func.span, f"Python builtin `{word}` is not supported in TorchScript")
         if advice is None and name.startswith("torch."):
             close = suggest(f"aten::{word}")
             advice = f"did you mean `torch.{close[0]}`?" if close else None
-        self.fault(node.func.span, f"unknown function `{name}`", label="not an operator of TorchScript", help=advice)
+        return self.fault(
+            node.func.span, f"unknown function `{name}`", label="not an operator of TorchScript", help=advice
+        )
 
     def _call_math(self, name: str, word: str, node: ast.Call) -> Value:
         base = "aten::mathremainder" if word == "remainder" else f"aten::{word}"
         if word != "remainder" and word not in _MATH:
-            self._unknown_builtin(name, node)
+            raise self._unknown_builtin(name, node)
         positional, keywords, spans = self.arguments(node)
         tensors = [v for v in positional if isinstance(v.type, TensorType)]
         if tensors:
@@ -250,17 +258,19 @@ class Calls(Attributes):
         return self.call_operator(base, positional, keywords, span=node.span, shown=name, spans=spans)
 
     def _number_of(self, value: Value, span: Span) -> Value:
-        return self.one("aten::FloatImplicit", (value,), FLOAT, span=span) if isinstance(value.type, TensorType) else value
+        return (
+            self.one("aten::FloatImplicit", (value,), FLOAT, span=span) if isinstance(value.type, TensorType) else value
+        )
 
     # functions and methods in TorchScript
 
     def call_function(
         self, compiled: CompiledFunction, name: str, node: ast.Call, receiver: Value | None = None
     ) -> Value:
-        positional, keywords, spans = self.arguments(node)
+        arguments = self.arguments(node)
         if receiver is not None:
-            positional, spans = [receiver, *positional], [node.func.span, *spans]
-        operands = self.match_call(compiled.schema, name, positional, keywords, node, spans)
+            arguments = _with_first(receiver, arguments, node)
+        operands = self.match_call(compiled.schema, name, arguments, node)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         reference = self.function_constant(compiled.symbol, node.func.span)
@@ -273,19 +283,21 @@ class Calls(Attributes):
         type_ = script_type(callee.receiver)
         assert isinstance(type_, ClassType)
         compiled = self.unit.method(type_, callee.function, node.span)
-        positional, keywords, spans = self.arguments(node)
-        operands = self.match_call(
-            compiled.schema, callee.function.name, [callee.receiver, *positional], keywords, node, [node.func.span, *spans]
-        )
+        arguments = _with_first(callee.receiver, self.arguments(node), node)
+        operands = self.match_call(compiled.schema, callee.function.name, arguments, node)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
 
     def match_call(
-        self, schema: Schema, name: str, positional: Sequence[Value], keywords: dict[str, Value], node: ast.Call,
-        spans: Sequence[Span],
-    ) -> list[Value] | None:  # fmt: skip
+        self,
+        schema: Schema,
+        name: str,
+        arguments: CallArguments,
+        node: ast.Call,
+    ) -> list[Value] | None:
         """Operands of a call of a function with this schema; None if an argument has an error already."""
+        positional, keywords, _ = arguments
         if any(isinstance(v.type, PoisonType) for v in (*positional, *keywords.values())):
             return None
         try:
@@ -293,14 +305,18 @@ class Calls(Attributes):
                 [schema], [self.operand(v) for v in positional], {n: self.operand(v) for n, v in keywords.items()}
             )
         except OverloadError as error:
-            self._bad_call(error.failures[0], name, positional, keywords, node, spans)
+            self._bad_call(error.failures[0], name, arguments, node)
             return None
         return self.match_operands(match, positional, keywords, None, node.span)
 
     def _bad_call(
-        self, failure: Failure, name: str, positional: Sequence[Value], keywords: dict[str, Value], node: ast.Call,
-        spans: Sequence[Span],
-    ) -> None:  # fmt: skip
+        self,
+        failure: Failure,
+        name: str,
+        arguments: CallArguments,
+        node: ast.Call,
+    ) -> None:
+        positional, keywords, spans = arguments
         where, label, advice = node.span, "", None
         source = failure.source
         if isinstance(source, int) and source < len(spans):
@@ -330,10 +346,10 @@ class Calls(Attributes):
             self.arguments(node)
             return callee
         if not isinstance(type_, ClassType):
-            self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
+            raise self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
         forward = self.unit.class_info(type_).cls.find("forward")
         if not isinstance(forward, FunctionValue):
-            self.fault(node.func.span, f"module '{short_name(type_)}' has no `forward`, so it cannot be called")
+            raise self.fault(node.func.span, f"module '{short_name(type_)}' has no `forward`, so it cannot be called")
         return self.call_method(BoundMethod(callee, forward), node)
 
     # classes
@@ -345,17 +361,23 @@ class Calls(Attributes):
             case "named_tuple":
                 return self._named_tuple(cls, node)
             case "module":
-                self.fault(node.func.span, f"the module `{cls.name}` cannot be made inside compiled code",
-                           help="make it in `__init__`, and call it here")  # fmt: skip
+                raise self.fault(
+                    node.func.span,
+                    f"the module `{cls.name}` cannot be made inside compiled code",
+                    help="make it in `__init__`, and call it here",
+                )
             case "enum":
-                self.fault(node.func.span, f"cannot call the enum `{cls.name}`", help="name a member of it")
+                raise self.fault(node.func.span, f"cannot call the enum `{cls.name}`", help="name a member of it")
             case _:
-                self.fault(node.func.span, f"objects of the class `{cls.name}` are not supported yet",
-                           help="tuples, NamedTuples and nn.Modules are")  # fmt: skip
+                raise self.fault(
+                    node.func.span,
+                    f"objects of the class `{cls.name}` are not supported yet",
+                    help="tuples, NamedTuples and nn.Modules are",
+                )
 
     def exception(self, name: str, node: ast.Call) -> ExceptionObject:
         if node.keywords:
-            self.fault(node.keywords[0].span, "exceptions take no keyword arguments")
+            raise self.fault(node.keywords[0].span, "exceptions take no keyword arguments")
         values = [self.value(a) for a in node.args]
         if len(values) == 1 and values[0].type == STR:
             return ExceptionObject(name, values[0])
@@ -370,8 +392,7 @@ class Calls(Attributes):
         type_ = self.unit.annotations.class_type(cls, node.span)
         assert isinstance(type_, NamedTupleType)
         compiled_schema = self.unit.named_tuple_schema(cls, type_)
-        positional, keywords, spans = self.arguments(node)
-        operands = self.match_call(compiled_schema, cls.name, positional, keywords, node, spans)
+        operands = self.match_call(compiled_schema, cls.name, self.arguments(node), node)
         if operands is None:
             return self.poison(node.span)
         return self.one("prim::TupleConstruct", operands, type_, span=node.span)
@@ -400,7 +421,7 @@ class Calls(Attributes):
 
     def builtin_print(self, node: ast.Call, hint: ScriptType | None) -> Value:
         if node.keywords:
-            self.fault(node.keywords[0].span, "print doesn't accept any keyword arguments")
+            raise self.fault(node.keywords[0].span, "print doesn't accept any keyword arguments")
         positional, _, _ = self.arguments(node)
         self.emit("prim::Print", positional, span=node.span)
         return self.constant(None, node.span)
@@ -423,30 +444,33 @@ class Calls(Attributes):
     def builtin_range(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
         positional, keywords, spans = self.arguments(node)
         if keywords or not 1 <= len(positional) <= 3:
-            self.fault(node.span, f"range takes 1 to 3 arguments, found {len(positional) + len(keywords)}")
+            raise self.fault(node.span, f"range takes 1 to 3 arguments, found {len(positional) + len(keywords)}")
         for i, value in enumerate(positional):
             if isinstance(value.type, PoisonType):
                 return value
             if value.type != INT:
-                self.fault(spans[i], f"all inputs of range must be ints, found {script_type(value).annotation}",
-                           help="write `int(...)` around it")  # fmt: skip
+                raise self.fault(
+                    spans[i],
+                    f"all inputs of range must be ints, found {script_type(value).annotation}",
+                    help="write `int(...)` around it",
+                )
         if len(positional) == 1:
             return Range(None, positional[0], None)
         if len(positional) == 3 and self.constant_int(positional[2]) == 0:
-            self.fault(spans[2], "range() arg 3 must not be zero")
+            raise self.fault(spans[2], "range() arg 3 must not be zero")
         return Range(positional[0], positional[1], positional[2] if len(positional) == 3 else None)
 
     def builtin_enumerate(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
         keywords = {k.name: k.value for k in node.keywords}
         if not 1 <= len(node.args) <= 2 or set(keywords) - {"start"}:
-            self.fault(node.span, "enumerate takes an iterable, and a start")
+            raise self.fault(node.span, "enumerate takes an iterable, and a start")
         start = node.args[1] if len(node.args) == 2 else keywords.get("start")
         iterable = self.meaning(node.args[0])
         return Enumerate(iterable, None if start is None else self.value(start))
 
     def builtin_zip(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
         if not node.args or node.keywords:
-            self.fault(node.span, "zip takes one or more iterables")
+            raise self.fault(node.span, "zip takes one or more iterables")
         return Zip(tuple(self.meaning(a) for a in node.args))
 
     def builtin_tuple(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
@@ -460,9 +484,13 @@ class Calls(Attributes):
         if isinstance(value.type, TupleType | PoisonType):
             return value
         if isinstance(value.type, ListType):
-            self.fault(argument.span, "cannot statically infer the expected size of a list in this context",
-                       label="a list of unknown length", help="write out the elements: `(l[0], l[1])`")  # fmt: skip
-        self.fault(argument.span, f"a {script_type(value).annotation} cannot be made a tuple")
+            raise self.fault(
+                argument.span,
+                "cannot statically infer the expected size of a list in this context",
+                label="a list of unknown length",
+                help="write out the elements: `(l[0], l[1])`",
+            )
+        raise self.fault(argument.span, f"a {script_type(value).annotation} cannot be made a tuple")
 
     def builtin_list(self, node: ast.Call, hint: ScriptType | None) -> Value:
         if not node.args and not node.keywords:
@@ -478,14 +506,16 @@ class Calls(Attributes):
             case TupleType() as type_:
                 converted = self.to_type(value, ListType(type_.elements[0]), node.span) if type_.elements else None
                 if converted is None:
-                    self.fault(argument.span, f"a {type_.annotation} cannot be made a list: its elements have different types")
+                    raise self.fault(
+                        argument.span, f"a {type_.annotation} cannot be made a list: its elements have different types"
+                    )
                 return converted
             case ListType() | StrType() | PoisonType():
                 return self.call_operator("aten::list", [value], span=node.span)
             case TensorType():
                 return self.list_of(value, node.span)
             case type_:
-                self.fault(argument.span, f"a {type_.annotation} cannot be made a list")
+                raise self.fault(argument.span, f"a {type_.annotation} cannot be made a list")
 
     def empty_list(self, hint: ScriptType | None, span: Span) -> Value:
         element = hint.element if isinstance(hint, OptionalType) else hint
@@ -506,7 +536,7 @@ class Calls(Attributes):
         _, keywords, _ = self.arguments(node)
         types = {script_type(v) for v in keywords.values()}
         if len(types) != 1:
-            self.fault(node.span, "the values of a dict must have one type")
+            raise self.fault(node.span, "the values of a dict must have one type")
         for name, value in keywords.items():
             operands += [self.constant(name, node.span), value]
         return self.one("prim::DictConstruct", operands, DictType(STR, types.pop()), span=node.span)
@@ -516,10 +546,10 @@ class Calls(Attributes):
 
     def builtin_getattr(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
         if not 2 <= len(node.args) <= 3 or node.keywords:
-            self.fault(node.span, "getattr takes 2 or 3 arguments")
+            raise self.fault(node.span, "getattr takes 2 or 3 arguments")
         name = node.args[1]
         if not isinstance(name, ast.Literal_) or not isinstance(name.value, str):
-            self.fault(name.span, "the name of an attribute must be a string literal")
+            raise self.fault(name.span, "the name of an attribute must be a string literal")
         subject = self.meaning(node.args[0])
         if len(node.args) == 3 and isinstance(subject, Value) and isinstance(subject.type, ClassType):
             if not self.has_attribute(subject.type, name.value):
@@ -529,7 +559,7 @@ class Calls(Attributes):
 
     def builtin_annotate(self, node: ast.Call, hint: ScriptType | None) -> Value:
         if len(node.args) != 2 or node.keywords:
-            self.fault(node.span, "annotate takes a type and a value")
+            raise self.fault(node.span, "annotate takes a type and a value")
         type_ = self.unit.annotations.read(node.args[0], self.scope)
         value = self.value(node.args[1], type_)
         return self.declared(value, type_, node.args[1].span, "annotated")
@@ -543,13 +573,17 @@ class Calls(Attributes):
             advice = None
             if type_ == FLOAT and value.type == INT:
                 advice = "TorchScript does not turn an int into a float here: write `float(...)`"
-            self.fault(span, f"{what} with type {type_.annotation} but is being assigned to a value of type {found}",
-                       label=f"this is {found}", help=advice)  # fmt: skip
+            raise self.fault(
+                span,
+                f"{what} with type {type_.annotation} but is being assigned to a value of type {found}",
+                label=f"this is {found}",
+                help=advice,
+            )
         return self.widened(value, type_, span)
 
     def builtin_cast_type(self, node: ast.Call, hint: ScriptType | None) -> Value:
         if len(node.args) != 2:
-            self.fault(node.span, "cast takes a type and a value")
+            raise self.fault(node.span, "cast takes a type and a value")
         return self.value(node.args[1])
 
     def builtin_unwrap(self, node: ast.Call, hint: ScriptType | None) -> Value:
@@ -576,11 +610,15 @@ class Calls(Attributes):
     def builtin_warn(self, node: ast.Call, hint: ScriptType | None) -> Value:
         positional, keywords, _ = self.arguments(node)
         levels = {n: v for n, v in keywords.items() if n == "stacklevel"}
-        messages = [positional[0] if positional[0].type == STR else self.call_operator("aten::str", positional[:1], span=node.span)]
+        messages = [
+            positional[0]
+            if positional[0].type == STR
+            else self.call_operator("aten::str", positional[:1], span=node.span)
+        ]
         return self.call_operator("aten::warn", messages, levels, span=node.span, shown="warnings.warn")
 
     def builtin_unsupported(self, node: ast.Call, hint: ScriptType | None) -> Value:
-        self.fault(node.func.span, f"`{node.func.span.text}` is not supported yet")
+        raise self.fault(node.func.span, f"`{node.func.span.text}` is not supported yet")
 
     # methods with rules of their own
 
@@ -599,8 +637,11 @@ class Calls(Attributes):
             depth, element = depth + 1, element.element
         kinds: dict[ScriptType | None, int] = {INT: 0, FLOAT: 1, BOOL: 2, COMPLEX: 3}
         if hint is None or element not in kinds:
-            self.fault(node.span, "the result of `tolist` needs a type",
-                       help="assign it to a variable with an annotation: `y: List[float] = x.tolist()`")  # fmt: skip
+            raise self.fault(
+                node.span,
+                "the result of `tolist` needs a type",
+                help="assign it to a variable with an annotation: `y: List[float] = x.tolist()`",
+            )
         operands = (callee.receiver, self.constant(depth, node.span), self.constant(kinds[element], node.span))
         return self.one("prim::tolist", operands, hint, span=node.span)
 
@@ -656,3 +697,9 @@ def is_exception_name(name: str) -> bool:
     """Whether this is one of Python's own exceptions."""
     module, _, word = name.rpartition(".")
     return module == "builtins" and (word.endswith(("Error", "Exception", "Warning")) or word == "StopIteration")
+
+
+def _with_first(receiver: Value, arguments: CallArguments, node: ast.Call) -> CallArguments:
+    """The arguments with a receiver in front."""
+    spans = [node.func.span, *arguments.spans]
+    return CallArguments([receiver, *arguments.positional], arguments.keywords, spans)

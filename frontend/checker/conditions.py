@@ -220,7 +220,7 @@ class Conditions(Branches):
 
     def is_instance(self, node: ast.Call) -> Condition:
         if len(node.args) != 2 or node.keywords:
-            self.fault(node.span, f"isinstance takes 2 arguments, found {len(node.args) + len(node.keywords)}")
+            raise self.fault(node.span, f"isinstance takes 2 arguments, found {len(node.args) + len(node.keywords)}")
         subject, classes = node.args
         value = self.value(subject)
         tests = self._classes(classes)
@@ -254,21 +254,25 @@ class Conditions(Branches):
         if isinstance(node, ast.Name | ast.Attribute):
             host = self.callee(node)
             name = host.value.name if isinstance(host, Host) and isinstance(host.value, BuiltinRef) else ""
-            kind = {"builtins.list": ListType, "typing.List": ListType, "builtins.tuple": TupleType,
-                    "typing.Tuple": TupleType}.get(name)  # fmt: skip
+            kind = {
+                "builtins.list": ListType,
+                "typing.List": ListType,
+                "builtins.tuple": TupleType,
+                "typing.Tuple": TupleType,
+            }.get(name)
             if kind is not None:
                 return [_Class(None, kind)]
         return [_Class(self.unit.annotations.read(node, self.scope))]
 
     def _has_attribute(self, node: ast.Call) -> Condition:
         if len(node.args) != 2 or node.keywords:
-            self.fault(node.span, "hasattr takes 2 arguments")
+            raise self.fault(node.span, "hasattr takes 2 arguments")
         subject, name = node.args
         if not isinstance(name, ast.Literal_) or not isinstance(name.value, str):
-            self.fault(name.span, "the name of an attribute must be a string literal")
+            raise self.fault(name.span, "the name of an attribute must be a string literal")
         type_ = script_type(self.value(subject))
         if not isinstance(type_, ClassType):
-            self.fault(subject.span, f"hasattr needs an object, found {type_.annotation}")
+            raise self.fault(subject.span, f"hasattr needs an object, found {type_.annotation}")
         answer = self.has_attribute(type_, name.value)
         return Condition(self.constant(answer, node.span), static=answer)
 

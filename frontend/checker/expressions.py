@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ...ir.core import Value
 from ...ir.diagnostics import CompileError
@@ -74,7 +73,7 @@ class Expressions(Calls):
             case ast.DictComp():
                 return self.dict_comprehension(node, hint)
             case _:
-                self._refuse(node)
+                raise self._refuse(node)
 
     def list_comprehension(self, node: ast.ListComp, hint: ScriptType | None) -> Value:
         raise NotImplementedError
@@ -82,30 +81,34 @@ class Expressions(Calls):
     def dict_comprehension(self, node: ast.DictComp, hint: ScriptType | None) -> Value:
         raise NotImplementedError
 
-    def _refuse(self, node: ast.Expr) -> NoReturn:
+    def _refuse(self, node: ast.Expr) -> Fault:
         match node:
             case ast.EllipsisLiteral():
-                self.fault(node.span, "`...` is only supported inside an index")
+                return self.fault(node.span, "`...` is only supported inside an index")
             case ast.SetExpr():
-                self.fault(node.span, "sets are not supported", help="use a list, or a Dict with the elements as keys")
+                return self.fault(
+                    node.span, "sets are not supported", help="use a list, or a Dict with the elements as keys"
+                )
             case ast.Lambda():
-                self.fault(node.span, "lambdas are not supported", help="define a function with `def` outside of this one")
+                return self.fault(
+                    node.span, "lambdas are not supported", help="define a function with `def` outside of this one"
+                )
             case ast.Starred():
-                self.fault(node.span, "`*` is only supported in calls and in assignments")
+                return self.fault(node.span, "`*` is only supported in calls and in assignments")
             case ast.FormattedValue():
                 what = "conversions (`!r`)" if node.conversion else "formats (`:...`)"
-                self.fault(node.span, f"{what} in f-strings are not supported", help="only `{expression}` is")
+                return self.fault(node.span, f"{what} in f-strings are not supported", help="only `{expression}` is")
             case ast.Unsupported():
-                self.fault(node.span, f"{node.what} are not supported")
+                return self.fault(node.span, f"{node.what} are not supported")
             case _:
-                self.fault(node.span, "this expression is not supported")
+                return self.fault(node.span, "this expression is not supported")
 
     # literals
 
     def _literal(self, node: ast.Literal_) -> Value:
         value = node.value
         if isinstance(value, int) and not -_LIMIT <= value < _LIMIT:
-            self.fault(node.span, "integral constant out of range: it does not fit 64 bits")
+            raise self.fault(node.span, "integral constant out of range: it does not fit 64 bits")
         return self.constant(value, node.span)
 
     def _format(self, node: ast.FString) -> Value:
@@ -142,8 +145,11 @@ class Expressions(Calls):
         for value, node in zip(values, nodes, strict=True):
             if not is_subtype(script_type(value), expected):
                 actual = script_type(value).annotation
-                self.fault(node.span, f"the list is annotated with elements of type {expected.annotation}, "
-                                      f"but this element is {actual}", label=f"this is {actual}")  # fmt: skip
+                raise self.fault(
+                    node.span,
+                    f"the list is annotated with elements of type {expected.annotation}, but this element is {actual}",
+                    label=f"this is {actual}",
+                )
             found.append(value)
         return found
 
@@ -170,21 +176,25 @@ class Expressions(Calls):
         operands: list[Value] = []
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
-                self.fault(value.span, "dicts cannot be unpacked (`**`) in a dict display")
+                raise self.fault(value.span, "dicts cannot be unpacked (`**`) in a dict display")
             operands += [self.value(key, expected and expected.key), self.value(value, expected and expected.value)]
         types = [script_type(v) for v in operands]
         if any(isinstance(t, PoisonType) for t in types):
             return self.poison(node.span)
         if expected is not None:
-            for value, at, type_ in zip(operands, _interleaved(node), [expected.key, expected.value] * len(node.values), strict=True):
+            for value, at, type_ in zip(
+                operands, _interleaved(node), [expected.key, expected.value] * len(node.values), strict=True
+            ):
                 if not is_subtype(script_type(value), type_):
-                    self.fault(at.span, f"the dict is annotated as {expected.annotation}, "
-                                        f"but this is {script_type(value).annotation}")  # fmt: skip
+                    raise self.fault(
+                        at.span,
+                        f"the dict is annotated as {expected.annotation}, but this is {script_type(value).annotation}",
+                    )
             return self.one("prim::DictConstruct", operands, expected, span=node.span)
         key_type = unify_all(types[::2])
         value_type = unify_all(types[1::2], or_union=True)
         if key_type is None or value_type is None:
-            self.fault(node.span, "the keys of a dict must have one type")
+            raise self.fault(node.span, "the keys of a dict must have one type")
         return self.one("prim::DictConstruct", operands, DictType(key_type, value_type), span=node.span)
 
     # operators
@@ -195,17 +205,19 @@ class Expressions(Calls):
         literal = node.operand.value if isinstance(node.operand, ast.Literal_) else None
         if node.op == "-" and isinstance(literal, int | float | complex) and not isinstance(literal, bool):
             if isinstance(literal, int) and literal > _LIMIT:
-                self.fault(node.span, "integral constant out of range: it does not fit 64 bits")
+                raise self.fault(node.span, "integral constant out of range: it does not fit 64 bits")
             node.operand.type = script_type(self.constant(-literal, node.span))
             return self.constant(-literal, node.span)
         if node.op == "+":
-            self.fault(node.span, "unary `+` is not supported", help="leave it out")
+            raise self.fault(node.span, "unary `+` is not supported", help="leave it out")
         base = "aten::neg" if node.op == "-" else "aten::bitwise_not"
         operand = self.value(node.operand)
         return self.call_operator(base, [operand], span=node.span, shown=node.op, spans=[node.operand.span])
 
     def binary(self, op: ast.BinaryOperator, left: Value, right: Value, node: ast.BinaryOp | ast.AugAssign) -> Value:
-        spans = (node.left.span, node.right.span) if isinstance(node, ast.BinaryOp) else (node.target.span, node.value.span)
+        spans = (
+            (node.left.span, node.right.span) if isinstance(node, ast.BinaryOp) else (node.target.span, node.value.span)
+        )
         a, b = script_type(left), script_type(right)
         if op == "%" and a == STR:
             values = self.unpack_tuple(right, node.span) if isinstance(b, TupleType) else [right]
@@ -227,7 +239,7 @@ class Expressions(Calls):
         if isinstance(type_, ClassType) and type_.is_module and self.unit.class_info(type_).instance.container:
             key = left.value if isinstance(left, ast.Literal_) else None
             if not isinstance(key, str):
-                self.fault(left.span, "whether a module dict has a key must be asked with a string literal")
+                raise self.fault(left.span, "whether a module dict has a key must be asked with a string literal")
             return self.constant((key in self.container_names(type_)) is (op == "in"), node.span)
         spans = [right.span, left.span]
         found = self.call_operator("aten::__contains__", [container, item], span=node.span, shown="in", spans=spans)
@@ -254,8 +266,11 @@ class Expressions(Calls):
         if result is not None:
             return result
         a, b = (n.type.annotation if n.type else "?" for n in (node.body, node.orelse))
-        self.fault(node.span, f"if-expression's true branch has type {a} but false branch has type {b}",
-                   help="give both branches the same type")  # fmt: skip
+        raise self.fault(
+            node.span,
+            f"if-expression's true branch has type {a} but false branch has type {b}",
+            help="give both branches the same type",
+        )
 
 
 def _interleaved(node: ast.DictExpr) -> list[ast.Expr]:

@@ -77,8 +77,8 @@ Flag = bool | Value
 class Flow:
     """How control leaves a list of statements.
 
-    `exited`: it does not reach the statement behind the list. `proceed`: the loop around goes on (false after `break` and
-    `return`). `returned`: the function returns `result`. `dead`: nothing behind is ever reached (`raise`).
+    `exited`: it does not reach the statement behind the list. `proceed`: the loop around goes on (false after `break`
+    and `return`). `returned`: the function returns `result`. `dead`: nothing behind is ever reached (`raise`).
     """
 
     exited: Flag = False

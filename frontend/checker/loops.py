@@ -66,7 +66,7 @@ class Loops(Expressions):
             case Value():
                 return self._value_iteration(iterable, span)
             case _:
-                self.fault(span, f"{describe(iterable)} cannot be iterated over")
+                raise self.fault(span, f"{describe(iterable)} cannot be iterated over")
 
     def group_elements(self, group: ModuleGroup, span: Span) -> list[Meaning]:
         if group.kind == "keys":
@@ -95,10 +95,8 @@ class Loops(Expressions):
         match script_type(value):
             case DictType():
                 value = self.call_operator("aten::keys", [value], span=span)
-            case TupleType() as type_:
-                numbers = [self.constant(i, span) for i in range(len(type_.elements))]
-                pairs = zip(numbers, type_.elements, strict=True)
-                return _static([self.one("prim::TupleIndex", (value, i), t, span=span) for i, t in pairs])
+            case TupleType():
+                return _static(self.unpack_tuple(value, span))
             case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
                 is_dict = self.unit.class_info(type_).instance.container in ("module_dict", "parameter_dict")
                 group = self.module_group(value, type_, span, "keys" if is_dict else "values")
@@ -111,7 +109,7 @@ class Loops(Expressions):
                 help = None
                 if isinstance(type_, OptionalType):
                     help = "the value may be None: check it with `is not None` first (in a local variable)"
-                self.fault(span, f"'{type_.annotation}' object is not iterable", help=help)
+                raise self.fault(span, f"'{type_.annotation}' object is not iterable", help=help)
         length = lambda: self.call_operator("aten::len", [value], span=span)  # noqa: E731
         if isinstance(value.type, TensorType):
             zero = self.constant(0, span)
@@ -149,8 +147,12 @@ class Loops(Expressions):
             elif part.known_length is not None:
                 lengths.append(part.known_length)
             elif not part.unbounded:
-                self.fault(span, "modules and tuples can only be iterated together with something of a "
-                                 "statically determinable length", label="a part of this has a length known at run time only")  # fmt: skip
+                raise self.fault(
+                    span,
+                    "modules and tuples can only be iterated together with something of a "
+                    "statically determinable length",
+                    label="a part of this has a length known at run time only",
+                )
         rows: list[Meaning] = []
         for i in range(min(lengths)):
             index = self.constant(i, span)
@@ -258,7 +260,7 @@ class Loops(Expressions):
 
     def list_comprehension(self, node: ast.ListComp, hint: ScriptType | None) -> Value:
         if node.kind == "set":
-            self.fault(node.span, "sets are not supported", help="use a list")
+            raise self.fault(node.span, "sets are not supported", help="use a list")
         generator = self._only_generator(node.generators, node.span)
         wanted = hint.element if isinstance(hint, OptionalType) else hint
         expected = wanted.element if isinstance(wanted, ListType) else None
@@ -330,16 +332,22 @@ class Loops(Expressions):
             if expected is None:
                 type_ = script_type(value) if type_ is None else unify(type_, script_type(value))
                 if type_ is None:
-                    self.fault(node.element.span, "the elements of a list comprehension must have one type")
+                    raise self.fault(node.element.span, "the elements of a list comprehension must have one type")
         return self.one("prim::ListConstruct", values, ListType(type_ or TENSOR), span=node.span)
 
     def _only_generator(self, generators: Sequence[ast.Comprehension], span: Span) -> ast.Comprehension:
         if len(generators) != 1:
-            self.fault(generators[1].target.span, "only a single `for` in a comprehension is supported",
-                       help="write nested loops")  # fmt: skip
+            raise self.fault(
+                generators[1].target.span,
+                "only a single `for` in a comprehension is supported",
+                help="write nested loops",
+            )
         if generators[0].conditions:
-            self.fault(generators[0].conditions[0].span, "an `if` in a comprehension is not supported",
-                       help="write a loop with `append`")  # fmt: skip
+            raise self.fault(
+                generators[0].conditions[0].span,
+                "an `if` in a comprehension is not supported",
+                help="write a loop with `append`",
+            )
         return generators[0]
 
     def list_of(self, iterable: Meaning, span: Span) -> Value:

@@ -1,4 +1,4 @@
-"""What an expression can mean while a function is compiled: an SSA value, or something that exists at compile time only.
+"""What an expression can mean while a function is compiled: an SSA value, or something of compile time only.
 
 A `Meaning` is a `core.Value`, or one of the classes below (functions, classes, modules of Python, ranges, groups of nn
 modules, exceptions). Only a `Value` can be stored, returned or passed; `describe` names the others in messages.
@@ -6,14 +6,13 @@ modules, exceptions). Only a `Value` can be stored, returned or passed; `describ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...ir.core import Value
-from ...ir.script_types import ScriptType
-from ..ast import Expr
-from ..values import BuiltinRef, ClassValue, Device, FunctionValue, ModuleRef, Scope, TypeExpression
+from ...ir.source import Span
+from ..values import BuiltinRef, ClassValue, Device, FunctionValue, ModuleRef, TypeExpression
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,21 +124,12 @@ Meaning = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Argument:
-    """An argument of a call: where it stands, and what it means."""
+class CallArguments(NamedTuple):
+    """The arguments of a call as values, and where the positional ones stand."""
 
-    node: Expr
-    value: Value
-
-
-@dataclass(frozen=True, eq=False)
-class Arguments:
-    """All arguments of a call, as values. `hint` is the type that the result is wanted in."""
-
-    positional: Sequence[Argument]
-    keywords: dict[str, Argument]
-    hint: ScriptType | None = None
+    positional: Sequence[Value]
+    keywords: Mapping[str, Value]
+    spans: Sequence[Span] = ()
 
 
 def describe(meaning: Meaning) -> str:
@@ -185,25 +175,3 @@ def describe_host(value: Any) -> str:
             return "a Python value of type `device`"
         case _:
             return f"a Python value of type `{type(value).__name__}`"
-
-
-__all__ = [
-    "Argument",
-    "Arguments",
-    "BoundMethod",
-    "BuiltinOperator",
-    "CastTo",
-    "Enumerate",
-    "ExceptionObject",
-    "Group",
-    "Host",
-    "Meaning",
-    "ModuleGroup",
-    "Range",
-    "Scope",
-    "Special",
-    "UserFunction",
-    "Zip",
-    "describe",
-    "describe_host",
-]

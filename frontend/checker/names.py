@@ -33,6 +33,12 @@ def _assigned(body: Sequence[ast.Stmt]) -> Iterator[str]:
                     if item.target is not None:
                         yield from target_names(item.target)
                 yield from _assigned(statement.body)
+            case ast.FunctionDef() | ast.ClassDef():
+                yield statement.name
+            case ast.UnsupportedStmt():
+                yield from _assigned(statement.body)
+            case ast.Import():
+                yield from (a.asname or a.name.partition(".")[0] for a in statement.names)
             case ast.Delete():
                 for target in statement.targets:
                     yield from target_names(target)

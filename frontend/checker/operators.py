@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn
+from typing import Final
 
 from ...ir.core import Value
 from ...ir.diagnostics import Note
@@ -44,9 +44,10 @@ from ...ir.script_types import (
     UnionType,
 )
 from ...ir.source import Span
-from ...ir.subtyping import is_subtype
+from ...ir.subtyping import is_subtype, members_of
 from ..ast import BinaryOperator, ComparisonOperator
-from .state import FunctionState, is_poison, script_type
+from .meanings import CallArguments
+from .state import Fault, FunctionState, is_poison, script_type
 
 BINARY: Final[dict[BinaryOperator, str]] = {
     "+": "aten::add",
@@ -124,14 +125,22 @@ class Operators(FunctionState):
                 None if receiver is None else self.operand(receiver),
             )
         except OverloadError as error:
-            self._no_variant(base, error, positional, named, receiver, span, shown, spans)
+            arguments = CallArguments(positional, named, spans)
+            raise self._no_variant(
+                shown or base.replace("aten::", "torch."), error, arguments, receiver, span
+            ) from None
         return self.emit_match(match, positional, named, receiver, span)
 
     def operand(self, value: Value) -> Operand:
         return Operand(script_type(value), value in self.empty_lists)
 
     def emit_match(
-        self, match: Match, positional: Sequence[Value], keywords: Mapping[str, Value], receiver: Value | None, span: Span
+        self,
+        match: Match,
+        positional: Sequence[Value],
+        keywords: Mapping[str, Value],
+        receiver: Value | None,
+        span: Span,
     ) -> Value:
         operands = self.match_operands(match, positional, keywords, receiver, span)
         op = self.emit(match.schema.name, operands, match.returns, span=span)
@@ -142,7 +151,12 @@ class Operators(FunctionState):
         return self.one("prim::TupleConstruct", op.results, TupleType(match.returns), span=span)
 
     def match_operands(
-        self, match: Match, positional: Sequence[Value], keywords: Mapping[str, Value], receiver: Value | None, span: Span
+        self,
+        match: Match,
+        positional: Sequence[Value],
+        keywords: Mapping[str, Value],
+        receiver: Value | None,
+        span: Span,
     ) -> list[Value]:
         """The operands in the schema's order, converted."""
 
@@ -161,7 +175,8 @@ class Operators(FunctionState):
                     return given(argument)
                 case Default():
                     formal = argument.argument
-                    return self.constant(formal.default, span, formal.type)
+                    has_kind = formal.default is not None and _keeps_type(formal.type)
+                    return self.constant(formal.default, span, formal.type if has_kind else None)
                 case _:
                     items = [given(item) for item in argument.items]
                     return self.one("prim::ListConstruct", items, argument.type, span=span)
@@ -227,14 +242,14 @@ class Operators(FunctionState):
                 length = self.call_operator("aten::len", [value], span=span)
                 return self.call_operator("aten::gt", [length, self.constant(0, span)], span=span)
             case OptionalType() as type_:
-                self.fault(
+                raise self.fault(
                     span,
                     f"a value of type {type_.annotation} has no truth value",
                     label=f"this is {type_.annotation}",
                     help="say what is meant: `x is not None`, or the value itself after that check",
                 )
             case type_:
-                self.fault(span, f"a value of type {type_.annotation} has no truth value")
+                raise self.fault(span, f"a value of type {type_.annotation} has no truth value")
 
     # operators that PyTorch defines in TorchScript itself
 
@@ -268,21 +283,28 @@ class Operators(FunctionState):
 
     def _no_variant(
         self,
-        base: str,
+        shown: str,
         error: OverloadError,
-        positional: Sequence[Value],
-        keywords: Mapping[str, Value],
+        arguments: CallArguments,
         receiver: Value | None,
         span: Span,
-        shown: str | None,
-        spans: Sequence[Span],
-    ) -> NoReturn:
-        shown = shown or base.replace("aten::", "torch.")
+    ) -> Fault:
+        positional, keywords, spans = arguments
         actual = [script_type(v) for v in positional]
-        found = ", ".join([t.annotation for t in actual] + [f"{n}: {script_type(v).annotation}" for n, v in keywords.items()])
+        found = ", ".join(
+            [t.annotation for t in actual] + [f"{n}: {script_type(v).annotation}" for n, v in keywords.items()]
+        )
         on = "" if receiver is None else f" on a {script_type(receiver).annotation}"
-        likely = _likely(error.failures)
+        likely = _likely(error.failures, actual)
         advice = _advice([*actual, *[script_type(v) for v in keywords.values()]])
+        known = {a.name for f in error.failures for a in f.schema.arguments}
+        wrong = next((n for n in keywords if n not in known), None)
+        if wrong is not None:
+            advice = self.did_you_mean(wrong, sorted(known))
+        if advice is None and any("expects List[Tensor], found Tensor" in f.reason for f in likely):
+            advice = "put the tensors in a list: `[x]`"
+        if advice is None and ListType(TENSOR) in (*actual, receiver.type if receiver is not None else None):
+            advice = "an empty list is a List[Tensor] unless it is annotated: `x: List[int] = []`"
         where = span
         label = ""
         if len(likely) == 1:
@@ -295,28 +317,43 @@ class Operators(FunctionState):
         notes = [Note(f"{f.schema}: {f.reason}" if len(likely) > 1 else str(f.schema)) for f in likely[:_SHOWN]]
         if len(likely) > _SHOWN:
             notes.append(Note(f"and {len(likely) - _SHOWN} more"))
-        self.fault(where, message, label=label, help=advice, notes=notes)
+        return self.fault(where, message, label=label, help=advice, notes=notes)
 
     def exists(self, base: str) -> bool:
         return bool(candidates(base))
 
 
-_SHOWN: Final = 8
+_SHOWN: Final = 4
 
 
-def _likely(failures: Sequence[Failure]) -> list[Failure]:
-    """Candidates worth showing: without `out=` forms, and without those whose first argument already does not fit."""
-    plain = [f for f in failures if not any(a.is_written and a.keyword_only for a in f.schema.arguments)] or list(failures)
-    later = [f for f in plain if f.source not in (0, "self")]
-    return later or plain
+def _likely(failures: Sequence[Failure], positional: Sequence[ScriptType]) -> list[Failure]:
+    """The candidates that come nearest, best first: without `out=` forms, by how many arguments they would take."""
+    plain = [f for f in failures if not any(a.is_written and a.keyword_only for a in f.schema.arguments)] or list(
+        failures
+    )
+    scores = [_score(f, positional) for f in plain]
+    best = max(scores)
+    return [f for f, s in zip(plain, scores, strict=True) if s == best]
+
+
+def _score(failure: Failure, positional: Sequence[ScriptType]) -> int:
+    """How many of the positional arguments fit by themselves (the content of an Optional counts too)."""
+    pairs = zip(failure.schema.arguments, positional, strict=False)
+    return sum(any(is_subtype(m, a.type) for m in members_of(t)) for a, t in pairs)
 
 
 def _advice(types: Sequence[ScriptType]) -> str | None:
     for type_ in types:
         if isinstance(type_, OptionalType):
-            return f"a value of type {type_.annotation} may be None: check it with `is not None` first (in a local variable)"
+            return f"an {type_.annotation} may be None: check it with `is not None` first (in a local variable)"
         if isinstance(type_, UnionType):
             return f"a value of type {type_.annotation} can be used once `isinstance` has told which type it is"
         if isinstance(type_, ClassType):
             return None
     return None
+
+
+def _keeps_type(type_: ScriptType) -> bool:
+    """Whether a default needs its declared type: lists and devices do, a number for a Scalar does not."""
+    inner = type_.element if isinstance(type_, OptionalType) else type_
+    return isinstance(inner, ListType) or inner == DEVICE

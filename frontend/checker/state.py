@@ -12,11 +12,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, Protocol, cast
 
 from ...ir.attributes import Attribute
 from ...ir.builder import Builder
-from ...ir.core import Block, OpResult, Operation, Region, Value
+from ...ir.core import Block, Operation, OpResult, Region, Value
 from ...ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
 from ...ir.schema import Schema
 from ...ir.script_types import (
@@ -62,7 +62,7 @@ class CompiledFunction:
 
 @dataclass(eq=False)
 class ClassInfo:
-    """What a module's ClassType stands for: one instance of it, and attributes that could not get a type, with the reason."""
+    """What a module's ClassType stands for: an instance of it, and the attributes that could not get a type, with reasons."""
 
     type: ClassType
     instance: ModuleInstance
@@ -108,11 +108,11 @@ class Unit(Protocol):
         """The host value of a constant expression."""
         ...
 
-    def prelude(self, module: str, name: str) -> FunctionValue | None:
-        """A function of the prelude: `functional`, `relu`."""
+    def functional(self, name: str) -> FunctionValue | None:
+        """A function of torch.nn.functional that is written in TorchScript."""
         ...
 
-    def prelude_names(self, module: str) -> Sequence[str]: ...
+    def functional_names(self) -> Sequence[str]: ...
 
 
 def short_name(class_type: ClassType) -> str:
@@ -148,8 +148,9 @@ class FunctionState(ABC):
 
     def fault(
         self, span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()
-    ) -> NoReturn:
-        raise Fault(Diagnostic(message, span, label, tuple(notes), help))
+    ) -> Fault:
+        """An error at this place, to be raised."""
+        return Fault(Diagnostic(message, span, label, tuple(notes), help))
 
     def error(
         self, span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()
@@ -208,6 +209,8 @@ class FunctionState(ABC):
         kind = constant_type(value) if type_ is None or isinstance(type_, OptionalType) else type_
         if value is None and type_ is not None:
             kind = type_
+        elif isinstance(type_, OptionalType) and isinstance(value, str):
+            kind = type_.element
         key = (kind, repr(value))
         if key not in self._pool:
             attributes: dict[str, Attribute] = {} if value is None else {"value": value}
@@ -239,14 +242,14 @@ class FunctionState(ABC):
                 types = tuple(script_type(v) for v in values)
                 return self.one("prim::TupleConstruct", values, TupleType(types), span=span)
             case Host(value=bool() | int() | float() | complex() | str() as value):
-                self.fault(
+                raise self.fault(
                     span,
                     f"the Python value of type `{type(value).__name__}` cannot be used as a value",
                     label="a global variable",
                     help="pass it as a parameter, or make it an attribute of a module",
                 )
             case _:
-                self.fault(span, f"{describe(meaning)} cannot be used as a value")
+                raise self.fault(span, f"{describe(meaning)} cannot be used as a value")
 
     def value(self, node: ast.Expr, hint: ScriptType | None = None) -> Value:
         """The value of an expression; poison after an error."""

@@ -27,7 +27,7 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from ...ir.subtyping import is_subtype, unify
+from ...ir.subtyping import unify
 from .. import ast
 from ..values import BuiltinRef, ClassValue
 from .calls import is_exception_name
@@ -71,6 +71,8 @@ class Statements(Loops):
     declared_return: ScriptType | None = None
     return_type: ScriptType | None = None
     """The types returned so far, unified."""
+    has_unknown_flow: bool = False
+    """A statement was refused that may have returned."""
 
     def run(self, items: Sequence[Item]) -> Flow:
         """Code for a list of statements; what stands behind one that always leaves is not compiled."""
@@ -81,10 +83,9 @@ class Statements(Loops):
                 expanded, flow = self._if(item, pending)
                 pending = expanded
             elif isinstance(item, ast.For | ast.With):
-                expanded, flow = self._recover(lambda item=item: self._expand(item, pending), item)
-                pending = expanded if expanded is not None else pending
+                pending, flow = self._expand(item, pending)
             else:
-                flow = item() if callable(item) else self._simple(item)
+                flow = self._simple(item)
             if flow.is_closed:
                 return flow
             if not flow.is_open:
@@ -102,27 +103,25 @@ class Statements(Loops):
         self.run_side(stayed, lambda: self.run(rest))
         return self.join(flow.exited, left, stayed, span)
 
-    def _recover(
-        self, run: Callable[[], tuple[list[Item] | None, Flow]], statement: ast.Stmt
-    ) -> tuple[list[Item] | None, Flow]:
-        try:
-            return run()
-        except (Fault, CompileError) as fault:
-            self._give_up(fault, statement)
-            return None, OPEN
-
-    def _give_up(self, fault: Fault | CompileError, statement: ast.Stmt) -> None:
+    def _give_up(self, fault: Fault | CompileError, statement: Item) -> None:
         """Reports, and gives the names that the statement should have set a poisoned value."""
         self.report(fault)
+        if not isinstance(statement, ast.Stmt):
+            return
         for name in assigned_names([statement]):
             self.frame.set(name, self.poison(statement.span))
 
-    def _simple(self, statement: ast.Stmt) -> Flow:
+    def _simple(self, statement: Item) -> Flow:
         try:
-            return self._statement(statement)
+            return self._statement(statement) if isinstance(statement, ast.Stmt) else statement()
         except (Fault, CompileError) as fault:
             self._give_up(fault, statement)
-            return OPEN
+            if isinstance(statement, ast.Return):
+                return Flow(True, not self.loop_depth, True, self.poison(statement.span))
+            if isinstance(statement, ast.UnsupportedStmt):
+                # it may hold the `return` that is missed at the end
+                self.has_unknown_flow = True
+            return DEAD if isinstance(statement, ast.Raise) else OPEN
 
     def _statement(self, statement: ast.Stmt) -> Flow:
         match statement:
@@ -142,7 +141,7 @@ class Statements(Loops):
             case ast.Break() | ast.Continue():
                 if not self.loop_depth:
                     word = "break" if isinstance(statement, ast.Break) else "continue"
-                    self.fault(statement.span, f"`{word}` outside of a loop")
+                    raise self.fault(statement.span, f"`{word}` outside of a loop")
                 return Flow(exited=True, proceed=isinstance(statement, ast.Continue))
             case ast.Pass():
                 pass
@@ -153,23 +152,29 @@ class Statements(Loops):
             case ast.Delete():
                 self._delete(statement)
             case _:
-                self._refuse_statement(statement)
+                raise self._refuse_statement(statement)
         return OPEN
 
-    def _refuse_statement(self, statement: ast.Stmt) -> None:
+    def _refuse_statement(self, statement: ast.Stmt) -> Fault:
         match statement:
             case ast.UnsupportedStmt():
-                self.fault(statement.span, f"{statement.what} are not supported")
+                return self.fault(statement.span, f"{statement.what} are not supported")
             case ast.Import():
-                self.fault(statement.span, "import statements inside functions are not supported",
-                           help="import at the top of the file")  # fmt: skip
+                return self.fault(
+                    statement.span,
+                    "import statements inside functions are not supported",
+                    help="import at the top of the file",
+                )
             case ast.FunctionDef():
-                self.fault(statement.name_span, "nested functions are not supported",
-                           help="define the function outside of this one")  # fmt: skip
+                return self.fault(
+                    statement.name_span,
+                    "nested functions are not supported",
+                    help="define the function outside of this one",
+                )
             case ast.ClassDef():
-                self.fault(statement.name_span, "classes inside functions are not supported")
+                return self.fault(statement.name_span, "classes inside functions are not supported")
             case _:
-                self.fault(statement.span, "this statement is not supported")
+                return self.fault(statement.span, "this statement is not supported")
 
     # if
 
@@ -211,19 +216,31 @@ class Statements(Loops):
     # loops
 
     def _expand(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
+        """(statements still to do, flow so far); the body of a `with` and unrolled loops become part of the list."""
+        try:
+            return self._expanded(node, rest)
+        except (Fault, CompileError) as fault:
+            self._give_up(fault, node)
+            return rest, OPEN
+
+    def _expanded(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
         if isinstance(node, ast.With):
             self._contexts(node)
             return [*node.body, *rest], OPEN
         if node.orelse:
-            self.fault(node.orelse[0].span, "else branches of for loops are not supported")
+            raise self.fault(node.orelse[0].span, "else branches of for loops are not supported")
         iteration = self.iteration(self.meaning(node.iterable), node.iterable.span)
         if iteration.elements is None:
             return rest, self._for(node, iteration)
         leaves = loop_exit(node.body)
         if leaves is not None:
             word = "break" if isinstance(leaves, ast.Break) else "continue"
-            self.fault(leaves.span, f"`{word}` is not supported in a loop over modules or a tuple",
-                       label="the loop is unrolled", help="put what follows into an `if` instead")  # fmt: skip
+            raise self.fault(
+                leaves.span,
+                f"`{word}` is not supported in a loop over modules or a tuple",
+                label="the loop is unrolled",
+                help="put what follows into an `if` instead",
+            )
         items: list[Item] = []
         for element in iteration.elements:
 
@@ -261,7 +278,9 @@ class Statements(Loops):
 
     def _while(self, node: ast.While) -> Flow:
         if node.orelse:
-            self.fault(node.orelse[0].span, "else branches of while loops are not supported")
+            raise self.fault(node.orelse[0].span, "else branches of while loops are not supported")
+
+        always = isinstance(node.test, ast.Literal_) and node.test.value is True
 
         def condition() -> Value:
             return self.condition(node.test).value
@@ -271,10 +290,10 @@ class Statements(Loops):
             start=condition(),
             carried=assigned_names(node.body),
             body=lambda index: self._in_loop(node.body),
-            again=condition,
+            again=None if always else condition,
             span=node.test.span,
         )
-        endless = isinstance(node.test, ast.Literal_) and node.test.value is True and not _has_break(node.body)
+        endless = always and not _has_break(node.body)
         if endless and isinstance(flow.returned, Value) and not self.loop_depth:
             # nothing but a `return` ends it, so what stands behind it is never reached
             return Flow(True, True, True, flow.result)
@@ -284,10 +303,15 @@ class Statements(Loops):
         for item in node.items:
             call = item.context
             callee = self.callee(call.func) if isinstance(call, ast.Call) else None
-            known = isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) and callee.value.name in _IGNORED_CONTEXTS
+            known = (
+                isinstance(callee, Host)
+                and isinstance(callee.value, BuiltinRef)
+                and callee.value.name in _IGNORED_CONTEXTS
+            )
             if not known or item.target is not None:
-                self.fault(item.span, f"`with {item.context.span.text}` is not supported",
-                           help="`with torch.no_grad()` is")  # fmt: skip
+                raise self.fault(
+                    item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
+                )
 
     # assert, raise, return, del
 
@@ -317,7 +341,7 @@ class Statements(Loops):
 
     def _raise(self, node: ast.Raise) -> Flow:
         if node.exception is None:
-            self.fault(node.span, "`raise` without an exception is not supported")
+            raise self.fault(node.span, "`raise` without an exception is not supported")
         meaning = self.meaning(node.exception)
         match meaning:
             case ExceptionObject():
@@ -329,8 +353,12 @@ class Statements(Loops):
             case Value() if is_poison(meaning):
                 return DEAD
             case _:
-                self.fault(node.exception.span, "exceptions must derive from BaseException",
-                           label=f"this is {describe(meaning)}", help='write `raise RuntimeError("...")`')  # fmt: skip
+                raise self.fault(
+                    node.exception.span,
+                    "exceptions must derive from BaseException",
+                    label=f"this is {describe(meaning)}",
+                    help='write `raise RuntimeError("...")`',
+                )
 
     def _raise_exception(self, message: Value, name: str | None, span: Span) -> Flow:
         self.emit("prim::RaiseException", (message, self.constant(name, span)), span=span)
@@ -353,7 +381,7 @@ class Statements(Loops):
             found = script_type(value)
             merged = found if before is None else unify(before, found)
             if merged is None and before is not None:
-                self.fault(
+                raise self.fault(
                     span,
                     f"a return statement before this one returns a value of type {before.annotation}, "
                     f"but this one returns a value of type {found.annotation}",
@@ -372,7 +400,7 @@ class Statements(Loops):
             help = None
             if declared == FLOAT and value.type == INT:
                 help = "TorchScript does not turn an int into a float here: write `float(...)`"
-            self.fault(
+            raise self.fault(
                 span,
                 f"return value was annotated as having type {declared.annotation} but is actually of type {found}",
                 label=f"this is {found}",
@@ -389,7 +417,7 @@ class Statements(Loops):
                 case ast.Subscript():
                     self.delete_subscript(target)
                 case _:
-                    self.fault(target.span, "only variables and single elements can be deleted")
+                    raise self.fault(target.span, "only variables and single elements can be deleted")
 
     # assignments
 
@@ -400,11 +428,14 @@ class Statements(Loops):
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         if not isinstance(node.target, ast.Name):
-            self.fault(node.span, "only local variables can be annotated here",
-                       help="annotate attributes in the body of the class")  # fmt: skip
+            raise self.fault(
+                node.span,
+                "only local variables can be annotated here",
+                help="annotate attributes in the body of the class",
+            )
         type_ = self.unit.annotations.read(node.annotation, self.scope)
         if node.value is None:
-            self.fault(node.span, "an annotated variable needs a value")
+            raise self.fault(node.span, "an annotated variable needs a value")
         self.set_variable(node.target, self.value(node.value, type_), node.value.span, type_)
 
     def assign(self, target: ast.Expr, meaning: Meaning, span: Span, declared: ScriptType | None = None) -> None:
@@ -418,15 +449,18 @@ class Statements(Loops):
             case ast.TupleExpr() | ast.ListExpr():
                 self._unpack(target, target.elements, meaning, span)
             case _:
-                self.fault(target.span, "this cannot be assigned to")
+                raise self.fault(target.span, "this cannot be assigned to")
 
     def set_variable(self, target: ast.Name, meaning: Meaning, span: Span, declared: ScriptType | None) -> None:
         name = target.id
         outside = self.frame.find_outside(name)
         if outside is not None:
             if declared is not None:
-                self.fault(target.span, f"`{name}` is already defined in an outer block, so it cannot be annotated here",
-                           help="annotate it where it is set first")  # fmt: skip
+                raise self.fault(
+                    target.span,
+                    f"`{name}` is already defined in an outer block, so it cannot be annotated here",
+                    help="annotate it where it is set first",
+                )
             meaning = self._reassigned(name, meaning, outside, span)
         if isinstance(meaning, Value):
             if declared is not None:
@@ -438,8 +472,11 @@ class Statements(Loops):
     def _reassigned(self, name: str, meaning: Meaning, outside: Meaning, span: Span) -> Value:
         for side in (meaning, outside):
             if not isinstance(side, Value):
-                self.fault(span, f"`{name}` is set in an outer block too, so it must be a value in both places",
-                           label=f"this is {describe(side)}")  # fmt: skip
+                raise self.fault(
+                    span,
+                    f"`{name}` is set in an outer block too, so it must be a value in both places",
+                    label=f"this is {describe(side)}",
+                )
         assert isinstance(meaning, Value) and isinstance(outside, Value)
         if is_poison(meaning) or is_poison(outside):
             return meaning
@@ -447,7 +484,7 @@ class Statements(Loops):
         if converted is None:
             before, now = script_type(outside).annotation, script_type(meaning).annotation
             self.frame.set(name, self.poison(span))
-            self.fault(
+            raise self.fault(
                 span,
                 f"variable '{name}' previously had type {before} but is now being assigned to a value of type {now}",
                 label=f"this is {now}",
@@ -458,7 +495,7 @@ class Statements(Loops):
     def _unpack(self, target: ast.Expr, targets: Sequence[ast.Expr], meaning: Meaning, span: Span) -> None:
         starred = [i for i, t in enumerate(targets) if isinstance(t, ast.Starred)]
         if len(starred) > 1:
-            self.fault(targets[starred[1]].span, "only one starred name is allowed in an assignment")
+            raise self.fault(targets[starred[1]].span, "only one starred name is allowed in an assignment")
         parts = self._parts(meaning, len(targets), bool(starred), span)
         if parts is None:
             for name in target_names(target):
@@ -468,8 +505,10 @@ class Statements(Loops):
         if len(parts) < wanted or (len(parts) > wanted and not starred):
             few = len(parts) < wanted
             found = f"only {len(parts)}" if few else str(len(parts))
-            self.fault(target.span, f"need {'at least ' if starred else ''}{plural(wanted, 'value')} to unpack "
-                                    f"but found {found}")  # fmt: skip
+            raise self.fault(
+                target.span,
+                f"need {'at least ' if starred else ''}{plural(wanted, 'value')} to unpack but found {found}",
+            )
         if starred:
             at = starred[0]
             behind = len(targets) - at - 1
@@ -488,30 +527,37 @@ class Statements(Loops):
             case Value():
                 pass
             case _:
-                self.fault(span, f"{describe(meaning)} cannot be unpacked")
+                raise self.fault(span, f"{describe(meaning)} cannot be unpacked")
         match script_type(meaning):
             case TupleType():
                 return list(self.unpack_tuple(meaning, span))
             case ListType() as type_:
                 if starred:
-                    self.fault(span, "cannot statically infer the expected size of a list in this context",
-                               label="a list of unknown length")  # fmt: skip
+                    raise self.fault(
+                        span,
+                        "cannot statically infer the expected size of a list in this context",
+                        label="a list of unknown length",
+                    )
                 return list(self.emit("prim::ListUnpack", (meaning,), [type_.element] * count, span=span).results)
             case PoisonType():
                 return None
             case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
                 return list(self.module_group(meaning, type_, span).modules)
             case type_:
-                self.fault(span, f"a value of type {type_.annotation} cannot be unpacked",
-                           label=f"this is {type_.annotation}")  # fmt: skip
+                raise self.fault(
+                    span, f"a value of type {type_.annotation} cannot be unpacked", label=f"this is {type_.annotation}"
+                )
 
     # augmented assignment
 
     def _augmented(self, node: ast.AugAssign) -> None:
         if node.op in ("//", "@"):
             name = node.target.span.text
-            self.fault(node.span, f"unsupported augmented assignment `{node.op}=`",
-                       help=f"write `{name} = {name} {node.op} ...`")  # fmt: skip
+            raise self.fault(
+                node.span,
+                f"unsupported augmented assignment `{node.op}=`",
+                help=f"write `{name} = {name} {node.op} ...`",
+            )
         match node.target:
             case ast.Name():
                 before = self.value(node.target)
@@ -525,7 +571,7 @@ class Statements(Loops):
             case ast.Subscript():
                 self._augment_element(node, node.target)
             case _:
-                self.fault(node.target.span, "this cannot be assigned to")
+                raise self.fault(node.target.span, "this cannot be assigned to")
 
     def _augment(self, node: ast.AugAssign, before: Value, value: Value) -> Value:
         in_place = isinstance(before.type, TensorType) or (isinstance(before.type, ListType) and node.op == "+")
@@ -553,7 +599,7 @@ class Statements(Loops):
                 self.value(node.value)
             case _:
                 if target.tuple or not target.indices or isinstance(target.indices[0], ast.Slice):
-                    self.fault(target.span, "this cannot be assigned to")
+                    raise self.fault(target.span, "this cannot be assigned to")
                 key = self.value(target.indices[0])
                 before = self.call_operator("aten::__getitem__", [base, key], span=target.span, shown="[]")
                 after = self._augment(node, before, self.value(node.value))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from ...ir.core import Value
 from ...ir.dtypes import DType
@@ -33,7 +32,7 @@ from ...ir.subtyping import is_subtype, unify_all
 from .. import ast
 from .conditions import Conditions
 from .meanings import Group, Meaning, ModuleGroup
-from .state import script_type
+from .state import Fault, script_type
 
 _OPTIONAL_TENSOR = OptionalType(TENSOR)
 
@@ -53,7 +52,9 @@ class Subscripts(Conditions):
         base = self.meaning(node.value)
         if not node.tuple and len(node.indices) == 1:
             index = node.indices[0]
-            return self.slice_of(base, index, node) if isinstance(index, ast.Slice) else self.element_of(base, index, node)
+            return (
+                self.slice_of(base, index, node) if isinstance(index, ast.Slice) else self.element_of(base, index, node)
+            )
         value = self.as_value(base, node.value.span)
         match script_type(value):
             case TensorType():
@@ -65,7 +66,7 @@ class Subscripts(Conditions):
                 key = ast.TupleExpr(node.span, elements)
                 return self.element_of(base, key, node)
             case type_:
-                self.fault(node.span, f"only tensors take several indices, found {type_.annotation}")
+                raise self.fault(node.span, f"only tensors take several indices, found {type_.annotation}")
 
     def element_of(self, base: Meaning, index: ast.Expr, node: ast.Subscript) -> Meaning:
         if isinstance(base, ModuleGroup | Group):
@@ -87,13 +88,13 @@ class Subscripts(Conditions):
             case PoisonType():
                 return value
             case type_:
-                self.not_subscriptable(type_, node)
+                raise self.not_subscriptable(type_, node)
 
-    def not_subscriptable(self, type_: ScriptType, node: ast.Subscript) -> NoReturn:
+    def not_subscriptable(self, type_: ScriptType, node: ast.Subscript) -> Fault:
         advice = None
         if isinstance(type_, OptionalType):
             advice = "it may be None: check it with `is not None` first (in a local variable)"
-        self.fault(node.value.span, f"a value of type {type_.annotation} cannot be indexed", help=advice)
+        return self.fault(node.value.span, f"a value of type {type_.annotation} cannot be indexed", help=advice)
 
     def constant_int(self, value: Value) -> int | None:
         op = value.defining_op("prim::Constant")
@@ -113,7 +114,7 @@ class Subscripts(Conditions):
         if number is None:
             common = unify_all(type_.elements) if len(set(type_.elements)) == 1 else None
             if position.type != INT or common is None:
-                self.fault(
+                raise self.fault(
                     index.span,
                     f"cannot index a {type_.annotation} with something that is not an int literal",
                     label="not known at compile time",
@@ -121,37 +122,47 @@ class Subscripts(Conditions):
                 )
             return self.one("prim::TupleIndex", (value, position), common, span=span)
         if not -size <= number < size:
-            self.fault(index.span, f"tuple index {number} is out of range: the tuple has {size} elements")
+            raise self.fault(index.span, f"tuple index {number} is out of range: the tuple has {size} elements")
         return self.one("prim::TupleIndex", (value, position), type_.elements[number], span=span)
 
     def _group_element(self, base: ModuleGroup | Group, index: ast.Expr) -> Meaning:
         elements: Sequence[Meaning] = base.elements if isinstance(base, Group) else base.modules
         number = self.constant_index(index)
         if number is None:
-            self.fault(index.span, "expected an int literal as index")
+            raise self.fault(index.span, "expected an int literal as index")
         if not -len(elements) <= number < len(elements):
-            self.fault(index.span, f"index {number} is out of range: there are {len(elements)} elements")
+            raise self.fault(index.span, f"index {number} is out of range: there are {len(elements)} elements")
         return elements[number]
 
     def _module_element(self, value: Value, type_: ClassType, index: ast.Expr, node: ast.Subscript) -> Meaning:
         instance = self.unit.class_info(type_).instance
         if instance.container is None:
-            self.not_subscriptable(type_, node)
+            raise self.not_subscriptable(type_, node)
         if instance.container in ("module_dict", "parameter_dict"):
             if not isinstance(index, ast.Literal_) or not isinstance(index.value, str):
-                self.fault(index.span, "expected a string literal as key of a dict of modules",
-                           help="which module is meant has to be known at compile time")  # fmt: skip
+                raise self.fault(
+                    index.span,
+                    "expected a string literal as key of a dict of modules",
+                    help="which module is meant has to be known at compile time",
+                )
             names = self.container_names(type_)
             if index.value not in names:
-                self.fault(index.span, f"there is no `{index.value}` among the keys", help=self.did_you_mean(index.value, names))
+                raise self.fault(
+                    index.span,
+                    f"there is no `{index.value}` among the keys",
+                    help=self.did_you_mean(index.value, names),
+                )
             return self.get_attribute(value, type_, index.value, node.span)
         names = self.container_names(type_)
         number = self.constant_index(index)
         if number is None:
-            self.fault(index.span, "expected an int literal as index of a list of modules",
-                       help="loop over the list instead: loops over modules are unrolled")  # fmt: skip
+            raise self.fault(
+                index.span,
+                "expected an int literal as index of a list of modules",
+                help="loop over the list instead: loops over modules are unrolled",
+            )
         if not -len(names) <= number < len(names):
-            self.fault(index.span, f"index {number} is out of range: there are {len(names)} modules")
+            raise self.fault(index.span, f"index {number} is out of range: there are {len(names)} modules")
         return self.get_attribute(value, type_, names[number], node.span)
 
     def container_names(self, type_: ClassType) -> list[str]:
@@ -184,7 +195,9 @@ class Subscripts(Conditions):
             case TensorType():
                 return self.index_tensor(value, node)
             case ListType() | StrType():
-                return self.call_operator("aten::slice", [value, *self.bounds(index, node.span)], span=span, shown="[:]")
+                return self.call_operator(
+                    "aten::slice", [value, *self.bounds(index, node.span)], span=span, shown="[:]"
+                )
             case TupleType() as type_:
                 part = self._static_slice(index, len(type_.elements))
                 items = self.unpack_tuple(value, span)[part]
@@ -196,7 +209,7 @@ class Subscripts(Conditions):
             case PoisonType():
                 return value
             case type_:
-                self.fault(node.value.span, f"a value of type {type_.annotation} cannot be sliced")
+                raise self.fault(node.value.span, f"a value of type {type_.annotation} cannot be sliced")
 
     def bounds(self, index: ast.Slice, span: Span) -> list[Value]:
         """start, stop and step of a slice as operands."""
@@ -209,10 +222,10 @@ class Subscripts(Conditions):
         for part in (index.lower, index.upper, index.step):
             number = None if part is None else self.constant_index(part)
             if part is not None and number is None:
-                self.fault(part.span, "the bounds of this slice must be int literals")
+                raise self.fault(part.span, "the bounds of this slice must be int literals")
             numbers.append(number)
         if numbers[2] == 0:
-            self.fault(index.span, "slice step must not be zero")
+            raise self.fault(index.span, "slice step must not be zero")
         return slice(*slice(*numbers).indices(size)) if (numbers[2] or 1) > 0 else slice(*numbers)
 
     # tensors
@@ -233,7 +246,7 @@ class Subscripts(Conditions):
             indices = list(indices[0].elements)
         dots = [i for i, e in enumerate(indices) if isinstance(e, ast.EllipsisLiteral)]
         if len(dots) > 1:
-            self.fault(indices[dots[1]].span, "an index can only have one ellipsis (`...`)")
+            raise self.fault(indices[dots[1]].span, "an index can only have one ellipsis (`...`)")
         middle = dots[0] if dots else len(indices)
         values: list[Value | None] = [None] * len(indices)
         dims = [0] * len(indices)
@@ -246,8 +259,11 @@ class Subscripts(Conditions):
             values[i], dims[i] = self._index_value(indices[i]), dim
             value = values[i]
             if value is not None and isinstance(value.type, TensorType):
-                self.fault(indices[i].span, "a tensor as index behind an ellipsis is not supported",
-                           help="write the dimensions before it as `:`")  # fmt: skip
+                raise self.fault(
+                    indices[i].span,
+                    "a tensor as index behind an ellipsis is not supported",
+                    help="write the dimensions before it as `:`",
+                )
             dim -= 0 if value is not None and value.type == NONE else 1
         tensors: dict[int, Value] = {}
         for index, value, at in zip(indices, values, dims, strict=True):
@@ -263,8 +279,10 @@ class Subscripts(Conditions):
         if isinstance(type_, ListType):
             dtype = self.constant(int(DType.int64), index.span)
             return self.call_operator("aten::tensor", [value], {"dtype": dtype}, span=index.span)
-        if not isinstance(type_, IntType | NoneType | TensorType | PoisonType) and not is_subtype(type_, _OPTIONAL_TENSOR):
-            self.fault(
+        if not isinstance(type_, IntType | NoneType | TensorType | PoisonType) and not is_subtype(
+            type_, _OPTIONAL_TENSOR
+        ):
+            raise self.fault(
                 index.span,
                 f"a tensor cannot be indexed with a {type_.annotation}",
                 label=f"this is {type_.annotation}",
@@ -278,7 +296,9 @@ class Subscripts(Conditions):
         span = index.span
         at = dim
         if isinstance(index, ast.Slice):
-            return self.call_operator("aten::slice", [base, self.constant(at, span), *self.bounds(index, span)], span=span)
+            return self.call_operator(
+                "aten::slice", [base, self.constant(at, span), *self.bounds(index, span)], span=span
+            )
         if value is None or isinstance(index, ast.EllipsisLiteral):
             return base
         match script_type(value):
@@ -312,7 +332,7 @@ class Subscripts(Conditions):
             case PoisonType():
                 pass
             case type_:
-                self.fault(node.value.span, f"an element of a {type_.annotation} cannot be assigned to")
+                raise self.fault(node.value.span, f"an element of a {type_.annotation} cannot be assigned to")
 
     def _only_index(self, node: ast.Subscript) -> Value:
         if node.tuple:
@@ -320,7 +340,7 @@ class Subscripts(Conditions):
             return self.value(ast.TupleExpr(node.span, elements))
         index = node.indices[0]
         if isinstance(index, ast.Slice):
-            self.fault(node.span, "slices of lists cannot be assigned to", help="assign the elements one by one")
+            raise self.fault(node.span, "slices of lists cannot be assigned to", help="assign the elements one by one")
         return self.value(index)
 
     def to_tensor_like(self, value: Value, like: Value, span: Span) -> Value:
@@ -334,7 +354,7 @@ class Subscripts(Conditions):
     def delete_subscript(self, node: ast.Subscript) -> None:
         base = self.value(node.value)
         if len(node.indices) != 1 or isinstance(node.indices[0], ast.Slice):
-            self.fault(node.span, "only single elements can be deleted")
+            raise self.fault(node.span, "only single elements can be deleted")
         self.call_operator("aten::Delete", [base, self._only_index(node)], span=node.span, shown="del")
 
 

@@ -1562,6 +1562,14 @@ def index_fill__int_Tensor(self: Tensor, dim: int, index: Tensor, value: Tensor)
     return torch.index_copy(self, dim, index, value.to(self.dtype).expand(shape))
 
 
+def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    x, m = torch.broadcast_tensors([self, mask])
+    count = int(m.sum().item())
+    if count > source.numel():
+        raise RuntimeError("masked_scatter: expected self and source to have same number of elements as there are true values in mask")
+    return torch.index_put(x, [m], source.reshape([-1]).narrow(0, 0, count), False)
+
+
 def im2col(self: Tensor, kernel_size: List[int], dilation: List[int], padding: List[int], stride: List[int]) -> Tensor:
     x = self if self.dim() == 4 else self.unsqueeze(0)
     x = torch.constant_pad_nd(x, [padding[1], padding[1], padding[0], padding[0]], 0)

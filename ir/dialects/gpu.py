@@ -69,11 +69,18 @@ def return_(b: Builder) -> Operation:
 
 
 _PURE: Final = frozenset({Trait.PURE})
+_LAUNCH_OPERANDS: Final = (
+    "asyncDependencies*",
+    *("gridSizeX", "gridSizeY", "gridSizeZ", "blockSizeX", "blockSizeY", "blockSizeZ"),
+    *("clusterSizeX?", "clusterSizeY?", "clusterSizeZ?", "dynamicSharedMemorySize?"),
+    "kernelOperands*",
+    "asyncObject?",
+)
 
 OPS: tuple[OpDefinition, ...] = (
     OpDefinition("gpu.module", results=0, regions=1, traits=frozenset({Trait.SYMBOL, Trait.ISOLATED})),
     OpDefinition("gpu.func", results=0, regions=1, traits=frozenset({Trait.SYMBOL, Trait.ISOLATED})),
-    OpDefinition("gpu.launch_func", ("gridSize*", "blockSize*", "kernelOperands*"), results=0),
+    OpDefinition("gpu.launch_func", _LAUNCH_OPERANDS, results=0),
     *(OpDefinition(f"gpu.{n}", assembly="#dimension attr-dict", traits=_PURE) for n in ("thread_id", "block_id", "block_dim", "grid_dim")),
     OpDefinition("gpu.barrier", results=0, assembly="attr-dict"),
     OpDefinition("gpu.return", results=0, assembly="attr-dict", traits=frozenset({Trait.TERMINATOR})),

@@ -81,5 +81,5 @@ OPS: tuple[OpDefinition, ...] = (
     OpDefinition("scf.for", ("lowerBound", "upperBound", "step", "initArgs*"), results=None, regions=1),
     OpDefinition("scf.if", ("condition",), results=None, regions=2),
     OpDefinition("scf.while", ("inits*",), results=None, regions=2),
-    OpDefinition("scf.parallel", ("bounds*",), results=None, regions=1),
+    OpDefinition("scf.parallel", ("lowerBound*", "upperBound*", "step*", "initVals*"), results=None, regions=1),
 )

@@ -1,9 +1,14 @@
 """TorchScript's builtins on numbers, strings, lists and dicts, in Python: what interpreters run and passes fold with.
 
-In: the name of an operator without overload (`aten::upper`) and Python values; out: a Python value. `find` tells whether
-there is such a builtin for these values (lists and dicts are changed in place where TorchScript changes them). Strings
-are byte strings in TorchScript: lengths and positions count UTF-8 bytes. Failures are `OperatorError`s with PyTorch's text.
+In: the name of an operator without overload (`aten::upper`) and Python values; out: a Python value. `find` tells
+whether there is such a builtin for these values (lists and dicts are changed in place where TorchScript changes
+them). Strings are byte strings in TorchScript: lengths and positions count UTF-8 bytes. Failures are `OperatorError`s
+with PyTorch's text.
 """
+
+# The values of a running TorchScript program are untyped by nature; tables of one-line lambdas work on them.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -59,6 +64,8 @@ def _remainder(a: Any, b: Any) -> Any:
 def _pow(a: Any, b: Any) -> Any:
     if isinstance(a, complex) or isinstance(b, complex):
         return complex(a) ** complex(b)
+    if a == 0 and b < 0:
+        raise OperatorError("0.0 cannot be raised to a negative power")
     with np.errstate(all="ignore"):
         return float(np.power(np.float64(a), np.float64(b)))
 
@@ -80,7 +87,7 @@ def _real(function: Callable[[float], float]) -> Builtin:
         if isinstance(a, complex) and over_complex is not None:
             return over_complex(a)
         try:
-            return function(float(a))
+            return function(float(cast(float, a)))
         except OverflowError:
             return math.inf
         except ValueError:
@@ -107,11 +114,16 @@ def _log_of(function: Callable[[float], float], pole: float) -> Builtin:
     return apply
 
 
+def _atanh(a: Any) -> Any:
+    """Infinite at its poles."""
+    return a * math.inf if a in (1, -1) and not isinstance(a, complex) else _real(math.atanh)(a)
+
+
 def _integral(function: Callable[[float], int]) -> Builtin:
     def apply(a: Any) -> int:
-        if not math.isfinite(a):
-            return -(1 << 63)
-        return wrap(function(a))
+        if not -(2.0**63) <= a < 2.0**63:
+            raise OperatorError(f"Cannot convert float {a:f} to integer")
+        return function(a)
 
     return apply
 
@@ -211,10 +223,6 @@ def _modf(a: float) -> tuple[float, float]:
     return math.modf(a)
 
 
-def _logic(of_bool: Callable[[Any, Any], Any]) -> Builtin:
-    return lambda a, b: of_bool(a, b)
-
-
 def _sub(a: Any, b: Any) -> Any:
     return number(a - b)
 
@@ -236,9 +244,9 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::le": lambda a, b: a <= b,
     "aten::gt": lambda a, b: a > b,
     "aten::ge": lambda a, b: a >= b,
-    "aten::__and__": _logic(lambda a, b: a & b),
-    "aten::__or__": _logic(lambda a, b: a | b),
-    "aten::__xor__": _logic(lambda a, b: a ^ b),
+    "aten::__and__": lambda a, b: a & b,
+    "aten::__or__": lambda a, b: a | b,
+    "aten::__xor__": lambda a, b: a ^ b,
     "aten::__lshift__": _shift(True),
     "aten::__rshift__": _shift(False),
     "aten::__not__": lambda a: not a,
@@ -256,8 +264,8 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::ComplexImplicit": complex,
     "aten::abs": lambda a: number(abs(a)),
     "prim::abs": lambda a: number(abs(a)),
-    "prim::min": _both(lambda a, b: b if b < a else a),
-    "prim::max": _both(lambda a, b: b if b > a else a),
+    "prim::min": _both(lambda a, b: a if a < b else b),
+    "prim::max": _both(lambda a, b: a if a > b else b),
     "aten::ceil": _integral(math.ceil),
     "aten::floor": _integral(math.floor),
     "aten::round": _round,
@@ -281,7 +289,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::tanh": _real(math.tanh),
     "aten::asinh": _real(math.asinh),
     "aten::acosh": _real(math.acosh),
-    "aten::atanh": _real(math.atanh),
+    "aten::atanh": _atanh,
     "aten::erf": _real(math.erf),
     "aten::erfc": _real(math.erfc),
     "aten::gamma": _gamma,
@@ -289,16 +297,16 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::fabs": _real(math.fabs),
     "aten::degrees": _real(math.degrees),
     "aten::radians": _real(math.radians),
-    "aten::atan2": lambda a, b: math.atan2(a, b),
-    "aten::copysign": lambda a, b: math.copysign(a, b),
-    "aten::ldexp": lambda x, i: math.ldexp(x, i),
+    "aten::atan2": math.atan2,
+    "aten::copysign": math.copysign,
+    "aten::ldexp": math.ldexp,
     "aten::frexp": _frexp,
     "aten::modf": _modf,
     "aten::isfinite": cmath.isfinite,
     "aten::isinf": cmath.isinf,
     "aten::isnan": cmath.isnan,
     "aten::angle": lambda a: cmath.phase(a) if isinstance(a, complex) else (math.pi if a < 0 else 0.0),
-    "aten::polar": lambda a, b: cmath.rect(a, b),
+    "aten::polar": cmath.rect,
     "aten::bin": bin,
     "aten::hex": hex,
     "aten::oct": oct,

@@ -1,9 +1,14 @@
 """Reference interpreter of the `torch` stage: any `torch.func`, before and after specialisation.
 
-In: a function and Python values (tensors are numpy arrays, `self` a ScriptObject); out: the values it returns. Aliasing is
-PyTorch's: view operators give numpy views, in-place operators write into the array, arguments included. The objects given
-are not changed: modules are run on copies that live as long as the interpreter. Failures are `ExecutionError`s.
+In: a function and Python values (tensors are numpy arrays, `self` a ScriptObject); out: the values it returns.
+Aliasing is PyTorch's: view operators give numpy views, in-place operators write into the array, arguments included.
+The objects given are not changed: modules are run on copies that live as long as the interpreter. Failures are
+`ExecutionError`s.
 """
+
+# The values of a running TorchScript program are untyped by nature; tables of one-line lambdas work on them.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false
 
 from __future__ import annotations
 
@@ -71,11 +76,14 @@ class Interpreter:
     composite: Composite = lambda name: None
     _instances: dict[int, tuple[ScriptObject, Instance]] = field(default_factory=dict[int, Any])
     _tensors: dict[int, tuple[Any, Array]] = field(default_factory=dict[int, Any])
-    _depth: int = 0
+    _changed: dict[int, tuple[Array, Array]] = field(default_factory=dict[int, Any])
+    """Tensors whose metadata was changed in place (`unsqueeze_`), by identity: what they are now."""
+    depth: int = 0
 
     def run(self, function: Operation, arguments: Sequence[Any]) -> list[Any]:
         """The values that `function` returns; array arguments are used, and written to, as they are."""
-        return _Frame(self, function).call([self.import_value(a) for a in arguments])
+        results = _Frame(self, function).call([self.import_value(a) for a in arguments])
+        return [self.current(r) for r in results]
 
     def run_program(self, program: Program, arguments: Sequence[Any]) -> Any:
         """The result of the entry function; `self` is added."""
@@ -85,8 +93,26 @@ class Interpreter:
         receiver = [] if program.receiver is None else [program.receiver]
         return self.run(function, [*receiver, *arguments])[0]
 
+    def current(self, value: Any) -> Any:
+        """A value with its tensors as in-place changes of their metadata have left them."""
+        if not self._changed:
+            return value
+        match value:
+            case np.ndarray():
+                return self._changed.get(id(value), (value, value))[1]
+            case list():
+                return [self.current(v) for v in cast(list[Any], value)]
+            case tuple():
+                return tuple(self.current(v) for v in cast(tuple[Any, ...], value))
+            case _:
+                return value
+
+    def change(self, tensor: Array, view: Array) -> None:
+        """From now on the tensor object `tensor` is `view`."""
+        self._changed[id(tensor)] = (tensor, view)
+
     def import_value(self, value: Any) -> Any:
-        """A compile-time value (attribute of a module, constant) as a run-time one; each object and tensor becomes one."""
+        """A compile-time value (attribute, constant) as a run-time one; the same object or tensor gives the same one."""
         match value:
             case ScriptObject():
                 if id(value) not in self._instances:
@@ -125,14 +151,16 @@ class _Frame:
         block = self.function.body()
         if len(arguments) != len(block.args):
             name = symbol(self.function)
-            raise ExecutionError(f"{name}() takes {len(block.args)} arguments, {len(arguments)} given", self.function.span)
-        if self.interpreter._depth >= MAX_DEPTH:
+            raise ExecutionError(
+                f"{name}() takes {len(block.args)} arguments, {len(arguments)} given", self.function.span
+            )
+        if self.interpreter.depth >= MAX_DEPTH:
             raise ExecutionError("calls are nested too deeply", self.function.span)
-        self.interpreter._depth += 1
+        self.interpreter.depth += 1
         try:
             return self.run_block(block, arguments)
         finally:
-            self.interpreter._depth -= 1
+            self.interpreter.depth -= 1
 
     def run_block(self, block: Block, arguments: Sequence[Any] = ()) -> list[Any]:
         """Runs a block; the operands of its terminator."""
@@ -166,6 +194,17 @@ class _Frame:
         if builtin is not None:
             return builtin(*arguments)
         base, _ = split_name(op.name)
+        if base in _METADATA:
+            view = self.apply_named(
+                f"{base[:-1]}{op.name[len(base) :]}", [self.interpreter.current(a) for a in arguments], op
+            )
+            self.interpreter.change(arguments[0], view)
+            return arguments[0]
+        first, arguments = arguments[0] if arguments else None, [self.interpreter.current(a) for a in arguments]
+        result = self.apply_operator(op, base, arguments)
+        return first if arguments and result is arguments[0] else result
+
+    def apply_operator(self, op: Operation, base: str, arguments: list[Any]) -> Any:
         if base in _TENSOR_BUILTINS:
             return _TENSOR_BUILTINS[base](*arguments)
         form = schema(op.name)
@@ -183,7 +222,8 @@ class _Frame:
             return _viewed(form, arguments, result)
         results = _normal(form, result)
         inputs = [a for argument in arguments for a in _arrays(argument)]
-        return _map_arrays(results, lambda a: a.copy() if any(np.may_share_memory(a, i) for i in inputs) else a)
+        dense = all(a.flags.c_contiguous for a in inputs)
+        return _map_arrays(results, lambda a: _fresh(a, inputs, dense))
 
     def write_in_place(self, form: Schema, derived: tuple[str, str], arguments: list[Any], op: Operation) -> Any:
         functional, written = derived
@@ -199,8 +239,8 @@ class _Frame:
         form, record = schema(name), find(name)
         if record is not None and form is not None:
             return self.call_record(form, record.reference, arguments)
-        if split_name(name)[0] == "aten::copy":
-            return np.asarray(arguments[1])
+        if name == "aten::zero":
+            return np.zeros_like(arguments[0])
         return self.call_composite(name, arguments, op)
 
     def call_composite(self, name: str, arguments: list[Any], op: Operation) -> Any:
@@ -311,7 +351,8 @@ def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
     type_ = op.result.type
     if isinstance(type_, TensorType) and type_.dtype is not None and type_.shape is not None:
         return (np.zeros([0 if e is None else e for e in type_.shape], type_.dtype.numpy),)
-    return ({INT: 0, FLOAT: 0.0, BOOL: False}.get(type_),)
+    kinds: dict[Any, Any] = {INT: 0, FLOAT: 0.0, BOOL: False}
+    return (kinds.get(type_),)
 
 
 def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
@@ -459,6 +500,22 @@ def default_dtype(data: Any) -> DType:
     return max(kinds, key=lambda d: d.category) if kinds else DType.float32
 
 
+def _view(x: Array, size: Any) -> Array:
+    if isinstance(size, int):
+        return x.view(DType(size).numpy)
+    record = find("aten::view")
+    shape = size if record is None else np.shape(record.reference(self=x, size=size))
+    view = x.view()
+    try:
+        view = view.reshape(shape, copy=False)
+    except ValueError:
+        raise OperatorError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        ) from None
+    return view
+
+
 _TENSOR_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
     "aten::size": _size,
     "aten::len": _len,
@@ -507,29 +564,9 @@ _TENSOR_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
         data if isinstance(data, np.ndarray) and dtype in (None, int(dtype_of(data))) else tensor_of(data, dtype)
     ),
     "aten::scalar_tensor": lambda data, dtype=None, *rest: tensor_of(data, 6 if dtype is None else dtype),
-    "prim::NumToTensor": lambda data: tensor_of(data),
-    "aten::view": lambda x, size: _view(x, size),
+    "prim::NumToTensor": tensor_of,
+    "aten::view": _view,
 }
-
-
-def _view(x: Array, size: Any) -> Array:
-    if isinstance(size, int):
-        return x.view(DType(size).numpy)
-    record = find("aten::view")
-    shape = size if record is None else np.shape(record.reference(self=x, size=size))
-    view = x.view()
-    try:
-        view = view.reshape(shape, copy=False)
-    except ValueError:
-        raise OperatorError(
-            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
-            "contiguous subspaces). Use .reshape(...) instead."
-        ) from None
-    return view
-
-
-def _t(x: Array) -> Array:
-    return x.T
 
 
 def _expand(x: Array, shape: tuple[int, ...]) -> Array:
@@ -537,30 +574,28 @@ def _expand(x: Array, shape: tuple[int, ...]) -> Array:
     return np.lib.stride_tricks.as_strided(x, wide.shape, wide.strides)
 
 
-def _slice_view(x: Array, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Array:
-    index: list[Any] = [slice(None)] * x.ndim
-    index[_dimension(dim, x.ndim)] = slice(start, end, step)
-    return x[tuple(index)]
-
-
-def _select_view(x: Array, dim: int, index: int) -> Array:
-    return np.moveaxis(x, _dimension(dim, x.ndim), 0)[index, ...]
-
-
-_VIEWS: Final[dict[str, Callable[..., Array]]] = {
-    "aten::select.int": _select_view,
-    "aten::slice.Tensor": _slice_view,
-    "aten::transpose.int": lambda x, a, b: np.swapaxes(x, a, b) if x.ndim else x,
-    "aten::permute": lambda x, dims: np.transpose(x, dims),
-    "aten::t": _t,
-    "aten::numpy_T": _t,
-    "aten::unsqueeze": lambda x, dim: np.expand_dims(x, dim % (x.ndim + 1)),
-    "aten::diagonal": lambda x, offset=0, a=0, b=1: np.diagonal(x, offset, a, b),
-}
-"""Views whose reference might copy; others take what the reference gives, if it shares memory."""
+_METADATA: Final = frozenset(
+    "aten::unsqueeze_ aten::squeeze_ aten::transpose_ aten::t_ aten::swapaxes_ aten::swapdims_".split()
+)
+"""Operators that change how a tensor is looked at, not its elements."""
 
 _MAYBE_COPIES: Final = frozenset(
-    ["aten::reshape", "aten::reshape_as", "aten::flatten", "aten::to", "aten::type_as", "aten::contiguous", "aten::_reshape_alias", "aten::expand", "aten::ravel", "aten::real", "aten::view_as", "aten::_to_copy", "aten::float", "aten::unflatten"]
+    [
+        "aten::reshape",
+        "aten::reshape_as",
+        "aten::flatten",
+        "aten::to",
+        "aten::type_as",
+        "aten::contiguous",
+        "aten::_reshape_alias",
+        "aten::expand",
+        "aten::ravel",
+        "aten::real",
+        "aten::view_as",
+        "aten::_to_copy",
+        "aten::float",
+        "aten::unflatten",
+    ]
 )
 
 
@@ -574,11 +609,6 @@ def _viewed(form: Schema, arguments: list[Any], result: Any) -> Any:
             return [_writable(p, source) for p in parts]
         raise InternalError(f"the reference of {form.name} gives no views")
     value = np.asarray(result)
-    if form.name in _VIEWS:
-        view = _VIEWS[form.name](*arguments)
-        if view.shape != value.shape:
-            raise InternalError(f"{form.name}: view of shape {view.shape}, reference {value.shape}")
-        return view if view.flags.writeable == source.flags.writeable else _writable(view, source)
     if base == "aten::expand":
         return _expand(source, value.shape)
     if np.may_share_memory(value, source) or value.size == 0:
@@ -589,9 +619,10 @@ def _viewed(form: Schema, arguments: list[Any], result: Any) -> Any:
 
 
 def _writable(view: Array, source: Array) -> Array:
-    if view.flags.writeable or not source.flags.writeable:
-        return view
-    return np.lib.stride_tricks.as_strided(view, view.shape, view.strides) if view.ndim else view
+    """numpy makes some views read-only; what is a view of writable memory can be written."""
+    if source.flags.writeable and not view.flags.writeable:
+        view.flags.writeable = True
+    return view
 
 
 def write(target: Array, value: Any) -> None:
@@ -636,6 +667,13 @@ def _normal_value(type_: ScriptType, value: Any) -> Any:
     return value
 
 
+def _fresh(array: Array, inputs: Sequence[Array], dense: bool) -> Array:
+    """A result with memory of its own; from contiguous tensors PyTorch makes contiguous ones."""
+    if dense and not array.flags.c_contiguous:
+        return np.ascontiguousarray(array)
+    return array.copy() if any(np.may_share_memory(array, i) for i in inputs) else array
+
+
 def _arrays(value: Any) -> list[Array]:
     if isinstance(value, np.ndarray):
         return [value]
@@ -659,7 +697,7 @@ def _map_arrays(value: Any, function: Callable[[Array], Array]) -> Any:
 
 def _type_of(value: Any) -> ScriptType:
     kinds: Mapping[type, ScriptType] = {bool: BOOL, int: INT, float: FLOAT, complex: COMPLEX, type(None): NONE}
-    return TENSOR if isinstance(value, np.ndarray) else kinds.get(cast(type, type(value)), AnyType())
+    return TENSOR if isinstance(value, np.ndarray) else kinds.get(type(value), AnyType())
 
 
 def is_instance(value: Any, type_: Any) -> bool:
@@ -698,7 +736,8 @@ def is_instance(value: Any, type_: Any) -> bool:
             return len(elements) == len(type_.elements) and all(map(is_instance, elements, type_.elements))
         case DictType():
             return isinstance(value, dict) and all(
-                is_instance(k, type_.key) and is_instance(v, type_.value) for k, v in cast(dict[Any, Any], value).items()
+                is_instance(k, type_.key) and is_instance(v, type_.value)
+                for k, v in cast(dict[Any, Any], value).items()
             )
         case ClassType():
             return isinstance(value, Instance) and value.type is type_

@@ -1,9 +1,9 @@
 """`If` on a condition known at run time: both branches are written, and what they leave is merged.
 
-Merged tensors and numbers become results of the residual `prim::If`; tuples, and the contents of lists, dicts and objects that
-the branches changed, are merged element by element. What cannot be merged (lists of different length, None and a tensor) is
-`RunTimeOnly`: an error only where it is used. A branch that always raises contributes nothing: the other one's code follows
-the `If` and is not nested.
+Merged tensors and numbers become results of the residual `prim::If`; tuples, and the contents of lists, dicts and
+objects that the branches changed, are merged element by element. What cannot be merged (lists of different length,
+None and a tensor) is `RunTimeOnly`: an error only where it is used. A branch that always raises contributes nothing:
+the other one's code follows the `If` and is not nested.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from .values import (
     join_types,
     same,
     type_of,
+    zero,
 )
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ class _Merge:
                 return self._references(a, b)
             case Tensor(), Tensor():
                 return self._tensors(a, b)
-            case (Known() | Scalar()), (Known() | Scalar()):
+            case ((Known() | Scalar()), (Known() | Scalar())):
                 return self._numbers(a, b)
             case _:
                 kinds = sorted({describe(type_of(a)), describe(type_of(b))})
@@ -298,7 +299,7 @@ def placeholder(ev: Evaluator, block: Block, like: Value) -> Value:
     """A value of the type of `like` at the end of `block`, never read."""
     type_ = cast(ScriptType, like.type)
     if not isinstance(type_, TensorType):
-        return ev.pool.number({INT: 0, FLOAT: 0.0, BOOL: False}[type_], type_)
+        return ev.pool.number(zero(type_), type_)
     return block.append(Operation("prim::Uninitialized", (), (type_,), span=ev.span)).result
 
 

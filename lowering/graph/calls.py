@@ -1,8 +1,9 @@
 """`aten::` nodes on abstract values.
 
-In order: what follows from a tensor's type (`size`, `dtype`, `dim`), containers and strings, constants folded, the operator's
-record (types inferred, a node written), in-place and `out=` forms as the functional operator and a copy, composite operators
-inlined. After this, the only operator that writes to a tensor is `aten::copy_`, from a tensor of the same dtype and shape.
+In order: what follows from a tensor's type (`size`, `dtype`, `dim`), containers and strings, constants folded, the
+operator's record (types inferred, a node written), in-place and `out=` forms as the functional operator and a copy,
+composite operators inlined. After this, the only operator that writes to a tensor is `aten::copy_`, from a tensor of
+the same dtype and shape.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ def _numbers(ev: Evaluator, name: str, base: str, arguments: list[Abstract]) -> 
         values = [a.value if isinstance(a, Known) else a for a in arguments]
         builtin = builtins.find(name, values)
         if builtin is not None:
-            return folded(ev, lambda: builtin(*values), arguments[0].type if base == "aten::device" else None)
+            return folded(ev, lambda: builtin(*values), type_of(arguments[0]) if base == "aten::device" else None)
         record = find(name)
         if record is not None and form is not None:
             return folded(ev, lambda: record.reference(**keywords(form, values)))
@@ -384,7 +385,15 @@ def _in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: 
 
 
 _METADATA: Final = frozenset(
-    ["aten::unsqueeze", "aten::squeeze", "aten::transpose", "aten::t", "aten::swapaxes", "aten::swapdims", "aten::permute"]
+    [
+        "aten::unsqueeze",
+        "aten::squeeze",
+        "aten::transpose",
+        "aten::t",
+        "aten::swapaxes",
+        "aten::swapdims",
+        "aten::permute",
+    ]
 )
 """Operators whose in-place form changes how the tensor is looked at, not its elements."""
 
@@ -392,7 +401,26 @@ _CONVERTING: Final = frozenset(["aten::copy", "aten::fill", "aten::zero", "aten:
 """Operators whose in-place form converts to the dtype of `self`, whatever it is."""
 
 _OF_SHAPE_OF_SELF: Final = frozenset(
-    ["aten::copy", "aten::fill", "aten::zero", "aten::index_put", "aten::_index_put_impl", "aten::masked_scatter", "aten::scatter", "aten::scatter_add", "aten::scatter_reduce", "aten::index_add", "aten::index_copy", "aten::index_fill", "aten::index_reduce", "aten::put", "aten::fill_diagonal", "aten::tril", "aten::triu", "aten::relu"]
+    [
+        "aten::copy",
+        "aten::fill",
+        "aten::zero",
+        "aten::index_put",
+        "aten::_index_put_impl",
+        "aten::masked_scatter",
+        "aten::scatter",
+        "aten::scatter_add",
+        "aten::scatter_reduce",
+        "aten::index_add",
+        "aten::index_copy",
+        "aten::index_fill",
+        "aten::index_reduce",
+        "aten::put",
+        "aten::fill_diagonal",
+        "aten::tril",
+        "aten::triu",
+        "aten::relu",
+    ]
 )
 """Operators whose result has the shape of `self`, whatever the other arguments are."""
 
@@ -489,10 +517,6 @@ def _shown(shape: Sequence[int | None]) -> str:
 # what follows from the type of a tensor: (evaluator, arguments, name) -> results, None where it does not apply
 
 _Builtin = Callable[[Any, list[Abstract], str], "Results | None"]
-
-
-def _tensor(value: Abstract) -> Tensor | None:
-    return value if isinstance(value, Tensor) else None
 
 
 def of_tensor(function: Callable[[Evaluator, Tensor, list[Abstract]], Abstract]) -> _Builtin:
@@ -721,7 +745,8 @@ def _split_sizes(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstrac
     if holds is False:
         raise ev.operator_error(
             f"split_with_sizes expects split_sizes to sum exactly to {builtins.to_text(to_python(extent, ev.heap))} "
-            f"(input tensor's size at dimension {dim}), but got split_sizes={builtins.to_text(to_python(rest[0], ev.heap))}"
+            f"(input tensor's size at dimension {dim}), "
+            f"but got split_sizes={builtins.to_text(to_python(rest[0], ev.heap))}"
         )
     if isinstance(holds, Scalar):
         require(ev, holds, message)
@@ -783,7 +808,9 @@ def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
             array = np.asarray(values).astype(kind.numpy) if kind.is_integral else np.asarray(values, kind.numpy)
         except ValueError:
             raise ev.operator_error("expected a sequence of equal length") from None
-        constant = Tensor(ev.pool.tensor(Constant(ev.literal_name(), np.ascontiguousarray(array).reshape(array.shape)), kind))
+        constant = Tensor(
+            ev.pool.tensor(Constant(ev.literal_name(), np.ascontiguousarray(array).reshape(array.shape)), kind)
+        )
         # each evaluation makes a tensor of its own, which may be written to
         return _clone(ev, constant)
     leaves = _leaves(ev, data)

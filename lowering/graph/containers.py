@@ -1,7 +1,7 @@
 """Builtins on lists, dicts, tuples and strings, on abstract values.
 
-What depends on the structure only (`append`, `len`, an index) works whatever the elements are; what depends on values (`sort`,
-`in`) folds when they are known, and becomes scalar operations where that is possible.
+What depends on the structure only (`append`, `len`, an index) works whatever the elements are; what depends on values
+(`sort`, `in`) folds when they are known, and becomes scalar operations where that is possible.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TupleType
+from ...ir.script_types import BOOL, FLOAT, INT, ListType, TupleType
 from . import calls
 from .branches import fork
 from .values import (
@@ -101,10 +101,6 @@ def _list(value: Abstract) -> Ref:
     return value
 
 
-def _element_type(ref: Ref) -> ScriptType:
-    return ref.type.element if isinstance(ref.type, ListType) else ref.type
-
-
 def _index(ev: Evaluator, value: Abstract, what: str) -> int:
     if not isinstance(value, Known):
         raise ev.not_static(what)
@@ -157,7 +153,9 @@ def _select(ev: Evaluator, elements: list[Abstract], index: Scalar) -> Abstract:
     return pick(0)
 
 
-def _choose(ev: Evaluator, condition: Abstract, then: Callable[[], Abstract], otherwise: Callable[[], Abstract]) -> Abstract:
+def _choose(
+    ev: Evaluator, condition: Abstract, then: Callable[[], Abstract], otherwise: Callable[[], Abstract]
+) -> Abstract:
     holds = ev.condition(condition)
     if isinstance(holds, Scalar):
         return fork(ev, holds, lambda: [then()], lambda: [otherwise()])[0]
@@ -336,7 +334,7 @@ def _elements_equal(ev: Evaluator, a: Abstract, b: Abstract) -> Abstract:
         return TRUE
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         raise ev.not_static("whether these lists of tensors are equal")
-    if isinstance(a, Ref) or isinstance(a, Tuple):
+    if isinstance(a, Ref | Tuple):
         return _equal(False)(ev, [a, b])[0]
     return calls.single(ev, "aten::eq", [a, b])
 
@@ -458,7 +456,23 @@ _LISTS: Final[dict[str, Callable[[Any, list[Abstract]], Results]]] = {
 }
 
 _CHANGES: Final = frozenset(
-    ["aten::_set_item", "aten::append", "aten::extend", "aten::add_", "aten::insert", "aten::pop", "aten::Delete", "aten::clear", "aten::reverse", "aten::mul_", "aten::remove", "aten::sort", "aten::popitem", "aten::setdefault", "aten::update"]
+    [
+        "aten::_set_item",
+        "aten::append",
+        "aten::extend",
+        "aten::add_",
+        "aten::insert",
+        "aten::pop",
+        "aten::Delete",
+        "aten::clear",
+        "aten::reverse",
+        "aten::mul_",
+        "aten::remove",
+        "aten::sort",
+        "aten::popitem",
+        "aten::setdefault",
+        "aten::update",
+    ]
 )
 
 

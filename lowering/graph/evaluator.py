@@ -1,18 +1,19 @@
 """The walk over a program that partial evaluation is: blocks, calls and `prim::` nodes.
 
-In: functions of the `torch` stage as the frontend wrote them, and abstract arguments. Out: abstract results, and through
-`Evaluator.b` the operations that are left to be done at run time. Operators are in `calls.py`, lists, dicts and strings in
-`containers.py`, `If` in `branches.py`, `Loop` in `loops.py`.
+In: functions of the `torch` stage as the frontend wrote them, and abstract arguments. Out: abstract results, and
+through `Evaluator.b` the operations that are left to be done at run time. Operators are in `calls.py`, lists, dicts
+and strings in `containers.py`, `If` in `branches.py`, `Loop` in `loops.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ...ir.attributes import Attribute, Constant
 from ...ir.builder import Builder
@@ -24,6 +25,7 @@ from ...ir.script_types import (
     ANY,
     DEVICE,
     INT,
+    NONE,
     STR,
     ClassType,
     DeviceType,
@@ -120,7 +122,7 @@ class Evaluator:
         return self.error(f"{what} is only known at run time", help=help, kind=NotStatic)
 
     def operator_error(self, message: str) -> Exception:
-        """Arguments that an operator refuses: an error now, or when the code is reached, if that depends on a condition."""
+        """Arguments that an operator refuses: an error now; if a condition decides whether, when the code is reached."""
         if not self.conditional:
             return self.error(message)
         return self.emit_raise([message])
@@ -197,7 +199,7 @@ class Evaluator:
         return tensor_type(self.current(value))
 
     def size(self, tensor: Tensor, dim: int) -> Abstract:
-        """An extent; `dim` counted from 0. Written right behind the tensor's definition, so it is there for all uses."""
+        """An extent; `dim` counted from 0. Written right behind the tensor's definition: it is there for all uses."""
         value = self.current(tensor).value
         shape = cast(TensorType, value.type).shape
         assert shape is not None
@@ -241,7 +243,7 @@ class Evaluator:
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         if Frozen(ref) in self.heap:
             raise self.error(
-                "this list or dict may be one of several, which one is only known at run time: it cannot be changed here",
+                "this list or dict may be one of several, which is only known at run time: it cannot be changed here",
                 help="change a copy of it",
             )
         if ref.is_outer:
@@ -268,7 +270,8 @@ class Evaluator:
             case Constant():
                 return self._import_tensor(value)
             case np.ndarray():
-                return self._import_tensor(Constant(name or f"constant_{id(value):x}", value))
+                array = cast(npt.NDArray[Any], value)
+                return self._import_tensor(Constant(name or f"constant_{id(array):x}", array))
             case bool() | int() | float() | complex() | str() | None:
                 if isinstance(value, DType):
                     return known(int(value))
@@ -315,7 +318,8 @@ class Evaluator:
     def _outer_copy(self, ref: Ref) -> Ref:
         """The same list or dict, as one that outlives the call."""
         contents = {
-            k: self._outer_copy(v) if isinstance(v, Ref) and not v.is_outer else v for k, v in self.contents(ref).items()
+            k: self._outer_copy(v) if isinstance(v, Ref) and not v.is_outer else v
+            for k, v in self.contents(ref).items()
         }
         return self.new_ref(ref.kind, ref.type, contents, is_outer=True)
 
@@ -393,7 +397,7 @@ class Evaluator:
     # writing on approval
 
     @contextmanager
-    def attempt(self) -> Iterator[None]:
+    def attempt(self) -> Generator[None]:
         """Code written inside is kept if it ends well or raises at run time, and forgotten on any other exception."""
         saved = self.heap, self.assumed, self.conditional, len(self._calls), self.inlined_at, self.b.span
         self.heap = dict(self.heap)

@@ -1,8 +1,8 @@
 """`Loop`: unrolled where that is cheap or needed, otherwise left as a residual loop.
 
-What a residual loop carries is found as a fixpoint: at first everything is taken to stay what it is at entry; whatever an
-iteration leaves different becomes a carried value (numbers, tensors with the extents that agree; tuples and the contents of
-lists element by element), until the body leaves nothing else different.
+What a residual loop carries is found as a fixpoint: at first everything is taken to stay what it is at entry;
+whatever an iteration leaves different becomes a carried value (numbers, tensors with the extents that agree; tuples
+and the contents of lists element by element), until the body leaves nothing else different.
 
 1. A loop that is over after a few iterations, with all its conditions known, is unrolled.
 2. Otherwise a residual loop is tried.
@@ -41,6 +41,7 @@ from .values import (
     known,
     same,
     type_of,
+    zero,
 )
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def _nested(
         following, *values = body([known(i), *carried])
         return _nested(ev, trip, following, values, body, i + 1)
 
-    return iterate() if holds is True else fork(ev, cast(Scalar, holds), iterate, lambda: carried)
+    return iterate() if holds is True else fork(ev, holds, iterate, lambda: carried)
 
 
 # residual loops: what a carried value looks like at the start of every iteration
@@ -200,13 +201,13 @@ class _Widening:
                 return template
             case _Hole(), _:
                 return self._hole(template.type, out, template)
-            case (_TupleOf() | _RefOf()), Uninitialized():
+            case ((_TupleOf() | _RefOf()), Uninitialized()):
                 return template
             case _TupleOf(), Tuple() if len(template.elements) == len(out.elements):
                 return self._tuple(template, template.elements, out)
             case _RefOf(), Ref():
                 return self._ref(template, template.like, template.contents, out)
-            case (_TupleOf() | _RefOf()), _:
+            case ((_TupleOf() | _RefOf()), _):
                 return self.fail("what this is")
             case _:
                 return self._fixed(cast(Abstract, template), out)
@@ -230,7 +231,9 @@ class _Widening:
                 type_ = _leaf_type(value)
                 if type_ is None:
                     return self.fail(self._difference(value, out))
-                return self._hole(self._tensor_type(value, self.entry) if isinstance(value, Tensor) else type_, out, None)
+                return self._hole(
+                    self._tensor_type(value, self.entry) if isinstance(value, Tensor) else type_, out, None
+                )
 
     def _difference(self, value: Abstract, out: Abstract) -> str:
         kinds = sorted({describe(type_of(value)), describe(type_of(out))})
@@ -411,7 +414,9 @@ def _heap_leaves(templates: _HeapTemplate, heap: Heap) -> list[Abstract]:
         for k, template in contents.items():
             value = values[k]
             # the tensor itself under its own key: not to be looked up again
-            found += [value] if isinstance(template, _Hole) and isinstance(key, Value) else _leaves(template, value, heap)
+            found += (
+                [value] if isinstance(template, _Hole) and isinstance(key, Value) else _leaves(template, value, heap)
+            )
     return found
 
 
@@ -539,11 +544,10 @@ def _initial(ev: Evaluator, value: Abstract, hole: _Hole) -> Value:
         return value.value if isinstance(value, Tensor) else ev.materialise(value)
     if isinstance(hole.type, TensorType):
         return ev.emit("prim::Uninitialized", (), (hole.type,)).result
-    return ev.pool.number({INT: 0, FLOAT: 0.0, BOOL: False}[hole.type], hole.type)
+    return ev.pool.number(zero(hole.type), hole.type)
 
 
 def _yielded(ev: Evaluator, value: Abstract, argument: Value) -> Value:
     if isinstance(value, Uninitialized):
         return argument
     return value.value if isinstance(value, Tensor) else ev.materialise(value)
-

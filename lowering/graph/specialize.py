@@ -1,8 +1,9 @@
 """Partial evaluation of a program for given arguments: the first pass of lowering.
 
-In: a `Program` (functions as the frontend wrote them, with calls, objects, lists, strings) and an `ArgumentSpec` for each
-parameter. Out: a module with one flat `torch.func` in which every tensor has a known dtype and rank and only primitive
-operators, numbers and residual control flow are left, and its `Signature`. Writes to tensors are left as `aten::copy_`.
+In: a `Program` (functions as the frontend wrote them, with calls, objects, lists, strings) and an `ArgumentSpec` for
+each parameter. Out: a module with one flat `torch.func` in which every tensor has a known dtype and rank and only
+primitive operators, numbers and residual control flow are left, and its `Signature`. Writes to tensors are left as
+`aten::copy_`.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class _Entry:
     _dims: dict[str, tuple[Value, int]] = field(default_factory=dict[str, tuple[Value, int]])
 
     def __post_init__(self) -> None:
-        self.evaluator = Evaluator(Builder(self.block, span=self.function.span), self.composite)
+        self.evaluator = Evaluator(Builder(self.block), self.composite)
 
     # arguments
 

@@ -1,8 +1,8 @@
 """What the specialiser knows about a value while it walks a program: abstract values and the heap.
 
-A number or string known at compile time is `Known`, a number known at run time `Scalar`, a tensor `Tensor` (both hold a
-value of the function under construction). Lists, dicts and objects are `Ref`s: identities whose contents stand in the heap,
-a dict; contents are never changed in place, so that a copy of the heap is all it takes to undo a branch.
+A number or string known at compile time is `Known`, a number known at run time `Scalar`, a tensor `Tensor` (both hold
+a value of the function under construction). Lists, dicts and objects are `Ref`s: identities whose contents stand in
+the heap, a dict; contents are never changed in place, so that a copy of the heap is all it takes to undo a branch.
 """
 
 from __future__ import annotations
@@ -122,8 +122,8 @@ Contents = Mapping[Any, Abstract]
 """Elements of a list by position, of a dict by key, attributes of an object by name."""
 
 Heap = dict[Any, Contents | RunTimeOnly]
-"""Contents of every Ref; under the Value of a tensor whose metadata was changed in place (`unsqueeze_`), {0: what it is now};
-under `Frozen(ref)`, that a list may be another one too, and must not be changed."""
+"""Contents of every Ref; under the Value of a tensor whose metadata was changed in place (`unsqueeze_`), {0: what it is
+now}; under `Frozen(ref)`, that a list may be another one too, and must not be changed."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,11 @@ FALSE: Final = Known(False, BOOL)
 def known(value: KnownValue, type_: ScriptType | None = None) -> Known:
     """A constant, with its type by Python's unless given."""
     return Known(value, type_ if type_ is not None else python_type(value))
+
+
+def zero(type_: ScriptType) -> KnownValue:
+    """Something to stand where a number of this type is never read."""
+    return 0.0 if type_ == FLOAT else False if type_ == BOOL else 0
 
 
 def python_type(value: KnownValue) -> ScriptType:
@@ -228,8 +233,10 @@ def is_static(value: Abstract, heap: Heap) -> bool:
             return all(is_static(e, heap) for e in value.elements)
         case Ref():
             contents = heap.get(value)
-            return value.kind != "object" and isinstance(contents, Mapping) and all(
-                is_static(v, heap) for v in contents.values()
+            return (
+                value.kind != "object"
+                and isinstance(contents, Mapping)
+                and all(is_static(v, heap) for v in contents.values())
             )
         case _:
             return False

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-import ml_dtypes
 import numpy as np
 
 from ...ir.affine import AffineMap
@@ -30,23 +29,8 @@ from ...ir.core import Block, BlockArgument, Operation, OpResult, Region, Value,
 from ...ir.diagnostics import InternalError
 from ...ir.dialects import arith, func, linalg, memref, scf, tensor
 from ...ir.dialects.tensor import Size
-from ...ir.types import (
-    BF16,
-    F16,
-    F32,
-    F64,
-    I1,
-    I8,
-    I16,
-    I32,
-    I64,
-    INDEX,
-    FunctionType,
-    MemRefType,
-    RankedTensorType,
-    StridedLayout,
-    Type,
-)
+from ...ir.dtypes import DType
+from ...ir.types import INDEX, FunctionType, MemRefType, RankedTensorType, StridedLayout, Type
 from .. import indexing
 from ..indexing import as_size, as_value, buffer_shape, dropped_dims, mixed, slice_parameters
 
@@ -55,10 +39,7 @@ VIEWS: Final = frozenset(
 )
 """Operations whose result lies in the memory of their first operand."""
 
-_NUMPY: Final[dict[Type, Any]] = {
-    I1: np.bool_, I8: np.int8, I16: np.int16, I32: np.int32, I64: np.int64, INDEX: np.int64,
-    F16: np.float16, BF16: ml_dtypes.bfloat16, F32: np.float32, F64: np.float64,
-}  # fmt: skip
+_NUMPY: Final[dict[Type, Any]] = {INDEX: np.dtype(np.int64), **{d.element: d.numpy for d in DType if not d.is_complex and d is not DType.uint8}}
 
 
 @dataclass(eq=False)
@@ -77,6 +58,15 @@ class Root:
 class Buffer:
     memref: Value
     root: Root
+
+
+@dataclass(frozen=True)
+class Bufferize:
+    name: str = "bufferize"
+
+    def apply(self, module: Operation) -> Operation:
+        bufferize(module)
+        return module
 
 
 def bufferize(module: Operation) -> None:
@@ -267,12 +257,12 @@ class _Bufferizer:
     # ------------------------------------------------------------------------------------------- structured operations
 
     def _structured(self, b: Builder, op: Operation) -> None:
-        ins, outs, maps = linalg.inputs(op), linalg.outputs(op), linalg.indexing_maps(op)
+        ins, outs = linalg.inputs(op), linalg.outputs(op)
         elementwise = all(t == linalg.PARALLEL for t in linalg.iterator_types(op))
         taken: set[int] = set()
         targets: list[Buffer] = []
         sources = [self.buffer(v).memref if isinstance(v.type, RankedTensorType) else v for v in ins]
-        for k, init in enumerate(outs):
+        for k in range(len(outs)):
             index = len(ins) + k
             reads = op.name != "linalg.fill" and bool(op.body().args[index].uses)
             target = self._reused_input(op, index, taken) if elementwise and not reads else None
@@ -280,7 +270,6 @@ class _Bufferizer:
                 target = self._init_buffer(b, op, index, reads, elementwise, taken)
             taken.add(id(target.root))
             targets.append(target)
-            del init
         region = op.regions[0].clone({})
         attributes = dict(op.attributes)
         new = b.create(op.name, (*sources, *(t.memref for t in targets)), (), attributes, [region])
@@ -623,7 +612,7 @@ class _Bufferizer:
         block = Block([old_block.args[0].type, *(v.type for _, v in carried)], [old_block.args[0].name])
         old_block.args[0].replace_all_uses_with(block.args[0])
         argument_roots: list[Root] = []
-        for (i, init), argument in zip(carried, block.args[1:], strict=True):
+        for (i, _), argument in zip(carried, block.args[1:], strict=True):
             old = old_block.args[i + 1]
             if isinstance(inits[i].type, RankedTensorType):
                 root = Root(block, writable=True, is_owned=True)
@@ -631,7 +620,6 @@ class _Bufferizer:
             else:
                 old.replace_all_uses_with(argument)
             argument.name = old.name
-            del init
         for i, buffer in in_place.items():
             root = Root(block, writable=True)
             argument_roots.append(root)

@@ -1,8 +1,8 @@
 """Turns structured operations on memrefs into loops; what is left is `scf`, `memref`, `vector`, `arith`, `math`.
 
 - Contractions, and reductions along an outer dimension, become register tiles (`tile_contractions.py`).
-- Everything else becomes scalar loops in an order that keeps the innermost one contiguous: parallel dimensions in one
-  `scf.parallel`, the innermost in an `scf.for` inside. LLVM vectorises innermost loops.
+- Everything else becomes scalar loops: parallel dimensions in one `scf.parallel`, the contiguous one innermost, which
+  LLVM vectorises; reductions in `scf.for` inside.
 - Reductions run in `iter_args`, not through memory. A `linalg.fill` right before a reduction is its start value.
 - An elementwise operation that alone reads the result of a reduction is applied before the result is stored.
 - Dimensions that are contiguous in every operand are merged first.
@@ -15,12 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from ...ir.affine import AffineDim, AffineExpr, AffineMap
+from ...ir.attributes import SymbolRef
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
-from ...ir.dialects import arith, linalg, memref, scf
+from ...ir.dialects import linalg, memref, scf
 from ...ir.dialects.tensor import Size
 from ...ir.target import AVX512, Target
 from ...ir.types import INDEX, FloatType, MemRefType
@@ -34,6 +36,16 @@ from .tile_contractions import tile
 
 _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
+
+
+@dataclass(frozen=True)
+class ConvertLinalgToLoops:
+    target: Target = AVX512
+    name: str = "convert-linalg-to-loops"
+
+    def apply(self, module: Operation) -> Operation:
+        convert_linalg_to_loops(module, self.target)
+        return module
 
 
 def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
@@ -51,6 +63,7 @@ def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
         erase_dead_buffers(function)
         erase_unused(function)
     canonicalize(module)
+    erase_unused_globals(module)
 
 
 def _is_plain_copy(op: Operation) -> bool:
@@ -159,9 +172,7 @@ def _find_epilogue(op: Operation) -> Operation | None:
     if out is result:
         if maps[-1] != maps[reads[0]]:
             return None
-    elif any(u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)):
-        return None
-    elif not _users_before(result, op):
+    elif any(u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)) or not _users_before(result, op):
         return None
     # Elements are stored while others are still being computed: what the computation reads must not be overwritten.
     target = root(out)
@@ -241,38 +252,22 @@ def _emit(b: Builder, nest: Nest) -> None:
     parallel, reductions = nest.of_kind(linalg.PARALLEL), nest.of_kind(linalg.REDUCTION)
     window = _static_product(nest, reductions)
     unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
-    inner: int | None = None
+    boxed = list(parallel)
     if parallel and (not reductions or unrolled):
         inner = max(parallel, key=lambda d: _contiguity(nest, d))
-    outer = [d for d in parallel if d != inner] if len(parallel) > 1 else parallel
+        boxed = [*(d for d in parallel if d != inner), inner]
     positions: list[Size] = [0] * nest.rank
-
-    def element(ib: Builder) -> None:
-        _element(ib, nest, list(positions), reductions, unrolled)
-
-    def innermost(ib: Builder) -> None:
-        if inner is None or inner in outer:
-            element(ib)
-            return
-
-        def body(jb: Builder, args: Sequence[Value]) -> Sequence[Value]:
-            positions[inner] = args[0]
-            element(jb)
-            return ()
-
-        scf.for_(ib, as_value(ib, 0), as_value(ib, nest.extents[inner]), as_value(ib, 1), (), body)
-
-    if not outer:
-        innermost(b)
+    if not boxed:
+        _element(b, nest, positions, reductions, unrolled)
         return
 
     def box(ib: Builder, args: Sequence[Value]) -> None:
-        for d, value in zip(outer, args, strict=True):
+        for d, value in zip(boxed, args, strict=True):
             positions[d] = value
-        innermost(ib)
+        _element(ib, nest, list(positions), reductions, unrolled)
 
     zero, one = as_value(b, 0), as_value(b, 1)
-    scf.parallel(b, [zero] * len(outer), [as_value(b, nest.extents[d]) for d in outer], [one] * len(outer), box)
+    scf.parallel(b, [zero] * len(boxed), [as_value(b, nest.extents[d]) for d in boxed], [one] * len(boxed), box)
 
 
 def _static_product(nest: Nest, dims: Sequence[int]) -> int | None:
@@ -415,6 +410,21 @@ def erase_dead_buffers(function: Operation) -> None:
             _erase_if_unread(op)
 
 
+def erase_unused_globals(module: Operation) -> None:
+    """Constants that nobody reads any more, since their packed form is read instead."""
+    used = {cast(SymbolRef, op.attributes["name"]).name for op in module.walk() if op.name == "memref.get_global"}
+    for op in module.body().operations():
+        if op.name == "memref.global" and op.attributes["sym_name"] not in used:
+            op.erase()
+
+
+_WRITERS: Final = {
+    "memref.dealloc": 0, "memref.copy": 1, "linalg.fill": 1, "memref.store": 1, "vector.store": 1, "vector.maskedstore": 0,
+    "memref.prefetch": 0,
+}  # fmt: skip
+"""Operations that do not read the buffer that is their operand of this number."""
+
+
 def _erase_if_unread(alloc: Operation) -> None:
     views: list[Operation] = []
     writers: list[Operation] = []
@@ -424,9 +434,9 @@ def _erase_if_unread(alloc: Operation) -> None:
             if user.name in VIEWS and index == 0:
                 views.append(user)
                 pending.append(user.result)
-            elif user.name == "memref.dealloc" or (user.name == "memref.copy" and index == 1) or (user.name == "linalg.fill"):
+            elif user.name in _WRITERS and index == _WRITERS[user.name]:
                 writers.append(user)
             else:
                 return
-    for op in (*writers, *reversed(views), alloc):
+    for op in (*dict.fromkeys(writers), *reversed(views), alloc):
         op.erase()

@@ -112,6 +112,28 @@ def rows_per_chunk(rows: Size, reduction: Size, element: int, columns: Size, blo
     return max(block.rows, most - most % block.rows)
 
 
+def reduction_chunk(reduction: Size, element: int, block: Block, target: Target) -> int | None:
+    """Steps of a long reduction that are done for the whole output before the next ones; None for all at once.
+
+    A panel then leaves most of L2 to the other operand. An even divisor is worth a little: no partial last chunk.
+    """
+    if not isinstance(reduction, int) or reduction * element * block.columns <= target.l2_bytes // 4:
+        return None
+    ideal = max(64, target.l2_bytes // 8 // (element * block.columns))
+    ideal = max(ideal, _SHORTEST_CHUNK)
+    if reduction < 2 * ideal:
+        return None
+    near = range(ideal - ideal % 8, ideal // 2, -8)
+    even = next((n for n in near if reduction % n == 0), None)
+    if even is not None:
+        return even
+    parts = -(-reduction // ideal)
+    return -(-reduction // parts // 8) * 8
+
+
+_SHORTEST_CHUNK: Final = 512
+"""Shorter chunks would spend their time on loading and storing accumulators."""
+
 MIN_PACKED_ROWS: Final = 4
 """Fewer rows than this do not pay for copying the other operand, when that is not known at compile time."""
 

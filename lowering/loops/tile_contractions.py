@@ -42,7 +42,7 @@ _SHORT: Final = 4
 
 def tile(b: Builder, nest: Nest, target: Target) -> bool:
     """Emits the tiled loops where the nest has the form; False (and nothing emitted) where it has not."""
-    if not _has_form(nest):
+    if not _has_form(nest) or _lanes(nest, target) < 2:
         return False
     plan = _plan_product(b, nest, target) if product_of(nest) is not None else _plan_reduction(b, nest, target)
     if plan is None:
@@ -134,6 +134,8 @@ class Plan:
     chunk: int | None = None
     temporary: Value | None = None
     """A contiguous copy of a strided right operand, to be freed afterwards."""
+    depth: int | None = None
+    """Steps of the (only) reduction dimension done at a time, the output holding partial sums; None for all of them."""
 
 
 def _column_of(nest: Nest) -> int | None:
@@ -274,10 +276,12 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     step = 0 if row is None else step_along(operand, row)
     size = element_bytes(operand.type.element)
     block = schedule.choose_block(row_extent, merged.extents[column], lanes, step, size, target, broadcast=True)
-    reduction: Size = _size(merged, merged.of_kind(linalg.REDUCTION), 512)
+    reductions = merged.of_kind(linalg.REDUCTION)
+    depth = schedule.reduction_chunk(merged.extents[reductions[0]], size, block, target) if len(reductions) == 1 else None
+    reduction: Size = depth or _size(merged, reductions, 512)
     others = _size(merged, [d for d in merged.of_kind(linalg.PARALLEL) if d not in (row, column)], 1)
     chunk = schedule.rows_per_chunk(row_extent, reduction, size, merged.extents[column], block, others, target)
-    return Plan(merged, column, row, block, right, Packing(access, origin, nest.extents), chunk, temporary)
+    return Plan(merged, column, row, block, right, Packing(access, origin, nest.extents), chunk, temporary, depth)
 
 
 # ------------------------------------------------------------------------------------------------------------------ tiles
@@ -289,6 +293,7 @@ class _Panel:
 
     buffer: Value
     lead: list[Value]
+    is_whole: bool = False
 
 
 @dataclass
@@ -302,6 +307,16 @@ class _Place:
     panel: _Panel | None
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """The part of the reduction that is done now: `count` steps from `lower` on."""
+
+    lower: Size
+    count: Size
+    is_first: Value
+    is_last: Value
+
+
 class _Tiler:
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan = plan
@@ -310,18 +325,39 @@ class _Tiler:
         self.lanes = plan.block.lanes
         self.reductions = plan.nest.of_kind(linalg.REDUCTION)
         self.product = product_of(plan.nest)
+        self.steps: _Steps | None = None
 
     # ---------------------------------------------------------------------------------------------------- outer loops
 
     def emit(self, b: Builder) -> None:
+        plan = self.plan
+        constant = self._prepack(b)
+        if plan.depth is None:
+            self._box(b, constant)
+            return
+        extent = self.nest.extents[self.reductions[0]]
+        depth = plan.depth
+
+        def part(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            even = isinstance(extent, int) and extent % depth == 0
+            left = indexing.sub(ib, extent, args[0])
+            count: Size = depth if even else indexing.minimum(ib, depth, left)
+            is_first = arith.cmpi(ib, "eq", args[0], as_value(ib, 0))
+            is_last = arith.cmpi(ib, "sle", as_value(ib, left), as_value(ib, depth))
+            self.steps = _Steps(args[0], count, is_first, is_last)
+            self._box(ib, constant)
+            return ()
+
+        scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, depth), (), part)
+
+    def _box(self, b: Builder, constant: _Panel | None) -> None:
+        """The parallel loops over batch, chunks of rows, and panels."""
         plan, nest, block = self.plan, self.nest, self.plan.block
         row_extent: Size = 1 if plan.row is None else nest.extents[plan.row]
         outer = [d for d in nest.of_kind(linalg.PARALLEL) if d not in (plan.column, plan.row)]
         inner = [d for d in outer if plan.packing is not None and not self._right_depends(d)]
         outer = [d for d in outer if d not in inner]
-        extent = nest.extents[plan.column]
-        panels = indexing.ceildiv(b, extent, block.columns)
-        constant = self._prepack(b)
+        panels = indexing.ceildiv(b, nest.extents[plan.column], block.columns)
         chunks: Size = 1 if plan.chunk is None else indexing.ceildiv(b, row_extent, plan.chunk)
         bounds: list[Size] = [*(nest.extents[d] for d in outer), chunks, panels]
         loops = [i for i, size in enumerate(bounds) if size != 1]
@@ -356,7 +392,7 @@ class _Tiler:
         packed: _Panel | None = None
         if constant is not None:
             lead = [as_value(b, positions[d]) for d in self._outer_of_constant()]
-            packed = _Panel(constant.buffer, [*lead, as_value(b, panel)])
+            packed = _Panel(constant.buffer, [*lead, as_value(b, panel)], is_whole=True)
         elif plan.packing is not None:
             packed = self._pack(b, plan.packing, positions, columns, masks)
 
@@ -400,13 +436,30 @@ class _Tiler:
     # ------------------------------------------------------------------------------------------------------ one tile
 
     def _tile(self, b: Builder, place: _Place) -> None:
-        nest = self.nest
+        steps = self.steps
         accumulators = self._start(b, place)
         results = self._reduce(b, place, self.reductions, accumulators)
-        if nest.epilogue is not None:
+        if steps is None or self.nest.epilogue is None:
+            self._finish(b, place, results)
+            return
+
+        def finish(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
+            self._finish(ib, place, results)
+            return ()
+
+        def keep(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
+            self._store(ib, self.nest.outputs[0], place, results)
+            return ()
+
+        scf.if_(b, steps.is_last, (), finish, keep)
+
+    def _finish(self, b: Builder, place: _Place, results: list[Value]) -> None:
+        if self.nest.epilogue is not None:
             results = self._epilogue(b, place, results)
-        out = nest.stores()[0]
-        for (i, j), value in zip(self._cells(place), results, strict=True):
+        self._store(b, self.nest.stores()[0], place, results)
+
+    def _store(self, b: Builder, out: Access, place: _Place, values: Sequence[Value]) -> None:
+        for (i, j), value in zip(self._cells(place), values, strict=True):
             where = self._indices(b, out, place, i, j)
             mask = place.masks[j]
             if mask is None:
@@ -423,10 +476,20 @@ class _Tiler:
     def _start(self, b: Builder, place: _Place) -> list[Value]:
         out = self.nest.outputs[0]
         t = self._vector(out.type.element)
-        if self.nest.init is not None:
-            start = vector.broadcast(b, self.nest.init, t)
-            return [start] * len(self._cells(place))
-        return [self._fetch(b, out, place, i, j, {}) for i, j in self._cells(place)]
+        init, steps = self.nest.init, self.steps
+
+        def loaded(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
+            return [self._fetch(ib, out, place, i, j, {}) for i, j in self._cells(place)]
+
+        def constant(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
+            assert init is not None
+            return [vector.broadcast(ib, init, t)] * len(self._cells(place))
+
+        if init is None:
+            return list(loaded(b, ()))
+        if steps is None:
+            return list(constant(b, ()))
+        return list(scf.if_(b, steps.is_first, [t] * len(self._cells(place)), constant, loaded).results)
 
     def _positions(self, place: _Place, i: int, j: int) -> list[Size]:
         positions = list(place.positions)
@@ -457,19 +520,29 @@ class _Tiler:
     def _fetch_packed(self, b: Builder, panel: _Panel, place: _Place, j: int, element: Type, cache: dict[Any, Value]) -> Value:
         key = ("panel", j)
         if key not in cache:
-            ks = [as_value(b, place.positions[d]) for d in self.reductions]
+            ks = [self._panel_step(b, panel, place.positions[d]) for d in self.reductions]
             where = [*panel.lead, *ks, as_value(b, j * self.lanes)]
             cache[key] = vector.load(b, panel.buffer, where, self._vector(element))
         return cache[key]
+
+    def _step_count(self, dim: int) -> Size:
+        return self.nest.extents[dim] if self.steps is None else self.steps.count
+
+    def _panel_step(self, b: Builder, panel: _Panel, step: Size) -> Value:
+        """Position in the panel: panels of constants hold all steps, others those of this part of the reduction."""
+        if self.steps is None or panel.is_whole:
+            return as_value(b, step)
+        return as_value(b, indexing.sub(b, step, self.steps.lower))
 
     def _reduce(self, b: Builder, place: _Place, dims: Sequence[int], accs: list[Value]) -> list[Value]:
         if not dims:
             return self._update(b, place, accs)
         dim, rest = dims[0], dims[1:]
-        extent = self.nest.extents[dim]
+        extent = self._step_count(dim)
+        lower: Size = 0 if self.steps is None else self.steps.lower
 
         def at(ib: Builder, k: Size, inner: list[Value]) -> list[Value]:
-            place.positions[dim] = k
+            place.positions[dim] = indexing.add(ib, k, lower)
             return self._reduce(ib, place, rest, inner)
 
         if isinstance(extent, int) and extent <= _SHORT:
@@ -587,7 +660,7 @@ class _Tiler:
     def _pack(self, b: Builder, packing: Packing, positions: list[Size], columns: list[Size], masks: list[Value | None]) -> _Panel:
         """A buffer with the panel's columns for every step of the reduction."""
         nest, block = self.nest, self.plan.block
-        ks = [nest.extents[d] for d in self.reductions]
+        ks = [self.plan.depth or nest.extents[d] for d in self.reductions]
         element = packing.access.type.element
         buffer = memref.alloc(b, [*ks, block.columns], element)
         outer = {d: p for d, p in enumerate(positions) if nest.kinds[d] == linalg.PARALLEL and d not in (self.plan.column, self.plan.row)}
@@ -599,6 +672,10 @@ class _Tiler:
             self._pack_columns(b, packing, panel, outer, columns)
         return panel
 
+    def _source_steps(self, b: Builder, ks: dict[int, Size]) -> dict[int, Size]:
+        """Positions in the operand of positions in the panel."""
+        return ks if self.steps is None else {d: indexing.add(b, k, self.steps.lower) for d, k in ks.items()}
+
     def _pack_rows(
         self, b: Builder, packing: Packing, panel: _Panel, outer: dict[int, Size], columns: list[Size], masks: list[Value | None]
     ) -> None:
@@ -607,7 +684,7 @@ class _Tiler:
 
         def copy(ib: Builder, ks: dict[int, Size]) -> None:
             for j, column in enumerate(columns):
-                original = self._decode(ib, packing, {**outer, **ks, self.plan.column: column})
+                original = self._decode(ib, packing, {**outer, **self._source_steps(ib, ks), self.plan.column: column})
                 where = [as_value(ib, indexing.apply(ib, e, original)) for e in packing.access.map.results]
                 value = _load_vector(ib, packing.access.buffer, where, masks[j], t)
                 target = [*(as_value(ib, ks[d]) for d in self.reductions), as_value(ib, j * self.lanes)]
@@ -643,13 +720,25 @@ class _Tiler:
         scf.for_(b, as_value(b, 0), as_value(b, self.plan.block.columns), as_value(b, 1), (), remember)
         t = self._vector(access.type.element)
         may_run = self._may_have_runs(packing)
-        for j, column in enumerate(columns):
-            lane0 = as_value(b, j * self.lanes)
-            start = memref.load(b, offsets, [lane0])
 
-            def source(ib: Builder, ks: dict[int, Size], relative: Value) -> Value:
-                step = indexing.sub(ib, offset(ib, self._decode(ib, packing, ks)), constants)
-                return as_value(ib, indexing.add(ib, indexing.add(ib, base, step), relative))
+        def source(ib: Builder, ks: dict[int, Size], relative: Value) -> Value:
+            step = indexing.sub(ib, offset(ib, self._decode(ib, packing, self._source_steps(ib, ks))), constants)
+            return as_value(ib, indexing.add(ib, indexing.add(ib, base, step), relative))
+
+        def scalars(kb: Builder, ks: dict[int, Size], j: int) -> None:
+            first = source(kb, ks, as_value(kb, 0))
+
+            def lane(lb: Builder, args: Sequence[Value]) -> Sequence[Value]:
+                c = as_value(lb, indexing.add(lb, args[0], j * self.lanes))
+                at = arith.addi(lb, first, memref.load(lb, offsets, [c]))
+                target = [*(as_value(lb, ks[d]) for d in self.reductions), c]
+                memref.store(lb, memref.load(lb, flat, [at]), panel.buffer, target)
+                return ()
+
+            scf.for_(kb, as_value(kb, 0), as_value(kb, self.lanes), as_value(kb, 1), (), lane)
+
+        for j, column in enumerate(columns):
+            start = memref.load(b, offsets, [as_value(b, j * self.lanes)])
 
             def vectors(ib: Builder, _: Sequence[Value], j: int = j, start: Value = start) -> Sequence[Value]:
                 def copy(kb: Builder, ks: dict[int, Size]) -> None:
@@ -660,36 +749,70 @@ class _Tiler:
                 self._over_reductions(ib, copy)
                 return ()
 
-            def scalars(ib: Builder, _: Sequence[Value], lane0: Value = lane0) -> Sequence[Value]:
-                def copy(kb: Builder, ks: dict[int, Size]) -> None:
-                    first = source(kb, ks, as_value(kb, 0))
-
-                    def lane(lb: Builder, args: Sequence[Value]) -> Sequence[Value]:
-                        c = arith.addi(lb, args[0], lane0)
-                        at = arith.addi(lb, first, memref.load(lb, offsets, [c]))
-                        target = [*(as_value(lb, ks[d]) for d in self.reductions), c]
-                        memref.store(lb, memref.load(lb, flat, [at]), panel.buffer, target)
-                        return ()
-
-                    scf.for_(kb, as_value(kb, 0), as_value(kb, self.lanes), as_value(kb, 1), (), lane)
-
-                self._over_reductions(ib, copy)
+            def all_scalars(ib: Builder, _: Sequence[Value], j: int = j) -> Sequence[Value]:
+                self._over_reductions(ib, lambda kb, ks: scalars(kb, ks, j))
                 return ()
 
-            if may_run:
+            if self._is_transposed(packing):
+                starts = [memref.load(b, offsets, [as_value(b, j * self.lanes + c)]) for c in range(self.lanes)]
+                self._pack_transposed(b, panel, flat, j, lambda ib, ks, c, starts=starts: source(ib, ks, starts[c]), scalars)
+            elif may_run:
                 end = memref.load(b, offsets, [as_value(b, (j + 1) * self.lanes - 1)])
                 run = arith.cmpi(b, "eq", arith.subi(b, end, start), as_value(b, self.lanes - 1))
                 inside = arith.cmpi(b, "sle", as_value(b, indexing.add(b, column, self.lanes - 1)), as_value(b, last))
-                scf.if_(b, arith.andi(b, run, inside), (), vectors, scalars)
+                scf.if_(b, arith.andi(b, run, inside), (), vectors, all_scalars)
             else:
-                scalars(b, ())
+                all_scalars(b, ())
+
+    def _is_transposed(self, packing: Packing) -> bool:
+        """Steps of the reduction, not columns, are neighbours in memory."""
+        group = packing.origin[self.reductions[-1]]
+        return len(group) == 1 and is_unit_along(packing.access, group[0]) and self.lanes & (self.lanes - 1) == 0
+
+    def _pack_transposed(
+        self,
+        b: Builder,
+        panel: _Panel,
+        flat: Value,
+        j: int,
+        source: Callable[[Builder, dict[int, Size], int], Value],
+        scalars: Callable[[Builder, dict[int, Size], int], None],
+    ) -> None:
+        """Blocks of lanes x lanes elements are loaded along the reduction and turned in registers; the rest one by one."""
+        last = self.reductions[-1]
+        t = self._vector(memref.memref_type(flat).element)
+
+        def steps(ib: Builder, ks: dict[int, Size]) -> None:
+            count = self._step_count(last)
+            main = indexing.sub(ib, count, indexing.rem(ib, count, self.lanes))
+
+            def turn(jb: Builder, args: Sequence[Value]) -> Sequence[Value]:
+                here = {**ks, last: args[0]}
+                rows = [vector.load(jb, flat, [source(jb, here, c)], t) for c in range(self.lanes)]
+                for i, row in enumerate(_transposed(jb, rows)):
+                    where = [*(as_value(jb, ks[d]) for d in self.reductions[:-1]), as_value(jb, indexing.add(jb, args[0], i))]
+                    vector.store(jb, row, panel.buffer, [*where, as_value(jb, j * self.lanes)])
+                return ()
+
+            def single(jb: Builder, args: Sequence[Value]) -> Sequence[Value]:
+                scalars(jb, {**ks, last: args[0]}, j)
+                return ()
+
+            scf.for_(ib, as_value(ib, 0), as_value(ib, main), as_value(ib, self.lanes), (), turn)
+            if main != count:
+                scf.for_(ib, as_value(ib, main), as_value(ib, count), as_value(ib, 1), (), single)
+
+        self._over_reductions(b, steps, self.reductions[:-1])
 
     def _may_have_runs(self, packing: Packing) -> bool:
         """Whether neighbouring columns can be neighbours in memory."""
         innermost = packing.origin[self.plan.column][-1]
         return is_unit_along(packing.access, innermost)
 
-    def _over_reductions(self, b: Builder, body: Callable[[Builder, dict[int, Size]], None]) -> None:
+    def _over_reductions(self, b: Builder, body: Callable[[Builder, dict[int, Size]], None], dims: Sequence[int] | None = None) -> None:
+        """Loops over (these) dimensions of the reduction."""
+        dims = self.reductions if dims is None else dims
+
         def nest(ib: Builder, dims: Sequence[int], ks: dict[int, Size]) -> None:
             if not dims:
                 body(ib, ks)
@@ -699,9 +822,9 @@ class _Tiler:
                 nest(jb, dims[1:], {**ks, dims[0]: args[0]})
                 return ()
 
-            scf.for_(ib, as_value(ib, 0), as_value(ib, self.nest.extents[dims[0]]), as_value(ib, 1), (), inner)
+            scf.for_(ib, as_value(ib, 0), as_value(ib, self._step_count(dims[0])), as_value(ib, 1), (), inner)
 
-        nest(b, self.reductions, {})
+        nest(b, dims, {})
 
     # --------------------------------------------------------------------------------------------- constant operands
 
@@ -736,7 +859,7 @@ class _Tiler:
     ) -> npt.NDArray[Any]:
         columns = self.plan.block.columns
         padded = [*sizes[:-1], panels * columns]
-        grids = np.meshgrid(*(np.arange(s) for s in padded), indexing="ij", sparse=True)
+        grids = list(np.meshgrid(*(np.arange(s) for s in padded), indexing="ij", sparse=True))
         grids[-1] = np.minimum(grids[-1], sizes[-1] - 1)
         original: list[Any] = [0] * len(packing.extents)
         for dim, grid in zip(dims, grids, strict=True):
@@ -774,6 +897,22 @@ def _loop_over(b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Siz
         return ()
 
     scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, 1), (), inner)
+
+
+def _transposed(b: Builder, rows: list[Value]) -> list[Value]:
+    """A square block of vectors turned: element j of result i is element i of row j. Halves, quarters ... change places."""
+    lanes = len(rows)
+    half = lanes // 2
+    while half:
+        upper = [lane if lane & half == 0 else lanes + lane - half for lane in range(lanes)]
+        lower = [lane + half if lane & half == 0 else lanes + lane for lane in range(lanes)]
+        for i in range(lanes):
+            if i & half == 0:
+                first, second = rows[i], rows[i + half]
+                rows[i] = vector.shuffle(b, first, second, upper)
+                rows[i + half] = vector.shuffle(b, first, second, lower)
+        half //= 2
+    return rows
 
 
 RowTile = Callable[[Builder, Size, int], None]

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import ml_dtypes
 import numpy as np
 
 from ...ir.affine import AffineDim, AffineMap
@@ -28,6 +28,7 @@ from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, OpResult, Value, functions
 from ...ir.dialects import arith, linalg, tensor
 from ...ir.dialects.tensor import Size
+from ...ir.dtypes import DType
 from ...ir.types import (
     I1,
     I32,
@@ -50,6 +51,15 @@ Rule = Callable[[Operation], bool]
 """Rewrites one operation in place; True when something changed."""
 
 _MAX_SWEEPS: Final = 20
+
+
+@dataclass(frozen=True)
+class Canonicalize:
+    name: str = "canonicalize"
+
+    def apply(self, module: Operation) -> Operation:
+        canonicalize(module)
+        return module
 
 
 def canonicalize(module: Operation) -> None:
@@ -343,7 +353,7 @@ def _integer_cast(op: Operation) -> bool:
 
 # ------------------------------------------------------------------------------------------------------ float arithmetic
 
-_NUMPY: Final[dict[str, Any]] = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32, "f64": np.float64}
+_NUMPY: Final[dict[str, Any]] = {str(d.element): d.numpy.type for d in DType if d.is_floating}
 _FLOAT: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "arith.addf": lambda x, y: x + y,
     "arith.subf": lambda x, y: x - y,
@@ -370,7 +380,7 @@ def _fold_floats(op: Operation) -> bool:
     # Exact for every x, NaN and signed zero included.
     if y == 1.0 and op.name in ("arith.mulf", "arith.divf"):
         return _replace(op, op.operand(0))
-    if y == 0.0 and op.name in ("arith.subf", "arith.addf") and (math.copysign(1.0, y) > 0) == (op.name == "arith.subf"):
+    if y is not None and y == 0.0 and op.name in ("arith.subf", "arith.addf") and (math.copysign(1.0, y) > 0) == (op.name == "arith.subf"):
         return _replace(op, op.operand(0))
     return False
 

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, cast
 
 from ...ir.affine import AffineBinary, AffineConstant, AffineDim, AffineExpr, AffineMap
@@ -39,6 +40,15 @@ _CASTS: Final = frozenset(f"arith.{n}" for n in ("extf", "truncf", "extsi", "ext
 _FEW_USERS: Final = 3
 _CHEAP_BODY: Final = 4
 """Bodies up to this cost may be computed again rather than stored and loaded."""
+
+
+@dataclass(frozen=True)
+class FuseElementwise:
+    name: str = "fuse-elementwise"
+
+    def apply(self, module: Operation) -> Operation:
+        fuse_elementwise(module)
+        return module
 
 
 def fuse_elementwise(module: Operation) -> None:

@@ -269,6 +269,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "argwhere": [(_i(2, 3, 4),)],
     "index_fill.int_Scalar": [(A, 1, torch.tensor([0, 2]), 5.0), (A, -1, torch.tensor([0]), 1)],
     "index_fill.int_Tensor": [(A, 1, torch.tensor([0, 2]), torch.tensor(5.0))],
+    "masked_scatter": [(A, B > 0, _t(30)), (A, B[0] > 0, _t(5, 6))],
     "im2col": [(C, [2, 3], [1, 1], [1, 0], [2, 1]), (C, [2, 2], [2, 1], [0, 0], [1, 1])],
     "diff": [(A,), (A, 2, 1), (A, 1, -1, B, None), (A > 0,)],
     "msort": [(A,)],

@@ -3,16 +3,48 @@
 from __future__ import annotations
 
 from ...operator import Operator
-from . import activation, cast, comparison, factories, pointwise, query, reduction
+from . import (
+    activation,
+    arithmetic,
+    cast,
+    comparison,
+    convolution,
+    division,
+    factories,
+    indexing,
+    join,
+    linear,
+    pointwise,
+    pooling,
+    power,
+    query,
+    random,
+    reduction,
+    scalar,
+    sort,
+    views,
+)
 
 _FAMILIES: tuple[tuple[Operator, ...], ...] = (
-    pointwise.OPERATORS,
     activation.OPERATORS,
-    comparison.OPERATORS,
-    reduction.OPERATORS,
+    arithmetic.OPERATORS,
     cast.OPERATORS,
-    query.OPERATORS,
+    comparison.OPERATORS,
+    convolution.OPERATORS,
+    division.OPERATORS,
     factories.OPERATORS,
+    indexing.OPERATORS,
+    join.OPERATORS,
+    linear.OPERATORS,
+    pointwise.OPERATORS,
+    pooling.OPERATORS,
+    power.OPERATORS,
+    query.OPERATORS,
+    random.OPERATORS,
+    reduction.OPERATORS,
+    scalar.OPERATORS,
+    sort.OPERATORS,
+    views.OPERATORS,
 )
 
 OPERATORS: dict[str, Operator] = {record.name: record for family in _FAMILIES for record in family}

@@ -27,7 +27,7 @@ from .elementwise import (
     types,
 )
 from .lowering import LoweringContext, Number
-from .rules import Array, Operand, dtype_of, operand_of
+from .rules import Array, Operand, choose, dtype_of, operand_of
 from .samples import ramp, tensor, unary_floats, unary_reals
 
 _erf = np.vectorize(python_math.erf, otypes=[np.float64])
@@ -214,7 +214,7 @@ WITH_NUMBERS: tuple[Operator, ...] = (
         "aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",
         _self_only(_floats_only("leaky_relu_cpu")),
         _leaky_relu,
-        lambda x, slope: np.where(x > 0, x, x * slope),
+        lambda x, slope: choose(x > 0, x, x * slope),
         _samples((0.01,), (1,)),
     ),
     elementwise(
@@ -235,7 +235,7 @@ WITH_NUMBERS: tuple[Operator, ...] = (
         "aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
         _self_only(_floats_only("hardshrink_cpu")),
         _hardshrink,
-        lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
+        lambda x, lambd: choose((x >= -lambd) & (x <= lambd), x.dtype.type(0), x),
         _samples((0.5,), (1,)),
     ),
     elementwise(
@@ -257,7 +257,7 @@ WITH_NUMBERS: tuple[Operator, ...] = (
         "aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
         _self_only(refusing(promoted, "threshold_cpu", is_bool_or_complex)),
         _threshold,
-        lambda x, threshold, value: np.where(x <= threshold, value, x),
+        lambda x, threshold, value: choose(x <= threshold, value, x),
         _threshold_samples,
     ),
 )

@@ -56,7 +56,7 @@ def _all_casts(keywords: Callable[[int], dict[str, Any]]) -> Samples:
 
 
 def _converting(signature: str, samples: Samples, dtype_from: str = "dtype") -> Operator:
-    """`dtype_from`: the argument that says the dtype, a number (None keeps) or a tensor; the others only ask for copies."""
+    """`dtype_from`: the argument that says the dtype, a number (None keeps) or a tensor; others only ask for copies."""
 
     def target(source: DType, arguments: dict[str, Any], dtype_of_tensor: Callable[[Any], DType]) -> DType:
         wanted = arguments.get(dtype_from)
@@ -104,13 +104,19 @@ def _named_casts() -> Iterator[Operator]:
 
 
 def _cast_to(signature: str, dtype: DType) -> Operator:
-    return Operator(
-        signature,
-        lambda self, non_blocking: TensorType(dtype, self.shape),
-        lambda cx, self, non_blocking: cx.cast_tensor(self, dtype),
-        lambda self, non_blocking: cast_array(self, dtype),
-        _no_dtype_samples,
-    )
+    def infer(self: TensorType, non_blocking: bool) -> TensorType:
+        del non_blocking
+        return TensorType(dtype, self.shape)
+
+    def lower(cx: LoweringContext, self: Value, non_blocking: bool) -> Value:
+        del non_blocking
+        return cx.cast_tensor(self, dtype)
+
+    def reference(self: Array, non_blocking: bool) -> Array:
+        del non_blocking
+        return cast_array(self, dtype)
+
+    return Operator(signature, infer, lower, reference, _no_dtype_samples)
 
 
 _TO = "bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)"
@@ -121,19 +127,22 @@ CONVERSIONS: tuple[Operator, ...] = (
     _converting(f"aten::to.other(Tensor(a) self, Tensor other, {_TO}", _other_samples, "other"),
     _converting(
         "aten::to.dtype_layout(Tensor(a) self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-        "bool? pin_memory=None, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)",
+        "bool? pin_memory=None, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) "
+        "-> Tensor(a)",
         _no_dtype_samples,
     ),
     _converting(
-        "aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, bool non_blocking=False, bool copy=False) "
-        "-> Tensor(b|a)", _prim_device_samples,
+        "aten::to.prim_Device(Tensor(a) self, Device? device, int? dtype=None, bool non_blocking=False, "
+        "bool copy=False) -> Tensor(b|a)",
+        _prim_device_samples,
     ),
     _converting(
         "aten::to.prim_dtype(Tensor(a) self, int? dtype=None, bool non_blocking=False, bool copy=False) -> Tensor(b|a)",
         lambda: [Sample((ramp(2, 3), int(DType.int64))), Sample((ramp(2, 3), None))],
     ),
     _converting(
-        "aten::to.prim_other(Tensor(a) self, bool non_blocking=False, bool copy=False) -> Tensor(b|a)", _no_dtype_samples
+        "aten::to.prim_other(Tensor(a) self, bool non_blocking=False, bool copy=False) -> Tensor(b|a)",
+        _no_dtype_samples,
     ),
     _converting(
         "aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
@@ -142,7 +151,7 @@ CONVERSIONS: tuple[Operator, ...] = (
     ),
     _converting("aten::type_as(Tensor self, Tensor other) -> Tensor", _other_samples, "other"),
     *_named_casts(),
-)  # fmt: skip
+)
 
 
 # the same values: values are immutable here, so a copy is the value itself
@@ -180,8 +189,8 @@ def _lower_copy(cx: LoweringContext, self: Value, src: Value, non_blocking: bool
     target = cx.dims(self)
     common = cx.broadcast_dims([target, cx.dims(src)])
     for axis, (extent, wanted) in enumerate(zip(common, target, strict=True)):
-        text = f"The expanded size of the tensor ({{}}) must match the existing size ({{}}) at non-singleton dimension {axis}."
-        cx.check(cx.compare("eq", extent, wanted), text, [wanted, extent])
+        text = "The expanded size of the tensor ({}) must match the existing size ({}) at non-singleton dimension"
+        cx.check(cx.compare("eq", extent, wanted), f"{text} {axis}.", [wanted, extent])
     source, dtype = cx.dtype(src), cx.dtype(self)
 
     def body(b: Any, x: Value) -> Value:
@@ -219,9 +228,12 @@ SAME: tuple[Operator, ...] = (
     _same("aten::real(Tensor(a) self) -> Tensor(a)"),
     Operator(
         "aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
-        _infer_copy, _lower_copy, _reference_copy, _copy_samples,
+        _infer_copy,
+        _lower_copy,
+        _reference_copy,
+        _copy_samples,
     ),
-)  # fmt: skip
+)
 
 
 # one element as a number

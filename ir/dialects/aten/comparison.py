@@ -14,6 +14,8 @@ from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from .. import arith, math
 from .elementwise import (
+    Function1,
+    Function2,
     Rule,
     Scalars,
     Types,
@@ -85,9 +87,7 @@ COMPARISONS: tuple[Operator, ...] = tuple(record for name in _COMPARISONS for re
 # kinds of floats
 
 
-def _kind(
-    name: str, formula: Callable[[Scalars, Value], Value], function: Callable[..., Any], on_integers: bool
-) -> Operator:
+def _kind(name: str, formula: Callable[[Scalars, Value], Value], function: Function1, on_integers: bool) -> Operator:
     """A predicate on floats; on integers it is the same for all."""
 
     def checked(k: Scalars, x: Value) -> Value:
@@ -95,8 +95,7 @@ def _kind(
             return formula(k, x)
         return k.true() if on_integers else k.false()
 
-    signature = f"aten::{name}(Tensor self) -> Tensor"
-    return elementwise(signature, to_bool, checked, lambda x: function(np.asarray(x)), unary_any)
+    return elementwise(f"aten::{name}(Tensor self) -> Tensor", to_bool, checked, function, unary_any)
 
 
 def _signbit(k: Scalars, x: Value) -> Value:
@@ -258,9 +257,7 @@ def _shift_first_samples() -> Iterator[Sample]:
     yield Sample((5, tensor([0, 1, 3], "i64")))
 
 
-def _shift(
-    names: tuple[str, str], kernel: str, formula: Formula2, function: Callable[..., Any]
-) -> tuple[Operator, ...]:
+def _shift(names: tuple[str, str], kernel: str, formula: Formula2, function: Function2) -> tuple[Operator, ...]:
     rule = refusing(promoted, kernel, is_not_integral)
     dunder, name = names
     return (
@@ -336,7 +333,7 @@ def _ignoring_nan(choose: Formula2) -> Formula2:
     return formula
 
 
-def _extremum(name: str, formula: Formula2, function: Callable[..., Any], complex_name: str | None = None) -> Operator:
+def _extremum(name: str, formula: Formula2, function: Function2, complex_name: str | None = None) -> Operator:
     rule = _refuse_complex(complex_name or name)
     return elementwise(f"aten::{name}(Tensor self, Tensor other) -> Tensor", rule, formula, function, _tensor_samples)
 
@@ -469,7 +466,8 @@ CLAMPS: tuple[Operator, ...] = (
 def _check_condition(condition: Operand) -> None:
     if dtype_of(condition) not in (DType.bool, DType.uint8):
         raise OperatorError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {dtype_of(condition).graph_name}"
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{dtype_of(condition).graph_name}"
         )
 
 
@@ -590,13 +588,19 @@ SELECTIONS: tuple[Operator, ...] = (
     _where("aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor", _where_numbers),
     Operator(
         "aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
-        _infer_masked_fill, _lower_masked_fill, _reference_masked_fill, _masked_fill_samples(1.5, 2),
+        _infer_masked_fill,
+        _lower_masked_fill,
+        _reference_masked_fill,
+        _masked_fill_samples(1.5, 2),
     ),
     Operator(
         "aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
-        _infer_masked_fill, _lower_masked_fill, _reference_masked_fill, _masked_fill_samples(tensor(2.5), tensor(3, "i64")),
+        _infer_masked_fill,
+        _lower_masked_fill,
+        _reference_masked_fill,
+        _masked_fill_samples(tensor(2.5), tensor(3, "i64")),
     ),
-)  # fmt: skip
+)
 
 
 OPERATORS: tuple[Operator, ...] = (*COMPARISONS, *KINDS, *LOGIC, *BITS, *EXTREMA, *CLAMPS, *SELECTIONS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -134,6 +134,25 @@ class Scalars:
         return arith.constant(self.b, False, I1)
 
 
+Formula1 = Callable[[Scalars, Value], Value]
+Formula2 = Callable[[Scalars, Value, Value], Value]
+Formula = (
+    Formula1
+    | Formula2
+    | Callable[[Scalars, Value, Value, Value], Value]
+    | Callable[[Scalars, Value, Value, Value, Value], Value]
+    | Callable[[Scalars, Value, Value, Value, Value, Value], Value]
+)
+"""What happens to one element of each operand."""
+
+Function1 = Callable[[Any], Any]
+Function2 = Callable[[Any, Any], Any]
+Function = Function1 | Function2 | Callable[[Any, Any, Any], Any] | Callable[[Any, Any, Any, Any], Any]
+"""The same in numpy, on whole arrays."""
+
+Samples = Callable[[], Iterable[Sample]]
+
+
 @dataclass(frozen=True)
 class Types:
     """`compute`: what operands are cast to; `result`: what comes out; `outcome`: what the formula yields."""
@@ -210,7 +229,7 @@ def argument_names(signature: str) -> tuple[str, ...]:
 
 
 def lower_elementwise(
-    cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Callable[..., Value]
+    cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Formula
 ) -> Value:
     """`formula(Scalars, *scalars)` over broadcast operands; numbers stand for 0-dim tensors."""
     if chosen.compute.is_complex or chosen.result.is_complex:
@@ -229,7 +248,7 @@ def lower_elementwise(
                 scalars.append(cx.cast(b, narrow, chosen.compute, wide))
             else:
                 scalars.append(fixed[i] if i in fixed else cx.number(operand, wide))
-        outcome = formula(Scalars(b, wide), *scalars)
+        outcome = cast(Callable[..., Value], formula)(Scalars(b, wide), *scalars)
         return cx.cast(b, outcome, chosen.outcome, chosen.result)
 
     return cx.pointwise([x for x in tensors if isinstance(x, Value)], chosen.result, body)
@@ -239,7 +258,7 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Value) and hasattr(value.type, "shape")
 
 
-def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Callable[..., Any]) -> Array:
+def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Function) -> Array:
     """The numpy meaning: operands in the compute dtype, 16-bit floats in float32."""
     wide = opmath(chosen.compute)
     arrays = [
@@ -247,7 +266,7 @@ def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Calla
         for x in operands
     ]
     with np.errstate(all="ignore"):
-        return np.asarray(cast_array(np.asarray(function(*arrays)), chosen.result))
+        return np.asarray(cast_array(np.asarray(cast(Callable[..., Any], function)(*arrays)), chosen.result))
 
 
 _SCRIPT_OF = {DType.int64: INT, DType.float64: FLOAT, DType.bool: BOOL}
@@ -265,8 +284,8 @@ def type_operand(cx: LoweringContext, operand: Any) -> Operand:
 def elementwise(
     signature: str,
     rule: Rule,
-    formula: Callable[..., Value],
-    function: Callable[..., Any],
+    formula: Formula,
+    function: Function,
     samples: Callable[[], Iterable[Sample]],
     *,
     guard: Callable[..., None] | None = None,
@@ -294,3 +313,25 @@ def elementwise(
         return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands)), function)
 
     return Operator(signature, infer, lower, reference, samples)
+
+
+def unary(name: str, rule: Rule, formula: Formula1, function: Function1, samples: Samples) -> Operator:
+    return elementwise(f"aten::{name}(Tensor self) -> Tensor", rule, formula, function, samples)
+
+
+def binary(name: str, rule: Rule, formula: Formula2, function: Function2, samples: Samples) -> Operator:
+    return elementwise(f"aten::{name}(Tensor self, Tensor other) -> Tensor", rule, formula, function, samples)
+
+
+def binary_number(name: str, rule: Rule, formula: Formula2, function: Function2, samples: Samples) -> Operator:
+    return elementwise(f"aten::{name}(Tensor self, Scalar other) -> Tensor", rule, formula, function, samples)
+
+
+def pair(
+    name: str, rule: Rule, formula: Formula2, function: Function2, tensors: Samples, numbers: Samples
+) -> tuple[Operator, ...]:
+    """The `.Tensor` and the `.Scalar` overload."""
+    return (
+        binary(f"{name}.Tensor", rule, formula, function, tensors),
+        binary_number(f"{name}.Scalar", rule, formula, function, numbers),
+    )

@@ -234,12 +234,10 @@ def _nested_shape(data: Any) -> tuple[int, ...]:
         return ()
     items = cast(Sequence[Any], data)
     inner = [_nested_shape(x) for x in items]
-    for i, shape in enumerate(inner):
+    for shape in inner:
         if shape != inner[0]:
-            raise OperatorError(
-                f"Expected sequence of length {inner[0][0] if inner[0] else 0} at dim 1 (got {shape[0] if shape else 0})"
-            )
-        del i
+            first, this = (s[0] if s else 0 for s in (inner[0], shape))
+            raise OperatorError(f"Expected sequence of length {first} at dim 1 (got {this})")
     return (len(items), *(inner[0] if inner else ()))
 
 
@@ -318,12 +316,15 @@ FROM_DATA: tuple[Operator, ...] = (
     _from_data(f"aten::as_tensor.list(t[] data, {_AS_TENSOR}", _numbers([1, 2, 3], [[1.5, 2.5]])),
     Operator(
         "aten::as_tensor(Tensor(a) data, *, ScalarType? dtype=None, Device? device=None) -> Tensor(b|a)",
-        _same_data, _lower_same_data, _reference_same_data, lambda: [Sample((ramp(2, 3),)), Sample((ramp(3),), {"dtype": int(DType.int64)})],
+        _same_data,
+        _lower_same_data,
+        _reference_same_data,
+        lambda: [Sample((ramp(2, 3),)), Sample((ramp(3),), {"dtype": int(DType.int64)})],
     ),
     _from_data(f"aten::scalar_tensor(Scalar s, *, {_OPTIONS}) -> Tensor", _numbers(1.5)),
     _from_data("prim::NumToTensor.Scalar(Scalar a) -> Tensor", lambda: [Sample((2,)), Sample((1.5,))], DType.float64),
     _from_data("prim::NumToTensor.bool(bool a) -> Tensor", lambda: [Sample((True,))]),
-)  # fmt: skip
+)
 
 
 # ranges
@@ -477,9 +478,10 @@ RANGES: tuple[Operator, ...] = (
     _range(f"aten::range(Scalar start, Scalar end, *, {_OPTIONS}) -> Tensor", _inclusive_samples, inclusive=True),
     _range(
         f"aten::range.step(Scalar start, Scalar end, Scalar step=1, *, {_OPTIONS}) -> Tensor",
-        lambda: [Sample((1, 4, 1)), Sample((0, 2, 0.5))], inclusive=True,
+        lambda: [Sample((1, 4, 1)), Sample((0, 2, 0.5))],
+        inclusive=True,
     ),
-)  # fmt: skip
+)
 
 
 # linspace, logspace
@@ -502,7 +504,8 @@ def _spaced(signature: str, samples: Samples) -> Operator:
         if dtype.category < 2:
             raise Unsupported("linspace and logspace of an integer dtype are not supported: cast the float result")
         wide = opmath(dtype)
-        length = sizes(cx, [arguments["steps"]])[0]
+        length = cx.extent(arguments["steps"])
+        cx.check(cx.compare("ge", length, 0), "number of steps must be non-negative")
         start, end = cx.number(arguments["start"], wide), cx.number(arguments["end"], wide)
         count = cx.number(length if isinstance(length, int) else cx.i64(length), wide)
         base = cx.number(arguments["base"], wide) if "base" in arguments else None
@@ -526,7 +529,7 @@ def _spaced(signature: str, samples: Samples) -> Operator:
     def reference(**arguments: Any) -> Array:
         dtype = _chosen(arguments["dtype"], DEFAULT_FLOAT)
         steps = steps_of(arguments)
-        values = np.linspace(arguments["start"], arguments["end"], steps or 0)
+        values = cast(Array, np.linspace(arguments["start"], arguments["end"], steps or 0))
         return cast_array(np.power(arguments["base"], values) if "base" in arguments else values, dtype)
 
     return Operator(signature, infer, lower, reference, samples)
@@ -545,7 +548,7 @@ SPACED: tuple[Operator, ...] = (
         f"aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, {_OPTIONS}) -> Tensor",
         lambda: [Sample((0, 2, 3)), Sample((-1, 1, 5, 2.0)), Sample((1, 2, 1))],
     ),
-)  # fmt: skip
+)
 
 
 # identity matrices and triangles
@@ -647,8 +650,11 @@ def _triangle_indices(name: str, lower_part: bool) -> Operator:
 
     return Operator(
         f"aten::{name}(int row, int col, int offset=0, *, {_INDEX_OPTIONS}) -> Tensor",
-        infer, lower, reference, lambda: [Sample((3, 3)), Sample((2, 4, 1)), Sample((4, 2, -1))],
-    )  # fmt: skip
+        infer,
+        lower,
+        reference,
+        lambda: [Sample((3, 3)), Sample((2, 4, 1)), Sample((4, 2, -1))],
+    )
 
 
 TRIANGLES: tuple[Operator, ...] = (

@@ -9,7 +9,7 @@ One context serves one function: it remembers extents and the DTypes of values (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -52,7 +52,7 @@ def tensor_type_of(type: TensorType) -> RankedTensorType:
 
 
 class LoweringContext:
-    """Where code is written (`b`), what the operator's results are (`results`), where it stands in the source (`span`)."""
+    """Where code is written (`b`), the operator's inferred results (`results`), its place in the source (`span`)."""
 
     def __init__(self, builder: Builder) -> None:
         self.b = builder
@@ -72,14 +72,13 @@ class LoweringContext:
         self.results = results
         saved, self.b.span = self.b.span, span
         try:
-            lowered: Any = operator.lower(self, **arguments)
-            values = list(cast(Sequence[Any], lowered)) if isinstance(lowered, tuple) or len(results) > 1 else [lowered]
+            values = _flatten(operator.lower(self, **arguments))
             return [self.coerce(v, t) if isinstance(t, TensorType) else v for v, t in zip(values, results, strict=True)]
         finally:
             self.b.span = saved
 
     def coerce(self, value: Value, type: TensorType) -> Value:
-        """`value` in exactly this type: extents that inference knows and the code does not (or the reverse) are cast."""
+        """`value` in exactly this type: extents that only inference knows (or only the code) are cast."""
         to = tensor_type_of(type)
         assert type.dtype is not None
         if value.type != to:
@@ -119,7 +118,7 @@ class LoweringContext:
     # extents
 
     def dims(self, value: Value) -> list[Extent]:
-        """Extents of a tensor, traced to their origin: equal static ones are equal ints, equal dynamic ones one Value."""
+        """Extents of a tensor, traced to their origin: equal ones are equal ints, or one Value."""
         known = self._dims.get(value)
         if known is None:
             known = self._dims[value] = self._trace(value)
@@ -207,7 +206,7 @@ class LoweringContext:
         return tensor.dim(at, value, arith.constant(at, index, INDEX))
 
     @contextmanager
-    def _at(self, builder: Builder) -> Iterator[None]:
+    def _at(self, builder: Builder) -> Generator[None]:
         """Writes elsewhere meanwhile; nothing numbered at the usual point is reused there."""
         saved = self.b, self._numbered
         self.b, self._numbered = builder, {}
@@ -362,18 +361,16 @@ class LoweringContext:
     # checks
 
     def check(self, condition: Condition, message: str, values: Sequence[Extent] = ()) -> None:
-        """Run-time error `message` unless `condition`; each `{}` in it is filled by a value (a `{}` per value)."""
+        """Run-time error `message` unless `condition`; each `{}` in it takes a value: an extent, an i64 or an f64."""
         if condition is True:
             return
         pieces = message.split("{}")
         text, noted = pieces[0], list[Value]()
         for piece, value in zip(pieces[1:], values, strict=True):
-            extent = self.extent(value)
-            if isinstance(extent, int):
-                text += f"{extent}{piece}"
-            else:
-                text += "{}" + piece
-                noted.append(extent)
+            known = value if isinstance(value, int) else arith.constant_value(value)
+            text += "{}" + piece if known is None else f"{known}{piece}"
+            if known is None and isinstance(value, Value):
+                noted.append(value)
         holds = arith.constant(self.b, False, I1) if condition is False else condition
         if noted:
             self._note(holds, noted)
@@ -381,11 +378,15 @@ class LoweringContext:
 
     def _note(self, holds: Value, values: Sequence[Value]) -> None:
         """Leaves the values of a failing check where the run time finds them."""
-        func.declare(self._module(), NOTE_I64, [I64])
+        for value in values:
+            func.declare(self._module(), *((NOTE_F64, [F64]) if value.type == F64 else (NOTE_I64, [I64])))
 
         def note(b: Builder, _: Sequence[Value]) -> Sequence[Value]:
             for value in values:
-                func.call(b, NOTE_I64, [self.i64(value)])
+                if value.type == F64:
+                    func.call(b, NOTE_F64, [value])
+                else:
+                    func.call(b, NOTE_I64, [self.i64(value)])
             return ()
 
         fails = arith.xori(self.b, holds, arith.constant(self.b, True, I1))
@@ -428,7 +429,7 @@ class LoweringContext:
         return self.constant(convert_number(value, dtype), dtype.element)
 
     def cast(self, b: Builder, value: Value, source: DType, target: DType) -> Value:
-        """A scalar in another dtype, as PyTorch does it on x86: floats truncate, out of range gives the smallest integer."""
+        """A scalar in another dtype, as PyTorch on x86: floats truncate, out of range gives the smallest integer."""
         if source is target:
             return value
         if target is DType.bool:
@@ -536,7 +537,11 @@ class LoweringContext:
         source = self.dtype(value)
         if source is dtype:
             return value
-        return self.pointwise([value], dtype, lambda b, x: self.cast(b, x, source, dtype))
+
+        def body(b: Builder, x: Value) -> Value:
+            return self.cast(b, x, source, dtype)
+
+        return self.pointwise([value], dtype, body)
 
     # broadcasting
 
@@ -568,7 +573,7 @@ class LoweringContext:
         return result
 
     def _common_extent(self, x: Extent, y: Extent, axis: int) -> Extent:
-        if x is y or y == 1 or x == y:
+        if x is y or y in (1, x):
             return x
         if x == 1:
             return y
@@ -660,6 +665,13 @@ def _round_float(value: float, type: FloatType) -> float:
         if type.width == 16:
             return float(np.float32(value).astype(dtype.numpy))
         return float(dtype.numpy.type(value))
+
+
+def _flatten(values: Any) -> list[Any]:
+    """A rule's results, those of lists one by one."""
+    if not isinstance(values, tuple | list):
+        return [values]
+    return [v for part in cast(Sequence[Any], values) for v in _flatten(part)]
 
 
 def _tensor(value: Value) -> RankedTensorType:

@@ -66,6 +66,10 @@ def _lower_size(cx: LoweringContext, self: Value) -> list[int | Value]:
     return [_as_number(cx, e) for e in cx.dims(self)]
 
 
+def _reference_size(self: Array) -> list[int]:
+    return list(self.shape)
+
+
 def _infer_size_int(self: TensorType, dim: int | Unknown) -> ScriptType | int:
     if isinstance(dim, Unknown):
         return INT
@@ -97,6 +101,18 @@ def _infer_numel(self: TensorType) -> ScriptType | int:
     return INT if numel is None else numel
 
 
+def _lower_numel(cx: LoweringContext, self: Value) -> int | Value:
+    return _as_number(cx, cx.numel(self))
+
+
+def _reference_numel(self: Array) -> int:
+    return int(self.size)
+
+
+def _lower_len(cx: LoweringContext, t: Value) -> int | Value:
+    return _lower_size_int(cx, t, 0)
+
+
 def _infer_len(t: TensorType) -> ScriptType | int:
     if not t.rank:
         raise OperatorError("len() of a 0-d tensor")
@@ -118,14 +134,14 @@ def _numels(name: str, result: str) -> Operator:
     return Operator(
         f"aten::{name}(Tensor self) -> {result}",
         _infer_numel,
-        lambda cx, self: _as_number(cx, cx.numel(self)),
-        lambda self: int(self.size),
+        _lower_numel,
+        _reference_numel,
         _shapes,
     )
 
 
 SIZES: tuple[Operator, ...] = (
-    Operator("aten::size(Tensor self) -> int[]", _infer_size, _lower_size, lambda self: list(self.shape), _shapes),
+    Operator("aten::size(Tensor self) -> int[]", _infer_size, _lower_size, _reference_size, _shapes),
     Operator(
         "aten::size.int(Tensor self, int dim) -> int", _infer_size_int, _lower_size_int, _reference_size_int, _some_dim
     ),
@@ -141,7 +157,7 @@ SIZES: tuple[Operator, ...] = (
     Operator(
         "aten::len.Tensor(Tensor t) -> int",
         _infer_len,
-        lambda cx, t: _lower_size_int(cx, t, 0),
+        _lower_len,
         _reference_len,
         _len_samples,
     ),
@@ -172,9 +188,22 @@ def _fact(signature: str, fact: Callable[[TensorType], Any], samples: Samples = 
 
 
 _ELSEWHERE = (
-    "is_cuda", "is_xpu", "is_mkldnn", "is_mps", "is_mtia", "is_meta", "is_nested", "is_quantized", "is_sparse", "is_sparse_csr",
-    "is_vulkan", "is_xla", "is_ipu", "is_maia", "requires_grad",
-)  # fmt: skip
+    "is_cuda",
+    "is_xpu",
+    "is_mkldnn",
+    "is_mps",
+    "is_mtia",
+    "is_meta",
+    "is_nested",
+    "is_quantized",
+    "is_sparse",
+    "is_sparse_csr",
+    "is_vulkan",
+    "is_xla",
+    "is_ipu",
+    "is_maia",
+    "requires_grad",
+)
 
 FACTS: tuple[Operator, ...] = (
     _fact("aten::dim(Tensor self) -> int", lambda t: t.rank),
@@ -238,6 +267,16 @@ def _can_cast(from_: int, to: int) -> bool:
     return DType(from_).category <= DType(to).category
 
 
+def _lower_promote(cx: LoweringContext, type1: int, type2: int) -> int:
+    del cx
+    return _promote(type1, type2)
+
+
+def _lower_can_cast(cx: LoweringContext, from_: int, to: int) -> bool:
+    del cx
+    return _can_cast(from_, to)
+
+
 def _pairs_of_dtypes() -> Iterator[Sample]:
     for x in DType:
         for y in DType:
@@ -263,14 +302,14 @@ DTYPES: tuple[Operator, ...] = (
     Operator(
         "aten::promote_types(ScalarType type1, ScalarType type2) -> ScalarType",
         _promote,
-        lambda cx, type1, type2: _promote(type1, type2),
+        _lower_promote,
         _promote,
         _pairs_of_dtypes,
     ),
     Operator(
         "aten::can_cast(ScalarType from_, ScalarType to) -> bool",
         _can_cast,
-        lambda cx, from_, to: _can_cast(from_, to),
+        _lower_can_cast,
         _can_cast,
         _pairs_of_dtypes,
     ),
@@ -296,6 +335,10 @@ def _lower_same_size(cx: LoweringContext, self: Value, other: Value) -> bool | V
     if cx.rank(self) != cx.rank(other):
         return False
     return cx.all_of(*(cx.compare("eq", x, y) for x, y in zip(cx.dims(self), cx.dims(other), strict=True)))
+
+
+def _reference_same_size(self: Array, other: Array) -> bool:
+    return self.shape == other.shape
 
 
 def _infer_bool(self: TensorType, other: TensorType) -> ScriptType:
@@ -385,6 +428,21 @@ def _reference_isclose(self: Array, other: Array, rtol: float, atol: float, equa
         return np.asarray(np.isclose(self.astype(wide), other.astype(wide), rtol, atol, equal_nan))
 
 
+def _infer_allclose(self: TensorType, other: TensorType, rtol: float, atol: float, equal_nan: bool) -> ScriptType:
+    _infer_isclose(self, other, rtol, atol, equal_nan)
+    return BOOL
+
+
+def _lower_allclose(cx: LoweringContext, self: Value, other: Value, rtol: Any, atol: Any, equal_nan: bool) -> Value:
+    close = _lower_isclose(cx, self, other, rtol, atol, equal_nan)
+    every = cx.reduce(close, range(cx.rank(close)), I1, True, lambda b, x, acc: arith.andi(b, acc, x))
+    return tensor_dialect.extract(cx.b, every, [])
+
+
+def _reference_allclose(self: Array, other: Array, rtol: float, atol: float, equal_nan: bool) -> bool:
+    return bool(_reference_isclose(self, other, rtol, atol, equal_nan).all())
+
+
 def _close_samples() -> Iterator[Sample]:
     values = tensor([1.0, 2.0, NAN, INF, -INF, 100.0])
     for equal_nan in (False, True):
@@ -393,26 +451,34 @@ def _close_samples() -> Iterator[Sample]:
     yield Sample((ramp(3, dtype="i64"), ramp(3, dtype="i64")))
 
 
+_CLOSE = "Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False"
+
 WHOLE: tuple[Operator, ...] = (
-    Operator("aten::is_same_size(Tensor self, Tensor other) -> bool", _infer_same_size, _lower_same_size, lambda self, other: self.shape == other.shape, _equal_samples),
-    Operator("aten::equal(Tensor self, Tensor other) -> bool", _infer_bool, _lower_equal, _reference_equal, _equal_samples),
     Operator(
-        "aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor",
-        _infer_isclose, _lower_isclose, _reference_isclose, _close_samples,
+        "aten::is_same_size(Tensor self, Tensor other) -> bool",
+        _infer_same_size,
+        _lower_same_size,
+        _reference_same_size,
+        _equal_samples,
     ),
     Operator(
-        "aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool",
-        lambda self, other, rtol, atol, equal_nan: _infer_isclose(self, other, rtol, atol, equal_nan) and BOOL,
-        lambda cx, self, other, rtol, atol, equal_nan: _all_true(cx, _lower_isclose(cx, self, other, rtol, atol, equal_nan)),
-        lambda self, other, rtol, atol, equal_nan: bool(_reference_isclose(self, other, rtol, atol, equal_nan).all()),
+        "aten::equal(Tensor self, Tensor other) -> bool", _infer_bool, _lower_equal, _reference_equal, _equal_samples
+    ),
+    Operator(
+        f"aten::isclose({_CLOSE}) -> Tensor",
+        _infer_isclose,
+        _lower_isclose,
+        _reference_isclose,
         _close_samples,
     ),
-)  # fmt: skip
-
-
-def _all_true(cx: LoweringContext, value: Value) -> Value:
-    found = cx.reduce(value, range(cx.rank(value)), I1, True, lambda b, x, acc: arith.andi(b, acc, x))
-    return tensor_dialect.extract(cx.b, found, [])
+    Operator(
+        f"aten::allclose({_CLOSE}) -> bool",
+        _infer_allclose,
+        _lower_allclose,
+        _reference_allclose,
+        _close_samples,
+    ),
+)
 
 
 OPERATORS: tuple[Operator, ...] = (*SIZES, *FACTS, *STRIDES, *DTYPES, *WHOLE)

@@ -18,7 +18,7 @@ from .. import arith, linalg, math
 from ..linalg import PARALLEL, REDUCTION
 from .elementwise import Scalars
 from .lowering import Extent, LoweringContext
-from .rules import Array, cast_array, dtype_of, opmath, operand_of, shape_of, wrap_dim, wrap_dims
+from .rules import Array, cast_array, dtype_of, operand_of, opmath, shape_of, wrap_dim, wrap_dims
 from .samples import NAN, ramp, special_pairs, tensor
 
 Samples = Callable[[], Iterable[Sample]]
@@ -203,21 +203,43 @@ def _with_dtype(samples: Samples) -> Samples:
 _SUMMED = ("i64", "i32", "u8", "b1", "f16", "bf16", "f64", "i8")
 
 SUMS: tuple[Operator, ...] = (
-    _folding("aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", 0, _plus, np.sum, _with_dtype(_whole_with_empty(*_SUMMED))),
+    _folding(
+        "aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+        0,
+        _plus,
+        np.sum,
+        _with_dtype(_whole_with_empty(*_SUMMED)),
+    ),
     _folding(
         "aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-        0, _plus, np.sum, _with_dtype(_over_dims(*_SUMMED)),
+        0,
+        _plus,
+        np.sum,
+        _with_dtype(_over_dims(*_SUMMED)),
     ),
     _folding(
         "aten::nansum(Tensor self, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-        0, _plus, np.nansum, _over_dims(*_SUMMED), _drop_nan,
+        0,
+        _plus,
+        np.nansum,
+        _over_dims(*_SUMMED),
+        _drop_nan,
     ),
-    _folding("aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor", 1, _times, np.prod, _with_dtype(_whole_with_empty(*_SUMMED))),
+    _folding(
+        "aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+        1,
+        _times,
+        np.prod,
+        _with_dtype(_whole_with_empty(*_SUMMED)),
+    ),
     _folding(
         "aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-        1, _times, np.prod, _with_dtype(_over_dim(*_SUMMED)),
+        1,
+        _times,
+        np.prod,
+        _with_dtype(_over_dim(*_SUMMED)),
     ),
-)  # fmt: skip
+)
 
 
 # mean
@@ -273,12 +295,21 @@ def _mean_samples(samples: Samples) -> Samples:
 
 
 MEANS: tuple[Operator, ...] = (
-    Operator("aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", _infer_mean, _lower_mean, _reference_mean, _mean_samples(_whole_with_empty("f64", "f16", "bf16"))),
+    Operator(
+        "aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+        _infer_mean,
+        _lower_mean,
+        _reference_mean,
+        _mean_samples(_whole_with_empty("f64", "f16", "bf16")),
+    ),
     Operator(
         "aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
-        _infer_mean, _lower_mean, _reference_mean, _mean_samples(_over_dims("f64", "f16", "bf16")),
+        _infer_mean,
+        _lower_mean,
+        _reference_mean,
+        _mean_samples(_over_dims("f64", "f16", "bf16")),
     ),
-)  # fmt: skip
+)
 
 
 # any, all, count_nonzero
@@ -300,9 +331,16 @@ def _truth(
     def lower(cx: LoweringContext, self: Value, dim: Dims = None, keepdim: bool = False) -> Value:
         axes = axes_of(dim, cx.rank(self), empty_is_all=False)
         return reduce_tensor(
-            cx, self, axes, keepdim, DType.bool, _truth_dtype(cx.dtype(self)), init,
-            lambda k, x, acc: build(k.b, acc, x), lambda k, x: k.is_nonzero(x),
-        )  # fmt: skip
+            cx,
+            self,
+            axes,
+            keepdim,
+            DType.bool,
+            _truth_dtype(cx.dtype(self)),
+            init,
+            lambda k, x, acc: build(k.b, acc, x),
+            lambda k, x: k.is_nonzero(x),
+        )
 
     def reference(self: Array, dim: Dims = None, keepdim: bool = False) -> Array:
         axes = axes_of(dim, self.ndim, empty_is_all=False)
@@ -400,7 +438,9 @@ def _refuse_empty(
             raise OperatorError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
 
 
-def _check_not_empty(cx: LoweringContext, name: str, self: Value, axes: Sequence[int], all_axes: bool, hint: bool = True) -> None:
+def _check_not_empty(
+    cx: LoweringContext, name: str, self: Value, axes: Sequence[int], all_axes: bool, hint: bool = True
+) -> None:
     if all_axes:
         text = _unspecified(name, hint)
         cx.check(cx.all_of(*(cx.compare("ne", e, 0) for e in cx.dims(self))), text)

@@ -1,9 +1,9 @@
-"""Rules that records share: type promotion, broadcasting, dimensions; the same code infers types and checks references."""
+"""Rules that records share: type promotion, broadcasting, dimensions; the same code infers and checks references."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +134,7 @@ def broadcast(*shapes: Shape) -> Shape:
 
 
 def _common(x: int | None, y: int | None, axis: int) -> int | None:
-    if x == y or y == 1:
+    if y in (x, 1):
         return x
     if x == 1:
         return y
@@ -178,10 +178,15 @@ def like_self(self: TensorType) -> TensorType:
 
 def operand_of(value: Any) -> Operand:
     """The `infer` view of a reference's argument."""
-    return array_type(value) if isinstance(value, np.ndarray | np.generic) else value
+    return array_type(cast(Array, value)) if is_array(value) else value
 
 
-def array_type(array: Array | np.generic[Any]) -> TensorType:
+def is_array(value: Any) -> bool:
+    """A numpy array, or a numpy scalar standing for a 0-dim one."""
+    return isinstance(value, np.ndarray | np.generic)
+
+
+def array_type(array: Array) -> TensorType:
     dtype = from_numpy(array.dtype)
     assert dtype is not None, array.dtype
     return TensorType(dtype, tuple(array.shape))
@@ -189,11 +194,11 @@ def array_type(array: Array | np.generic[Any]) -> TensorType:
 
 def cast_array(value: Any, dtype: DType) -> Array:
     """An array or number in `dtype`, converted as `LoweringContext.cast` converts scalars."""
-    if not isinstance(value, np.ndarray | np.generic):
+    if not is_array(value):
         if isinstance(value, complex) or dtype.is_complex:
             return np.asarray(value, dtype.numpy)
         return np.asarray(convert_number(value, dtype), dtype.numpy)
-    array = np.asarray(value)
+    array: Array = np.asarray(value)
     if array.dtype == dtype.numpy:
         return array
     source = from_numpy(array.dtype)
@@ -208,6 +213,11 @@ def cast_array(value: Any, dtype: DType) -> Array:
             wide = array if opmath(dtype) is dtype and opmath(source) is source else array.astype(np.float32)
             return wide.astype(dtype.numpy)
         return _truncate(array.astype(opmath(source).numpy), dtype)
+
+
+def choose(condition: Any, x: Any, y: Any) -> Array:
+    """`np.where`, typed."""
+    return np.asarray(cast(Array, np.where(condition, x, y)))
 
 
 def _truncate(array: Array, dtype: DType) -> Array:

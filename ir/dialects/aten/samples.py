@@ -5,28 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from ...dtypes import SHORT_NAMES, DType
 from ...operator import Sample
 
 Array = npt.NDArray[Any]
 
+NAMES = {name: dtype for name, dtype in SHORT_NAMES.items() if not dtype.is_complex}
+
 NAN, INF = float("nan"), float("inf")
 
-DTYPES: dict[str, Any] = {
-    "b1": np.bool_,
-    "u8": np.uint8,
-    "i8": np.int8,
-    "i16": np.int16,
-    "i32": np.int32,
-    "i64": np.int64,
-    "f16": np.float16,
-    "bf16": ml_dtypes.bfloat16,
-    "f32": np.float32,
-    "f64": np.float64,
-}
+DTYPES: dict[str, np.dtype[Any]] = {"b1": DType.bool.numpy} | {name: dtype.numpy for name, dtype in NAMES.items()}
+"""By the short names of `--input x=f32[2,3]`, with `b1` for bool."""
 
 
 def tensor(values: Any, dtype: str = "f32") -> Array:

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import math as python_math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from ...core import Value
 from ...dtypes import DType
 from ...interpreters import builtins
 from ...operator import Operator, Sample, Unknown, unsupported
 from ...script_types import BOOL, FLOAT, INT, NUMBER, ScriptType
+from ...types import F64
 from .. import arith, math
-from .division import remainder, floor_divide
-from .elementwise import Scalars, argument_names
+from .division import floor_divide, remainder
+from .elementwise import Formula, Formula2, Scalars, argument_names
 from .lowering import LoweringContext, Number
-from .power import integer_power
 from .samples import INF, NAN
-
-Formula = Callable[..., Value]
 
 _RESULTS: dict[str, ScriptType] = {"int": INT, "float": FLOAT, "bool": BOOL, "Scalar": NUMBER}
 _DTYPES: dict[ScriptType, DType] = {INT: DType.int64, FLOAT: DType.float64, BOOL: DType.bool}
@@ -104,7 +103,8 @@ def _number(
     """One formula on numbers in the compute dtype; a `Scalar` result has the kind that it was computed in."""
     names = argument_names(signature)
     result = _RESULTS[signature.rpartition("-> ")[2]]
-    builtin = builtins.NUMBERS[signature.partition("(")[0].partition(".")[0]]
+    builtin = builtins.find(signature.partition("(")[0], [1])
+    assert builtin is not None, signature
 
     def infer(**arguments: Any) -> ScriptType:
         if result is not NUMBER:
@@ -116,7 +116,7 @@ def _number(
         dtype = compute([_lowered_kind(cx, x) for x in operands])
         if guard is not None:
             guard(cx, dtype, operands)
-        value = formula(Scalars(cx.b, dtype), *(cx.number(x, dtype) for x in operands))
+        value = cast(Callable[..., Value], formula)(Scalars(cx.b, dtype), *(cx.number(x, dtype) for x in operands))
         target = dtype if result is NUMBER else _DTYPES[result]
         return cx.set_dtype(cx.cast(cx.b, value, cx.dtype(value), target), target)
 
@@ -127,7 +127,7 @@ def _number(
 
 
 def _overloads(name: str, forms: str, result: str | None) -> Iterator[str]:
-    """Signatures of a binary operator: forms `int float int_float float_int Scalar ""`, `result` None where it follows."""
+    """Signatures of a binary operator for the named forms; `result` None where the operands decide it."""
     for form in forms.split():
         types = {"int": "int int", "float": "float float", "bool": "bool bool", "Scalar": "Scalar Scalar"}
         types |= {"int_float": "int float", "float_int": "float int", "Scalar_Scalar": "Scalar Scalar"}
@@ -194,8 +194,21 @@ def _float_power(k: Scalars, x: Value, y: Value) -> Value:
     return math.powf(k.b, x, y)
 
 
-def _int_power(k: Scalars, x: Value, y: Value) -> Value:
-    return integer_power(k, x, y)
+_POLE = "0.0 cannot be raised to a negative power"
+
+
+def _pole(a: Any, b: Any) -> str | None:
+    return _POLE if a == 0 and b < 0 else None
+
+
+def _check_pole(cx: LoweringContext, dtype: DType, operands: Sequence[Number]) -> None:
+    base, exponent = (cx.number(x, dtype) for x in operands)
+    known = [arith.constant_value(x) for x in (base, exponent)]
+    if known[0] not in (0, None) or (known[1] is not None and known[1] >= 0):
+        return
+    zero = arith.constant(cx.b, 0.0, F64)
+    nonzero = arith.cmpf(cx.b, "une", base, zero)
+    cx.check(arith.ori(cx.b, nonzero, arith.cmpf(cx.b, "uge", exponent, zero)), _POLE)
 
 
 def _abs(k: Scalars, x: Value) -> Value:
@@ -207,14 +220,14 @@ def _unary_forms(name: str, forms: str, result: str | None) -> Iterator[str]:
         yield f"{name}.{form}({form} a) -> {result or form}"
 
 
-def _unary(name: str, forms: str, result: str | None, compute: Callable[[Sequence[ScriptType]], DType], formula: Formula) -> tuple[Operator, ...]:
+def _unary(
+    name: str, forms: str, result: str | None, compute: Callable[[Sequence[ScriptType]], DType], formula: Formula
+) -> tuple[Operator, ...]:
     return tuple(_number(signature, compute, formula) for signature in _unary_forms(name, forms, result))
 
 
-def _power_samples() -> Iterator[Sample]:
-    for a in (2, -2, 3, 1, 0):
-        for b in (0, 1, 5, 3, 40):
-            yield Sample((a, b))
+def _finite(samples: Callable[[], Iterable[Sample]]) -> Callable[[], Iterable[Sample]]:
+    return lambda: [s for s in samples() if all(python_math.isfinite(x) for x in s.args)]
 
 
 _FLOORDIV_REFUSED, _FLOORDIV_GUARD = _no_zero("division by 0")
@@ -226,15 +239,22 @@ ARITHMETIC: tuple[Operator, ...] = (
     *_binary("aten::mul", _MIXED, None, _arithmetic, Scalars.mul),
     *_binary("aten::div", "int float Scalar", "float", _floats, Scalars.div),
     *_binary("aten::floordiv", _MIXED, None, _arithmetic, _floordiv, _FLOORDIV_REFUSED, _FLOORDIV_GUARD),
-    *_binary("aten::remainder", _MIXED, None, _arithmetic, remainder, _REMAINDER_REFUSED, _REMAINDER_GUARD),
+    *(
+        # PyTorch's x % inf is nan, for it adds the divisor on the way; Python's is x.
+        replace(record, samples=_finite(record.samples))
+        for record in _binary(
+            "aten::remainder", _MIXED, None, _arithmetic, remainder, _REMAINDER_REFUSED, _REMAINDER_GUARD
+        )
+    ),
     *_binary("aten::fmod", _MIXED, "float", _floats, lambda k, x, y: arith.remf(k.b, x, y)),
     *_binary("aten::mathremainder", _MIXED, "float", _floats, _ieee_remainder),
-    *_binary("aten::pow", "int float int_float float_int Scalar_Scalar", "float", _floats, _float_power),
-    _number("aten::pow.int_to_int(int a, int b) -> int", _integers, _int_power, samples=_power_samples),
+    *_binary(
+        "aten::pow", "int float int_float float_int Scalar_Scalar", "float", _floats, _float_power, _pole, _check_pole
+    ),
     *_unary("aten::neg", "int float Scalar", None, _arithmetic, Scalars.neg),
     *_unary("prim::abs", "int float Scalar", None, _arithmetic, _abs),
-    *_binary("prim::max", _MIXED, None, _arithmetic, lambda k, x, y: k.select(k.compare("gt", y, x), y, x)),
-    *_binary("prim::min", _MIXED, None, _arithmetic, lambda k, x, y: k.select(k.compare("lt", y, x), y, x)),
+    *_binary("prim::max", _MIXED, None, _arithmetic, lambda k, x, y: k.select(k.compare("gt", x, y), x, y)),
+    *_binary("prim::min", _MIXED, None, _arithmetic, lambda k, x, y: k.select(k.compare("lt", x, y), x, y)),
 )
 
 
@@ -285,11 +305,26 @@ LOGIC: tuple[Operator, ...] = (
 
 
 def _of(build: Callable[..., Value]) -> Formula:
-    return lambda k, *operands: build(k.b, *operands)
+    def formula(k: Scalars, *operands: Value) -> Value:
+        return build(k.b, *operands)
+
+    return formula
 
 
 def _scaled(factor: float) -> Formula:
     return lambda k, x: k.mul(x, k.constant(factor))
+
+
+def _unbounded(a: Any) -> str | None:
+    return None if -(2.0**63) <= a < 2.0**63 else f"Cannot convert float {a:f} to integer"
+
+
+def _check_bounded(cx: LoweringContext, dtype: DType, operands: Sequence[Number]) -> None:
+    if dtype is DType.float64:
+        value = cx.number(operands[0], dtype)
+        low = arith.cmpf(cx.b, "oge", value, arith.constant(cx.b, -(2.0**63), F64))
+        high = arith.cmpf(cx.b, "olt", value, arith.constant(cx.b, 2.0**63, F64))
+        cx.check(arith.andi(cx.b, low, high), "Cannot convert float {} to integer", [value])
 
 
 def _to_integer(build: Callable[..., Value]) -> Formula:
@@ -307,18 +342,40 @@ def _powers_of_two() -> Iterator[Sample]:
 
 
 _UNARY_MATH: dict[str, Callable[..., Value]] = {
-    "sqrt": math.sqrt, "exp": math.exp, "expm1": math.expm1, "log": math.log, "log10": math.log10, "log1p": math.log1p,
-    "sin": math.sin, "cos": math.cos, "tan": math.tan, "asin": math.asin, "acos": math.acos, "atan": math.atan,
-    "sinh": math.sinh, "cosh": math.cosh, "tanh": math.tanh, "asinh": math.asinh, "acosh": math.acosh, "atanh": math.atanh,
-    "erf": math.erf, "erfc": math.erfc, "fabs": math.absf,
+    "sqrt": math.sqrt,
+    "exp": math.exp,
+    "expm1": math.expm1,
+    "log": math.log,
+    "log10": math.log10,
+    "log1p": math.log1p,
+    "sin": math.sin,
+    "cos": math.cos,
+    "tan": math.tan,
+    "asin": math.asin,
+    "acos": math.acos,
+    "atan": math.atan,
+    "sinh": math.sinh,
+    "cosh": math.cosh,
+    "tanh": math.tanh,
+    "asinh": math.asinh,
+    "acosh": math.acosh,
+    "atanh": math.atanh,
+    "erf": math.erf,
+    "erfc": math.erfc,
+    "fabs": math.absf,
 }  # fmt: skip
+
+
+def _float_samples() -> Iterator[Sample]:
+    yield from (Sample((x,)) for x in _TRIALS["float"])
 
 
 def _float_function(name: str, formula: Formula) -> tuple[Operator, ...]:
     return (
         _number(f"aten::{name}.int(int a) -> float", _floats, formula),
         _number(f"aten::{name}.float(float a) -> float", _floats, formula),
-        _number(f"aten::{name}.Scalar(Scalar a) -> Scalar", _floats, formula),
+        # PyTorch computes this overload in float32; numbers whose kind is known take `.int` or `.float`.
+        _number(f"aten::{name}.Scalar(Scalar a) -> Scalar", _floats, formula, samples=_float_samples),
     )
 
 
@@ -334,7 +391,9 @@ FUNCTIONS: tuple[Operator, ...] = (
     _number("aten::log.float_int(float a, int b) -> float", _floats, _logarithm),
     _number("aten::log.Scalar_Scalar(Scalar a, Scalar b) -> float", _floats, _logarithm),
     *(
-        _number(f"aten::{name}.{form}({form} a) -> {'Scalar' if form == 'Scalar' else 'int'}", _arithmetic, _to_integer(build))
+        _number(
+            f"aten::{name}.{form}({form} a) -> int", _own, _to_integer(build), refused=_unbounded, guard=_check_bounded
+        )
         for name, build in (("ceil", math.ceil), ("floor", math.floor))
         for form in ("int", "float")
     ),
@@ -343,9 +402,12 @@ FUNCTIONS: tuple[Operator, ...] = (
     _number("aten::isinf.float(float a) -> bool", _floats, _of(math.isinf)),
     _number("aten::isfinite.float(float a) -> bool", _floats, _of(math.isfinite)),
     _number(
-        "aten::ldexp(float x, int i) -> float", _floats, lambda k, x, i: k.mul(x, math.exp2(k.b, i)), samples=_powers_of_two
+        "aten::ldexp(float x, int i) -> float",
+        _floats,
+        lambda k, x, i: k.mul(x, math.exp2(k.b, i)),
+        samples=_powers_of_two,
     ),
-)  # fmt: skip
+)
 
 
 # conversions
@@ -399,27 +461,46 @@ def _zero_step_samples() -> Iterator[Sample]:
     yield Sample((0, 5, 0), raises="range() arg 3 must not be zero")
 
 
+def _infer_int(a: Any, b: Any) -> ScriptType:
+    del a, b
+    return INT
+
+
+def _reference_gcd(a: int, b: int) -> int:
+    return python_math.gcd(a, b)
+
+
 def _greatest_divisor_samples() -> Iterator[Sample]:
     yield Sample((12, 18))
 
 
 RANGES: tuple[Operator, ...] = (
     _number(
-        "aten::__range_length(int lo, int hi, int step) -> int", _integers, _range_length, samples=_zero_step_samples,
+        "aten::__range_length(int lo, int hi, int step) -> int",
+        _integers,
+        _range_length,
+        samples=_zero_step_samples,
         guard=_check_step,
     ),
-    _number("aten::__derive_index(int index, int start, int step) -> int", _integers, _derive_index, samples=_range_samples),
-    Operator(
-        "aten::gcd.int(int a, int b) -> int", lambda a, b: INT, unsupported("gcd of run-time numbers is not compiled"),
-        lambda a, b: python_math.gcd(a, b), _greatest_divisor_samples,
+    _number(
+        "aten::__derive_index(int index, int start, int step) -> int", _integers, _derive_index, samples=_range_samples
     ),
-)  # fmt: skip
+    Operator(
+        "aten::gcd.int(int a, int b) -> int",
+        _infer_int,
+        unsupported("gcd of run-time numbers is not compiled"),
+        _reference_gcd,
+        _greatest_divisor_samples,
+    ),
+)
 
 
 # sums and extremes of lists of numbers
 
 
-def _list_record(signature: str, dtype: DType, formula: Formula, start: float | None, samples: Sequence[Any]) -> Operator:
+def _list_record(
+    signature: str, dtype: DType, formula: Formula2, start: float | None, samples: Sequence[Any]
+) -> Operator:
     """Folds a list whose elements may be run-time numbers; `start` None: the list must not be empty."""
     name = argument_names(signature)[0]
     result = _RESULTS[signature.rpartition("-> ")[2]]
@@ -432,7 +513,7 @@ def _list_record(signature: str, dtype: DType, formula: Formula, start: float | 
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         k = Scalars(cx.b, dtype)
-        values = [cx.number(x, dtype) for x in arguments[name]]
+        values: list[Value] = [cx.number(x, dtype) for x in arguments[name]]
         total = k.constant(start) if start is not None else values.pop(0)
         for value in values:
             total = formula(k, total, value)

@@ -19,7 +19,7 @@ from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
 from ...operator import Operator, OperatorError, Sample, Unknown, Unsupported, unsupported
-from ...script_types import TensorType
+from ...script_types import INT, TensorType
 from .. import arith, linalg, tensor
 from ..linalg import PARALLEL
 from .layout import Product, element_of, expanded, joined, permuted, put_slice, reshaped, reversed_along, same, slice_of, with_dims
@@ -73,28 +73,49 @@ def infer_reshape(self: TensorType, shape: Sizes) -> TensorType:
     return _typed(self, infer_shape(shape_of(self), shape))
 
 
-def lowered_shape(cx: LoweringContext, dims: Sequence[Extent], sizes: Sequence[Extent]) -> list[Extent]:
-    """Extents of a reshape, checked to hold as many elements."""
+def lowered_shape(cx: LoweringContext, dims: Sequence[Extent], sizes: Sequence[Extent], message: str | None = None) -> list[Extent]:
+    """Extents of a reshape, checked to hold as many elements. A size that is computed may turn out to be the -1."""
     wanted = [cx.extent(s) for s in sizes]
+    text = f"shape '[{hole_text(len(wanted))}]' is invalid for input of size {{}}" if message is None else message
     inferred = [i for i, w in enumerate(wanted) if isinstance(w, int) and w == -1]
-    total, rest = Product.of(dims), Product.of([w for i, w in enumerate(wanted) if i not in inferred])
-    message = f"shape '[{hole_text(len(wanted))}]' is invalid for input of size {{}}"
+    total = Product.of(dims)
     if not inferred:
-        if total != rest:
-            everything = total.extent(cx)
-            cx.check(cx.compare("eq", everything, rest.extent(cx)), message, [*wanted, everything])
-        return wanted
+        if total == Product.of(wanted):
+            return wanted
+        negative = {i: cx.compare("lt", w, 0) for i, w in enumerate(wanted) if isinstance(w, Value) and is_computed(w)}
+        if not negative:
+            everything, given = total.extent(cx), cx.product(wanted)
+            cx.check(cx.compare("eq", everything, given), text, [*wanted, everything])
+            return wanted
+        for i in negative:
+            for k in negative:
+                if i < k:
+                    one = cx.any_of(cx.compare("ge", wanted[i], 0), cx.compare("ge", wanted[k], 0))
+                    cx.check(one, "only one dimension can be inferred")
+        positive = [cx.select(negative[i], 1, w) if i in negative else w for i, w in enumerate(wanted)]
+        size = _remaining(cx, total, Product.of(positive), text, wanted)
+        result = [cx.select(negative[i], size, w) if i in negative else w for i, w in enumerate(wanted)]
+        everything = total.extent(cx)
+        cx.check(cx.compare("eq", everything, cx.product(result)), text, [*wanted, everything])
+        return result
+    size = _remaining(cx, total, Product.of([w for i, w in enumerate(wanted) if i not in inferred]), text, wanted)
+    return [size if i in inferred else w for i, w in enumerate(wanted)]
+
+
+def is_computed(size: Value) -> bool:
+    """Whether a size came from arithmetic on ints, and not straight from an extent."""
+    return size.defining_op("arith.index_cast") is not None
+
+
+def _remaining(cx: LoweringContext, total: Product, rest: Product, text: str, wanted: Sequence[Extent]) -> Extent:
+    """What -1 stands for: all elements divided by the product of the other sizes."""
     quotient = total.divided(rest)
-    if quotient is None:
-        everything, divisor = total.extent(cx), rest.extent(cx)
-        positive = cx.compare("gt", divisor, 0)
-        cx.check(positive, message, [*wanted, everything])
-        size = cx.floordiv(everything, cx.max(divisor, 1))
-        cx.check(cx.compare("eq", cx.mul(size, divisor), everything), message, [*wanted, everything])
-    else:
-        size = quotient.extent(cx)
-    wanted[inferred[0]] = size
-    return wanted
+    if quotient is not None:
+        return quotient.extent(cx)
+    everything, divisor = total.extent(cx), rest.extent(cx)
+    size = cx.floordiv(everything, cx.max(divisor, 1))
+    cx.check(cx.compare("eq", cx.mul(size, divisor), everything), text, [*wanted, everything])
+    return size
 
 
 def lower_reshape_to(cx: LoweringContext, self: Value, sizes: Sequence[Extent]) -> Value:
@@ -188,6 +209,10 @@ def flatten_samples() -> Iterable[Sample]:
     yield Sample((counting(2, 3), 1, 0), raises="flatten() has invalid args: start_dim cannot come after end_dim")
 
 
+def _unflatten_text(sizes: str, axis: int) -> str:
+    return f"unflatten: Provided sizes [{sizes}] don't multiply up to the size of dim {axis} ({{}}) in the input tensor"
+
+
 def infer_unflatten(self: TensorType, dim: int, sizes: Sizes) -> TensorType:
     shape = shape_of(self)
     axis = wrap_dim(dim, len(shape))
@@ -196,14 +221,15 @@ def infer_unflatten(self: TensorType, dim: int, sizes: Sizes) -> TensorType:
     try:
         parts = infer_shape([shape[axis]], sizes)
     except OperatorError:
-        raise OperatorError(f"unflatten: Provided sizes {size_text([known(s) for s in sizes])} don't multiply up to the size of dim {axis} ({shape[axis]}) in the input tensor") from None
+        given = size_text([known(s) for s in sizes])[1:-1]
+        raise OperatorError(_unflatten_text(given, axis).format(shape[axis])) from None
     return _typed(self, (*shape[:axis], *parts, *shape[axis + 1 :]))
 
 
 def lower_unflatten(cx: LoweringContext, self: Value, dim: int, sizes: Sequence[Extent]) -> Value:
     dims = cx.dims(self)
     axis = wrap_dim(dim, len(dims))
-    return reshaped(cx, self, [*dims[:axis], *lowered_shape(cx, [dims[axis]], sizes), *dims[axis + 1 :]])
+    return reshaped(cx, self, [*dims[:axis], *lowered_shape(cx, [dims[axis]], sizes, _unflatten_text(hole_text(len(sizes)), axis)), *dims[axis + 1 :]])
 
 
 def reference_unflatten(self: Array, dim: int, sizes: Sequence[int]) -> Array:
@@ -280,7 +306,10 @@ def order_permute(rank: int, dims: Sequence[int]) -> Sequence[int]:
             "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions"
             f" i.e. input.dim() = {rank} is not equal to len(dims) = {len(dims)}"
         )
-    return wrap_dims(static_ints(dims, "dims"), rank)
+    order = [wrap_dim(d, rank) for d in static_ints(dims, "dims")]
+    if len(set(order)) != rank:
+        raise OperatorError("permute(): duplicate dims are not allowed.")
+    return order
 
 
 def order_t(rank: int) -> Sequence[int]:
@@ -320,7 +349,7 @@ def permute_samples() -> Iterable[Sample]:
         yield Sample((counting(2, 3, 4), dims))
     yield Sample((counting(1, 3, 1, 4), [1, 0, 3, 2]))
     yield Sample((counting(), []))
-    yield Sample((counting(2, 3), [0, 0]), raises="multiple times")
+    yield Sample((counting(2, 3), [0, 0]), raises="permute(): duplicate dims are not allowed.")
 
 
 def infer_transpose(self: TensorType, dim0: int, dim1: int) -> TensorType:
@@ -602,9 +631,7 @@ def expand_samples() -> Iterable[Sample]:
 
 
 def infer_expand_as(self: TensorType, other: TensorType) -> TensorType:
-    sizes: list[Any] = [1 if e is None else e for e in shape_of(other)]
-    inferred = infer_expanded(self, [e if e != 1 else -1 for e in sizes] if None in shape_of(other) else sizes)
-    return _typed(inferred, shape_of(other))
+    return infer_expanded(self, [Unknown(INT) if e is None else e for e in shape_of(other)])
 
 
 def lower_expand_as(cx: LoweringContext, self: Value, other: Value) -> Value:
@@ -925,6 +952,7 @@ def split_lengths(shape: Sequence[Known], dim: int, split_size: Size) -> tuple[i
 def chunk_lengths(shape: Sequence[Known], dim: int, chunks: int) -> tuple[int, list[int]]:
     if not shape:
         raise OperatorError("chunk expects at least a 1-dimensional tensor")
+    static_ints([chunks], "the number of chunks")
     if chunks <= 0:
         raise OperatorError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     axis = wrap_dim(dim, len(shape))
@@ -936,6 +964,7 @@ def chunk_lengths(shape: Sequence[Known], dim: int, chunks: int) -> tuple[int, l
 def section_lengths(shape: Sequence[Known], dim: int, sections: int) -> tuple[int, list[int]]:
     if not shape:
         raise OperatorError(f"tensor_split expected at least a 1-dimensional tensor, but got a tensor with {len(shape)} dims")
+    static_ints([sections], "the number of sections")
     if sections <= 0:
         raise OperatorError(f"number of sections must be larger than 0, got {sections}")
     axis = wrap_dim(dim, len(shape))
@@ -1153,16 +1182,17 @@ def _diagonal_length(cx: LoweringContext, value: Value, first: int, second: int,
 
 
 def lower_diagonal(cx: LoweringContext, self: Value, offset: int, dim1: int, dim2: int) -> Value:
-    dims, rank = cx.dims(self), cx.rank(self)
+    rank = cx.rank(self)
     first, second = diagonal_axes(rank, dim1, dim2)
     length = _diagonal_length(cx, self, first, second, offset)
+    # cut to a square first: an iterator that is a plain index into two dimensions needs them to be equal
+    square = slice_of(cx, self, first, cx.min(max(-offset, 0), cx.dim(self, first)), length)
+    square = slice_of(cx, square, second, cx.min(max(offset, 0), cx.dim(self, second)), length)
     kept = [i for i in range(rank) if i not in (first, second)]
-    along = AffineDim(len(kept))
-    results: list[AffineExpr] = [AffineDim(kept.index(i)) if i in kept else along for i in range(rank)]
-    results[first] = along + max(-offset, 0)
-    results[second] = along + max(offset, 0)
-    out = [*(dims[i] for i in kept), length]
-    result = cx.generic([self], [AffineMap(len(out), tuple(results))], out, cx.dtype(self).element, [PARALLEL] * len(out), lambda b, x: x)
+    reads = [AffineDim(kept.index(i) if i in kept else len(kept)) for i in range(rank)]
+    out = [*(cx.dim(self, i) for i in kept), length]
+    maps = [AffineMap(len(out), tuple(reads))]
+    result = cx.generic([square], maps, out, cx.dtype(self).element, [PARALLEL] * len(out), lambda b, x: x)
     return with_dims(cx, result, self, out)
 
 
@@ -1249,12 +1279,22 @@ def infer_scattered(self: TensorType, src: TensorType, part: TensorType, name: s
     return self
 
 
+def check_part(cx: LoweringContext, src: Value, part: Sequence[Extent]) -> None:
+    """At run time: `src` has the shape of the part that it replaces."""
+    given = cx.dims(src)
+    fits = cx.all_of(*(cx.compare("eq", g, p) for g, p in zip(given, part, strict=True)))
+    holes = hole_text(len(given))
+    cx.check(fits, f"expected src to have a size equal to the slice of self. src size = [{holes}], slice size = [{holes}]", [*given, *part])
+
+
 def infer_select_scatter(self: TensorType, src: TensorType, dim: int, index: Size) -> TensorType:
     return infer_scattered(self, src, infer_select(self, dim, index), "slice")
 
 
 def lower_select_scatter(cx: LoweringContext, self: Value, src: Value, dim: int, index: Extent) -> Value:
     axis = wrap_dim(dim, cx.rank(self))
+    dims = cx.dims(self)
+    check_part(cx, src, [*dims[:axis], *dims[axis + 1 :]])
     return put_slice(cx, cx.cast_tensor(src, cx.dtype(self)), self, axis, checked_index(cx, self, axis, index), 1)
 
 
@@ -1277,8 +1317,8 @@ def infer_slice_scatter(self: TensorType, src: TensorType, dim: int, start: Inde
 def lower_slice_scatter(cx: LoweringContext, self: Value, src: Value, dim: int, start: Extent | None, end: Extent | None, step: Extent) -> Value:
     axis = wrap_dim(dim, cx.rank(self))
     first, length, stride = lowered_bounds(cx, cx.dim(self, axis), start, end, step)
-    given = cx.dim(src, axis)
-    cx.check(cx.compare("eq", given, length), f"expected src to have a size equal to the slice of self at dimension {axis}: {{}} and {{}}", [given, length])
+    dims, given = cx.dims(self), cx.dim(src, axis)
+    check_part(cx, src, [*dims[:axis], length, *dims[axis + 1 :]])
     size = given if isinstance(given, int) else length
     return put_slice(cx, cx.cast_tensor(src, cx.dtype(self)), self, axis, first, size, stride)
 
@@ -1306,7 +1346,8 @@ def lower_diagonal_scatter(cx: LoweringContext, self: Value, src: Value, offset:
     dtype = cx.dtype(self)
     source = cx.cast_tensor(src, dtype)
     length = cx.dim(source, -1)
-    cx.check(cx.compare("eq", length, _diagonal_length(cx, self, first, second, offset)), "expected src to have a size equal to the slice of self", [])
+    others = [d for i, d in enumerate(dims) if i not in (first, second)]
+    check_part(cx, source, [*others, _diagonal_length(cx, self, first, second, offset)])
     if same(length, 0):
         return self
     last, zero, shift, before = cx.index(cx.sub(length, 1)), cx.index(0), cx.index(offset), cx.index(min(offset, 0))

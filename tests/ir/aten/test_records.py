@@ -1,4 +1,4 @@
-"""Tests that every operator record gets for free: schema, inference, numpy reference, linalg code, all on its samples."""
+"""What every operator record is tested for, on its samples: schema, inference, numpy reference, linalg code."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from torchcc.ir.dialects.aten.rules import array_type
 from torchcc.ir.dtypes import DType
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.operator import Operator, OperatorError, Sample, Unknown, Unsupported
+from torchcc.ir.overloads import schema_of
+from torchcc.ir.schema import parse_schema
 from torchcc.ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
 from torchcc.ir.types import F64, I1, I64, Type
 
@@ -70,7 +72,22 @@ def test_parameters_are_named_as_in_the_signature(record: Operator) -> None:
         if any(p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in parameters):
             continue
         given = [p.name for p in parameters if p.name in names or p.default is p.empty]
-        assert given == (["cx", *names] if rule is record.lower else names)
+        assert sorted(given) == sorted(["cx", *names] if rule is record.lower else names)
+
+
+def test_schemas_are_pytorchs() -> None:
+    """The alias marks and defaults included: everything derived from a record hangs on them."""
+    shipped = {name: schema_of(name) for name in OPERATORS}
+    wrong = [(str(OPERATORS[n].schema), str(s)) for n, s in shipped.items() if s not in (None, OPERATORS[n].schema)]
+    assert not wrong
+
+
+def test_schemas_that_are_not_shipped_are_pytorchs() -> None:
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    for name, record in OPERATORS.items():
+        if schema_of(name) is None:
+            schema = pytorch_function(torch, record)._schema
+            assert parse_schema(str(schema)) == record.schema
 
 
 @pytest.mark.parametrize("record", RECORDS)
@@ -122,6 +139,12 @@ def close(value: Any, expected: Any, what: object) -> None:
     np.testing.assert_allclose(value.astype(wide), expected.astype(wide), rtol=rtol, atol=atol, err_msg=str(what))
 
 
+def same_number(value: Any, expected: Any, rtol: float = 1e-12) -> bool:
+    if isinstance(expected, float):
+        return isinstance(value, float) and bool(np.isclose(value, expected, rtol=rtol, atol=1e-15, equal_nan=True))
+    return bool(type(value) is type(expected) and value == expected)
+
+
 def to_torch(torch: Any, value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         if value.dtype == ml_dtypes.bfloat16:
@@ -152,6 +175,10 @@ def scalar_types(torch: Any) -> dict[int, Any]:
 BY_NAME = {"aten::tensor": "tensor", "aten::as_tensor.list": "as_tensor"}
 
 
+KILLS_PYTORCH = {"aten::remainder", "aten::remainder.int"}
+"""An integer % 0 ends its process (SIGFPE)."""
+
+
 def pytorch_function(torch: Any, record: Operator) -> Any:
     if record.name in BY_NAME:
         return getattr(torch, BY_NAME[record.name])
@@ -174,6 +201,8 @@ def test_reference_agrees_with_pytorch(record: Operator) -> None:
                 given[argument.name] = dtypes[int(given[argument.name])]
         positional = [given[a.name] for a in schema.arguments if not a.keyword_only]
         keywords = {a.name: given[a.name] for a in schema.arguments if a.keyword_only}
+        if sample.raises is not None and record.name in KILLS_PYTORCH:
+            continue
         if sample.raises is not None:
             with pytest.raises((RuntimeError, IndexError, ValueError, TypeError, NotImplementedError)) as caught:
                 call(*positional, **keywords)
@@ -186,13 +215,16 @@ def test_reference_agrees_with_pytorch(record: Operator) -> None:
             if isinstance(value, np.ndarray | np.generic):
                 close(value, wanted, sample)
             else:
-                assert value == wanted or (value != value and wanted != wanted), sample
+                # Functions of a `Scalar` are computed in float32 by PyTorch.
+                rtol = 1e-6 if schema.overload == "Scalar" else 1e-12
+                assert same_number(value, wanted, rtol), (sample, value, wanted)
 
 
 # linalg code, run by the interpreter
 
 SCALARS: dict[type, tuple[ScriptType, Type]] = {bool: (BOOL, I1), int: (INT, I64), float: (FLOAT, F64)}
 NUMBER_KINDS = ("Scalar", "SymInt")
+"""Arguments that are numbers at run time too, in the third mode; with no tensor about, all numbers are."""
 
 
 class Trial:
@@ -203,6 +235,8 @@ class Trial:
         self.dynamic = dynamic
         self.numbers = numbers
         self.kinds = {a.name: a.kind for a in record.schema.arguments}
+        has_tensor = "Tensor" in self.kinds.values()
+        self.number_kinds = NUMBER_KINDS if has_tensor else (*NUMBER_KINDS, "int", "float", "bool")
         self.arguments = bound(record, sample)
         self.leaves: list[Any] = []
         self.types: list[Type] = []
@@ -219,7 +253,7 @@ class Trial:
             return type
         if isinstance(value, list | tuple):
             return [self.describe(v, name) for v in value]
-        if self.numbers and self.kinds[name] in NUMBER_KINDS and type_of(value) is not None:
+        if self.numbers and self.kinds[name] in self.number_kinds and type_of(value) is not None:
             kind, lowered = SCALARS[type_of(value)]
             self.leaves.append(value)
             self.types.append(lowered)
@@ -228,7 +262,6 @@ class Trial:
 
     def run(self) -> list[Any]:
         results = self.record.infer(**self.described)
-        flat_results = results if isinstance(results, tuple) else (results,)
         module = new_module()
         function = func.func(module, "f", self.types, [])
         block = function.body()
@@ -238,7 +271,7 @@ class Trial:
             cx.set_dtype(block.args[i], DType.uint8)
         parameters = iter(block.args)
         operands = {n: self.place(v, parameters) for n, v in self.described.items()}
-        lowered = flat(cx.lower(self.record, operands, flat_results, None))
+        lowered = flat(cx.lower(self.record, operands, tuple(flat(results)), None))
         computed = [v for v in lowered if isinstance(v, Value)]
         func.return_(b, computed)
         self.module = module
@@ -286,14 +319,17 @@ def test_lowered_code_agrees_with_the_reference(record: Operator, dynamic: bool,
         if numbers and not any(isinstance(x, Unknown) for x in flat(list(trial.described.values()))):
             continue
         if sample.raises is not None:
-            with pytest.raises((OperatorError, ExecutionError)) as caught:
+            with pytest.raises((OperatorError, ExecutionError, Unsupported)) as caught:
                 trial.run()
+            if isinstance(caught.value, Unsupported):
+                assert dynamic, sample
+                continue
             assert matches(sample.raises, str(caught.value), dynamic), (sample, str(caught.value))
             continue
         try:
             found = trial.run()
         except Unsupported:
-            assert numbers, sample
+            assert dynamic, sample  # how many pieces, or whether an extent is 1, may be needed at compile time
             continue
         expected = flat(record.reference(**trial.arguments))
         assert len(found) == len(expected), sample
@@ -302,7 +338,7 @@ def test_lowered_code_agrees_with_the_reference(record: Operator, dynamic: bool,
             if isinstance(wanted, np.ndarray | np.generic):
                 close(value, wanted, sample)
             else:
-                assert value == wanted or (value != value and wanted != wanted), sample
+                assert same_number(value, wanted), (sample, value, wanted)
 
 
 def matches(expected: str, text: str, dynamic: bool) -> bool:

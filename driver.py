@@ -1,0 +1,173 @@
+"""The compiler, top to bottom: every stage by name.
+
+    source -> ast -> torch -> linalg -> loops -> llvm -> asm | object | machine code in memory
+                                              -> ptx
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from .backend.cpu import compile as cpu
+from .backend.cpu import shared_library
+from .backend.cpu.call import CompiledFunction
+from .backend.cpu.host import host, named_target
+from .backend.cpu.jit import load
+from .backend.ptx import codegen as ptx
+from .frontend.compile import prelude_function
+from .ir.attributes import Constant, DenseAttr
+from .ir.core import Operation, lookup
+from .ir.diagnostics import CompileError, Diagnostic
+from .ir.printer import print_module
+from .ir.program import Program
+from .ir.signature import ArgumentSpec, Signature
+from .lowering.graph.functionalize import functionalize
+from .lowering.graph.specialize import specialize
+from .lowering.graph.values import NotStatic
+from .lowering.pass_manager import PassManager
+from .lowering.pipeline import pipeline
+
+STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
+
+NeedsConstant = NotStatic
+"""Raised where a run-time number has to be known at compile time; giving it as a constant may help."""
+
+
+# down the stages
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program for given arguments at each stage that is IR; the modules are copies that nothing changes."""
+
+    signature: Signature
+    modules: dict[str, Operation]
+    """By stage: torch, linalg, loops."""
+
+
+def lower(
+    program: Program, specs: Sequence[ArgumentSpec], target: str = "host", name: str | None = None, manager: PassManager | None = None
+) -> Lowered:
+    """Source program to loops, for `host`, another CPU, or an NVIDIA chip."""
+    gpu = is_gpu(target)
+    facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
+    module, signature = specialize(program, specs, composite, name or program.schema.base)
+    signature = functionalize(module, signature)
+    modules = (manager or PassManager()).run(pipeline(signature, facts, gpu=gpu), module)
+    return Lowered(signature, modules)
+
+
+def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
+    """Machine code in this process."""
+    lowered = lower(program, specs)
+    return load(cpu.translate(lowered.modules["loops"], lowered.signature, host()), host()), lowered.signature
+
+
+def compile_ahead(program: Program, specs: Sequence[ArgumentSpec], kind: str, output: Path, name: str, target: str) -> list[Path]:
+    """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written."""
+    if kind == "ptx" or is_gpu(target):
+        if kind != "ptx" or not is_gpu(target):
+            raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help="PTX needs a chip: --target sm_90"))
+        output.write_text(gpu_module(program, specs, target)[1].text)
+        return [output]
+    lowered = lower(program, specs, target, name)
+    chosen = named_target(target)
+    module = cpu.translate(lowered.modules["loops"], lowered.signature, chosen)
+    match kind:
+        case "so":
+            shared_library.write_shared_library([module], chosen, output)
+        case "obj":
+            shared_library.write_object([module], chosen, output)
+        case _:
+            show = cpu.llvm_text if kind == "llvm" else cpu.assembly_text
+            output.write_text(show(module.text, chosen, optimized=module.optimize))
+            return [output]
+    return [output, shared_library.write_header([module], output.with_suffix(".h"))]
+
+
+def gpu_module(program: Program, specs: Sequence[ArgumentSpec], target: str) -> tuple[Lowered, ptx.PtxModule]:
+    lowered = lower(program, specs, target)
+    return lowered, ptx.translate(lowered.modules["loops"], target)
+
+
+def is_gpu(target: str) -> bool:
+    """Whether the target is named like an NVIDIA chip; CompileError for one that is not known."""
+    if not target.startswith("sm_"):
+        return False
+    ptx.check_chip(target)
+    return True
+
+
+def composite(name: str) -> Operation | None:
+    """The prelude's function for a composite operator."""
+    try:
+        program = prelude_function(name)
+    except KeyError:
+        return None
+    return lookup(program.module, program.entry)
+
+
+# looking at the stages
+
+
+def dump(program: Program, specs: Sequence[ArgumentSpec], stage: str, *, after: str | None = None, target: str = "host") -> str:
+    """Text of the program at a stage from `torch` on, or right after the pass `after`."""
+    if after is not None:
+        return dump_after(program, specs, after, target)
+    if stage == "ptx":
+        return gpu_module(program, specs, target if is_gpu(target) else "sm_90")[1].text
+    lowered = lower(program, specs, target)
+    if stage in lowered.modules:
+        return print_stage(lowered, stage)
+    if is_gpu(target):
+        raise CompileError(Diagnostic(f"stage `{stage}` is of CPUs; `{target}` has `ptx`"))
+    cpu_target = named_target(target)
+    module = cpu.translate(lowered.modules["loops"], lowered.signature, cpu_target)
+    show = cpu.llvm_text if stage == "llvm" else cpu.assembly_text
+    return show(module.text, cpu_target, optimized=module.optimize)
+
+
+def print_stage(lowered: Lowered, stage: str) -> str:
+    return print_module(lowered.modules[stage])
+
+
+def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, target: str) -> str:
+    found: list[str] = []
+    names: list[str] = []
+
+    def watch(name: str, module: Operation) -> None:
+        names.append(name)
+        if name == after:
+            found.append(print_module(module))
+
+    lower(program, specs, target, manager=PassManager(watch=watch))
+    if not found:
+        raise CompileError(Diagnostic(f"there is no pass `{after}`", help=f"passes are {', '.join(dict.fromkeys(names))}"))
+    return found[-1]
+
+
+def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str) -> list[tuple[str, str]]:
+    """(file name, text) after every pass, and of every stage."""
+    files: list[tuple[str, str]] = []
+
+    def watch(name: str, module: Operation) -> None:
+        files.append((f"{len(files):02}-{name}.mlir", print_module(module)))
+
+    lower(program, specs, target, manager=PassManager(watch=watch))
+    backend = ("ptx",) if is_gpu(target) else ("llvm", "asm")
+    suffixes = {"ptx": "ptx", "llvm": "ll", "asm": "s"}
+    return files + [(f"{len(files) + i:02}-{s}.{suffixes[s]}", dump(program, specs, s, target=target)) for i, s in enumerate(backend)]
+
+
+def constants(module: Operation) -> dict[str, Constant]:
+    """Tensor constants of a module by name: what its text refers to."""
+    found: dict[str, Constant] = {}
+    for op in module.walk():
+        for attribute in op.attributes.values():
+            value = attribute.value if isinstance(attribute, DenseAttr) else attribute
+            if isinstance(value, Constant):
+                found[value.name] = value
+    return found

@@ -1,0 +1,286 @@
+"""Module instances to class types and script objects.
+
+In: `ModuleInstance`s of the module evaluator. Out: for each a `ClassType` (shared by instances whose attributes have
+the same types and whose constants have the same values) and a `ScriptObject` with the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from ...ir.attributes import Constant
+from ...ir.diagnostics import CompileError
+from ...ir.dtypes import DType
+from ...ir.script_types import (
+    BOOL,
+    COMPLEX,
+    DEVICE,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TENSOR,
+    ClassType,
+    DictType,
+    ListType,
+    NamedTupleType,
+    ScriptObject,
+    ScriptType,
+    TupleType,
+)
+from ...ir.source import Span
+from ...ir.subtyping import is_subtype
+from ..ast import ClassDef
+from ..values import (
+    BuiltinRef,
+    ClassValue,
+    Device,
+    EnumMember,
+    FunctionValue,
+    HostTensor,
+    ModuleInstance,
+    ObjectValue,
+)
+from .annotations import Annotations
+from .state import ClassInfo, constant_type
+
+_CONSTANT_LEAVES = (bool, int, float, complex, str, DType, Device)
+
+
+class NoType(Exception):
+    """A Python value that TorchScript has no type for; the text says why."""
+
+
+@dataclass(eq=False)
+class Classes:
+    """All class types of one compilation."""
+
+    annotations: Annotations
+    _by_key: dict[tuple[Any, ...], ClassType] = field(default_factory=dict[tuple[Any, ...], ClassType])
+    _by_instance: dict[int, ClassType] = field(default_factory=dict[int, ClassType])
+    _infos: dict[ClassType, ClassInfo] = field(default_factory=dict[ClassType, ClassInfo])
+    _named_tuples: dict[ClassValue, NamedTupleType] = field(default_factory=dict[ClassValue, NamedTupleType])
+    _names: set[str] = field(default_factory=set[str])
+    _tensors: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    _objects: dict[int, ScriptObject] = field(default_factory=dict[int, ScriptObject])
+
+    def info(self, type_: ClassType) -> ClassInfo:
+        return self._infos[type_]
+
+    # types
+
+    def of_instance(self, instance: ModuleInstance) -> ClassType:
+        if id(instance) not in self._by_instance:
+            self._by_instance[id(instance)] = self._shared(instance)
+        return self._by_instance[id(instance)]
+
+    def _shared(self, instance: ModuleInstance) -> ClassType:
+        """The type of an instance: that of an equal one before it, or a new one."""
+        attributes: dict[str, ScriptType] = {}
+        constants: dict[str, Any] = {}
+        unusable: dict[str, str] = {}
+        functions: list[tuple[str, int]] = []
+        cls = instance.cls
+        declared = self._declared(cls)
+        finals = self._finals(cls)
+        for name, tensor in (*instance.parameters.items(), *instance.buffers.items()):
+            attributes[name] = declared.get(name) or (NONE if tensor is None else TENSOR)
+        for name, value in instance.attributes.items():
+            if isinstance(value, FunctionValue | BuiltinRef):
+                functions.append((name, id(value) if isinstance(value, FunctionValue) else hash(value.name)))
+            elif name in finals:
+                constants[name] = constant_value(value, name, cls)
+            else:
+                try:
+                    attributes[name] = declared[name] if name in declared else self.infer(value)
+                except NoType as reason:
+                    unusable[name] = str(reason)
+        for name, module in instance.modules.items():
+            attributes[name] = NONE if module is None else self.of_instance(module)
+        key = (cls, tuple(attributes.items()), repr(sorted(constants.items())), tuple(functions), tuple(unusable))
+        if key not in self._by_key:
+            type_ = ClassType(
+                self._unique_name(cls.qualified),
+                is_module=True,
+                attributes=attributes,
+                constants=constants,
+                parameters=set(instance.parameters),
+                buffers=set(instance.buffers),
+            )
+            self._by_key[key] = type_
+            self._infos[type_] = ClassInfo(type_, instance, unusable)
+        return self._by_key[key]
+
+    def _unique_name(self, qualified: str) -> str:
+        name = f"__torch__.{qualified}"
+        count = 0
+        module, _, word = qualified.rpartition(".")
+        while name in self._names:
+            name = ".".join(p for p in ("__torch__", module, f"___torch_mangle_{count}", word) if p)
+            count += 1
+        self._names.add(name)
+        return name
+
+    def _declared(self, cls: ClassValue) -> dict[str, ScriptType]:
+        """Types of annotations in the class body; `Final` ones are constants instead."""
+        found: dict[str, ScriptType] = {}
+        for name, (annotation, scope) in cls.all_annotations.items():
+            if self.annotations.is_final(annotation, scope) is None:
+                try:
+                    found[name] = self.annotations.read(annotation, scope)
+                except CompileError:
+                    # torch.nn itself annotates with types that TorchScript has not (`Callable`): inferred then
+                    continue
+        return found
+
+    def _finals(self, cls: ClassValue) -> set[str]:
+        annotated = {n for n, (a, s) in cls.all_annotations.items() if self.annotations.is_final(a, s) is not None}
+        return annotated | set(cls.constants)
+
+    def infer(self, value: Any) -> ScriptType:
+        """The type of an attribute's value."""
+        match value:
+            case None:
+                return NONE
+            case bool():
+                return BOOL
+            case DType():
+                return INT
+            case int():
+                return INT
+            case float():
+                return FLOAT
+            case complex():
+                return COMPLEX
+            case str():
+                return STR
+            case HostTensor():
+                return TENSOR
+            case Device():
+                return DEVICE
+            case tuple():
+                return TupleType(tuple(self.infer(v) for v in cast(tuple[Any, ...], value)))
+            case list():
+                return ListType(self._common([self.infer(v) for v in cast(list[Any], value)], "list"))
+            case dict():
+                table = cast(dict[Any, Any], value)
+                keys = self._common([self.infer(k) for k in table], "dict")
+                return DictType(keys, self._common([self.infer(v) for v in table.values()], "dict"))
+            case ModuleInstance():
+                return self.of_instance(value)
+            case ObjectValue() if value.cls.kind == "named_tuple":
+                return self.named_tuple(value.cls)
+            case EnumMember():
+                raise NoType("enums are not supported yet")
+            case ObjectValue():
+                raise NoType(f"objects of the class `{value.cls.name}` are not supported yet")
+            case _:
+                raise NoType(f"a Python value of type `{type(value).__name__}`")
+
+    def _common(self, types: list[ScriptType], what: str) -> ScriptType:
+        if not types:
+            raise NoType(f"an empty {what}, whose type cannot be inferred: try adding a type annotation")
+        if any(t != types[0] for t in types):
+            raise NoType(f"a {what} with elements of different types")
+        return types[0]
+
+    def of_class(self, cls: ClassValue, span: Span) -> ScriptType:
+        """The type that the name of a class means in an annotation."""
+        match cls.kind:
+            case "named_tuple":
+                return self.named_tuple(cls)
+            case "module":
+                found = [t for t, i in self._infos.items() if i.cls is cls]
+                if len(found) == 1:
+                    return found[0]
+                raise CompileError.at(span, f"the module class `{cls.name}` cannot be used as a type here")
+            case "enum":
+                raise CompileError.at(span, f"enums such as `{cls.name}` are not supported yet")
+            case _:
+                raise CompileError.at(span, f"the class `{cls.name}` is not supported as a type yet")
+
+    def named_tuple(self, cls: ClassValue) -> NamedTupleType:
+        if cls not in self._named_tuples:
+            fields = {n: self.annotations.read(a, s) for n, (a, s) in cls.all_annotations.items()}
+            if not fields and not isinstance(cls.definition, ClassDef):
+                names = cls.members.get("_fields", ())
+                fields = dict.fromkeys(cast(tuple[str, ...], tuple(names)), cast(ScriptType, TENSOR))
+            self._named_tuples[cls] = NamedTupleType(
+                tuple(fields.values()), f"__torch__.{cls.qualified}", tuple(fields)
+            )
+        return self._named_tuples[cls]
+
+    # objects
+
+    def object(self, instance: ModuleInstance, prefix: str = "") -> ScriptObject:
+        """The instance as a compile-time value; tensors are named by their path (`conv1.weight`), shared ones once."""
+        if id(instance) in self._objects:
+            return self._objects[id(instance)]
+        result = ScriptObject(self.of_instance(instance))
+        self._objects[id(instance)] = result
+        tables: list[Mapping[str, Any]] = [instance.parameters, instance.buffers, instance.attributes]
+        for table in tables:
+            for name, value in table.items():
+                if name in result.type.attributes:
+                    result.attributes[name] = self._stored(value, prefix + name)
+        for name, module in instance.modules.items():
+            result.attributes[name] = None if module is None else self.object(module, f"{prefix}{name}.")
+        return result
+
+    def _stored(self, value: Any, path: str) -> Any:
+        match value:
+            case HostTensor():
+                return self._tensor(value, path)
+            case ModuleInstance():
+                return self.object(value, f"{path}.")
+            case DType():
+                return int(value)
+            case Device():
+                return value.name
+            case ObjectValue():
+                return tuple(self._stored(v, f"{path}.{n}") for n, v in value.attributes.items())
+            case list():
+                return [self._stored(v, f"{path}.{i}") for i, v in enumerate(cast(list[Any], value))]
+            case tuple():
+                return tuple(self._stored(v, f"{path}.{i}") for i, v in enumerate(cast(tuple[Any, ...], value)))
+            case dict():
+                return {
+                    self._stored(k, path): self._stored(v, f"{path}.{k}")
+                    for k, v in cast(dict[Any, Any], value).items()
+                }
+            case _:
+                return value
+
+    def _tensor(self, value: HostTensor, path: str) -> Constant:
+        if id(value) not in self._tensors:
+            array = value.array if value.array.flags.c_contiguous else np.array(value.array, order="C")
+            self._tensors[id(value)] = Constant(path, array)
+        return self._tensors[id(value)]
+
+
+def constant_value(value: Any, name: str, cls: ClassValue) -> Any:
+    """The value of a constant attribute: a number, string, None, or a (nested) tuple of them; a list becomes a tuple."""
+    if isinstance(value, DType):
+        return int(value)
+    if value is None or isinstance(value, _CONSTANT_LEAVES):
+        return value
+    if isinstance(value, list | tuple):
+        return tuple(constant_value(v, name, cls) for v in cast(list[Any], value))
+    kind = "Tensor" if isinstance(value, HostTensor) else type(value).__name__
+    span = cls.definition.name_span if cls.definition is not None else None
+    raise CompileError.at(
+        span,
+        f"'{kind}' object in attribute '{cls.name}.{name}' is not a valid constant",
+        help="constants are numbers, strings, None, and tuples of them",
+    )
+
+
+def fits(value: Any, type_: ScriptType) -> bool:
+    """Whether a constant is of this type."""
+    if isinstance(value, list | tuple):
+        return False
+    return is_subtype(constant_type(value), type_)

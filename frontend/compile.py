@@ -1,0 +1,370 @@
+"""Source text to a `Program`: parse, evaluate the module's `__init__`, compile the entry and everything it reaches.
+
+    compile_file("model.py", "Net(10)")     # a module class, instantiated; its `forward` is the entry
+    compile_text("def f(x): return x + 1", "<string>")
+
+`Compilation` holds what one run shares: functions compiled so far, class types, diagnostics. All independent errors of
+a run are raised together. `prelude_function` compiles a composite operator for the passes that expand it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..ir.core import Operation, new_module
+from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
+from ..ir.program import Program
+from ..ir.schema import Argument, Schema
+from ..ir.script_types import POISON, ClassType, NamedTupleType, ScriptType
+from ..ir.source import SourceFile, Span
+from . import ast, prelude
+from .checker.annotations import Annotations
+from .checker.classes import Classes
+from .checker.meanings import describe_host
+from .checker.state import ClassInfo, CompiledFunction, short_name
+from .emit import compile_function
+from .evaluator import Interpreter
+from .parser import parse
+from .values import MISSING, BoundMethod, ClassValue, Frame, FunctionValue, ModuleInstance, Scope
+
+
+@dataclass(eq=False)
+class Compilation:
+    """One run of the compiler's front half; a `Unit` to the functions that it compiles."""
+
+    interpreter: Interpreter
+    module: Operation = field(default_factory=new_module)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    annotations: Annotations = field(init=False)
+    classes: Classes = field(init=False)
+    _compiled: dict[tuple[FunctionValue | ast.FunctionDef, ClassType | None], CompiledFunction | None] = field(
+        default_factory=dict[tuple[FunctionValue | ast.FunctionDef, ClassType | None], "CompiledFunction | None"]
+    )
+    _symbols: set[str] = field(default_factory=set[str])
+
+    def __post_init__(self) -> None:
+        self.annotations = Annotations(self.attribute, self._class_type)
+        self.classes = Classes(self.annotations)
+
+    def _class_type(self, cls: ClassValue, span: Span) -> ScriptType:
+        return self.classes.of_class(cls, span)
+
+    # functions
+
+    def function(self, function: FunctionValue, span: Span) -> CompiledFunction:
+        return self._compile(function, None, span)
+
+    def method(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
+        compiled = self._compile(function, owner, span)
+        owner.methods.setdefault(function.name, compiled.symbol)
+        return compiled
+
+    def _compile(self, function: FunctionValue, owner: ClassType | None, span: Span) -> CompiledFunction:
+        key = (function, owner)
+        if key in self._compiled:
+            done = self._compiled[key]
+            if done is None:
+                raise CompileError.at(
+                    span,
+                    f"function '{function.name}' is called recursively",
+                    help="TorchScript has no recursion: write a loop",
+                )
+            return done
+        self._compiled[key] = None
+        symbol = self._symbol(function, owner)
+        try:
+            compiled, op = compile_function(self, function, owner, symbol)
+        except CompileError as error:
+            self._collect(error)
+            schema = Schema("", function.name, "", (), (Argument("", POISON, "Any"),), varargs=True)
+            compiled = CompiledFunction(symbol, schema, POISON)
+        else:
+            self.module.body().append(op)
+        self._compiled[key] = compiled
+        return compiled
+
+    def _collect(self, error: CompileError) -> None:
+        self.diagnostics.items += [d for d in error.diagnostics if d not in self.diagnostics.items]
+
+    def _symbol(self, function: FunctionValue, owner: ClassType | None) -> str:
+        base = f"{owner.name.removeprefix('__torch__.')}.{function.name}" if owner is not None else function.qualified
+        symbol, count = base, 0
+        while symbol in self._symbols:
+            count += 1
+            symbol = f"{base}_{count}"
+        self._symbols.add(symbol)
+        return symbol
+
+    # classes and host values
+
+    def class_info(self, type_: ClassType) -> ClassInfo:
+        return self.classes.info(type_)
+
+    def named_tuple_schema(self, cls: ClassValue, type_: NamedTupleType) -> Schema:
+        arguments: list[Argument] = []
+        for name, element in zip(type_.fields, type_.elements, strict=True):
+            default = cls.find(name)
+            given = default is not MISSING
+            arguments.append(Argument(name, element, str(element), default if given else None, given))
+        return Schema("", cls.name, "", tuple(arguments), (Argument("", type_, cls.name),))
+
+    def attribute(self, value: Any, name: str, span: Span | None) -> Any:
+        return self.interpreter.attribute(value, name, span)
+
+    def evaluate(self, node: ast.Expr, scope: Scope) -> Any:
+        return self.interpreter.evaluate(node, Frame(scope))
+
+    # torch.nn.functional
+
+    def functional(self, name: str) -> FunctionValue | None:
+        found = self.interpreter.module_member("torch.nn.functional", name)
+        return found if isinstance(found, FunctionValue) else None
+
+    def functional_names(self) -> Sequence[str]:
+        return [n for n in prelude.functions("functional") if not n.startswith("_")]
+
+
+# entries
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something in a source file that can be compiled: a function, or a module class."""
+
+    name: str
+    kind: str
+    """function or module."""
+    span: Span
+
+
+def entries(source: ast.SourceModule, scope: Scope) -> list[Entry]:
+    """All functions and module classes that the file itself defines, in order."""
+    found: list[Entry] = []
+    for statement in source.body:
+        if isinstance(statement, ast.FunctionDef):
+            found.append(Entry(statement.name, "function", statement.name_span))
+        elif isinstance(statement, ast.ClassDef):
+            value = scope.names.get(statement.name)
+            if isinstance(value, ClassValue) and value.kind == "module":
+                found.append(Entry(statement.name, "module", statement.name_span))
+    return found
+
+
+def default_entry(source: ast.SourceModule, scope: Scope) -> Entry:
+    """The only module of a file, or its only function; one that others are made of does not count."""
+    found = entries(source, scope)
+    if not found:
+        raise CompileError.at(None, f"{source.file.name} has no function and no nn.Module to compile")
+    kind = "module" if any(e.kind == "module" for e in found) else "function"
+    candidates = _tops(source, [e for e in found if e.kind == kind])
+    if len(candidates) == 1:
+        return candidates[0]
+    notes = [Note(f"{e.kind} `{e.name}`", e.span) for e in found[:10]]
+    raise CompileError(
+        Diagnostic(
+            f"which one of {len(found)} entries of {source.file.name} is meant?",
+            None,
+            "",
+            tuple(notes),
+            f"name one, for example `{found[-1].name}`",
+        )
+    )
+
+
+def _tops(source: ast.SourceModule, candidates: list[Entry]) -> list[Entry]:
+    """Those whose name nothing else in the file mentions."""
+    used: set[str] = set()
+    for statement in source.body:
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef):
+            used |= {n.id for n in _names_in(statement) if n.id != statement.name}
+    return [c for c in candidates if c.name not in used]
+
+
+def _names_in(node: Any) -> list[ast.Name]:
+    found: list[ast.Name] = []
+    pending: list[Any] = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current, ast.Name):
+            found.append(current)
+        if isinstance(current, ast.Node):
+            pending += [v for k, v in vars(current).items() if k not in ("span", "type", "name_span")]
+        elif isinstance(current, list | tuple):
+            pending += list(current)  # pyright: ignore[reportUnknownArgumentType]
+    return found
+
+
+# compiling
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A compiled source: the program, and its syntax tree with types."""
+
+    program: Program
+    source: ast.SourceModule
+
+
+def compile_file(
+    path: str | Path,
+    entry: str | None = None,
+    *,
+    weights: Mapping[str, npt.NDArray[Any]] | None = None,
+    seed: int | None = None,
+) -> Program:
+    """The program of a source file. `entry` is `name`, `Class(arguments)` or `Class(arguments).method`."""
+    file = read_source(path)
+    return compile_source(file, entry, weights=weights, seed=seed).program
+
+
+def compile_text(
+    text: str,
+    name: str = "<string>",
+    entry: str | None = None,
+    *,
+    weights: Mapping[str, npt.NDArray[Any]] | None = None,
+    seed: int | None = None,
+) -> Program:
+    return compile_source(SourceFile(name, text), entry, weights=weights, seed=seed).program
+
+
+def read_source(path: str | Path) -> SourceFile:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CompileError.at(None, f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CompileError.at(None, f"cannot read {path}: it is not UTF-8 text") from error
+    return SourceFile(str(path), text)
+
+
+def compile_source(
+    file: SourceFile,
+    entry: str | None = None,
+    *,
+    weights: Mapping[str, npt.NDArray[Any]] | None = None,
+    seed: int | None = None,
+) -> Compiled:
+    source = parse(file)
+    interpreter = Interpreter(seed=seed, initialise=weights is None)
+    scope = interpreter.module_scope(source)
+    chosen = default_entry(source, scope).name if entry is None else entry
+    value = interpreter.evaluate_entry(scope, chosen)
+    return Compiled(compile_value(interpreter, value, chosen, weights), source)
+
+
+def compile_functions(file: SourceFile) -> dict[str, Program]:
+    """Every function of a text by name, each with everything it reaches (`CompilationUnit`); one module for all."""
+    source = parse(file)
+    interpreter = Interpreter()
+    scope = interpreter.module_scope(source)
+    compilation = Compilation(interpreter)
+    programs: dict[str, Program] = {}
+    for found in entries(source, scope):
+        value = scope.names[found.name]
+        if isinstance(value, FunctionValue):
+            compiled = compilation.function(value, found.span)
+            programs[found.name] = Program(compilation.module, compiled.symbol, compiled.schema)
+    compilation.diagnostics.raise_if_any()
+    return programs
+
+
+def compile_value(
+    interpreter: Interpreter, value: Any, text: str, weights: Mapping[str, npt.NDArray[Any]] | None = None
+) -> Program:
+    """The program of a function, of a module instance (its `forward`), or of a method of one."""
+    compilation = Compilation(interpreter)
+    match value:
+        case FunctionValue():
+            compiled = compilation.function(value, value.definition.span)
+            compilation.diagnostics.raise_if_any()
+            return Program(compilation.module, compiled.symbol, compiled.schema)
+        case ModuleInstance():
+            return _compile_module(compilation, value, "forward", weights)
+        case BoundMethod(receiver=ModuleInstance() as instance, name=name):
+            return _compile_module(compilation, instance, name, weights)
+        case _:
+            raise CompileError.at(
+                None,
+                f"`{text}` cannot be compiled: it is {describe_host(value)}",
+                help="name a function, or an nn.Module with the arguments of its `__init__`",
+            )
+
+
+def _compile_module(
+    compilation: Compilation, instance: ModuleInstance, method: str, weights: Mapping[str, npt.NDArray[Any]] | None
+) -> Program:
+    if weights is not None:
+        load_weights(instance, weights)
+    type_ = compilation.classes.of_instance(instance)
+    function = instance.cls.find(method)
+    if not isinstance(function, FunctionValue):
+        raise CompileError.at(None, f"the module `{short_name(type_)}` has no `{method}`")
+    span = function.definition.span
+    compiled = compilation.method(type_, function, span)
+    for name, member in _exports(instance.cls):
+        if name != method:
+            compilation.method(type_, member, span)
+    compilation.diagnostics.raise_if_any()
+    receiver = compilation.classes.object(instance)
+    schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
+    return Program(compilation.module, compiled.symbol, schema, receiver)
+
+
+def _exports(cls: ClassValue) -> list[tuple[str, FunctionValue]]:
+    found: dict[str, FunctionValue] = {}
+    for owner in reversed(cls.mro):
+        for name, member in owner.members.items():
+            if isinstance(member, FunctionValue) and "torch.jit.export" in member.decorators:
+                found[name] = member
+    return list(found.items())
+
+
+def load_weights(instance: ModuleInstance, weights: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Copies arrays of a `state_dict` into the module. All keys must match, and the shapes too."""
+    own = dict(instance.named_tensors())
+    missing = [n for n in own if n not in weights]
+    unexpected = [n for n in weights if n not in own]
+    problems = [f"missing: {', '.join(missing[:5])}"] if missing else []
+    problems += [f"unexpected: {', '.join(unexpected[:5])}"] if unexpected else []
+    for name, tensor in own.items():
+        if name in weights and tuple(weights[name].shape) != tensor.array.shape:
+            problems.append(f"{name} has shape {list(weights[name].shape)}, expected {list(tensor.array.shape)}")
+    if problems:
+        raise CompileError(Diagnostic("the weights do not fit the module", None, "", tuple(map(Note, problems))))
+    for name, tensor in own.items():
+        tensor.array[...] = np.asarray(weights[name]).astype(tensor.array.dtype, copy=False)
+
+
+# composite operators
+
+
+@cache
+def prelude_function(operator: str) -> Program:
+    """The definition of a composite operator (`aten::layer_norm`) in the prelude; KeyError if there is none."""
+    name = prelude.function_name(operator)
+    if not prelude.is_composite(operator):
+        raise KeyError(operator)
+    source = parse(SourceFile("frontend/prelude/aten.py", _with_imports(prelude.excerpt("aten", name))))
+    interpreter = Interpreter()
+    scope = interpreter.module_scope(source, "torchcc.prelude")
+    function = scope.names[name]
+    assert isinstance(function, FunctionValue)
+    compilation = Compilation(interpreter)
+    compiled = compilation.function(function, function.definition.span)
+    compilation.diagnostics.raise_if_any()
+    return Program(compilation.module, compiled.symbol, compiled.schema)
+
+
+def _with_imports(excerpt: str) -> str:
+    """The excerpt with the lines above the first function of the file, in place of as many empty ones."""
+    first = min(s.start for s in prelude.functions("aten").values())
+    head = prelude.text("aten")[:first]
+    return head + excerpt[head.count("\n") :]

@@ -1,0 +1,202 @@
+"""One function of the syntax tree to one `torch.func`: its body is checked and written in a single walk.
+
+In: a `FunctionValue` (a function, or a method with the type of its `self`). Out: a `CompiledFunction`, the operation in
+the module of the compilation, and the types of all its expressions set in the tree. The walk itself is in `checker/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from ..ir.attributes import Attribute
+from ..ir.core import Block, Operation, Region
+from ..ir.diagnostics import CompileError
+from ..ir.schema import Argument, Schema
+from ..ir.script_types import (
+    FLOAT,
+    NONE,
+    TENSOR,
+    ClassType,
+    ListType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+)
+from ..ir.subtyping import is_subtype, optional
+from . import ast
+from .checker.annotations import list_size
+from .checker.annotations import list_size
+from .checker.frames import Flow
+from .checker.names import assigned_names
+from .checker.state import CompiledFunction, Unit, constant_type, script_type
+from .checker.statements import Statements
+from .parser import signature_comment
+from .values import Device, DType, FunctionValue, Scope
+
+_NOT_COMPILED = frozenset({"torch.jit.unused", "torch.jit.ignore"})
+
+
+class FunctionEmitter(Statements):
+    """Compiles one function."""
+
+    def __init__(self, unit: Unit, function: FunctionValue, owner: ClassType | None, symbol: str) -> None:
+        definition = function.definition
+        if not isinstance(definition, ast.FunctionDef):
+            raise CompileError.at(definition.span, "lambdas are not supported", help="write a `def`")
+        scope: Any = function.closure or function.scope
+        super().__init__(unit, scope, Block())
+        self.function = function
+        self.definition = definition
+        self.owner = owner
+        self.symbol = symbol
+        self.b.span = definition.name_span
+
+    # signature
+
+    def signature(self) -> Schema:
+        """Parameter types by annotations, a type comment, or Tensor; `self` first for a method."""
+        definition = self.definition
+        params = list(definition.params)
+        arguments: list[Argument] = []
+        if self.owner is not None:
+            if not params:
+                raise CompileError.at(definition.name_span, f"the method `{definition.name}` has no `self` parameter")
+            arguments.append(Argument(params.pop(0).name, self.owner, "self"))
+        comment = signature_comment(definition)
+        commented = self._commented(comment[0], params) if comment is not None else None
+        self.declared_return = self._declared_return(comment)
+        for i, param in enumerate(params):
+            arguments.append(self._argument(param, commented[i] if commented is not None else None))
+        return Schema("", definition.name, "", tuple(arguments), ())
+
+    def _commented(self, types: Sequence[ast.Expr], params: Sequence[ast.Param]) -> Sequence[ast.Expr]:
+        if len(types) != len(params):
+            raise CompileError.at(
+                self.definition.name_span, f"the type comment gives {len(types)} types for {len(params)} parameters"
+            )
+        return types
+
+    def _declared_return(self, comment: tuple[list[ast.Expr], ast.Expr] | None) -> ScriptType | None:
+        node = comment[1] if comment is not None else self.definition.returns
+        return None if node is None else self.unit.annotations.read(node, self.scope)
+
+    def _argument(self, param: ast.Param, commented: ast.Expr | None) -> Argument:
+        if param.kind in ("varargs", "kwargs"):
+            star = "*" if param.kind == "varargs" else "**"
+            raise CompileError.at(
+                param.span,
+                "compiled functions can't take a variable number of arguments",
+                label=f"`{star}{param.name}`",
+                help="take a list or a tuple",
+            )
+        annotation = commented if commented is not None else param.annotation
+        type_: ScriptType = TENSOR if annotation is None else self.unit.annotations.read(annotation, self.scope)
+        keyword_only = param.kind == "keyword_only"
+        size = list_size(annotation) if annotation is not None else None
+        if param.default is None:
+            return Argument(param.name, type_, str(type_), keyword_only=keyword_only, size=size)
+        default = self.unit.evaluate(param.default, self._scope_of_globals())
+        if isinstance(default, DType):
+            default = int(default)
+        if isinstance(default, Device):
+            default = default.name
+        if default is None and annotation is None:
+            # PyTorch passes an undefined tensor here; an optional one says the same
+            type_ = optional(TENSOR)
+        if size is not None and isinstance(default, int | float):
+            default = (default,) * size
+        return Argument(param.name, type_, str(type_), self._fit(default, type_, param), True, keyword_only, size)
+
+    def _scope_of_globals(self) -> Scope:
+        return self.function.scope
+
+    def _fit(self, default: Any, type_: ScriptType, param: ast.Param) -> Any:
+        """The default as a value of the parameter's type."""
+        assert param.default is not None
+        if isinstance(default, list | dict | set):
+            raise CompileError.at(
+                param.default.span,
+                "mutable default parameters are not supported",
+                help="make the default None, and the parameter Optional",
+            )
+        if isinstance(default, int) and not isinstance(default, bool) and type_ == FLOAT:
+            return float(default)
+        inner = type_.element if isinstance(type_, OptionalType) else type_
+        if isinstance(cast(object, default), tuple):
+            return default
+        if default is not None and not isinstance(default, bool | int | float | complex | str):
+            raise CompileError.at(param.default.span, f"the default of `{param.name}` is not a constant")
+        found = constant_type(default)
+        is_device = str(inner) == "Device" and isinstance(default, str)
+        if not is_device and not isinstance(inner, ListType) and not is_subtype(found, type_):
+            raise CompileError.at(
+                param.default.span,
+                f"expected a default value of type {type_.annotation} for `{param.name}`",
+                label=f"this is {found.annotation}",
+            )
+        return default
+
+    # body
+
+    def compile(self, schema: Schema) -> tuple[CompiledFunction, Operation]:
+        for argument, param in zip(schema.arguments, self.definition.params, strict=True):
+            value = self.entry.add_argument(argument.type, argument.name)
+            self.frame.set(param.name, value)
+        self.local_names = {*assigned_names(self.definition.body), *(a.name for a in schema.arguments)}
+        if _NOT_COMPILED & set(self.function.decorators):
+            flow = self._not_compiled()
+        else:
+            flow = self.run([*self.definition.body, self._implicit_return])
+        result = self._result_type(flow)
+        if flow.dead or flow.result is None:
+            value = self.one("prim::Uninitialized", (), result, span=self.definition.name_span)
+        else:
+            value = flow.result
+        self.emit("torch.return", (value,), span=self.definition.name_span)
+        attributes: dict[str, Attribute] = {
+            "sym_name": self.symbol,
+            "arg_names": tuple(a.name for a in schema.arguments),
+        }
+        op = Operation("torch.func", (), (), attributes, [Region([self.entry])], self.definition.name_span)
+        returns = (Argument("", result, str(result)),)
+        complete = Schema(schema.namespace, schema.base, "", schema.arguments, returns)
+        return CompiledFunction(self.symbol, complete, result), op
+
+    def _result_type(self, flow: Flow) -> ScriptType:
+        if self.declared_return is not None:
+            return self.declared_return
+        if flow.dead or flow.result is None:
+            return self.return_type or NONE
+        return self.return_type or script_type(flow.result)
+
+    def _implicit_return(self) -> Flow:
+        declared = self.declared_return
+        if declared is not None and not is_subtype(NONE, declared) and not isinstance(declared, PoisonType):
+            if not self.has_unknown_flow:
+                self._miss_return(declared)
+            return Flow(exited=True, returned=True, result=self.poison(self.definition.name_span))
+        return self.returning(self.constant(None, self.definition.name_span), self.definition.name_span)
+
+    def _miss_return(self, declared: ScriptType) -> None:
+        name = self.definition.name
+        self.error(
+            self.definition.name_span,
+            f"function '{name}' was annotated to return {declared.annotation}, but does not return along all paths",
+            help="end every path with `return` or `raise`",
+        )
+
+    def _not_compiled(self) -> Flow:
+        if self.declared_return is None:
+            self.declared_return = TENSOR
+        text = f"this Python function is annotated to be ignored and cannot be run: {self.definition.name}"
+        operands = (self.constant(text), self.constant(None))
+        self.emit("prim::RaiseException", operands, span=self.definition.name_span)
+        return Flow(dead=True)
+
+
+def compile_function(
+    unit: Unit, function: FunctionValue, owner: ClassType | None, symbol: str
+) -> tuple[CompiledFunction, Operation]:
+    emitter = FunctionEmitter(unit, function, owner, symbol)
+    return emitter.compile(emitter.signature())

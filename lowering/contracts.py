@@ -1,0 +1,130 @@
+"""What holds between stages of lowering: each contract checks a module and names the first operation that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from ..ir.core import Block, Operation, Value, functions
+from ..ir.diagnostics import InternalError
+from ..ir.dialects import DEFINITIONS, torch
+from ..ir.operators import find
+from ..ir.script_types import BOOL, FLOAT, INT, ListType, TensorType
+from ..ir.types import MemRefType, RankedTensorType, VectorType
+from .loops.bufferize import aliases
+
+_CONTROL: Final = frozenset({"prim::If", "prim::Loop", "prim::RaiseException"})
+_VALUES: Final = frozenset({"prim::Constant", "prim::ListConstruct", "prim::ListUnpack", "prim::Uninitialized"})
+
+
+def check_graph(module: Operation) -> None:
+    """GRAPH, after lowering/graph: one `torch.func`; primitive operators that have records and write to nothing; every
+    tensor of known dtype and rank, other values int, float or bool; lists only as operands of operators."""
+    found = list(functions(module))
+    if len(found) != 1 or found[0].name != torch.FUNC:
+        raise InternalError("the graph contract wants exactly one torch.func")
+    for fault in _graph_faults(found[0]):
+        raise InternalError(f"graph contract: {fault}")
+
+
+def _graph_faults(function: Operation) -> Iterator[str]:
+    for value in function.body().args:
+        yield from _value_faults(value, function)
+    for op in function.walk():
+        if op is function:
+            continue
+        yield from _operation_faults(op)
+
+
+def _operation_faults(op: Operation) -> Iterator[str]:
+    if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES:
+        record = find(op.name)
+        if record is None:
+            yield f"{op.name} at {op.span} has no record"
+        elif any(a.is_written for a in record.schema.arguments):
+            yield f"{op.name} at {op.span} writes to an argument"
+        elif len(record.schema.arguments) != len(op.operands):
+            yield f"{op.name} at {op.span} has {len(op.operands)} operands instead of {len(record.schema.arguments)}"
+    elif op.name not in _CONTROL | _VALUES and op.name not in (torch.RETURN, torch.YIELD):
+        yield f"{op.name} at {op.span} is no operation of a specialised graph"
+    if op.name == "prim::Constant":
+        return
+    for block in _blocks(op):
+        for argument in block.args:
+            yield from _value_faults(argument, op)
+    for result in op.results:
+        if isinstance(result.type, ListType):
+            strangers = [
+                u.name for u in result.users if not u.name.startswith("aten::") and u.name != "prim::ListUnpack"
+            ]
+            if strangers:
+                yield f"the list made by {op.name} at {op.span} is used by {strangers[0]}"
+        else:
+            yield from _value_faults(result, op)
+
+
+def _blocks(op: Operation) -> list[Block]:
+    return [block for region in op.regions for block in region.blocks]
+
+
+def _value_faults(value: Value, op: Operation) -> Iterator[str]:
+    match value.type:
+        case TensorType() as t:
+            if t.dtype is None or t.shape is None:
+                yield f"{op.name} at {op.span} has a tensor of unknown dtype or rank"
+        case t if t not in (INT, FLOAT, BOOL):
+            yield f"{op.name} at {op.span} has a value of type {t}"
+        case _:
+            pass
+
+
+_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "tensor", "linalg"})
+_LOOPS_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "memref", "vector", "gpu"})
+_OWNER_CHANGES: Final = frozenset({"func.return", "scf.yield", "scf.condition", "scf.for", "scf.while"})
+
+
+def verify_tensor(module: Operation) -> None:
+    """TENSOR, after lowering/tensor: functions of values; no `torch` operations, no buffers, no vectors; elements are computed
+    in the bodies of structured operations."""
+    for fault in _tensor_faults(module):
+        raise InternalError(f"tensor contract: {fault}")
+
+
+def verify_loops(module: Operation) -> None:
+    """LOOPS, after lowering/loops: no tensors and no structured operations are left; parallel loops have no results; every
+    buffer is deallocated in the block that made it or handed on to an owner."""
+    for fault in _loops_faults(module):
+        raise InternalError(f"loops contract: {fault}")
+
+
+def _tensor_faults(module: Operation) -> Iterator[str]:
+    for op in module.walk():
+        dialect = op.name.partition(".")[0]
+        if dialect not in _TENSOR_DIALECTS or op.name not in DEFINITIONS:
+            yield f"{op.name} at {op.span} does not belong to this stage"
+        if any(isinstance(v.type, MemRefType | VectorType) for v in (*op.operands, *op.results)):
+            yield f"{op.name} at {op.span} has a buffer or a vector"
+        if dialect in ("arith", "math") and op.name not in ("arith.constant", "arith.select"):
+            if any(isinstance(r.type, RankedTensorType) for r in op.results):
+                yield f"{op.name} at {op.span} computes on a whole tensor"
+
+
+def _loops_faults(module: Operation) -> Iterator[str]:
+    for op in module.walk():
+        dialect = op.name.partition(".")[0]
+        if dialect not in _LOOPS_DIALECTS or op.name not in DEFINITIONS:
+            yield f"{op.name} at {op.span} does not belong to this stage"
+        if any(isinstance(v.type, RankedTensorType) for v in (*op.operands, *op.results)):
+            yield f"{op.name} at {op.span} has a tensor"
+        if op.name == "scf.parallel" and op.results:
+            yield f"{op.name} at {op.span} has results"
+        if op.name == "memref.alloc" and not _has_owner(op):
+            yield f"the buffer made by {op.name} at {op.span} has no owner"
+
+
+def _has_owner(alloc: Operation) -> bool:
+    return any(
+        user.name in _OWNER_CHANGES or (user.name == "memref.dealloc" and user.parent is alloc.parent)
+        for alias in aliases(alloc.result)
+        for user in alias.users
+    )

@@ -1,0 +1,434 @@
+"""Which tensors of a specialised graph share memory, and whether every write can be followed: PyTorch's aliasing.
+
+Each tensor value belongs to a `Storage` (memory that one operation, argument or constant made) and looks at it
+through a chain of view operations. Where it depends on run-time conditions what a value shares memory with (results
+of `If` and `Loop`, a `reshape` of unknown layout), it gets a storage of its own that remembers what it may be.
+Writing to one of several storages that may be the same makes the others unreadable from there on: a read is a
+CompileError, never a wrong value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+
+from ...ir.core import Block, Operation, Value
+from ...ir.diagnostics import CompileError, Note
+from ...ir.dialects import torch
+from ...ir.operators import find, is_view, schema
+from ...ir.script_types import TensorType
+from .nodes import inferred
+
+Strides = tuple[int, ...]
+Layout = Strides | Literal["contiguous"] | None
+"""Strides of a tensor of static shape; of others whether it is known to be contiguous."""
+
+WRITE: Final = "aten::copy_"
+
+SAME: Final = frozenset(
+    ("aten::alias", "aten::detach", "aten::lift_fresh", "aten::positive", "aten::resolve_conj", "aten::resolve_neg")
+)
+"""The same elements in the same shape."""
+
+RESHAPES: Final = frozenset(("aten::reshape", "aten::reshape_as", "aten::flatten.using_ints", "aten::ravel"))
+"""Views if the layout allows, else copies."""
+
+_NEVER_CONTIGUOUS: Final = ("aten::nonzero", "aten::linalg_", "aten::_linalg")
+
+
+@dataclass(eq=False)
+class Storage:
+    """Memory. `atoms` are the storages that it may be, itself unless it stands for others."""
+
+    root: Value
+    kind: Literal["fresh", "argument", "state"]
+    atoms: frozenset[Any] = frozenset()
+
+
+@dataclass(frozen=True)
+class Alias:
+    """How a value looks at its storage: through `view` (result `index`) of `source`; None for the whole storage."""
+
+    storage: Storage
+    source: Value | None = None
+    view: Operation | None = None
+    index: int = 0
+
+
+@dataclass
+class Aliases:
+    """The outcome: where each tensor lives, what is written, and by which control flow."""
+
+    of: dict[Value, Alias] = field(default_factory=dict[Value, Alias])
+    written: dict[Storage, None] = field(default_factory=dict[Storage, None])
+    written_in: dict[Operation, dict[Storage, None]] = field(default_factory=dict[Operation, Any])
+    """Storages from outside that an `If` or `Loop` writes to."""
+
+
+def analyse(function: Operation) -> Aliases:
+    analysis = _Analysis()
+    for argument in function.body().args:
+        if isinstance(argument.type, TensorType):
+            analysis.root(argument, "argument")
+            analysis.layouts[argument] = contiguous_layout(argument.type)
+    analysis.block(function.body())
+    analysis.check_survivors(function)
+    return analysis.found
+
+
+def is_tensor(value: Value) -> bool:
+    return isinstance(value.type, TensorType)
+
+
+def is_defined_in(value: Value, op: Operation) -> bool:
+    """Whether the value is defined inside a region of `op`."""
+    owner = value.owner
+    at = owner.parent if isinstance(owner, Operation) else owner
+    while at is not None:
+        parent = at.parent_op
+        if parent is op:
+            return True
+        at = None if parent is None else parent.parent
+    return False
+
+
+@dataclass
+class _Analysis:
+    found: Aliases = field(default_factory=Aliases)
+    layouts: dict[Value, Layout] = field(default_factory=dict[Value, Layout])
+    poisoned: dict[Storage, Operation] = field(default_factory=dict[Storage, Operation])
+    """Storages that are not up to date any more, each with the write that made them so."""
+    storages: dict[Value, Storage] = field(default_factory=dict[Value, Storage])
+
+    def root(
+        self, value: Value, kind: Literal["fresh", "argument", "state"], atoms: frozenset[Any] | None = None
+    ) -> Storage:
+        storage = self.storages.setdefault(value, Storage(value, kind))
+        storage.atoms = storage.atoms | (frozenset({storage}) if atoms is None else atoms)
+        self.found.of[value] = Alias(storage)
+        self.poisoned.pop(storage, None)
+        return storage
+
+    def storage(self, value: Value) -> Storage:
+        return self.found.of[value].storage
+
+    # walk
+
+    def block(self, block: Block) -> None:
+        for op in block.operations():
+            self.operation(op)
+
+    def operation(self, op: Operation) -> None:
+        if op.name == WRITE:
+            self.read(op, op.operands[1:])
+            self.write(op)
+            self.found.of[op.result] = Alias(self.storage(op.operand(0)), op.operand(0))
+            self.layouts[op.result] = self.layouts.get(op.operand(0))
+            return
+        if op.name == "prim::If":
+            self.branch(op)
+            return
+        if op.name == "prim::Loop":
+            self.read(op, op.operands)
+            self.loop(op)
+            return
+        if self.view(op):
+            return
+        self.read(op, op.operands)
+        for result in op.results:
+            if is_tensor(result):
+                self.root(result, "state" if op.name == "prim::Constant" else "fresh")
+                self.layouts[result] = self.fresh_layout(op, result)
+
+    def read(self, op: Operation, operands: Sequence[Value]) -> None:
+        for value in operands:
+            if is_tensor(value):
+                self.check(op, self.storage(value))
+
+    def check(self, op: Operation, storage: Storage) -> None:
+        write = self.poisoned.get(storage)
+        if write is not None:
+            raise CompileError.at(
+                op.span,
+                "whether this tensor shares memory with one that was changed in place is only known at run time",
+                notes=[Note("changed in place here", write.span)] if write.span is not None else (),
+                help="clone() one of the two before the change",
+            )
+
+    def write(self, op: Operation) -> None:
+        target = op.operand(0)
+        storage = self.storage(target)
+        self.check(op, storage)
+        if any(s.kind == "state" for s in storage.atoms if isinstance(s, Storage)):
+            raise CompileError.at(
+                op.span,
+                "a weight, buffer or constant of the module is changed in place: "
+                "state that outlives the call is not supported",
+                help="return the new value as a result, or clone() it first",
+            )
+        self.found.written[storage] = None
+        for parent in enclosing(op):
+            if not is_defined_in(storage.root, parent):
+                self.found.written_in.setdefault(parent, {})[storage] = None
+        for other in list(self.storages.values()):
+            if other is not storage and other.atoms & storage.atoms:
+                self.poisoned[other] = op
+
+    # views
+
+    def view(self, op: Operation) -> bool:
+        """Views share the storage of their first operand."""
+        form = schema(op.name)
+        if form is None or not is_view(form) or not op.operands or not is_tensor(op.operand(0)):
+            return False
+        source = op.operand(0)
+        if any(not is_tensor(r) for r in op.results):
+            return False
+        layout = self.layouts.get(source)
+        shared = self.shares(op, layout)
+        for index, result in enumerate(op.results):
+            if shared is True:
+                self.found.of[result] = Alias(self.storage(source), source, op, index)
+                self.layouts[result] = view_layout(op, index, layout)
+            elif shared is False:
+                self.check(op, self.storage(source))
+                self.root(result, "fresh")
+                self.layouts[result] = contiguous_layout(cast(TensorType, result.type))
+            else:
+                self.check(op, self.storage(source))
+                own = self.storages.setdefault(result, Storage(result, "fresh"))
+                self.root(result, "fresh", self.storage(source).atoms | {own})
+                self.layouts[result] = contiguous_layout(cast(TensorType, result.type))
+        return True
+
+    def shares(self, op: Operation, layout: Layout) -> bool | None:
+        """Whether a view operator gives a view; None if that depends on a layout that is not known."""
+        if op.name.startswith("aten::to."):
+            return (
+                False
+                if cast(TensorType, op.operand(0).type).dtype is not cast(TensorType, op.result.type).dtype
+                else None
+            )
+        if op.name == "aten::contiguous":
+            type_ = cast(TensorType, op.operand(0).type)
+            if layout is None:
+                return None
+            return layout == "contiguous" or is_contiguous(static_shape(type_), layout)
+        if op.name in RESHAPES:
+            if layout is None:
+                return None
+            if layout == "contiguous":
+                return True
+            shape, wanted = static_shape(op.operand(0).type), static_shape(op.result.type)
+            if shape is None or wanted is None:
+                return None
+            return reshaped_strides(shape, layout, wanted) is not None
+        return True
+
+    def fresh_layout(self, op: Operation, result: Value) -> Layout:
+        """New tensors are contiguous if their operands are."""
+        if op.name.startswith(_NEVER_CONTIGUOUS):
+            return None
+        for operand in op.operands:
+            if is_tensor(operand) and cast(TensorType, operand.type).shape:
+                layout = self.layouts.get(operand)
+                if layout is None:
+                    return None
+                shape = static_shape(operand.type)
+                if layout != "contiguous" and not is_contiguous(shape, layout):
+                    return None
+        return contiguous_layout(cast(TensorType, result.type))
+
+    # control flow
+
+    def branch(self, op: Operation) -> None:
+        before = dict(self.poisoned)
+        after: dict[Storage, Operation] = {}
+        for i in range(2):
+            self.poisoned = dict(before)
+            self.block(op.body(i))
+            after.update(self.poisoned)
+        self.poisoned = after
+        for k, result in enumerate(op.results):
+            if not is_tensor(result):
+                continue
+            yielded = [op.body(i).terminator.operand(k) for i in range(2)]
+            if yielded[0] is yielded[1]:
+                self.found.of[result] = Alias(self.storage(yielded[0]), yielded[0], None)
+                self.layouts[result] = self.layouts.get(yielded[0])
+                continue
+            self.root(result, "fresh", self.storage(yielded[0]).atoms | self.storage(yielded[1]).atoms)
+            self.layouts[result] = self.joined_layout(result, yielded)
+
+    def joined_layout(self, result: Value, values: Sequence[Value]) -> Layout:
+        layouts: list[Layout] = [self.layouts.get(v) for v in values]
+        if all(_contiguous(v, l) for v, l in zip(values, layouts)):
+            return contiguous_layout(cast(TensorType, result.type))
+        return layouts[0] if all(l == layouts[0] for l in layouts) else None
+
+    def loop(self, op: Operation) -> None:
+        body = op.body()
+        initial = op.operands[2:]
+        atoms: list[frozenset[Any]] = [self.storage(v).atoms if is_tensor(v) else frozenset() for v in initial]
+        layouts: list[Layout] = [self.layouts.get(v) for v in initial]
+        while True:
+            before = dict(self.poisoned)
+            for argument, own, layout in zip(body.args[1:], atoms, layouts):
+                if is_tensor(argument):
+                    self.root(argument, "fresh", own)
+                    self.layouts[argument] = layout
+            self.block(body)
+            yielded = body.terminator.operands[1:]
+            grown = [own | self.carried(op, v) if is_tensor(v) else own for own, v in zip(atoms, yielded, strict=True)]
+            met: list[Layout] = [
+                layout if not is_tensor(v) or layout == self.layouts.get(v) else self.joined_layout(a, [a, v])
+                for layout, v, a in zip(layouts, yielded, body.args[1:])
+            ]
+            # what the body made is made anew in the next iteration; what it did to others is there when that begins
+            self.poisoned = {s: w for s, w in self.poisoned.items() if not is_defined_in(s.root, op)}
+            stable = grown == atoms and met == layouts and self.poisoned.keys() == before.keys()
+            atoms, layouts = grown, met
+            if stable:
+                break
+        for result, own, layout in zip(op.results, atoms, layouts):
+            if is_tensor(result):
+                self.root(result, "fresh", own)
+                self.layouts[result] = layout
+
+    def carried(self, op: Operation, value: Value) -> frozenset[Any]:
+        """What a value of this iteration may be in the next: memory made in the body is then that of an earlier one."""
+        arguments = {self.storages[a] for a in op.body().args if a in self.storages}
+        return frozenset(
+            ("earlier", atom) if isinstance(atom, Storage) and is_defined_in(atom.root, op) else atom
+            for atom in self.storage(value).atoms
+            if atom not in arguments
+        )
+
+    def check_survivors(self, function: Operation) -> None:
+        """Arguments and module state outlive the call: what happened to them must be known."""
+        for storage, write in self.poisoned.items():
+            if storage.kind != "fresh":
+                what = "an argument" if storage.kind == "argument" else "a weight or buffer of the module"
+                raise CompileError.at(
+                    write.span,
+                    f"whether this changes {what} in place is only known at run time",
+                    help="clone() it before the change",
+                )
+        del function
+
+
+def enclosing(op: Operation) -> list[Operation]:
+    """The control flow around an operation, innermost first."""
+    found: list[Operation] = []
+    parent = op.parent_op
+    while parent is not None and parent.name != torch.FUNC:
+        found.append(parent)
+        parent = parent.parent_op
+    return found
+
+
+# layouts
+
+
+def static_shape(type_: Any) -> tuple[int, ...] | None:
+    shape = cast(TensorType, type_).shape
+    return None if shape is None or None in shape else cast(tuple[int, ...], shape)
+
+
+def contiguous_layout(type_: TensorType) -> Layout:
+    shape = static_shape(type_)
+    return "contiguous" if shape is None else contiguous_strides(shape)
+
+
+def contiguous_strides(shape: Sequence[int]) -> Strides:
+    strides: list[int] = []
+    step = 1
+    for extent in reversed(shape):
+        strides.insert(0, step)
+        step *= max(extent, 1)
+    return tuple(strides)
+
+
+def is_contiguous(shape: Sequence[int] | None, strides: Strides) -> bool:
+    if shape is None:
+        return False
+    expected = contiguous_strides(shape)
+    return 0 in shape or all(e == 1 or s == x for e, s, x in zip(shape, strides, expected))
+
+
+def _contiguous(value: Value, layout: Layout) -> bool:
+    return layout == "contiguous" or (layout is not None and is_contiguous(static_shape(value.type), layout))
+
+
+def reshaped_strides(shape: Sequence[int], strides: Strides, wanted: Sequence[int]) -> Strides | None:
+    """Strides of a view in another shape; None where the elements do not lie so."""
+    if 0 in shape:
+        return contiguous_strides(wanted)
+    # dimensions that lie one behind the other are one block of memory; the new ones must divide the blocks evenly
+    blocks: list[tuple[int, int]] = []
+    for extent, stride in zip(shape, strides):
+        if extent == 1:
+            continue
+        if blocks and blocks[-1][1] == extent * stride:
+            blocks[-1] = (blocks[-1][0] * extent, stride)
+        else:
+            blocks.append((extent, stride))
+    result: list[int] = []
+    pending = list(reversed(wanted))
+    for count, stride in reversed(blocks):
+        step, left = stride, count
+        while left > 1 or (pending and pending[0] == 1):
+            if not pending:
+                return None
+            extent = pending[0]
+            if left % extent:
+                return None
+            pending.pop(0)
+            result.insert(0, step)
+            step *= extent
+            left //= extent
+    for _ in pending:
+        result.insert(0, 1)
+    return tuple(result)
+
+
+def view_layout(op: Operation, index: int, layout: Layout) -> Layout:
+    """Layout of a view that shares memory."""
+    result = op.results[index]
+    shape = static_shape(op.operand(0).type)
+    if layout == "contiguous" or shape is None or layout is None:
+        keeps = op.name in SAME or op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unsqueeze"))
+        return contiguous_layout(cast(TensorType, result.type)) if keeps and layout == "contiguous" else None
+    wanted = static_shape(result.type)
+    if wanted is None:
+        return None
+    if op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unflatten")):
+        return reshaped_strides(shape, layout, wanted)
+    return _strides_through(op, index, shape, layout)
+
+
+def _strides_through(op: Operation, index: int, shape: tuple[int, ...], strides: Strides) -> Layout:
+    """Strides by running the view operator on an array of this layout; its elements are never touched."""
+    record = find(op.name)
+    if record is None:
+        return None
+    dummy = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
+    arguments: dict[str, Any] = {"self": dummy}
+    for formal, operand in list(zip(record.schema.arguments, op.operands))[1:]:
+        value = inferred(operand)
+        if is_tensor(operand):
+            return None
+        arguments[formal.name] = value if isinstance(value, int | None) else _placeholders(value)
+    view = record.reference(**arguments)
+    array: Any = cast(Any, view)[index] if isinstance(view, list | tuple) else view
+    return tuple(int(s) for s in array.strides)
+
+
+def _placeholders(value: Any) -> Any:
+    """Numbers known only at run time do not matter to strides: an index."""
+    if isinstance(value, list):
+        return [_placeholders(v) for v in cast(list[Any], value)]
+    return value if isinstance(value, int | None) else 0

@@ -1,0 +1,214 @@
+"""Removes in-place writes: after this pass every tensor is a value.
+
+In: a specialised graph in which `aten::copy_` writes to tensors, through views too. Each storage that is written has
+a current value; a write gives it a new one through the inverses of the views (`VIEW_WRITES`); whoever uses a view of
+it afterwards looks at the current value again. `If`s and `Loop`s that write to a storage from outside give it back as
+one more result. Arguments that are written to become additional results, named in the signature
+(`Parameter.write_back`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from ...ir.builder import Builder
+from ...ir.core import Block, Operation, OpResult, Value, functions
+from ...ir.diagnostics import CompileError
+from ...ir.dialects.aten.view_writes import VIEW_WRITES
+from ...ir.operator import Unsupported
+from ...ir.script_types import ScriptType
+from ...ir.signature import Signature
+from .aliases import SAME, WRITE, Aliases, Storage, analyse, is_tensor
+from .nodes import NodeWriter
+
+
+def functionalize(module: Operation, signature: Signature) -> Signature:
+    """Rewrites the function of `module` in place; the signature with what is written back."""
+    (function,) = functions(module)
+    if any(op.name == WRITE for op in function.walk()):
+        signature = _Rewriter(analyse(function)).function(function, signature)
+    _drop_identities(function)
+    return signature
+
+
+def _drop_identities(function: Operation) -> None:
+    """Without writes, nobody can tell an alias, a copy or a contiguous copy from the tensor itself."""
+    for op in list(function.walk()):
+        if op.name in SAME or op.name in ("aten::contiguous", "aten::clone"):
+            op.result.replace_all_uses_with(op.operand(0))
+            op.erase()
+
+
+@dataclass
+class _Rewriter:
+    aliases: Aliases
+    current: dict[Storage, Value] = field(default_factory=dict[Storage, Value])
+    """Contents of each storage that is written anywhere; its root until the first write."""
+    version: dict[Storage, int] = field(default_factory=dict[Storage, int])
+    values: dict[Value, tuple[int, Value]] = field(default_factory=dict[Value, tuple[int, Value]])
+    """What a tensor of the program is now, with the version of its storage that this is right for."""
+    _versions: int = 0
+
+    def function(self, function: Operation, signature: Signature) -> Signature:
+        body = function.body()
+        self.enter(body.args)
+        self.block(body)
+        parameters = list(signature.parameters)
+        results = list(signature.results)
+        returned = list(body.terminator.operands)
+        for i, argument in enumerate(body.args):
+            storage = self.aliases.of[argument].storage if is_tensor(argument) else None
+            if storage is not None and storage in self.aliases.written:
+                parameters[i] = replace(parameters[i], write_back=len(results))
+                results.append(cast(ScriptType, argument.type))
+                returned.append(self.current[storage])
+        body.terminator.set_operands(returned)
+        return replace(signature, parameters=tuple(parameters), results=tuple(results))
+
+    def enter(self, values: Sequence[Value]) -> None:
+        """New values: those that are the root of a written storage are its first contents."""
+        for value in values:
+            alias = self.aliases.of.get(value)
+            if alias is not None and alias.storage.root is value and alias.storage in self.aliases.written:
+                self.current[alias.storage] = value
+                self.version[alias.storage] = self.next_version()
+
+    def next_version(self) -> int:
+        self._versions += 1
+        return self._versions
+
+    # reading and writing
+
+    def read(self, value: Value, before: Operation) -> Value:
+        """The value as it is now."""
+        alias = self.aliases.of.get(value)
+        if alias is None or alias.storage not in self.aliases.written:
+            return value
+        version = self.version[alias.storage]
+        known = self.values.get(value)
+        if known is not None and known[0] == version:
+            return known[1]
+        if alias.source is None:
+            now = self.current[alias.storage]
+        elif alias.view is None:
+            now = self.read(alias.source, before)
+        else:
+            now = self.derived(alias.view, alias.index, self.read(alias.source, before), before)
+        self.values[value] = (version, now)
+        return now
+
+    def derived(self, view: Operation, index: int, source: Value, before: Operation) -> Value:
+        if source is view.operand(0):
+            return view.results[index]
+        copy = view.clone({view.operand(0): source})
+        assert before.parent is not None
+        before.parent.insert_before(copy, before)
+        return copy.results[index]
+
+    def write(self, op: Operation) -> None:
+        target, new = op.operand(0), self.read(op.operand(1), op)
+        self.store(target, new, op)
+        op.result.replace_all_uses_with(target)
+        op.erase()
+
+    def store(self, target: Value, new: Value, op: Operation) -> None:
+        """Takes the new value of a view back to its storage, one view after the other."""
+        alias = self.aliases.of[target]
+        value, written = target, new
+        fresh: dict[Value, Value] = {}
+        writer = NodeWriter(Builder.before(op))
+        while alias.source is not None:
+            fresh[value] = written
+            if alias.view is not None:
+                written = self.written_through(alias.view, alias.index, self.read(alias.source, op), written, writer)
+            value, alias = alias.source, self.aliases.of[alias.source]
+        fresh[value] = written
+        storage = alias.storage
+        self.current[storage] = written
+        version = self.version[storage] = self.next_version()
+        for value, now in fresh.items():
+            self.values[value] = (version, now)
+
+    def written_through(self, view: Operation, index: int, base: Value, new: Value, writer: NodeWriter) -> Value:
+        rule = VIEW_WRITES.get(view.name)
+        if rule is None:
+            raise CompileError.at(writer.b.span, f"writing through a view made by {view.name} is not supported")
+        try:
+            return rule(writer.emit, base, view.operands, new, index)
+        except Unsupported as error:
+            raise CompileError.at(writer.b.span, str(error)) from None
+
+    # walk
+
+    def block(self, block: Block) -> None:
+        for op in list(block.operations()):
+            match op.name:
+                case _ if op.name == WRITE:
+                    self.write(op)
+                case "prim::If":
+                    self.update(op)
+                    self.branch(op)
+                case "prim::Loop":
+                    self.update(op)
+                    self.loop(op)
+                case _:
+                    self.plain(op)
+
+    def plain(self, op: Operation) -> None:
+        first = op.results[0] if op.results else None
+        alias = self.aliases.of.get(first) if first is not None else None
+        if alias is not None and alias.view is op and alias.storage in self.aliases.written:
+            # written anew where it is used, unless its source is still what it was when it stands here
+            if self.read(op.operand(0), op) is op.operand(0):
+                for result in op.results:
+                    self.values[result] = (self.version[alias.storage], result)
+            return
+        self.update(op)
+        self.enter(op.results)
+
+    def update(self, op: Operation) -> None:
+        for i, operand in enumerate(op.operands):
+            if is_tensor(operand):
+                op.set_operand(i, self.read(operand, op))
+
+    def outside(self, op: Operation) -> list[Storage]:
+        return list(self.aliases.written_in.get(op, {}))
+
+    def branch(self, op: Operation) -> None:
+        storages = self.outside(op)
+        saved = dict(self.current), dict(self.version), dict(self.values)
+        for i in range(2):
+            self.current, self.version, self.values = (dict(d) for d in cast(Any, saved))
+            body = op.body(i)
+            self.block(body)
+            body.terminator.set_operands([*body.terminator.operands, *(self.current[s] for s in storages)])
+        self.current, self.version, self.values = (dict(d) for d in cast(Any, saved))
+        self.enter(op.results)
+        self.leave(op, storages)
+
+    def leave(self, op: Operation, storages: Sequence[Storage]) -> None:
+        """Contents that control flow has changed are new results of it."""
+        for storage in storages:
+            result = OpResult(op, len(op.results), storage.root.type)
+            op.results.append(result)
+            self.current[storage] = result
+            self.version[storage] = self.next_version()
+            self.values[storage.root] = (self.version[storage], result)
+
+    def loop(self, op: Operation) -> None:
+        storages = self.outside(op)
+        op.set_operands([*op.operands, *(self.current[s] for s in storages)])
+        saved = dict(self.current), dict(self.version), dict(self.values)
+        body = op.body()
+        for storage in storages:
+            argument = body.add_argument(storage.root.type)
+            self.current[storage] = argument
+            self.version[storage] = self.next_version()
+        self.enter(body.args)
+        self.block(body)
+        body.terminator.set_operands([*body.terminator.operands, *(self.current[s] for s in storages)])
+        self.current, self.version, self.values = (dict(d) for d in cast(Any, saved))
+        self.enter(op.results)
+        self.leave(op, storages)

@@ -1,0 +1,43 @@
+"""The passes, in order. `specialize` and `functionalize` come first: they make the function and its signature."""
+
+from __future__ import annotations
+
+from ..ir.signature import Signature
+from ..ir.target import Target
+from .contracts import check_graph, verify_loops, verify_tensor
+from .graph.eliminate_dead_code import EliminateDeadCode
+from .graph.fold_constants import FoldConstants
+from .loops.bufferize import Bufferize
+from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
+from .loops.expand_math import ExpandMath
+from .loops.map_to_gpu import MapToGpu
+from .loops.parallelize import Parallelize
+from .loops.plan_memory import PlanMemory
+from .pass_manager import Pipeline, Stage
+from .tensor.canonicalize import Canonicalize
+from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
+from .tensor.fuse_elementwise import FuseElementwise
+
+
+def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
+    """From the specialised, functional graph to loops."""
+    return Pipeline(
+        Stage("torch", FoldConstants(), EliminateDeadCode(), ensures=check_graph),
+        Stage(
+            "linalg",
+            ConvertTorchToLinalg(signature),
+            Canonicalize(),
+            FuseElementwise(),
+            Canonicalize(),  # what fusion left behind
+            ensures=verify_tensor,
+        ),
+        Stage(
+            "loops",
+            Bufferize(),
+            ConvertLinalgToLoops(target),
+            PlanMemory(),  # after the loops: fused intermediates need no memory
+            ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation
+            MapToGpu() if gpu else Parallelize(target),
+            ensures=verify_loops,
+        ),
+    )

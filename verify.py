@@ -1,0 +1,135 @@
+"""Runs a program at every stage on the same inputs and compares: a wrong pass is named by the first stage that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import driver
+from .backend.cpu.jit import compile_module
+from .backend.ptx.simulate import simulate
+from .ir.core import Operation, lookup
+from .ir.interpreters import torch as torch_interpreter
+from .ir.interpreters.run import interpret
+from .ir.program import Program
+from .ir.signature import ArgumentSpec, ConstantSpec, Leaf, ResultTree, ScalarSpec, SequenceResult, SequenceSpec, Signature, TensorSpec
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """How a stage compares with the one before it."""
+
+    stage: str
+    agrees: bool
+    text: str
+
+
+def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> list[StageResult]:
+    """Runs every stage on the same inputs; stops at the first that differs from the source's own meaning."""
+    lowered = driver.lower(program, specs)
+    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    signature = lowered.signature
+
+    def flat_function(module: Operation) -> Callable[[], list[Any]]:
+        return lambda: interpret(module, signature.name, [copied(v) for v in flat])
+
+    def source() -> list[Any]:
+        interpreter = torch_interpreter.Interpreter(driver.composite)
+        return flatten_results(signature.tree, interpreter.run_program(program, [copied(v) for v in values]))
+
+    def specialised() -> list[Any]:
+        interpreter = torch_interpreter.Interpreter(driver.composite)
+        function = lookup(lowered.modules["torch"], signature.name)
+        assert function is not None
+        return interpreter.run(function, [copied(v) for v in flat])
+
+    def native() -> list[Any]:
+        return compile_module(lowered.modules["loops"], signature).call_flat([copied(v) for v in flat])
+
+    runs: list[tuple[str, Callable[[], list[Any]]]] = [
+        ("torch", source),
+        ("specialised", specialised),
+        ("linalg", flat_function(lowered.modules["linalg"])),
+        ("loops", flat_function(lowered.modules["loops"])),
+        ("native", native),
+    ]
+    kept = outputs(signature)
+    report: list[StageResult] = []
+    expected: list[Any] | None = None
+    for stage, run in runs:
+        results = run()
+        results = [results[i] for i in kept] if len(results) == len(signature.results) else results
+        if expected is None:
+            expected = results
+            report.append(StageResult(stage, True, "the source's meaning"))
+            continue
+        wrong = difference(expected, results)
+        report.append(StageResult(stage, wrong is None, wrong or "agrees"))
+        if wrong is not None:
+            break
+    return report
+
+
+def outputs(signature: Signature) -> list[int]:
+    """Flat results that are returned, not written back into an argument."""
+    written = {p.write_back for p in signature.parameters}
+    return [i for i in range(len(signature.results)) if i not in written]
+
+
+def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
+    """Run-time leaves of an argument, in the order of `Signature.parameters`."""
+    match spec:
+        case TensorSpec() | ScalarSpec():
+            return [value]
+        case SequenceSpec(elements):
+            return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
+        case ConstantSpec():
+            return []
+
+
+def flatten_results(tree: ResultTree, value: Any) -> list[Any]:
+    """Leaves of a structured result by their flat number."""
+    found: dict[int, Any] = {}
+
+    def visit(tree: ResultTree, value: Any) -> None:
+        if isinstance(tree, Leaf):
+            found[tree.index] = value
+        elif isinstance(tree, SequenceResult):
+            for t, v in zip(tree.elements, value, strict=True):
+                visit(t, v)
+
+    visit(tree, value)
+    return [found[i] for i in sorted(found)]
+
+
+def copied(value: Any) -> Any:
+    """A copy that the run may write to."""
+    if isinstance(value, np.ndarray):
+        return np.array(value)
+    return [copied(v) for v in value] if isinstance(value, list) else tuple(map(copied, value)) if isinstance(value, tuple) else value
+
+
+def difference(expected: Sequence[Any], got: Sequence[Any]) -> str | None:
+    """The first result that differs by more than rounding explains, in words; None if none does."""
+    for i, (e, g) in enumerate(zip(expected, got, strict=True)):
+        x, y = np.asarray(e), np.asarray(g)
+        if x.shape != y.shape:
+            return f"result {i} has shape {list(y.shape)} instead of {list(x.shape)}"
+        x, y = (a.astype(np.float64) if a.dtype.kind not in "biu" else a for a in (x, y))
+        narrow = np.asarray(e).dtype.itemsize <= 2
+        close = np.isclose(x, y, rtol=2e-2 if narrow else 1e-4, atol=1e-2 if narrow else 1e-5, equal_nan=True)
+        if not close.all():
+            place = tuple(int(k) for k in np.argwhere(~close)[0])
+            return f"result {i} is {y[place]} instead of {x[place]} at {list(place)}"
+    return None
+
+
+def simulate_gpu(program: Program, specs: Sequence[ArgumentSpec], values: Sequence[Any], target: str) -> list[Any]:
+    """Flat results of the GPU program, its kernels run by the PTX interpreter."""
+    lowered, module = driver.gpu_module(program, specs, target)
+    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    results = simulate(lowered.modules["loops"], module, lowered.signature.name, [copied(v) for v in flat])
+    return [results[i] for i in outputs(lowered.signature)]
