@@ -23,7 +23,7 @@ from ..ir.source import SourceFile, Span
 
 _GRAMMAR = r"""
 start: NAME "=" value
-?value: tensor | file | number | TRUE -> true | FALSE -> false | NONE -> none | STRING -> string
+?value: tensor | file | number | TRUE -> true | FALSE -> false | NONE -> none | STRING -> string | WORD -> word
       | "[" [value ("," value)*] "]" -> list | "(" [value ("," value)*] ")" -> tuple
 tensor: DTYPE "[" [dim ("," dim)*] "]"
 dim: INT -> fixed | NAME -> named | NAME "=" INT -> named
@@ -35,6 +35,7 @@ NONE: /none\b/i
 DTYPE.2: /(u8|i8|i16|i32|i64|f16|bf16|f32|f64|bool|c64|c128)(?=\[)/
 PATH: /[^,\])]+/
 STRING: /"[^"]*"|'[^']*'/
+WORD: /(?!(true|false|none|inf|nan)\b)[A-Za-z_]\w*(?!\w*\[)/i
 SIGNED_FLOAT.2: /[+-]?(\d+\.\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|\d+[eE][+-]?\d+|inf|nan)/
 SIGNED_INT: /[+-]?\d+/
 INT: /\d+/
@@ -116,6 +117,10 @@ class _Build(Transformer[Token, Any]):
 
     def string(self, parts: list[Token]) -> str:
         return str(parts[0])[1:-1]
+
+    def word(self, parts: list[Token]) -> str:
+        """A string without quotes: shells take them away."""
+        return str(parts[0])
 
     def list(self, parts: list[Any]) -> list[Any]:
         return [] if parts == [None] else parts

@@ -36,7 +36,9 @@ def reported() -> Iterator[None]:
     try:
         yield
     except CompileError as error:
-        for diagnostic in error.diagnostics:
+        for number, diagnostic in enumerate(error.diagnostics):
+            if number:
+                sys.stderr.write("\n")
             _print(diagnostic)
         raise typer.Exit(1) from None
     except ExecutionError as error:

@@ -26,13 +26,12 @@ from ..ir.script_types import (
 from ..ir.subtyping import is_subtype, optional
 from . import ast
 from .checker.annotations import list_size
-from .checker.annotations import list_size
 from .checker.frames import Flow
 from .checker.names import assigned_names
 from .checker.state import CompiledFunction, Unit, constant_type, script_type
 from .checker.statements import Statements
 from .parser import signature_comment
-from .values import Device, DType, FunctionValue, Scope
+from .values import Device, DType, FunctionValue
 
 _NOT_COMPILED = frozenset({"torch.jit.unused", "torch.jit.ignore"})
 
@@ -96,7 +95,7 @@ class FunctionEmitter(Statements):
         size = list_size(annotation) if annotation is not None else None
         if param.default is None:
             return Argument(param.name, type_, str(type_), keyword_only=keyword_only, size=size)
-        default = self.unit.evaluate(param.default, self._scope_of_globals())
+        default = self.unit.evaluate(param.default, self.function.scope)
         if isinstance(default, DType):
             default = int(default)
         if isinstance(default, Device):
@@ -107,9 +106,6 @@ class FunctionEmitter(Statements):
         if size is not None and isinstance(default, int | float):
             default = (default,) * size
         return Argument(param.name, type_, str(type_), self._fit(default, type_, param), True, keyword_only, size)
-
-    def _scope_of_globals(self) -> Scope:
-        return self.function.scope
 
     def _fit(self, default: Any, type_: ScriptType, param: ast.Param) -> Any:
         """The default as a value of the parameter's type."""

@@ -53,7 +53,7 @@ _BREAK, _CONTINUE = object(), object()
 class Limits:
     """Bounds of one evaluation."""
 
-    steps: int = 10_000_000
+    steps: int = 5_000_000
     tensor_bytes: int = 32 << 30
     depth: int = 60
     """Of calls."""
@@ -334,12 +334,16 @@ class Interpreter(Expressions):
         return value
 
     def _import_all(self, module: str, span: Span, frame: Frame) -> None:
+        if module == "typing":
+            frame.names.update({n: BuiltinRef(f"typing.{n}") for n in _TYPING})
+            return
         scope = None if is_module(module) else self._library_scope(module)
         if scope is None:
             fail(span, f"`from {module} import *` is not supported", help="import the names that you need")
         frame.names.update({n: v for n, v in scope.names.items() if not n.startswith("_")})
 
 
+_TYPING = ("Any", "Callable", "Dict", "Final", "List", "NamedTuple", "Optional", "Sequence", "Set", "Tuple", "Type", "Union")
 _CONTEXTS = {"torch.no_grad", "torch.enable_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.device"}
 
 

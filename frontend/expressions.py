@@ -90,7 +90,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 }
 _PLAIN = (int, float, complex, str, list, tuple, dict, set, range, type(None))
 _OBJECTS = (ObjectValue, ModuleInstance, EnumMember)
-_TYPE_CONSTRUCTORS = (BuiltinRef, ClassValue, TypeExpression)
+_TYPE_CONSTRUCTORS = (BuiltinRef, ClassValue, TypeExpression, type(None))
 _MAX_SHIFT = 16_384
 _TEXT_DEPTH = 4
 
@@ -267,7 +267,7 @@ class Expressions(Objects):
             method = self.attribute(left, _METHODS.get(op, "__or__"), span)
             if method is not MISSING:
                 return self.call(method, [right], {}, span)
-        if op == "|" and isinstance(left, _TYPE_CONSTRUCTORS | type(None)):
+        if op == "|" and isinstance(left, _TYPE_CONSTRUCTORS):
             return BuiltinRef("typing.Union")
         if not isinstance(left, _PLAIN) or not isinstance(right, _PLAIN):
             self._unsupported_operands(op, left, right, span)

@@ -191,6 +191,7 @@ _NATIVE_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "dict": (dict,),
     "set": (set,),
     "range": (range,),
+    "slice": (slice,),
     "object": (object,),
     "OrderedDict": (dict,),
     "defaultdict": (dict,),

@@ -56,7 +56,7 @@ def explain_characters(error: UnexpectedCharacters, text: str, parsing: Parsing)
     if quote is not None:
         mark = quote.group(1)
         previous = parsing.previous if parsing.current is None else parsing.current
-        if previous is not None and previous.value == mark * 2 and previous.end_pos == start:
+        if previous is not None and previous.value.lstrip("rRbBuUfF") == mark * 2 and previous.end_pos == start:
             span = parsing.span(start - 2, start + 1)  # the lexer has taken `""` of `"""` for an empty string
             return CompileError.at(span, "unterminated string", label=f"`{mark * 3}` is never closed")
         span = parsing.span(start, start + quote.end() if len(mark) == 3 else line_end)
@@ -175,11 +175,11 @@ def _keyword_as_name(token: Token, accepts: set[str], text: str, parsing: Parsin
 def _plain(token: Token, accepts: set[str], text: str, parsing: Parsing) -> CompileError:
     expected = _expected(accepts)
     if token.type in ("_NEWLINE", "_DEDENT", "$END"):
-        where = "end of line" if token.type == "_NEWLINE" else "end of the text"
+        where = "the expression" if parsing.bracketed else "line" if token.type == "_NEWLINE" else "the file"
         previous = parsing.previous if token is parsing.current else parsing.current
         what = "an expression" if accepts >= _EXPRESSION_START else expected
         message = f"expected {what}" if what else "the statement is not complete"
-        return CompileError.at(_behind(previous, parsing), f"{message}, found the {where}")
+        return CompileError.at(_behind(previous, parsing), f"{message}, found the end of {where}")
     if token.value in ("&", "|") and parsing.previous is not None and parsing.previous.value == token.value:
         word = "and" if token.value == "&" else "or"
         return CompileError.at(parsing.token_span(token), f"`{token * 2}` is not an operator", help=f"write `{word}`")

@@ -10,7 +10,9 @@ import json
 import math
 import os
 import pickletools
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -125,10 +127,27 @@ def _naturals(values: list[Any]) -> bool:
 # zip files: .npz and state_dict
 
 
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    NotImplementedError,
+    EOFError,
+    OSError,
+    ValueError,
+    RuntimeError,
+    OverflowError,
+    MemoryError,
+)
+"""What the zipfile module raises for files that are damaged, encrypted, or packed in a way that it does not know."""
+
+
 def _zip(name: str, data: bytearray) -> Weights:
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             members = {i.filename: i for i in archive.infolist()}
+            if any(i.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for i in members.values()):
+                _refuse(name, "is packed in a way that is not supported")
             if sum(i.file_size for i in members.values()) > MAX_BYTES:
                 _refuse(name, f"holds more than {MAX_BYTES >> 30} GiB")
             pickles = [m for m in members if m == "data.pkl" or m.endswith("/data.pkl")]
@@ -142,7 +161,7 @@ def _zip(name: str, data: bytearray) -> Weights:
                     "compile the archive itself: it holds its weights",
                 )
             return _StateDict(name, archive, root, members).weights()
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError) as error:
+    except _ZIP_ERRORS as error:
         _refuse(name, f"is a damaged zip file: {error}")
 
 
@@ -150,7 +169,7 @@ def _npz(name: str, data: bytearray) -> Weights:
     try:
         with np.load(BytesIO(data), allow_pickle=False) as arrays:
             weights = {key: np.asarray(arrays[key]) for key in arrays.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+    except (*_ZIP_ERRORS, KeyError, SyntaxError, TypeError) as error:
         _refuse(name, f"cannot be read as .npz: {error}")
     for key, array in weights.items():
         if array.dtype.kind not in "biufc" or array.dtype.kind == "c" and array.dtype.itemsize > 16:

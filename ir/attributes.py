@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
 from .affine import AffineMap
-from .types import Type
+from .types import FloatType, Type
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ class FloatAttr:
 
     value: float
     type: Type
+
+
+_NARROW: Final[dict[str, Any]] = {"f16": np.float16, "bf16": ml_dtypes.bfloat16, "f32": np.float32}
+
+
+def round_float(value: float, type: FloatType) -> float:
+    """The value as its type holds it; 16-bit types are reached through f32, as PyTorch rounds."""
+    if type.name == "f64":
+        return float(value)
+    with np.errstate(all="ignore"):
+        return float(np.float32(value).astype(_NARROW[type.name]))
 
 
 @dataclass(frozen=True)

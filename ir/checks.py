@@ -16,6 +16,7 @@ from .definition import operand_groups
 from .dialects import DEFINITIONS, linalg, math
 from .dialects.arith import CMPF_PREDICATES, CMPI_PREDICATES
 from .dialects.tensor import DYNAMIC_SENTINEL
+from .rank_reduction import kept_dims
 from .types import (
     I1,
     I8,
@@ -413,17 +414,9 @@ def _box(whole: Callable[[Operation], Type], part: Callable[[Operation], Type]) 
         sizes = [
             None if s == DYNAMIC_SENTINEL else s for s in cast(DenseArrayAttr, op.attributes["static_sizes"]).values
         ]
-        return None if _reduces(sizes, _shape(inner)) else f"sizes {sizes} make no {inner}"
+        return None if kept_dims(sizes, _shape(inner)) is not None else f"sizes {sizes} make no {inner}"
 
     return check
-
-
-def _reduces(sizes: Sequence[Extent], shape: Sequence[Extent]) -> bool:
-    """Whether `shape` is `sizes`, but for extents of 1 that are left out (and `?` that a type leaves open)."""
-    if not sizes:
-        return not shape
-    fits = bool(shape) and (sizes[0] is None or shape[0] is None or sizes[0] == shape[0])
-    return (fits and _reduces(sizes[1:], shape[1:])) or (sizes[0] == 1 and _reduces(sizes[1:], shape))
 
 
 def _reassociation(op: Operation) -> str | None:

@@ -15,10 +15,9 @@ import numpy as np
 from .attributes import Attribute, Constant
 from .core import Block, Operation, Region, Value, new_module
 from .diagnostics import CompileError
-from .dialects import torch
+from .dialects import DEFINITIONS, torch
 from .dtypes import DType, from_graph_name
-from .operators import schema
-from .overloads import resolve_operands
+from .overloads import candidates, resolve_operands
 from .script_types import (
     ANY,
     BOOL,
@@ -63,6 +62,7 @@ _IMAGINARY: Final = re.compile(r"([-+]?)(inf|nan|[0-9.]+(?:[eE][-+]?[0-9]+)?)j")
 _SYMBOL: Final = re.compile(r"# symbol ([^\n]*)\n")
 _CONSTANT: Final = re.compile(r"[ \t]*# constant (\S+)")
 _COMMENT: Final = re.compile(r"[ \t]*# ([^\n]*)")
+_BOOL: Final = re.compile(r"[ \t]*# bool\b")
 _FLAT: Final = re.compile(r"[ \t]*# flat\b")
 _SCALARS: Final[dict[str, ScriptType]] = {
     "int": INT,
@@ -240,6 +240,8 @@ class _Parser:
             self.flatten(block, operands, outs)
             return None
         full, results = self.resolve(name, operands, outs, at)
+        if results == [NUMBER] and _BOOL.match(self.text, end):
+            results = [BOOL]
         op = Operation(full, operands, results, span=Span(self.file, start, end))
         op.attributes = self.converted(name, given, results, start, end)
         if name == "prim::Constant" and "name" in op.attributes:
@@ -312,9 +314,9 @@ class _Parser:
         """Name with overload, and the result types that are not written."""
         form = None
         types = [cast(ScriptType, v.type) for v in operands]
-        if name.startswith("aten::") or schema(name) is not None:
+        if name not in DEFINITIONS:
             form = resolve_operands(name, types)
-            if form is None:
+            if form is None and candidates(name):
                 shown = ", ".join(map(str, types))
                 raise self.error(f"no overload of `{name}` takes ({shown})", at)
         returned = [r.type for r in form.returns] if form is not None else []
@@ -322,7 +324,7 @@ class _Parser:
             t or (returned[i] if i < len(returned) and len(returned) == len(outs) else TENSOR)
             for i, (_, t) in enumerate(outs)
         ]
-        return form.name if form is not None and name.startswith("aten::") else name, results
+        return form.name if form is not None else name, results
 
     def converted(
         self, name: str, given: Mapping[str, Any], results: Sequence[ScriptType], start: int, end: int

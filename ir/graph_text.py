@@ -8,8 +8,8 @@
 
 PyTorch's `parse_ir` reads it too (but for class types, which it cannot). What its format has no place for stands in
 comments: a symbol that is no identifier (`# symbol a.b`, before the graph), a parameter whose name is none
-(`# states[0]`), the name of a tensor constant (`# constant w`), several results of an operator that returns a list
-(`# flat`, on the unpacking node). Overloads are not printed; the types of the operands tell them.
+(`# states[0]`), the name of a tensor constant (`# constant w`), a Scalar known to be a bool (`# bool`), several results
+of an operator that returns a list (`# flat`, on the unpacking node). Overloads are not printed; the types of the operands tell them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from .attributes import Attribute, Constant
-from .core import MODULE, BlockArgument, Operation, Region, Value, functions
+from .core import MODULE, BlockArgument, Operation, OpResult, Region, Value, functions
 from .dialects import torch
 from .operators import schema
-from .script_types import FutureType, ListType, TensorType
+from .script_types import BOOL, NUMBER, FutureType, ListType, TensorType
 from .types import Type
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -37,6 +37,11 @@ def print_module(op: Operation, marks: Mapping[Operation, str] | None = None, lo
     """
     found = list(functions(op)) if op.name == MODULE else [op]
     return "\n".join(_Printer(marks or {}, locations).function(f) for f in found)
+
+
+def for_pytorch(text: str) -> str:
+    """The text as `torch._C.parse_ir` takes it: nodes without results have no `=`, which PyTorch prints but cannot read."""
+    return re.sub(r"(?m)^( +) = (?=[a-z])", r"\1", text)
 
 
 class _Printer:
@@ -102,7 +107,7 @@ class _Printer:
         elif _is_flat(op):
             yield from self._flat(op, indent)
         else:
-            outs = ", ".join(f"{self._name(r)} : {_result_type(op, r.type)}" for r in op.results)
+            outs = ", ".join(f"{self._name(r)} : {_result_type(op, r)}" for r in op.results)
             yield f"{indent}{outs} = {_base(op.name)}{_attributes(op)}({self._values(op.operands)}){self._comment(op)}\n"
         if op in self._marks:
             yield f"{indent}# ^^^^ {self._marks[op]}\n"
@@ -123,6 +128,8 @@ class _Printer:
     def _comment(self, op: Operation) -> str:
         value = op.attributes.get("value")
         notes = [f"constant {value.name}"] if isinstance(value, Constant) else []
+        if _is_refined_number(op):
+            notes.append("bool")
         if self._locations and op.span is not None:
             notes.append(str(op.span.origin or op.span))
         return f" # {' '.join(notes)}" if notes else ""
@@ -138,17 +145,14 @@ class _Printer:
         return name
 
     def _unique(self, hint: str) -> str:
+        """`%hint`, with `.1` and so on where it is taken; without a hint the number of values so far, as PyTorch does."""
+        number = self._count
+        self._count += 1
         name = hint if _VALUE_NAME.match(hint) else re.sub(r"[^A-Za-z0-9_]", "_", hint)
-        if not name or name[0].isdigit():
-            if name:
-                name = f"_{name}"
-            else:
-                while f"%{self._count}" in self._taken:
-                    self._count += 1
-                self._taken.add(f"%{self._count}")
-                return f"%{self._count}"
-        candidate = f"%{name}"
+        if name[:1].isdigit():
+            name = f"_{name}"
         stem = re.sub(r"\.[0-9]+\Z", "", name)
+        candidate = f"%{name or number}"
         while candidate in self._taken:
             self._suffixes[stem] = self._suffixes.get(stem, 0) + 1
             candidate = f"%{stem}.{self._suffixes[stem]}"
@@ -184,10 +188,20 @@ def print_type(t: Type) -> str:
     return str(t)
 
 
-def _result_type(op: Operation, t: Type) -> str:
-    if isinstance(op.attributes.get("value"), Constant) and isinstance(t, TensorType):
-        return _complete_type(t)
-    return print_type(t)
+def _result_type(op: Operation, result: OpResult) -> str:
+    if isinstance(op.attributes.get("value"), Constant) and isinstance(result.type, TensorType):
+        return _complete_type(result.type)
+    if _is_refined_number(op):
+        return print_type(NUMBER)
+    return print_type(result.type)
+
+
+def _is_refined_number(op: Operation) -> bool:
+    """Whether `op` returns a bool where its schema says Scalar: no subtype for PyTorch, so a comment says it."""
+    if len(op.results) != 1 or op.results[0].type != BOOL:
+        return False
+    form = schema(op.name)
+    return form is not None and [r.type for r in form.returns] == [NUMBER]
 
 
 def _complete_type(t: TensorType) -> str:
@@ -218,6 +232,8 @@ def print_value(value: Attribute) -> str:
         case float():
             return print_float(value)
         case complex():
+            if value.real == 0 and math.copysign(1, value.real) > 0:
+                return f"{print_float(value.imag)}j"
             sign = "" if math.copysign(1, value.imag) < 0 else "+"
             return f"{print_float(value.real)}{sign}{print_float(value.imag)}j"
         case str():

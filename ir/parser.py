@@ -1,15 +1,24 @@
-"""Reads MLIR text of the `linalg` and `loops` stages: what `print_module` writes comes back as an equal module."""
+"""Reads IR of every stage: what `print_module` writes comes back as an equal module.
+
+MLIR text for `linalg` and `loops`, TorchScript graph text for `torch`; which of them it is, the text tells.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 from .attributes import Constant
 from .core import Operation, new_module
 from .dialects import DEFINITIONS
+from .graph_parser import parse_graphs
 from .source import SourceFile
 from .syntax import PARSE, RESULT_TYPES
 from .text_parser import Parser, Task, drive
+
+_GRAPH: Final = re.compile(r"(?:\s+|#[^\n]*\n)*[A-Za-z_]\w*\(")
+"""A graph starts with a word and its parameters; in MLIR no operation is written so."""
 
 
 def parse_module(
@@ -17,8 +26,10 @@ def parse_module(
 ) -> Operation:
     """The module of a text; operations without a module around them get one.
 
-    `constants`: data of the names in `dense_resource<name>`. `file` names the text in diagnostics.
+    `constants`: data of the names in `dense_resource<name>`, or of tensors in graphs. `file` names the text in diagnostics.
     """
+    if _GRAPH.match(text):
+        return parse_graphs(text, constants, file=file)
     source = file if file is not None and file.text == text else SourceFile(file.name if file else "<string>", text)
     parser = Parser(source, DEFINITIONS, PARSE, RESULT_TYPES, constants or {})
     return drive(_module(parser))

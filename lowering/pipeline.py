@@ -10,6 +10,7 @@ from .graph.fold_constants import FoldConstants
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
 from .loops.expand_math import ExpandMath
+from .loops.fuse_loops import FuseLoops
 from .loops.map_to_gpu import MapToGpu
 from .loops.parallelize import Parallelize
 from .loops.plan_memory import PlanMemory
@@ -35,6 +36,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             "loops",
             Bufferize(),
             ConvertLinalgToLoops(target),
+            *(() if gpu else (FuseLoops(target),)),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation
             MapToGpu() if gpu else Parallelize(target),

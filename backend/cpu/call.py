@@ -39,7 +39,6 @@ _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
 _MANAGED_OFFSET: Final = DL_MANAGED_TENSOR_VERSIONED.ctype.dl_tensor.offset
 _NUMPY_DTYPES: Final[dict[Any, DType]] = {dtype.numpy: dtype for dtype in DATA_TYPES}
-_CODES: Final[dict[DType, tuple[int, int]]] = DATA_TYPES
 _TORCH_DTYPES: Final[dict[str, DType]] = {f"torch.{d.name}": d for d in DATA_TYPES}
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -80,7 +79,7 @@ class _Memory:
         self._free(self._address)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _TensorArgument:
     """One tensor given to a call: where its memory is, and what must live until the call is over."""
 
@@ -121,13 +120,15 @@ class CompiledFunction:
         self._readers: list[Callable[..., Any]] = [_reader(signature.results[i], functions.free) for i in self._outputs]
         # layout of one call: output tensors and numbers, argument tensors, then shapes and strides
         size = len(self._outputs) * _TENSOR_SIZE
-        self._places: list[tuple[int, int]] = []
+        self._places: list[tuple[int, int, struct.Struct, tuple[int, int, int]]] = []
         tensors = [p for p in signature.parameters if isinstance(p.spec, TensorSpec)]
         numbers = size + len(tensors) * _TENSOR_SIZE
         for k, parameter in enumerate(tensors):
             assert isinstance(parameter.spec, TensorSpec)
-            self._places.append((size + k * _TENSOR_SIZE, numbers))
-            numbers += 16 * len(parameter.spec.shape)
+            rank = len(parameter.spec.shape)
+            kind = (rank, *DATA_TYPES[parameter.spec.dtype])
+            self._places.append((size + k * _TENSOR_SIZE, numbers, struct.Struct(f"={rank}q"), kind))
+            numbers += 16 * rank
         self._block_type: Any = ctypes.c_char * max(1, numbers)
 
     def __call__(self, *arguments: Any) -> Any:
@@ -148,14 +149,12 @@ class CompiledFunction:
         for convert, argument in zip(self._converters, arguments, strict=True):
             value = convert(argument)
             if isinstance(value, _TensorArgument):
-                place, numbers = next(places)
-                rank = len(value.shape)
-                code, bits = _CODES[value.dtype]
+                place, numbers, layout, (rank, code, bits) = next(places)
                 strides = 0
-                struct.pack_into(f"={rank}q", block, numbers, *value.shape)
+                layout.pack_into(block, numbers, *value.shape)
                 if value.strides is not None:
                     strides = base + numbers + 8 * rank
-                    struct.pack_into(f"={rank}q", block, numbers + 8 * rank, *value.strides)
+                    layout.pack_into(block, numbers + 8 * rank, *value.strides)
                 _TENSOR.pack_into(
                     block, place, value.data, CPU_DEVICE, 0, rank, code, bits, 1, base + numbers, strides, 0
                 )
@@ -240,7 +239,7 @@ def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
 
     def boolean(value: Any) -> bool:
         if isinstance(value, bool | np.bool_):
-            return bool(cast(Any, value))
+            return bool(cast("Any", value))
         raise TypeError(f"argument `{name}`: expected a bool, got {type(value).__name__}")
 
     match t:
@@ -261,15 +260,16 @@ def _is_torch(value: Any) -> bool:
 
 def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:
     if isinstance(value, np.ndarray):
-        array = cast(npt.NDArray[Any], value)
+        array = cast("npt.NDArray[Any]", value)
         return _numpy_argument(name, array, written)
     if _is_torch(value):
         return _torch_argument(name, value)
     if hasattr(value, "__dlpack__"):
         return _dlpack_argument(name, value)
     if isinstance(value, np.number | np.bool_) and not written:
-        return _numpy_argument(name, np.asarray(cast(Any, value)), written)
-    raise TypeError(f"argument `{name}`: expected an array, got {type(cast(object, value)).__name__}")
+        return _numpy_argument(name, np.asarray(cast("Any", value)), written)
+    kind = type(cast("object", value)).__name__
+    raise TypeError(f"argument `{name}`: expected an array, got {kind}")
 
 
 def _numpy_argument(name: str, array: npt.NDArray[Any], written: bool) -> _TensorArgument:
@@ -372,7 +372,7 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
         data, _, _, _, _, _, _, shape_at, _, _ = _TENSOR.unpack_from(block, offset)
         shape = static if static is not None else tuple(shape_type.from_address(shape_at))
         interface = {"data": (data, False), "shape": shape, "typestr": kind, "version": 3}
-        array = np.asarray(cast(Any, _Memory(block, base + offset, free, interface)))
+        array = np.asarray(cast("Any", _Memory(block, base + offset, free, interface)))
         return array.view(dtype) if is_bfloat else array
 
     return read_tensor

@@ -50,7 +50,7 @@ class _Session:
         text = runtime_text(target.triple)
         if not hasattr(ctypes.CDLL(None), "pthread_atfork"):
             text = text.replace("declare i32 @pthread_atfork(ptr, ptr, ptr)", _GLIBC_ATFORK)
-        builder: Any = llvm.JITLibraryBuilder().add_object_img(object_code(text, target, optimized=True))
+        builder: Any = llvm.JITLibraryBuilder().add_object_img(object_code(text, target, optimized=False))
         builder = builder.add_current_process()
         for name in JIT_EXPORTS:
             builder = builder.export_symbol(name)

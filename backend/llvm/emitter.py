@@ -395,7 +395,7 @@ class Emitter:
         parallel_group: str | None = None,
         width: str = "i64",
     ) -> list[str]:
-        """A counted loop, bottom-tested; `carried`: (type, initial) registers, `body(i, registers)` returns the next."""
+        """A loop tested at its end. `carried`: (type, initial) registers; `body(i, registers)` gives the next ones."""
         low, high, by = lower.known(), upper.known(), step.known()
         trips = None if low is None or high is None or by is None else max(0, -(-(high - low) // by))
         if trips == 0:

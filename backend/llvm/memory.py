@@ -324,8 +324,10 @@ def is_heap_block(value: Value) -> bool:
 def _dealloc(e: Emitter, op: Operation) -> None:
     """Arena and stack memory goes with its block; only heap blocks are given back."""
     source = op.operand(0)
-    made = source.defining_op("memref.alloc")
-    if made is None or escapes(source):
+    root = source
+    while (view := root.defining_op()) is not None and view.name in VIEWS:
+        root = view.operand(0)
+    if root.defining_op("memref.alloc") is None or escapes(root):
         pointer, _ = e.element_pointer(e.buffer(source), e.buffer(source).offset)
         e.line(f"call void @torchcc.dealloc(ptr {pointer})")
 

@@ -344,13 +344,85 @@ dense:
   ret void
 
 kind:
+  br i1 %innermost, label %elements, label %nest
+
+; one loop for each element size: the switch stands outside
+elements:
+  switch i64 %size, label %nest [
+    i64 1, label %loop1
+    i64 2, label %loop2
+    i64 4, label %loop4
+    i64 8, label %loop8
+  ]
+
+loop1:
+  %i1 = phi i64 [ 0, %elements ], [ %i1.next, %body1 ]
+  %more1 = icmp slt i64 %i1, %extent
+  br i1 %more1, label %body1, label %done
+
+body1:
+  %from1.offset = mul i64 %i1, %from.step
+  %to1.offset = mul i64 %i1, %to.step
+  %from1 = getelementptr i8, ptr %from, i64 %from1.offset
+  %to1 = getelementptr i8, ptr %to, i64 %to1.offset
+  %v1 = load i8, ptr %from1, align 1
+  store i8 %v1, ptr %to1, align 1
+  %i1.next = add i64 %i1, 1
+  br label %loop1
+
+loop2:
+  %i2 = phi i64 [ 0, %elements ], [ %i2.next, %body2 ]
+  %more2 = icmp slt i64 %i2, %extent
+  br i1 %more2, label %body2, label %done
+
+body2:
+  %from2.offset = mul i64 %i2, %from.step
+  %to2.offset = mul i64 %i2, %to.step
+  %from2 = getelementptr i8, ptr %from, i64 %from2.offset
+  %to2 = getelementptr i8, ptr %to, i64 %to2.offset
+  %v2 = load i16, ptr %from2, align 1
+  store i16 %v2, ptr %to2, align 1
+  %i2.next = add i64 %i2, 1
+  br label %loop2
+
+loop4:
+  %i4 = phi i64 [ 0, %elements ], [ %i4.next, %body4 ]
+  %more4 = icmp slt i64 %i4, %extent
+  br i1 %more4, label %body4, label %done
+
+body4:
+  %from4.offset = mul i64 %i4, %from.step
+  %to4.offset = mul i64 %i4, %to.step
+  %from4 = getelementptr i8, ptr %from, i64 %from4.offset
+  %to4 = getelementptr i8, ptr %to, i64 %to4.offset
+  %v4 = load i32, ptr %from4, align 1
+  store i32 %v4, ptr %to4, align 1
+  %i4.next = add i64 %i4, 1
+  br label %loop4
+
+loop8:
+  %i8 = phi i64 [ 0, %elements ], [ %i8.next, %body8 ]
+  %more8 = icmp slt i64 %i8, %extent
+  br i1 %more8, label %body8, label %done
+
+body8:
+  %from8.offset = mul i64 %i8, %from.step
+  %to8.offset = mul i64 %i8, %to.step
+  %from8 = getelementptr i8, ptr %from, i64 %from8.offset
+  %to8 = getelementptr i8, ptr %to, i64 %to8.offset
+  %v8 = load i64, ptr %from8, align 1
+  store i64 %v8, ptr %to8, align 1
+  %i8.next = add i64 %i8, 1
+  br label %loop8
+
+nest:
   %shape.inner = getelementptr i64, ptr %shape, i64 1
   %to.inner = getelementptr i64, ptr %to.strides, i64 1
   %from.inner = getelementptr i64, ptr %from.strides, i64 1
   br label %loop
 
 loop:
-  %i = phi i64 [ 0, %kind ], [ %i.next, %next ]
+  %i = phi i64 [ 0, %nest ], [ %i.next, %row ]
   %more = icmp slt i64 %i, %extent
   br i1 %more, label %row, label %done
 
@@ -359,45 +431,7 @@ row:
   %from.offset = mul i64 %i, %from.step
   %to.row = getelementptr i8, ptr %to, i64 %to.offset
   %from.row = getelementptr i8, ptr %from, i64 %from.offset
-  br i1 %innermost, label %element, label %recurse
-
-recurse:
   call void @torchcc.copy(ptr %to.row, ptr %to.inner, ptr %from.row, ptr %from.inner, ptr %shape.inner, i64 %inner.rank, i64 %size)
-  br label %next
-
-element:
-  switch i64 %size, label %bytes16 [
-    i64 1, label %bytes1
-    i64 2, label %bytes2
-    i64 4, label %bytes4
-    i64 8, label %bytes8
-  ]
-
-bytes1:
-  %v1 = load i8, ptr %from.row, align 1
-  store i8 %v1, ptr %to.row, align 1
-  br label %next
-
-bytes2:
-  %v2 = load i16, ptr %from.row, align 1
-  store i16 %v2, ptr %to.row, align 1
-  br label %next
-
-bytes4:
-  %v4 = load i32, ptr %from.row, align 1
-  store i32 %v4, ptr %to.row, align 1
-  br label %next
-
-bytes8:
-  %v8 = load i64, ptr %from.row, align 1
-  store i64 %v8, ptr %to.row, align 1
-  br label %next
-
-bytes16:
-  call void @llvm.memcpy.p0.p0.i64(ptr %to.row, ptr %from.row, i64 %size, i1 false)
-  br label %next
-
-next:
   %i.next = add i64 %i, 1
   br label %loop
 

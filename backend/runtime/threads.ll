@@ -110,12 +110,12 @@ run:
   %blocks = call ptr @torchcc.block_mark()
   %arena = call ptr @torchcc.arena_mark()
   %status = call i32 %body(ptr %context, i64 %begin, i64 %end)
+  call void @torchcc.free_blocks(ptr %blocks) ; nothing of an iteration outlives it
+  call void @torchcc.arena_release(ptr %arena)
   %good = icmp eq i32 %status, 0
   br i1 %good, label %take, label %fail
 
 fail:
-  call void @torchcc.free_blocks(ptr %blocks)
-  call void @torchcc.arena_release(ptr %arena)
   store atomic i64 %total, ptr @torchcc.next monotonic, align 8
   %exchange = cmpxchg ptr @torchcc.failed, i32 0, i32 1 acq_rel acquire
   %first = extractvalue { i32, i1 } %exchange, 1

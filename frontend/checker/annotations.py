@@ -144,7 +144,7 @@ class Annotations:
         """For `Final[T]`: T; for `Final`: the node itself; None for every other annotation."""
         reader = _Reader(self._attribute, self.class_type, scope)
         head = node.value if isinstance(node, ast.Subscript) else node
-        if not isinstance(head, ast.Name | ast.Attribute) or reader.constructor(reader.host(head)) != "Final":
+        if reader.constructor_of(head) != "Final":
             return None
         first = node.indices[0] if isinstance(node, ast.Subscript) else node
         return first if isinstance(first, ast.Expr) else node
@@ -200,6 +200,13 @@ class _Reader:
     def constructor(self, value: Any) -> str | None:
         return _CONSTRUCTORS.get(value.name) if isinstance(value, BuiltinRef) else None
 
+    def constructor_of(self, node: ast.Expr) -> str | None:
+        """`List` for `typing.List`, `list`, and for a bare `List` that the file gives no meaning."""
+        value = self.host(node)
+        if value is MISSING and isinstance(node, ast.Name):
+            return node.id if node.id in _BARE_CONSTRUCTORS else None
+        return self.constructor(value)
+
     def named(self, node: ast.Name | ast.Attribute) -> ScriptType:
         value = self.host(node)
         match value:
@@ -239,10 +246,7 @@ class _Reader:
         return _fault(node, f"unknown type name `{text}`", help=f"did you mean `{close[0]}`?" if close else None)
 
     def subscript(self, node: ast.Subscript) -> ScriptType:
-        value = self.host(node.value)
-        constructor = self.constructor(value)
-        if constructor is None and value is MISSING and isinstance(node.value, ast.Name):
-            constructor = node.value.id if node.value.id in _BARE_CONSTRUCTORS else None
+        constructor = self.constructor_of(node.value)
         if constructor is None and _BROADCASTING.fullmatch(node.value.span.text.rpartition(".")[2]):
             constructor = "List"
         if constructor is None:

@@ -85,13 +85,15 @@ class Classes:
         unusable: dict[str, str] = {}
         functions: list[tuple[str, int]] = []
         cls = instance.cls
-        declared = self._declared(cls)
+        declared = self._declared(cls, unusable)
         finals = self._finals(cls)
         for name, tensor in (*instance.parameters.items(), *instance.buffers.items()):
             attributes[name] = declared.get(name) or (NONE if tensor is None else TENSOR)
         for name, value in instance.attributes.items():
             if isinstance(value, FunctionValue | BuiltinRef):
                 functions.append((name, id(value) if isinstance(value, FunctionValue) else hash(value.name)))
+            elif name in unusable:
+                continue
             elif name in finals:
                 constants[name] = constant_value(value, name, cls)
             else:
@@ -125,16 +127,16 @@ class Classes:
         self._names.add(name)
         return name
 
-    def _declared(self, cls: ClassValue) -> dict[str, ScriptType]:
+    def _declared(self, cls: ClassValue, unusable: dict[str, str]) -> dict[str, ScriptType]:
         """Types of annotations in the class body; `Final` ones are constants instead."""
         found: dict[str, ScriptType] = {}
         for name, (annotation, scope) in cls.all_annotations.items():
             if self.annotations.is_final(annotation, scope) is None:
                 try:
                     found[name] = self.annotations.read(annotation, scope)
-                except CompileError:
-                    # torch.nn itself annotates with types that TorchScript has not (`Callable`): inferred then
-                    continue
+                except CompileError as error:
+                    if not cls.qualified.startswith("torch.nn."):
+                        unusable[name] = error.diagnostics[0].message
         return found
 
     def _finals(self, cls: ClassValue) -> set[str]:
@@ -263,7 +265,7 @@ class Classes:
 
 
 def constant_value(value: Any, name: str, cls: ClassValue) -> Any:
-    """The value of a constant attribute: a number, string, None, or a (nested) tuple of them; a list becomes a tuple."""
+    """The value of a constant attribute: a number, string, None, or (nested) tuple of them; lists become tuples."""
     if isinstance(value, DType):
         return int(value)
     if value is None or isinstance(value, _CONSTANT_LEAVES):

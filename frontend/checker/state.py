@@ -62,7 +62,7 @@ class CompiledFunction:
 
 @dataclass(eq=False)
 class ClassInfo:
-    """What a module's ClassType stands for: an instance of it, and the attributes that could not get a type, with reasons."""
+    """What a module's ClassType stands for: an instance, and the attributes that could not get a type, with reasons."""
 
     type: ClassType
     instance: ModuleInstance

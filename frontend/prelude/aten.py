@@ -1067,24 +1067,6 @@ def upsample_nearest3d(self: Tensor, output_size: List[int], scales_d: Optional[
     return _h_nearest(upsample_nearest2d(self, output_size, scales_d, scales_h), 4, output_size[2], scales_w)
 
 
-def _h_nearest_exact(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
-    n = self.size(dim)
-    ratio = float(n) / float(size)
-    if scale is not None:
-        if scale > 0.0:
-            ratio = 1.0 / scale
-    place = torch.floor((torch.arange(size).to(torch.float32) + 0.5) * ratio).to(torch.int64)
-    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
-
-
-def _upsample_nearest_exact1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
-    return _h_nearest_exact(self, 2, output_size[0], scales)
-
-
-def _upsample_nearest_exact2d(self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
-    return _h_nearest_exact(_h_nearest_exact(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
-
-
 def _h_positions(n: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
     # where each output element lies in the input
     steps = torch.arange(size).to(torch.float32)
@@ -1184,11 +1166,6 @@ def upsample_nearest2d__vec(input: Tensor, output_size: Optional[List[int]], sca
 def upsample_nearest3d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_nearest3d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2))
-
-
-def _upsample_nearest_exact2d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
-    size = _h_output_size(input, output_size, scale_factors)
-    return _upsample_nearest_exact2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
 
 
 def upsample_linear1d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:

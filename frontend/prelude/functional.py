@@ -7,7 +7,7 @@ import math
 
 import torch
 from torch import Tensor
-from typing import List, Optional, Tuple, Union
+from typing import List, Optional, Tuple
 
 
 def _h_reduction(reduction: str, size_average: Optional[bool] = None, reduce: Optional[bool] = None) -> int:
@@ -320,18 +320,30 @@ def lp_pool2d(
 # resampling
 
 
-def _h_as_sizes(size: Union[int, List[int]], count: int) -> List[int]:
-    if isinstance(size, int):
-        return [size] * count
+def _h_as_sizes(size: List[int], count: int) -> List[int]:
+    # one number arrives three times
+    if len(size) == 3 and count < 3 and size[0] == size[1] and size[1] == size[2]:
+        return [size[0]] * count
     if len(size) != count:
         raise ValueError("Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {} and output size of {}.".format(count, size))
     return size
 
 
-def _h_as_factors(factor: Union[float, List[float]], count: int) -> List[float]:
-    if isinstance(factor, float):
-        return [factor] * count
+def _h_as_factors(factor: List[float], count: int) -> List[float]:
+    if len(factor) == 3 and count < 3 and factor[0] == factor[1] and factor[1] == factor[2]:
+        return [factor[0]] * count
+    if len(factor) != count:
+        raise ValueError("Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {} and scale_factor of shape {}.".format(count, factor))
     return factor
+
+
+def _h_nearest_exact(input: Tensor, dim: int, size: int, factor: Optional[float]) -> Tensor:
+    n = input.size(dim)
+    ratio = float(n) / float(size)
+    if factor is not None:
+        ratio = 1.0 / factor
+    place = torch.floor((torch.arange(size).to(torch.float32) + 0.5) * ratio).to(torch.int64)
+    return torch.index_select(input, dim, torch.clamp(place, max=n - 1))
 
 
 def _h_scaled_sizes(input: Tensor, factors: List[float]) -> List[int]:
@@ -342,7 +354,7 @@ def _h_scaled_sizes(input: Tensor, factors: List[float]) -> List[int]:
 
 
 def interpolate(
-    input: Tensor, size: Union[int, List[int], None] = None, scale_factor: Union[float, List[float], None] = None, mode: str = "nearest",
+    input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None, mode: str = "nearest",
     align_corners: Optional[bool] = None, recompute_scale_factor: Optional[bool] = None, antialias: bool = False,
 ) -> Tensor:
     count = input.dim() - 2
@@ -393,10 +405,12 @@ def interpolate(
             return torch.upsample_nearest2d(input, sizes, s0, s1)
         return torch.upsample_nearest3d(input, sizes, s0, s1, s2)
     if mode == "nearest-exact":
-        if count == 1:
-            return torch._upsample_nearest_exact1d(input, sizes, s0)
-        if count == 2:
-            return torch._upsample_nearest_exact2d(input, sizes, s0, s1)
+        x = _h_nearest_exact(input, 2, sizes[0], s0)
+        if count > 1:
+            x = _h_nearest_exact(x, 3, sizes[1], s1)
+        if count > 2:
+            x = _h_nearest_exact(x, 4, sizes[2], s2)
+        return x
     if mode == "linear" and count == 1:
         return torch.upsample_linear1d(input, sizes, corners, s0)
     if mode == "bilinear" and count == 2:
@@ -409,17 +423,17 @@ def interpolate(
 
 
 def upsample(
-    input: Tensor, size: Union[int, List[int], None] = None, scale_factor: Union[float, List[float], None] = None, mode: str = "nearest",
+    input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None, mode: str = "nearest",
     align_corners: Optional[bool] = None,
 ) -> Tensor:
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
-def upsample_nearest(input: Tensor, size: Union[int, List[int], None] = None, scale_factor: Union[float, List[float], None] = None) -> Tensor:
+def upsample_nearest(input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None) -> Tensor:
     return interpolate(input, size, scale_factor, "nearest")
 
 
-def upsample_bilinear(input: Tensor, size: Union[int, List[int], None] = None, scale_factor: Union[float, List[float], None] = None) -> Tensor:
+def upsample_bilinear(input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None) -> Tensor:
     return interpolate(input, size, scale_factor, "bilinear", True)
 
 

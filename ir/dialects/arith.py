@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ..attributes import DenseAttr, FloatAttr, IntegerAttr
+from ..attributes import DenseAttr, FloatAttr, IntegerAttr, round_float
 from ..builder import Builder
 from ..core import Value
 from ..definition import OpDefinition, Trait
-from ..types import I1, IndexType, IntegerType, RankedTensorType, Type, VectorType, element_type, with_shape_of
+from ..types import I1, FloatType, RankedTensorType, Type, VectorType, element_type, with_shape_of
 
 CMPI_PREDICATES: Final = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 CMPF_PREDICATES: Final = (
@@ -110,11 +110,11 @@ def select(b: Builder, condition: Value, true: Value, false: Value) -> Value:
 def constant(b: Builder, value: int | float | bool, type: Type) -> Value:
     """A scalar; of a vector or tensor type, a splat of it."""
     element = element_type(type)
+    number = round_float(value, element) if isinstance(element, FloatType) else int(value)
     if isinstance(type, VectorType | RankedTensorType):
-        return dense(b, DenseAttr(value, type))
-    if isinstance(element, IntegerType | IndexType):
-        return b.create("arith.constant", (), (type,), {"value": IntegerAttr(int(value), type)}).result
-    return b.create("arith.constant", (), (type,), {"value": FloatAttr(float(value), type)}).result
+        return dense(b, DenseAttr(number, type))
+    attribute = FloatAttr(number, type) if isinstance(element, FloatType) else IntegerAttr(int(number), type)
+    return b.create("arith.constant", (), (type,), {"value": attribute}).result
 
 
 def dense(b: Builder, value: DenseAttr) -> Value:

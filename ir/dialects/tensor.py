@@ -61,13 +61,18 @@ def cast_(b: Builder, source: Value, to: RankedTensorType) -> Value:
     return b.create("tensor.cast", (source,), (to,)).result
 
 
+def _in_bounds(offsets: Sequence[Size], sizes: Sequence[Size]) -> list[Size]:
+    """An empty box may start anywhere; upstream refuses one that starts at the end."""
+    return [0 if isinstance(size, int) and size == 0 else offset for offset, size in zip(offsets, sizes, strict=True)]
+
+
 def extract_slice(
     b: Builder, source: Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[Size],
     dropped: Sequence[int] = (),
 ) -> Value:  # fmt: skip
     """A strided box; `dropped` lists dimensions of static size 1 that the result leaves out."""
     names = ("static_offsets", "static_sizes", "static_strides")
-    groups = [split_sizes(g) for g in (offsets, sizes, strides)]
+    groups = [split_sizes(g) for g in (_in_bounds(offsets, sizes), sizes, strides)]
     attributes = {n: g[0] for n, g in zip(names, groups, strict=True)}
     segments = DenseArrayAttr((1, *(len(g[1]) for g in groups)), I32)
     kept = tuple(e for i, e in enumerate(extents(sizes)) if i not in dropped)
@@ -81,7 +86,7 @@ def insert_slice(
 ) -> Value:  # fmt: skip
     """`dest` with a strided box replaced by `source`, whose rank may be lower by dimensions of static size 1."""
     names = ("static_offsets", "static_sizes", "static_strides")
-    groups = [split_sizes(g) for g in (offsets, sizes, strides)]
+    groups = [split_sizes(g) for g in (_in_bounds(offsets, sizes), sizes, strides)]
     attributes = {n: g[0] for n, g in zip(names, groups, strict=True)}
     segments = DenseArrayAttr((1, 1, *(len(g[1]) for g in groups)), I32)
     operands = [source, dest, *(v for g in groups for v in g[1])]

@@ -81,7 +81,7 @@ OPS: tuple[OpDefinition, ...] = (
     OpDefinition("prim::CallMethod", ("object", "arguments*")),
     OpDefinition("prim::CallFunction", ("function", "arguments*")),
     OpDefinition("prim::CreateObject"),
-    OpDefinition("prim::RaiseException", ("message", "class_name"), results=0),
+    OpDefinition("prim::RaiseException", ("message", "class_name", "noted*"), results=0),
     OpDefinition("prim::Print", ("values*",), results=0),
     OpDefinition("prim::unchecked_cast", ("value",), traits=_PURE),
     OpDefinition("prim::Uninitialized", traits=_PURE),

@@ -9,9 +9,11 @@ import numpy as np
 from ..attributes import DenseAttr, SymbolRef
 from ..core import Operation, lookup
 from ..diagnostics import InternalError
+from ..rank_reduction import kept_dims
 from ..types import MemRefType
 from .engine import (
     CONTEXT,
+    SENTINEL,
     Compiler,
     Context,
     Frame,
@@ -135,8 +137,7 @@ def _subview(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
     (source,), *dynamic = groups_of(op, compiler.slots(op.operands))
     statics = [static(op, name) for name in _BOX]
-    type = memref_type(op)
-    kept = _kept_dims(type, statics)
+    kept = _kept_dims(op, statics[2])
 
     def run(f: Frame) -> None:
         of: MemRef = f[source]
@@ -147,35 +148,20 @@ def _subview(compiler: Compiler, op: Operation) -> Step:
                 raise failure(op, f"offset {offset}, size {size}, stride {step} leave the extent {n}")
         start = of.offset + sum(o * s for o, s in zip(offsets, of.strides, strict=True))
         strides = [a * b for a, b in zip(steps, of.strides, strict=True)]
-        dims = kept if kept is not None else range(len(sizes))
-        f[out] = MemRef(of.buffer, start, [sizes[d] for d in dims], [strides[d] for d in dims])
+        f[out] = MemRef(of.buffer, start, [sizes[d] for d in kept], [strides[d] for d in kept])
 
     return run
 
 
-def _kept_dims(type: MemRefType, statics: list[tuple[int, ...]]) -> list[int] | None:
-    """Dimensions that a rank-reducing subview keeps: size-1 ones go, judged by the sizes and then from the left."""
-    sizes = statics[1]
-    spare = len(sizes) - type.rank
-    if spare == 0:
-        return None
-    kept: list[int] = []
-    for d, size in enumerate(sizes):
-        wanted = type.shape[len(kept)] if len(kept) < type.rank else None
-        stays = len(kept) < type.rank and (size != 1 or (wanted == 1 and not _strides_tell(type, len(kept), sizes, d)))
-        if stays or not spare:
-            kept.append(d)
-        else:
-            spare -= 1
+def _kept_dims(op: Operation, steps: tuple[int, ...]) -> tuple[int, ...]:
+    """Dimensions of the box that the result keeps."""
+    source, type = cast(MemRefType, op.operand(0).type), memref_type(op)
+    sizes = [None if n == SENTINEL else n for n in static(op, "static_sizes")]
+    strides = [None if s is None or n == SENTINEL else s * n for s, n in zip(source.strides(), steps, strict=True)]
+    kept = kept_dims(sizes, type.shape, strides, type.strides())
+    if kept is None:
+        raise failure(op, f"the box makes no {type}")
     return kept
-
-
-def _strides_tell(type: MemRefType, position: int, sizes: tuple[int, ...], dim: int) -> bool:
-    """Whether a later dimension of size 1 must be the kept one, because enough of them follow."""
-    del position
-    ones_left = sum(s == 1 for s in sizes[dim + 1 :])
-    wanted = sum(e == 1 for e in type.shape)
-    return ones_left >= wanted and sum(s != 1 for s in sizes[:dim]) < sum(s != 1 for s in sizes)
 
 
 def _reinterpret_cast(compiler: Compiler, op: Operation) -> Step:

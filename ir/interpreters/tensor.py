@@ -9,9 +9,10 @@ import numpy as np
 
 from ..attributes import DenseArrayAttr
 from ..core import Operation
+from ..rank_reduction import kept_dims
 from ..types import RankedTensorType
 from .domain import is_vectorizable
-from .engine import Array, Compiler, Frame, Rule, Step, dtype_of, extents, failure, garbage, mixed
+from .engine import SENTINEL, Array, Compiler, Frame, Rule, Step, dtype_of, extents, failure, garbage, mixed
 from .memory import MemRef, inside
 
 
@@ -136,36 +137,30 @@ def box(op: Operation, shape: Sequence[int], boxes: Sequence[Sequence[int]]) -> 
 _BOX: Final = ("static_offsets", "static_sizes", "static_strides")
 
 
+def box_dims(op: Operation, shape: Sequence[int | None]) -> tuple[int, ...]:
+    """Dimensions of the box that a slice of this shape keeps."""
+    kept = kept_dims([None if n == SENTINEL else n for n in static(op, "static_sizes")], shape)
+    if kept is None:
+        raise failure(op, f"the box makes no value of shape {list(shape)}")
+    return kept
+
+
 def _extract_slice(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
     (source,), *dynamic = groups_of(op, compiler.slots(op.operands))
     statics = [static(op, name) for name in _BOX]
     shape = tensor_type(op).shape
+    kept = box_dims(op, shape)
 
     def run(f: Frame) -> None:
         boxes = [mixed(s, [f[i] for i in d]) for s, d in zip(statics, dynamic, strict=True)]
         array: Array = f[source]
         result = array[box(op, array.shape, boxes)]
-        sizes = iter(boxes[1])
-        if len(shape) < result.ndim:
-            result = result.reshape(_reduced(list(sizes), len(shape), shape))
+        result = result.reshape([result.shape[d] for d in kept])
         check_shape(op, result.shape, shape)
         f[out] = result
 
     return run
-
-
-def _reduced(sizes: Sequence[int], rank: int, shape: Sequence[int | None]) -> list[int]:
-    """The sizes without as many extents of 1 as are dropped, matched to the result's type."""
-    kept: list[int] = []
-    spare = len(sizes) - rank
-    for size in sizes:
-        following = shape[len(kept)] if len(kept) < rank else 0
-        if spare and size == 1 and following != 1:
-            spare -= 1
-        else:
-            kept.append(size)
-    return [n for n in kept if n != 1 or not spare] if len(kept) > rank else kept
 
 
 def _insert_slice(compiler: Compiler, op: Operation) -> Step:

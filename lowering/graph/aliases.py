@@ -188,6 +188,7 @@ class _Analysis:
         if any(not is_tensor(r) for r in op.results):
             return False
         layout = self.layouts.get(source)
+        self.check_view(op, layout)
         shared = self.shares(op, layout)
         for index, result in enumerate(op.results):
             if shared is True:
@@ -203,6 +204,18 @@ class _Analysis:
                 self.root(result, "fresh", self.storage(source).atoms | {own})
                 self.layouts[result] = contiguous_layout(cast(TensorType, result.type))
         return True
+
+    def check_view(self, op: Operation, layout: Layout) -> None:
+        """A `view` that the layout refuses; where a condition decides whether it is reached, it is given its value."""
+        if op.name != "aten::view" or layout is None or layout == "contiguous" or enclosing(op):
+            return
+        shape, wanted = static_shape(op.operand(0).type), static_shape(op.result.type)
+        if shape is not None and wanted is not None and reshaped_strides(shape, layout, wanted) is None:
+            raise CompileError.at(
+                op.span,
+                "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
+                "two contiguous subspaces). Use .reshape(...) instead.",
+            )
 
     def shares(self, op: Operation, layout: Layout) -> bool | None:
         """Whether a view operator gives a view; None if that depends on a layout that is not known."""

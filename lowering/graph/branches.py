@@ -64,6 +64,8 @@ def fork(ev: Evaluator, condition: Scalar, then: Side, otherwise: Side) -> list[
         for side, values in zip(sides, merge.yielded()):
             _finish(side.block, values, op)
         ev.b.insert(op)
+    else:
+        op.drop_operands()
     return results
 
 

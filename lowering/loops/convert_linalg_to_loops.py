@@ -31,7 +31,7 @@ from ..effects import erase_unused, is_pure
 from ..indexing import as_value
 from ..tensor.canonicalize import canonicalize
 from .bufferize import VIEWS
-from .nest import Access, Epilogue, Nest, materialize, merge_dimensions, nest_of, root, step_along
+from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensions, nest_of, root, step_along
 from .tile_contractions import tile
 
 _MAX_UNROLL: Final = 16
@@ -113,10 +113,17 @@ def _with_start(nest: Nest, value: Value) -> Nest:
 # ------------------------------------------------------------------------------------------------- starts and epilogues
 
 
+def _reduces(op: Operation) -> bool:
+    """A reduction whose (last) output has one element for all steps."""
+    kinds = linalg.iterator_types(op)
+    used = {d for e in linalg.indexing_maps(op)[-1].results for d in e.dims_used()}
+    return linalg.REDUCTION in kinds and all(kinds[d] == linalg.PARALLEL for d in used)
+
+
 def _find_start(op: Operation) -> Operation | None:
     """The fill that gives a reduction its start value: the last operation before it that touches the output."""
     outputs = linalg.outputs(op)
-    if len(outputs) != 1 or linalg.REDUCTION not in linalg.iterator_types(op):
+    if len(outputs) != 1 or not _reduces(op):
         return None
     target = outputs[0]
     users = _memory_users(root(target))
@@ -150,7 +157,7 @@ def _memory_users(of: Value) -> set[Operation]:
 def _find_epilogue(op: Operation) -> Operation | None:
     """The elementwise operation that follows a reduction and is the only reader of its result."""
     outputs = linalg.outputs(op)
-    if len(outputs) != 1 or linalg.REDUCTION not in linalg.iterator_types(op):
+    if len(outputs) != 1 or not _reduces(op):
         return None
     result = outputs[0]
     if result.defining_op("memref.alloc") is None:
@@ -299,25 +306,46 @@ def indices(b: Builder, access: Access, positions: Sequence[Size]) -> list[Value
 def _element(b: Builder, nest: Nest, positions: list[Size], reductions: Sequence[int], unrolled: bool) -> None:
     """All reductions for one point of the parallel box, then the store."""
     if reductions:
-        starts = [_start(b, nest, i, positions) for i in range(len(nest.outputs))]
+        carried = _carried(nest)
+        starts = [nest.init if nest.init is not None else _load(b, nest.outputs[i], positions) for i in carried]
         results = _reduce(b, nest, positions, list(reductions), starts, unrolled)
+        outputs = [nest.outputs[i] for i in carried]
     else:
         reads = nest.reads_outputs
         olds = [_load(b, a, positions) if reads else None for a in nest.outputs]
         results = scalar_body(b, nest, positions, olds, reduces=False)
+        outputs = list(nest.outputs)
     if nest.epilogue is not None:
-        results = [_scalar_epilogue(b, nest.epilogue, positions, results[0])]
-    for access, value in zip(nest.stores(), results, strict=True):
+        results, outputs = [_scalar_epilogue(b, nest.epilogue, positions, results[0])], [nest.epilogue.output]
+    for access, value in zip(outputs, results, strict=True):
         memref.store(b, value, access.buffer, indices(b, access, positions))
 
 
-def _start(b: Builder, nest: Nest, output: int, positions: Sequence[Size]) -> Value:
-    return nest.init if nest.init is not None else _load(b, nest.outputs[output], positions)
+def _carried(nest: Nest) -> list[int]:
+    """Outputs with one element for the whole reduction; the others (of a scan) have one for each step."""
+    return [i for i, a in enumerate(nest.outputs) if not any(depends_on(a, d) for d in nest.of_kind(linalg.REDUCTION))]
+
+
+def _step(b: Builder, nest: Nest, positions: Sequence[Size], accs: Sequence[Value]) -> list[Value]:
+    """One step of the reduction: new accumulators; elements of a scan are read and stored here."""
+    carried = _carried(nest)
+    block = nest.body
+    current: list[Value | None] = []
+    for i, access in enumerate(nest.outputs):
+        if i in carried:
+            current.append(accs[carried.index(i)])
+        else:
+            current.append(_load(b, access, positions) if block.args[len(nest.inputs) + i].uses else None)
+    results = scalar_body(b, nest, positions, current, reduces=True)
+    for i, (access, value) in enumerate(zip(nest.outputs, results, strict=True)):
+        if i not in carried:
+            memref.store(b, value, access.buffer, indices(b, access, positions))
+    return [results[i] for i in carried]
 
 
 def _reduce(b: Builder, nest: Nest, positions: list[Size], dims: list[int], accs: list[Value], unrolled: bool) -> list[Value]:
     if not dims:
-        return scalar_body(b, nest, positions, accs, reduces=True)
+        return _step(b, nest, positions, accs)
     dim, rest = dims[0], dims[1:]
     extent = nest.extents[dim]
     if unrolled:

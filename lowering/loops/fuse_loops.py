@@ -133,21 +133,38 @@ def _same_bounds(first: Operation, second: Operation, count: int) -> bool:
 
 
 def _rows_independent(first: Operation, second: Operation, a: Sequence[_Use], b: Sequence[_Use], count: int) -> bool:
-    """Buffers that one loop writes and the other touches are indexed by all shared variables, in the same places."""
+    """Each iteration of the shared dimensions touches a part of its own of every buffer that one loop writes and the other
+    touches."""
     written = {root(u.buffer) for u in a if u.writes}, {root(u.buffer) for u in b if u.writes}
     touched = {root(u.buffer) for u in a}, {root(u.buffer) for u in b}
+    trips = [_trips(bounds) for bounds in _bounds(first)[:count]]
     for base in (written[0] & touched[1]) | (written[1] & touched[0]):
-        places: set[tuple[int, ...] | None] = set()
-        buffers: set[Value] = set()
-        for loop, uses in ((first, a), (second, b)):
-            variables = loop.body().args[:count]
-            for use in uses:
-                if root(use.buffer) is base:
-                    buffers.add(use.buffer)
-                    places.add(_places(use, variables))
-        if len(buffers) != 1 or len(places) != 1 or None in places:
+        uses = [
+            (use, loop.body().args[:count])
+            for loop, found in ((first, a), (second, b))
+            for use in found
+            if root(use.buffer) is base
+        ]
+        if not (_same_places(uses) or _disjoint_parts(uses, trips)):
             return False
     return True
+
+
+def _trips(bounds: tuple[Value, Value, Value]) -> int | None:
+    lower, upper, step = (as_size(v) for v in bounds)
+    if isinstance(upper, int) and lower == 0 and step == 1:
+        return upper
+    return None
+
+
+_Located = tuple[_Use, Sequence[Value]]
+"""An access, and the shared variables of its loop."""
+
+
+def _same_places(uses: Sequence[_Located]) -> bool:
+    """One view, indexed by all shared variables at the same positions."""
+    places = {_places(use, variables) for use, variables in uses}
+    return len({use.buffer for use, _ in uses}) == 1 and len(places) == 1 and None not in places
 
 
 def _places(use: _Use, variables: Sequence[Value]) -> tuple[int, ...] | None:
@@ -158,6 +175,47 @@ def _places(use: _Use, variables: Sequence[Value]) -> tuple[int, ...] | None:
             return None
         positions.append(use.indices.index(variable))
     return tuple(positions)
+
+
+def _disjoint_parts(uses: Sequence[_Located], trips: Sequence[int | None]) -> bool:
+    """By addresses: all accesses step by the same distances, and the rest of an address never reaches the next part."""
+    steps: tuple[int, ...] | None = None
+    lows: list[int] = []
+    highs: list[int] = []
+    for use, variables in uses:
+        address = _address(use, variables)
+        if address is None or (steps is not None and address[0] != steps):
+            return False
+        steps, low, high = address
+        lows.append(low)
+        highs.append(high)
+    assert steps is not None
+    reach = max(highs) - min(lows)
+    for step, trip in sorted(zip(steps, trips, strict=True)):
+        if trip is None or step <= reach:
+            return False
+        reach += step * max(0, trip - 1)
+    return True
+
+
+def _address(use: _Use, variables: Sequence[Value]) -> tuple[tuple[int, ...], int, int] | None:
+    """Elements per step of each variable, and the least and greatest of everything else; None where not constant."""
+    t = memref.memref_type(use.buffer)
+    if t.offset is None:
+        return None
+    steps = [0] * len(variables)
+    low = high = t.offset
+    for index, stride, extent in zip(use.indices, t.strides(), t.shape, strict=True):
+        if stride is None or extent is None:
+            return None
+        number = as_size(index)
+        if isinstance(number, int):
+            low, high = low + stride * number, high + stride * number
+        elif index in variables:
+            steps[variables.index(index)] += stride
+        else:
+            high += stride * (extent - 1)
+    return tuple(steps), low, high
 
 
 def _row_bytes(first: Operation, second: Operation, count: int) -> int:
@@ -231,18 +289,21 @@ def _forward_stores(block: Block) -> None:
         value, buffer, *indices = store.operands
         base = root(buffer)
         for op in _following(store):
-            if op.name == "memref.load" and op.operand(0) is buffer and list(op.operands[1:]) == indices:
-                op.replace_with([value])
-            elif _may_write(op, base):
+            inside = list(op.walk())
+            # A loop that stores again would load its own elements from the second iteration on.
+            if any(_may_write(nested, base) for nested in inside):
                 break
+            for nested in inside:
+                if nested.name == "memref.load" and nested.operand(0) is buffer and list(nested.operands[1:]) == indices:
+                    nested.replace_with([value])
 
 
 def _following(op: Operation) -> Iterator[Operation]:
-    """Everything that runs after `op` in its block, nested operations included."""
+    """The operations behind `op` in its block; the one just visited may be erased."""
     current = op.next
     while current is not None:
         following = current.next
-        yield from list(current.walk())
+        yield current
         current = following
 
 

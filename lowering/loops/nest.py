@@ -196,6 +196,9 @@ def merge_dimensions(b: Builder, nest: Nest, ignored: Collection[int] = ()) -> t
         for p in range(state.rank):
             for q in range(state.rank):
                 touches = {d for g in (p, q) for d in origin[g]} & used_indices
+                # Rows and batches of an ignored operand are different things, however the others lie in memory.
+                if p != q and any(_uses(nest.inputs[i], origin[p]) != _uses(nest.inputs[i], origin[q]) for i in ignored):
+                    continue
                 if p != q and not touches and state.kinds[p] == state.kinds[q] and _mergeable(state, p, q, ignored):
                     state = _merge(b, state, p, q, ignored)
                     merged = origin[p] + origin[q]
@@ -205,6 +208,10 @@ def merge_dimensions(b: Builder, nest: Nest, ignored: Collection[int] = ()) -> t
             if changed:
                 break
     return state, origin
+
+
+def _uses(operand: Access | Value, dims: Sequence[int]) -> bool:
+    return isinstance(operand, Access) and any(depends_on(operand, d) for d in dims)
 
 
 def _indices_used(nest: Nest) -> set[int]:

@@ -61,6 +61,8 @@ def _has_form(nest: Nest) -> bool:
         return False
     if nest.outputs[0].type.element not in _ACCUMULATORS:
         return False
+    if any(depends_on(nest.outputs[0], d) for d in nest.of_kind(linalg.REDUCTION)):
+        return False
     blocks = [nest.body] + ([nest.epilogue.body] if nest.epilogue is not None else [])
     if not all(_is_vectorizable(block) for block in blocks):
         return False

@@ -90,10 +90,17 @@ def test_unusual_memory(copy):
 @pytest.mark.parametrize(
     ("element", "short", "dtype"),
     [
-        ("f64", "f64", np.float64), ("f16", "f16", np.float16), ("bf16", "bf16", ml_dtypes.bfloat16), ("i8", "u8", np.uint8),
-        ("i8", "i8", np.int8), ("i16", "i16", np.int16), ("i32", "i32", np.int32), ("i64", "i64", np.int64), ("i1", "bool", np.bool_),
+        ("f64", "f64", np.float64),
+        ("f16", "f16", np.float16),
+        ("bf16", "bf16", ml_dtypes.bfloat16),
+        ("i8", "u8", np.uint8),
+        ("i8", "i8", np.int8),
+        ("i16", "i16", np.int16),
+        ("i32", "i32", np.int32),
+        ("i64", "i64", np.int64),
+        ("i1", "bool", np.bool_),
     ],
-)  # fmt: skip
+)
 def test_every_dtype(compiled, element, short, dtype):
     f = compiled(COPY.format(element), f"{short}[n,3]", f"{short}[n,3]")
     x = np.arange(12).reshape(4, 3).astype(dtype)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from torchcc.backend.cpu import jit
 from torchcc.ir.diagnostics import ExecutionError
+from torchcc.ir.parser import parse_module
 from torchcc.ir.source import SourceFile, Span
 
 ASSERTS = """
@@ -51,8 +52,6 @@ def test_failed_assertions(compiled):
 
 
 def test_errors_carry_the_source_location(signature):
-    from torchcc.ir.parser import parse_module
-
     module = parse_module(ASSERTS)
     file = SourceFile("model.py", "def f(x, i: int):\n    return x[i]\n")
     assertion = next(op for op in module.walk() if op.name == "cf.assert")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import ml_dtypes
 import numpy as np
 import pytest
+from torchcc.backend.cpu import compile as cpu_compile
+from torchcc.backend.cpu.host import CpuTarget, host
+from torchcc.backend.cpu.jit import load
 from torchcc.backend.llvm.translate import TABLE, Options, translate_module
 from torchcc.ir.attributes import Constant
 from torchcc.ir.diagnostics import InternalError
+from torchcc.ir.dialects import arith, math, memref, scf, vector
 from torchcc.ir.parser import parse_module
 
 RNG = np.random.default_rng(0)
@@ -33,7 +39,7 @@ func.func @f({parameters}) -> memref<?x{element_out}> {{
 }}"""
 
 
-def check(compiled, body, arrays, expected, element_in, element_out, short_in, short_out, exact=True):
+def check(compiled, body, arrays, expected, element_in, element_out, short_in, short_out, exact=True):  # noqa: PLR0917
     inputs = " ".join([f"{short_in}[n]"] * len(arrays))
     f = compiled(scalar_program(body, inputs, "", element_in, element_out), inputs, f"{short_out}[n]")
     got = f(*arrays)
@@ -207,12 +213,22 @@ def test_float_predicates(compiled):
 
 
 CASTS = [
-    ("extsi", "i8", "i32", np.int8, np.int32), ("extui", "i8", "i32", np.uint8, np.int32), ("trunci", "i64", "i8", np.int64, np.int8),
-    ("sitofp", "i64", "f32", np.int64, np.float32), ("sitofp", "i32", "f16", np.int32, np.float16), ("uitofp", "i8", "f32", np.uint8, np.float32),
-    ("fptosi", "f32", "i32", np.float32, np.int32), ("fptosi", "f16", "i64", np.float16, np.int64), ("extf", "f32", "f64", np.float32, np.float64),
-    ("extf", "f16", "f32", np.float16, np.float32), ("extf", "bf16", "f32", ml_dtypes.bfloat16, np.float32), ("extf", "f16", "f64", np.float16, np.float64),
-    ("truncf", "f64", "f32", np.float64, np.float32), ("truncf", "f32", "f16", np.float32, np.float16), ("truncf", "f32", "bf16", np.float32, ml_dtypes.bfloat16),
-]  # fmt: skip
+    ("extsi", "i8", "i32", np.int8, np.int32),
+    ("extui", "i8", "i32", np.uint8, np.int32),
+    ("trunci", "i64", "i8", np.int64, np.int8),
+    ("sitofp", "i64", "f32", np.int64, np.float32),
+    ("sitofp", "i32", "f16", np.int32, np.float16),
+    ("uitofp", "i8", "f32", np.uint8, np.float32),
+    ("fptosi", "f32", "i32", np.float32, np.int32),
+    ("fptosi", "f16", "i64", np.float16, np.int64),
+    ("extf", "f32", "f64", np.float32, np.float64),
+    ("extf", "f16", "f32", np.float16, np.float32),
+    ("extf", "bf16", "f32", ml_dtypes.bfloat16, np.float32),
+    ("extf", "f16", "f64", np.float16, np.float64),
+    ("truncf", "f64", "f32", np.float64, np.float32),
+    ("truncf", "f32", "f16", np.float32, np.float16),
+    ("truncf", "f32", "bf16", np.float32, ml_dtypes.bfloat16),
+]
 SHORT = {
     np.int8: "i8",
     np.uint8: "u8",
@@ -226,7 +242,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize(("op", "source", "target", "source_dtype", "target_dtype"), CASTS)
-def test_casts(compiled, op, source, target, source_dtype, target_dtype):
+def test_casts(compiled, op, source, target, source_dtype, target_dtype):  # noqa: PLR0917
     values = np.array([0, 1, 2.75, 3, 100, 7.125])
     if source_dtype in (np.int8, np.int32, np.int64, np.float32, np.float64, np.float16):
         values = np.concatenate([values, -values])
@@ -247,11 +263,6 @@ def test_casts(compiled, op, source, target, source_dtype, target_dtype):
 @pytest.mark.parametrize(("element", "dtype"), [("f16", np.float16), ("bf16", ml_dtypes.bfloat16)])
 def test_low_precision_conversions_are_exact(native, element, dtype, signature):
     """All 65,536 values widen exactly; rounding agrees with numpy on values around every half-way point."""
-    import dataclasses
-
-    from torchcc.backend.cpu import compile as cpu_compile
-    from torchcc.backend.cpu.host import CpuTarget, host
-    from torchcc.backend.cpu.jit import load
 
     class Target(CpuTarget):
         native_half = native  # type: ignore[assignment]
@@ -527,7 +538,8 @@ def test_vector_shuffle_extract_insert_gather(compiled):
       %i = vector.load %idx[%c0] : memref<4xi32>, vector<4xi32>
       %mask = arith.constant dense<[true, true, false, true]> : vector<4xi1>
       %zero = arith.constant dense<0.0> : vector<4xf32>
-      %g = vector.gather %x[%c0] [%i], %mask, %zero : memref<8xf32>, vector<4xi32>, vector<4xi1>, vector<4xf32> into vector<4xf32>
+      %g = vector.gather %x[%c0] [%i], %mask, %zero
+        : memref<8xf32>, vector<4xi32>, vector<4xi1>, vector<4xf32> into vector<4xf32>
       %q = memref.alloc() : memref<4xf32>
       vector.store %g, %q[%c0] : memref<4xf32>, vector<4xf32>
       %m = vector.reduction <maximumf>, %a : vector<4xf32> into f32
@@ -600,11 +612,9 @@ def test_a_function_that_is_no_instruction_is_refused():
 
 def test_every_loops_operation_has_an_emitter():
     """Those that are missing are named here, each with its reason."""
-    from torchcc.ir.dialects import arith, math, memref, scf, vector
-
     libm = {f"math.{n}" for n in (
-        "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "erf", "erfc", "exp", "exp2", "expm1", "log",
-        "log10", "log1p", "log2", "sin", "sinh", "tan", "tanh", "atan2", "powf", "ipowi",
+        "acos", "acosh", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "erf", "erfc", "exp", "exp2", "expm1",
+        "log", "log10", "log1p", "log2", "sin", "sinh", "tan", "tanh", "atan2", "powf", "ipowi",
     )} | {"arith.remf"}  # fmt: skip
     structural = {"memref.global", "scf.yield", "scf.condition", "scf.reduce", "scf.reduce.return"}
     for dialect in (arith, math, memref, scf, vector):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -99,8 +100,6 @@ def test_the_oldest_go_first(folder, monkeypatch):
 
 
 def test_the_key_depends_on_everything():
-    import dataclasses
-
     target = host()
     keys = {
         object_cache.key("a", target, True),
@@ -113,7 +112,7 @@ def test_the_key_depends_on_everything():
 
 
 def test_processes_share_one_folder(folder):
-    """Several processes start cold on one folder at the same time; all get right results and nothing half-written stays."""
+    """Several processes start cold on one folder at once: all get right results, no half-written file stays."""
     program = f"""
 import sys
 sys.path.insert(0, {os.path.dirname(__file__)!r})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torchcc
+from torchcc.api import compile_source
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch")
 F = torch.nn.functional
@@ -80,6 +80,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "F.interpolate(x, scale_factor=1.5, mode='bilinear', align_corners=True)": (IMAGE,),
     "F.interpolate(x, scale_factor=[2.0, 1.5], mode='bicubic')": (IMAGE,),
     "F.interpolate(x, size=(2, 2), mode='area')": (IMAGE,),
+    "F.interpolate(x, size=(4, 9), mode='nearest-exact')": (IMAGE,),
     "F.interpolate(x, size=7, mode='linear')": (X,),
     "F.cross_entropy(x, y)": (_x(2, 3), LABELS),
     "F.cross_entropy(x, y, label_smoothing=0.1, reduction='sum')": (_x(2, 3), LABELS),
@@ -114,7 +115,7 @@ def test_function_agrees_with_pytorch(expression: str) -> None:
     arguments = CALLS[expression]
     parameters = ", ".join("xyz"[: len(arguments)])
     text = f"import torch\nimport torch.nn.functional as F\n\ndef f({parameters}):\n    return {expression}\n"
-    ours = torchcc.compile_source(text).f(*(a.copy() for a in arguments))
+    ours = compile_source(text).f(*(a.copy() for a in arguments))
     scope = {"F": F, "torch": torch, **{n: torch.tensor(a) for n, a in zip("xyz", arguments, strict=False)}}
     expected = eval(expression, scope).numpy()
     assert ours.dtype == expected.dtype

@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import re
 import shlex
 import shutil
 import subprocess
@@ -117,7 +118,8 @@ def test_pytorch_accepts_the_graph(name):
     torch = pytest.importorskip("torch", reason="reads the graph with PyTorch's own parser")
     request = request_of(name)
     lowered = driver.lower(request.callable.program, request.specs)
-    text = driver.print_stage(lowered, "torch").replace("   = prim::RaiseException", "  prim::RaiseException")
+    # PyTorch's parser does not read what its printer writes for nodes without results.
+    text = re.sub(r"(?m)^( *)  = prim", r"\1 prim", driver.print_stage(lowered, "torch"))
     torch._C.parse_ir(text, parse_tensor_constants=True)
 
 

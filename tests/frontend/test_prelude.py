@@ -14,7 +14,7 @@ F = torch.nn.functional
 
 
 def test_function_names_map_to_operators_and_back() -> None:
-    for operator in ("aten::softmax.int", "aten::_softmax", "aten::layer_norm", "aten::_upsample_nearest_exact2d.vec"):
+    for operator in ("aten::softmax.int", "aten::_softmax", "aten::layer_norm", "aten::upsample_nearest2d.vec"):
         assert prelude.operator_name(prelude.function_name(operator)) == operator
     assert prelude.is_composite("aten::softmax.int")
     assert not prelude.is_composite("aten::add.Tensor")
@@ -50,13 +50,6 @@ def _schema(operator: str) -> Any:
 def compiled() -> Any:
     """The composites as torch.jit compiles them, with `torch.x(...)` bound to the operator `aten::x` itself."""
     text = re.sub(r"^(import|from) .*", "", prelude.text("aten"), flags=re.MULTILINE)
-    text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
-    return torch.jit.CompilationUnit(text)
-
-
-@pytest.fixture(scope="module")
-def functional() -> Any:
-    text = re.sub(r"^(import|from) .*", "", prelude.text("functional"), flags=re.MULTILINE)
     text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
     return torch.jit.CompilationUnit(text)
 
@@ -215,8 +208,6 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "upsample_nearest1d": [(_t(1, 2, 5), [8]), (_t(1, 2, 5), [3])],
     "upsample_nearest2d": [(IMAGE, [10, 14]), (IMAGE, [3, 9]), (IMAGE, [7, 10], 1.5, 1.5)],
     "upsample_nearest3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7])],
-    "_upsample_nearest_exact1d": [(_t(1, 2, 5), [8])],
-    "_upsample_nearest_exact2d": [(IMAGE, [3, 9])],
     "upsample_linear1d": [(_t(1, 2, 5), [8], False), (_t(1, 2, 5), [8], True)],
     "upsample_bilinear2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True), (IMAGE, [7, 10], False, 1.5, 1.5), (IMAGE, [1, 1], True)],
     "upsample_trilinear3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7], False)],
@@ -224,7 +215,6 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "upsample_nearest1d.vec": [(_t(1, 2, 5), None, [1.7])],
     "upsample_nearest2d.vec": [(IMAGE, None, [2.0, 2.0]), (IMAGE, [4, 4], None)],
     "upsample_nearest3d.vec": [(_t(1, 2, 3, 4, 5), None, [2.0, 1.0, 1.5])],
-    "_upsample_nearest_exact2d.vec": [(IMAGE, None, [2.0, 1.5])],
     "upsample_linear1d.vec": [(_t(1, 2, 5), None, False, [1.7])],
     "upsample_bilinear2d.vec": [(IMAGE, None, False, [2.0, 1.5]), (IMAGE, [4, 4], True, None)],
     "upsample_trilinear3d.vec": [(_t(1, 2, 3, 4, 5), None, False, [2.0, 1.0, 1.5])],

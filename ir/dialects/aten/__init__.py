@@ -14,15 +14,20 @@ from . import (
     indexing,
     join,
     linear,
+    permutation,
     pointwise,
     pooling,
     power,
     query,
     random,
     reduction,
+    repetition,
+    reshaping,
     scalar,
+    scatter,
+    slicing,
     sort,
-    views,
+    splitting,
 )
 
 _FAMILIES: tuple[tuple[Operator, ...], ...] = (
@@ -36,15 +41,20 @@ _FAMILIES: tuple[tuple[Operator, ...], ...] = (
     indexing.OPERATORS,
     join.OPERATORS,
     linear.OPERATORS,
+    permutation.OPERATORS,
     pointwise.OPERATORS,
     pooling.OPERATORS,
     power.OPERATORS,
     query.OPERATORS,
     random.OPERATORS,
     reduction.OPERATORS,
+    repetition.OPERATORS,
+    reshaping.OPERATORS,
     scalar.OPERATORS,
+    scatter.OPERATORS,
+    slicing.OPERATORS,
     sort.OPERATORS,
-    views.OPERATORS,
+    splitting.OPERATORS,
 )
 
 OPERATORS: dict[str, Operator] = {record.name: record for family in _FAMILIES for record in family}

@@ -43,7 +43,9 @@ def _spatial(input: TensorType, weight: TensorType, transposed: bool = False) ->
 def _check(input: TensorType, weight: TensorType, bias: TensorType | None, groups: int, transposed: bool) -> None:
     if input.dtype is not weight.dtype:
         assert input.dtype is not None and weight.dtype is not None
-        raise OperatorError(f"Input type ({input.dtype.graph_name}) and weight type ({weight.dtype.graph_name}) should be the same")
+        raise OperatorError(
+            f"Input type ({input.dtype.graph_name}) and weight type ({weight.dtype.graph_name}) should be the same"
+        )
     assert input.dtype is not None
     if input.dtype is DType.bool:
         raise not_implemented("slow_conv2d_cpu", input.dtype)
@@ -54,7 +56,9 @@ def _check(input: TensorType, weight: TensorType, bias: TensorType | None, group
         raise OperatorError("non-positive groups is not supported")
     wanted = w[0] if transposed else None if w[1] is None else w[1] * groups
     if w[0] is not None and w[0] % groups:
-        raise OperatorError(f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size {size_text(w)} instead")
+        raise OperatorError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size {size_text(w)} instead"
+        )
     if wanted is not None and channels is not None and wanted != channels:
         prefix = "Given transposed=1" if transposed else f"Given groups={groups}"
         raise OperatorError(
@@ -72,8 +76,15 @@ def _lead(input: TensorType, count: int) -> tuple[Known, ...]:
 
 
 def infer_convolved(
-    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, low: Sequence[int], high: Sequence[int], dilation: Any, groups: int,
-) -> TensorType:  # fmt: skip
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    low: Sequence[int],
+    high: Sequence[int],
+    dilation: Any,
+    groups: int,
+) -> TensorType:
     count = _spatial(input, weight)
     _check(input, weight, bias, groups, transposed=False)
     steps, spread_by = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
@@ -99,8 +110,15 @@ def _crossed(sizes: Sequence[Known]) -> str:
 
 
 def infer_transposed(
-    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
-) -> TensorType:  # fmt: skip
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> TensorType:
     count = _spatial(input, weight, transposed=True)
     _check(input, weight, bias, groups, transposed=True)
     w = shape_of(weight)
@@ -115,7 +133,15 @@ def infer_transposed(
     return TensorType(input.dtype, (*_lead(input, count), channels, *sizes))
 
 
-def infer_conv(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, groups: int) -> TensorType:
+def infer_conv(
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> TensorType:
     count = _spatial(input, weight)
     pads = _steps(padding, count, "padding")
     return infer_convolved(input, weight, bias, stride, pads, pads, dilation, groups)
@@ -132,7 +158,15 @@ def _steps(values: Any, count: int, what: str) -> list[int]:
     return static_ints(spread(values, count), f"{what} of a convolution")
 
 
-def infer_conv_named(input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: str, dilation: Any, groups: int) -> TensorType:
+def infer_conv_named(
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    padding: str,
+    dilation: Any,
+    groups: int,
+) -> TensorType:
     count = _spatial(input, weight)
     _check_named(padding, _steps(stride, count, "stride"))
     if padding == "same":
@@ -142,9 +176,16 @@ def infer_conv_named(input: TensorType, weight: TensorType, bias: TensorType | N
 
 
 def infer_convolution(
-    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int,
-) -> TensorType:  # fmt: skip
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> TensorType:
     if transposed:
         return infer_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation)
     return infer_conv(input, weight, bias, stride, padding, dilation, groups)
@@ -154,8 +195,16 @@ def infer_convolution(
 
 
 def lower_convolved(
-    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, low: Sequence[Extent], high: Sequence[Extent], dilation: Any, groups: int,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    low: Sequence[Extent],
+    high: Sequence[Extent],
+    dilation: Any,
+    groups: int,
+) -> Value:
     count = cx.rank(weight) - 2
     steps, gaps = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
     batched = cx.rank(input) == count + 2
@@ -164,19 +213,28 @@ def lower_convolved(
     channels = cx.mul(window[1], groups)
     given = f"Given groups={groups}, weight of size [{hole_text(len(window))}], expected input[{hole_text(len(dims))}]"
     cx.check(
-        cx.compare("eq", dims[1], channels), f"{given} to have {{}} channels, but got {{}} channels instead",
+        cx.compare("eq", dims[1], channels),
+        f"{given} to have {{}} channels, but got {{}} channels instead",
         [*window, *dims, channels, dims[1]],
-    )  # fmt: skip
+    )
     padded = padded_with(cx, value, low, high, 0)
     sizes = window_count(cx, cx.dims(padded)[2:], window[2:], steps, gaps)
     if not all(isinstance(s, int) for s in sizes):
         for e, k, d in zip(cx.dims(padded)[2:], window[2:], gaps, strict=True):
             reach = cx.add(cx.mul(cx.sub(k, 1), d), 1)
-            cx.check(cx.compare("ge", e, reach), "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than actual input size", [e, reach])
+            cx.check(
+                cx.compare("ge", e, reach),
+                "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than actual input size",
+                [e, reach],
+            )
     dtype = cx.result_dtype()
     start = _start(cx, bias, [dims[0], window[0], *sizes], opmath(dtype))
     is_product = groups == 1 and all(k == 1 for k in window[2:]) and all(s == 1 for s in steps)
-    result = _as_product(cx, padded, weight, start) if is_product else _contract_windows(cx, padded, weight, start, steps, gaps, groups)
+    result = (
+        _as_product(cx, padded, weight, start)
+        if is_product
+        else _contract_windows(cx, padded, weight, start, steps, gaps, groups)
+    )
     return _finish(cx, result, dtype, batched)
 
 
@@ -194,7 +252,9 @@ def without_batch(cx: LoweringContext, value: Value) -> Value:
     return cx.set_dtype(cx.set_dims(result, dims[1:]), cx.dtype(value))
 
 
-def padded_with(cx: LoweringContext, value: Value, low: Sequence[Extent], high: Sequence[Extent], number: float) -> Value:
+def padded_with(
+    cx: LoweringContext, value: Value, low: Sequence[Extent], high: Sequence[Extent], number: float
+) -> Value:
     """Spatial dimensions (all but two) widened on both sides."""
     if all(p == 0 for p in (*low, *high)):
         return value
@@ -205,7 +265,9 @@ def padded_with(cx: LoweringContext, value: Value, low: Sequence[Extent], high: 
     return cx.set_dtype(tensor.pad(cx.b, value, befores, afters, fill), dtype)
 
 
-def window_count(cx: LoweringContext, extents: Sequence[Extent], window: Sequence[Extent], steps: Sequence[int], gaps: Sequence[int]) -> list[Extent]:
+def window_count(
+    cx: LoweringContext, extents: Sequence[Extent], window: Sequence[Extent], steps: Sequence[int], gaps: Sequence[int]
+) -> list[Extent]:
     """How many windows fit into each (padded) extent."""
     counts: list[Extent] = []
     for e, k, s, d in zip(extents, window, steps, gaps, strict=True):
@@ -266,8 +328,15 @@ def join_channels(cx: LoweringContext, value: Value, axis: int) -> Value:
 
 
 def _contract_windows(
-    cx: LoweringContext, value: Value, weight: Value, start: Value, steps: Sequence[int], gaps: Sequence[int], groups: int, transposed: bool = False,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    value: Value,
+    weight: Value,
+    start: Value,
+    steps: Sequence[int],
+    gaps: Sequence[int],
+    groups: int,
+    transposed: bool = False,
+) -> Value:
     """Iterators: n, group, channel of the group out, positions, channel of the group in, window."""
     count = len(steps)
     channels = cx.dim(weight, 0 if transposed else 1)
@@ -279,7 +348,14 @@ def _contract_windows(
         value = split_channels(cx, value, 1, groups)
         start = split_channels(cx, start, 1, groups)
         weight = split_channels(cx, weight, 0, groups)
-    names = ["n", *(["g"] if grouped else []), "o", *(f"s{i}" for i in range(count)), "c", *(f"k{i}" for i in range(count))]
+    names = [
+        "n",
+        *(["g"] if grouped else []),
+        "o",
+        *(f"s{i}" for i in range(count)),
+        "c",
+        *(f"k{i}" for i in range(count)),
+    ]
     place = {name: AffineDim(i) for i, name in enumerate(names)}
     group: list[AffineExpr] = [place["g"]] if grouped else []
     read = [place[f"s{i}"] * steps[i] + place[f"k{i}"] * gaps[i] for i in range(count)]
@@ -292,12 +368,16 @@ def _contract_windows(
     iterators = [REDUCTION if n[0] in "ck" else PARALLEL for n in names]
     dtype = cx.dtype(value)
     dims = cx.dims(start)
-    result = cx.generic([value, weight], maps, dims, opmath(dtype).element, iterators, multiply_accumulate(cx, dtype), init=start)
+    result = cx.generic(
+        [value, weight], maps, dims, opmath(dtype).element, iterators, multiply_accumulate(cx, dtype), init=start
+    )
     cx.set_dtype(result, opmath(dtype))
     return join_channels(cx, result, 1) if grouped else result
 
 
-def _contract_depthwise(cx: LoweringContext, value: Value, weight: Value, start: Value, steps: Sequence[int], gaps: Sequence[int]) -> Value:
+def _contract_depthwise(
+    cx: LoweringContext, value: Value, weight: Value, start: Value, steps: Sequence[int], gaps: Sequence[int]
+) -> Value:
     """Every channel by itself: iterators n, channel, positions, window."""
     count = len(steps)
     total = 2 + 2 * count
@@ -307,13 +387,29 @@ def _contract_depthwise(cx: LoweringContext, value: Value, weight: Value, start:
     flat = join_channels(cx, weight, 0)
     iterators = [PARALLEL] * (2 + count) + [REDUCTION] * count
     dtype = cx.dtype(value)
-    result = cx.generic([value, flat], maps, cx.dims(start), opmath(dtype).element, iterators, multiply_accumulate(cx, dtype), init=start)
+    result = cx.generic(
+        [value, flat],
+        maps,
+        cx.dims(start),
+        opmath(dtype).element,
+        iterators,
+        multiply_accumulate(cx, dtype),
+        init=start,
+    )
     return cx.set_dtype(result, opmath(dtype))
 
 
 def lower_transposed(
-    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Value:
     count = cx.rank(weight) - 2
     steps, gaps = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
     pads, extra = _steps(padding, count, "padding"), _steps(output_padding, count, "output padding")
@@ -323,9 +419,10 @@ def lower_transposed(
     window = factors[2:]
     given = f"Given transposed=1, weight of size [{hole_text(len(factors))}], expected input[{hole_text(len(dims))}]"
     cx.check(
-        cx.compare("eq", dims[1], factors[0]), f"{given} to have {{}} channels, but got {{}} channels instead",
+        cx.compare("eq", dims[1], factors[0]),
+        f"{given} to have {{}} channels, but got {{}} channels instead",
         [*factors, *dims, factors[0], dims[1]],
-    )  # fmt: skip
+    )
     reach = [cx.mul(cx.sub(k, 1), d) for k, d in zip(window, gaps, strict=True)]
     low = [cx.sub(r, p) for r, p in zip(reach, pads, strict=True)]
     high = [cx.add(cx.sub(r, p), o) for r, p, o in zip(reach, pads, extra, strict=True)]
@@ -338,7 +435,9 @@ def lower_transposed(
     return _finish(cx, result, dtype, batched)
 
 
-def spread_out(cx: LoweringContext, value: Value, steps: Sequence[int], low: Sequence[Extent], high: Sequence[Extent]) -> Value:
+def spread_out(
+    cx: LoweringContext, value: Value, steps: Sequence[int], low: Sequence[Extent], high: Sequence[Extent]
+) -> Value:
     """Zeros between elements (`steps` apart) and around them; a negative border cuts elements off."""
     certain = all(isinstance(p, int) and p >= 0 for p in (*low, *high))
     if certain and all(s == 1 for s in steps):
@@ -357,26 +456,55 @@ def spread_out(cx: LoweringContext, value: Value, steps: Sequence[int], low: Seq
     return with_dims(cx, tensor.extract_slice(cx.b, value, [0, 0, *offsets], sizes, [1] * len(dims)), value, sizes)
 
 
-def lower_conv(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Value:
+def lower_conv(
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Value:
     pads = _steps(padding, cx.rank(weight) - 2, "padding")
     return lower_convolved(cx, input, weight, bias, stride, pads, pads, dilation, groups)
 
 
-def lower_conv_named(cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: str, dilation: Any, groups: int) -> Value:
+def lower_conv_named(
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    padding: str,
+    dilation: Any,
+    groups: int,
+) -> Value:
     count = cx.rank(weight) - 2
     low: list[Extent] = [0] * count
     high: list[Extent] = [0] * count
     if padding == "same":
-        totals = [cx.mul(cx.sub(k, 1), d) for k, d in zip(cx.dims(weight)[2:], _steps(dilation, count, "dilation"), strict=True)]
+        totals = [
+            cx.mul(cx.sub(k, 1), d)
+            for k, d in zip(cx.dims(weight)[2:], _steps(dilation, count, "dilation"), strict=True)
+        ]
         low = [cx.floordiv(t, 2) for t in totals]
         high = [cx.sub(t, lo) for t, lo in zip(totals, low, strict=True)]
     return lower_convolved(cx, input, weight, bias, stride, low, high, dilation, groups)
 
 
 def lower_convolution(
-    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Value:
     if transposed:
         return lower_transposed(cx, input, weight, bias, stride, padding, output_padding, groups, dilation)
     return lower_conv(cx, input, weight, bias, stride, padding, dilation, groups)
@@ -390,8 +518,15 @@ def _wide(array: Array) -> Array:
 
 
 def reference_convolved(
-    input: Array, weight: Array, bias: Array | None, stride: Any, low: Sequence[int], high: Sequence[int], dilation: Any, groups: int,
-) -> Array:  # fmt: skip
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Any,
+    low: Sequence[int],
+    high: Sequence[int],
+    dilation: Any,
+    groups: int,
+) -> Array:
     count = weight.ndim - 2
     steps, gaps = spread(stride, count), spread(dilation, count)
     x = _wide(input if input.ndim == count + 2 else input[None])
@@ -402,7 +537,9 @@ def reference_convolved(
     w = w.reshape(groups, -1, *w.shape[1:])
     out = np.zeros((x.shape[0], groups, w.shape[1], *sizes), x.dtype)
     for window in positions(*(range(k) for k in w.shape[3:])):
-        box = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, sizes, steps, strict=True))
+        box = tuple(
+            slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, sizes, steps, strict=True)
+        )
         out += np.einsum("ngc...,goc->ngo...", x[(slice(None),) * 3 + box], w[(slice(None),) * 3 + window])
     return _reference_finish(out, bias, input, count)
 
@@ -415,40 +552,66 @@ def _reference_finish(out: Array, bias: Array | None, input: Array, count: int) 
 
 
 def reference_transposed(
-    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any,
-) -> Array:  # fmt: skip
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Array:
     count = weight.ndim - 2
     steps, gaps, pads, extra = (spread(v, count) for v in (stride, dilation, padding, output_padding))
     x = _wide(input if input.ndim == count + 2 else input[None])
     w = _wide(weight)
     extents = x.shape[2:]
-    sizes = [(e - 1) * s + d * (k - 1) + 1 + o for e, k, s, d, o in zip(extents, w.shape[2:], steps, gaps, extra, strict=True)]
+    sizes = [
+        (e - 1) * s + d * (k - 1) + 1 + o
+        for e, k, s, d, o in zip(extents, w.shape[2:], steps, gaps, extra, strict=True)
+    ]
     x = x.reshape(x.shape[0], groups, -1, *extents)
     w = w.reshape(groups, -1, *w.shape[1:])
     out = np.zeros((x.shape[0], groups, w.shape[2], *sizes), x.dtype)
     for window in positions(*(range(k) for k in w.shape[3:])):
-        box = tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, extents, steps, strict=True))
+        box = tuple(
+            slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(window, gaps, extents, steps, strict=True)
+        )
         out[(slice(None),) * 3 + box] += np.einsum("ngc...,gco->ngo...", x, w[(slice(None),) * 3 + window])
     cut = tuple(slice(p, n - p) for p, n in zip(pads, sizes, strict=True))
     return _reference_finish(out[(slice(None),) * 3 + cut], bias, input, count)
 
 
-def reference_conv(input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
+def reference_conv(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Array:
     pads = spread(padding, weight.ndim - 2)
     return reference_convolved(input, weight, bias, stride, pads, pads, dilation, groups)
 
 
-def reference_conv_named(input: Array, weight: Array, bias: Array | None, stride: Any, padding: str, dilation: Any, groups: int) -> Array:
+def reference_conv_named(
+    input: Array, weight: Array, bias: Array | None, stride: Any, padding: str, dilation: Any, groups: int
+) -> Array:
     count = weight.ndim - 2
     _check_named(padding, spread(stride, count))
-    totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(weight.shape[2:], spread(dilation, count), strict=True)]
+    totals = [
+        d * (k - 1) if padding == "same" else 0 for k, d in zip(weight.shape[2:], spread(dilation, count), strict=True)
+    ]
     low, high = [t // 2 for t in totals], [t - t // 2 for t in totals]
     return reference_convolved(input, weight, bias, stride, low, high, dilation, groups)
 
 
 def reference_convolution(
-    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, transposed: bool, output_padding: Any, groups: int,
-) -> Array:  # fmt: skip
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Array:
     if transposed:
         return reference_transposed(input, weight, bias, stride, padding, output_padding, groups, dilation)
     return reference_conv(input, weight, bias, stride, padding, dilation, groups)
@@ -465,13 +628,18 @@ def conv1d_samples() -> Iterable[Sample]:
 
 def conv2d_samples() -> Iterable[Sample]:
     yield Sample((floats(2, 3, 6, 7), floats(4, 3, 3, 2), floats(4)))
-    yield Sample((floats(2, 3, 6, 7), floats(4, 3, 3, 3), floats(4)), {"stride": [2, 1], "padding": [1, 2], "dilation": [1, 2]})
+    yield Sample(
+        (floats(2, 3, 6, 7), floats(4, 3, 3, 3), floats(4)), {"stride": [2, 1], "padding": [1, 2], "dilation": [1, 2]}
+    )
     yield Sample((floats(3, 6, 7), floats(4, 3, 1, 1)))
     yield Sample((floats(2, 4, 5, 5), floats(4, 1, 3, 3), floats(4)), {"groups": 4, "padding": [1, 1]})
     yield Sample((floats(1, 4, 5, 5), floats(8, 1, 3, 3)), {"groups": 4})
     yield Sample((floats(1, 4, 5, 5), floats(6, 2, 2, 2), floats(6)), {"groups": 2, "stride": [2, 2]})
     for dtype in (DType.float64, DType.bfloat16, DType.float16):
-        yield Sample((floats(1, 3, 4, 4, dtype=dtype), floats(2, 3, 3, 3, dtype=dtype), floats(2, dtype=dtype)), {"padding": [1, 1]})
+        yield Sample(
+            (floats(1, 3, 4, 4, dtype=dtype), floats(2, 3, 3, 3, dtype=dtype), floats(2, dtype=dtype)),
+            {"padding": [1, 1]},
+        )
     yield Sample((integers(-3, 4, 1, 2, 4, 4), integers(-3, 4, 2, 2, 3, 3)))
     yield Sample(
         (floats(1, 2, 3, 3), floats(1, 3, 1, 1)),
@@ -504,14 +672,23 @@ def conv3d_named_samples() -> Iterable[Sample]:
 
 def transpose1d_samples() -> Iterable[Sample]:
     yield Sample((floats(2, 3, 5), floats(3, 4, 3), floats(4)))
-    yield Sample((floats(3, 5), floats(3, 2, 4)), {"stride": [3], "padding": [1], "output_padding": [2], "groups": 1, "dilation": [2]})
+    yield Sample(
+        (floats(3, 5), floats(3, 2, 4)),
+        {"stride": [3], "padding": [1], "output_padding": [2], "groups": 1, "dilation": [2]},
+    )
 
 
 def transpose2d_samples() -> Iterable[Sample]:
     yield Sample((floats(1, 3, 4, 5), floats(3, 2, 3, 2), floats(2)), {"stride": [2, 1]})
-    yield Sample((floats(1, 4, 4, 5), floats(4, 3, 3, 3)), {"stride": [2, 2], "padding": [1, 1], "output_padding": [1, 0], "groups": 2})
+    yield Sample(
+        (floats(1, 4, 4, 5), floats(4, 3, 3, 3)),
+        {"stride": [2, 2], "padding": [1, 1], "output_padding": [1, 0], "groups": 2},
+    )
     yield Sample((floats(1, 2, 3, 3), floats(2, 2, 1, 1)), {"padding": [1, 1]})
-    yield Sample((floats(1, 2, 3, 3, dtype=DType.bfloat16), floats(2, 1, 2, 2, dtype=DType.bfloat16)), {"groups": 2, "stride": [2, 2]})
+    yield Sample(
+        (floats(1, 2, 3, 3, dtype=DType.bfloat16), floats(2, 1, 2, 2, dtype=DType.bfloat16)),
+        {"groups": 2, "stride": [2, 2]},
+    )
 
 
 def transpose3d_samples() -> Iterable[Sample]:
@@ -534,26 +711,60 @@ def old_convolution_samples() -> Iterable[Sample]:
 
 
 def infer_old(
-    input: TensorType, weight: TensorType, bias: TensorType | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
-) -> TensorType:  # fmt: skip
+    input: TensorType,
+    weight: TensorType,
+    bias: TensorType | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    benchmark: Any,
+    deterministic: Any,
+    cudnn_enabled: Any,
+    allow_tf32: Any = None,
+) -> TensorType:
     """The last four only choose among PyTorch's kernels."""
     del benchmark, deterministic, cudnn_enabled, allow_tf32
     return infer_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
 
 
 def lower_old(
-    cx: LoweringContext, input: Value, weight: Value, bias: Value | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    input: Value,
+    weight: Value,
+    bias: Value | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    benchmark: Any,
+    deterministic: Any,
+    cudnn_enabled: Any,
+    allow_tf32: Any = None,
+) -> Value:
     del benchmark, deterministic, cudnn_enabled, allow_tf32
     return lower_convolution(cx, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
 
 
 def reference_old(
-    input: Array, weight: Array, bias: Array | None, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int, benchmark: Any, deterministic: Any, cudnn_enabled: Any, allow_tf32: Any = None,
-) -> Array:  # fmt: skip
+    input: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+    benchmark: Any,
+    deterministic: Any,
+    cudnn_enabled: Any,
+    allow_tf32: Any = None,
+) -> Array:
     del benchmark, deterministic, cudnn_enabled, allow_tf32
     return reference_convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups)
 
@@ -564,21 +775,30 @@ def _conv(n: int, ones: str, zeros: str, samples: Any, named: Any) -> tuple[Oper
     return (
         Operator(
             f"{head}{tensors}, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros}, SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor",
-            infer_conv, lower_conv, reference_conv, samples,
+            infer_conv,
+            lower_conv,
+            reference_conv,
+            samples,
         ),
         Operator(
             f'{head}.padding{tensors}, SymInt[{n}] stride={ones}, str padding="valid", SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor',
-            infer_conv_named, lower_conv_named, reference_conv_named, named,
+            infer_conv_named,
+            lower_conv_named,
+            reference_conv_named,
+            named,
         ),
-    )  # fmt: skip
+    )
 
 
 def _transpose(n: int, overload: str, ones: str, zeros: str, samples: Any) -> Operator:
     return Operator(
         f"aten::conv_transpose{n}d{overload}(Tensor input, Tensor weight, Tensor? bias=None, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros},"
         f" SymInt[{n}] output_padding={zeros}, SymInt groups=1, SymInt[{n}] dilation={ones}) -> Tensor",
-        infer_transposed, lower_transposed, reference_transposed, samples,
-    )  # fmt: skip
+        infer_transposed,
+        lower_transposed,
+        reference_transposed,
+        samples,
+    )
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -591,16 +811,25 @@ OPERATORS: tuple[Operator, ...] = (
     Operator(
         "aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
         " SymInt[] output_padding, SymInt groups) -> Tensor",
-        infer_convolution, lower_convolution, reference_convolution, convolution_samples,
+        infer_convolution,
+        lower_convolution,
+        reference_convolution,
+        convolution_samples,
     ),
     Operator(
         "aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
         " SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
-        infer_old, lower_old, reference_old, old_convolution_samples,
+        infer_old,
+        lower_old,
+        reference_old,
+        old_convolution_samples,
     ),
     Operator(
         "aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
         " int[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled) -> Tensor",
-        infer_old, lower_old, reference_old, older_convolution_samples,
+        infer_old,
+        lower_old,
+        reference_old,
+        older_convolution_samples,
     ),
-)  # fmt: skip
+)

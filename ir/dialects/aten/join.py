@@ -104,7 +104,9 @@ def infer_stack(tensors: Sequence[TensorType], dim: int) -> TensorType:
     axis = wrap_dim(static_ints([dim], "a dimension")[0], len(first) + 1)
     for number, other in enumerate(tensors):
         shape = shape_of(other)
-        if len(shape) != len(first) or any(e is not None and f is not None and e != f for e, f in zip(shape, first, strict=True)):
+        if len(shape) != len(first) or any(
+            e is not None and f is not None and e != f for e, f in zip(shape, first, strict=True)
+        ):
             raise OperatorError(
                 f"stack expects each tensor to be equal size, but got {size_text(first)} at entry 0 and {size_text(shape)} at entry {number}"
             )
@@ -120,7 +122,11 @@ def lower_stack(cx: LoweringContext, tensors: Sequence[Value], dim: int) -> Valu
     for number, value in enumerate(tensors[1:], 1):
         given = cx.dims(value)
         fits = cx.all_of(*(cx.compare("eq", d, g) for d, g in zip(dims, given, strict=True)))
-        cx.check(fits, f"stack expects each tensor to be equal size, but got [{holes}] at entry 0 and [{holes}] at entry {number}", [*dims, *given])
+        cx.check(
+            fits,
+            f"stack expects each tensor to be equal size, but got [{holes}] at entry 0 and [{holes}] at entry {number}",
+            [*dims, *given],
+        )
     return joined(cx, [cx.with_unit_dims(cx.cast_tensor(t, dtype), [axis]) for t in tensors], axis)
 
 
@@ -133,7 +139,10 @@ def stack_samples() -> Iterable[Sample]:
     for dim in (0, 1, -1):
         yield Sample(([counting(2, 3), floats(2, 3)], dim))
     yield Sample(([counting(), floats()],))
-    yield Sample(([counting(2, 3), counting(3, 3)],), raises="stack expects each tensor to be equal size, but got [2, 3] at entry 0 and [3, 3] at entry 1")
+    yield Sample(
+        ([counting(2, 3), counting(3, 3)],),
+        raises="stack expects each tensor to be equal size, but got [2, 3] at entry 0 and [3, 3] at entry 1",
+    )
 
 
 # constant padding
@@ -144,7 +153,9 @@ def _borders(rank: int, pad: Sequence[Any]) -> list[tuple[Any, Any]]:
     if len(pad) % 2:
         raise OperatorError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * rank:
-        raise OperatorError(f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} while the input has {rank} dimensions.")
+        raise OperatorError(
+            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} while the input has {rank} dimensions."
+        )
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     return [*([(0, 0)] * (rank - len(pairs))), *reversed(pairs)]
 
@@ -204,9 +215,14 @@ def constant_pad_samples() -> Iterable[Sample]:
 
 OPERATORS: tuple[Operator, ...] = (
     Operator("aten::cat(Tensor[] tensors, int dim=0) -> Tensor", infer_cat, lower_cat, reference_cat, cat_samples),
-    Operator("aten::stack(Tensor[] tensors, int dim=0) -> Tensor", infer_stack, lower_stack, reference_stack, stack_samples),
+    Operator(
+        "aten::stack(Tensor[] tensors, int dim=0) -> Tensor", infer_stack, lower_stack, reference_stack, stack_samples
+    ),
     Operator(
         "aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
-        infer_constant_pad, lower_constant_pad, reference_constant_pad, constant_pad_samples,
+        infer_constant_pad,
+        lower_constant_pad,
+        reference_constant_pad,
+        constant_pad_samples,
     ),
-)  # fmt: skip
+)

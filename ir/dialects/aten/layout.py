@@ -51,7 +51,9 @@ def element_of(cx: LoweringContext, value: Value, dim: int, index: Extent) -> Va
     return with_dims(cx, result, value, [*dims[:dim], *dims[dim + 1 :]])
 
 
-def put_slice(cx: LoweringContext, source: Value, base: Value, dim: int, start: Extent, length: Extent, step: Extent = 1) -> Value:
+def put_slice(
+    cx: LoweringContext, source: Value, base: Value, dim: int, start: Extent, length: Extent, step: Extent = 1
+) -> Value:
     """`base` with a slice replaced; `source` may lack dimension `dim` if `length` is 1."""
     dims = cx.dims(base)
     offsets: list[Extent] = [0] * len(dims)

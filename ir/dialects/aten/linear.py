@@ -32,8 +32,15 @@ def _dtype_of(left: TensorType, right: TensorType, kernel: str) -> DType:
     """The common dtype of two factors: PyTorch promotes nothing here."""
     assert left.dtype is not None and right.dtype is not None
     if left.dtype is not right.dtype:
-        names = {d: {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16"}.get(d.graph_name, d.graph_name) for d in (left.dtype, right.dtype)}
-        raise OperatorError(f"expected m1 and m2 to have the same dtype, but got: {names[left.dtype]} != {names[right.dtype]}")
+        names = {
+            d: {"Float": "float", "Double": "double", "Half": "c10::Half", "BFloat16": "c10::BFloat16"}.get(
+                d.graph_name, d.graph_name
+            )
+            for d in (left.dtype, right.dtype)
+        }
+        raise OperatorError(
+            f"expected m1 and m2 to have the same dtype, but got: {names[left.dtype]} != {names[right.dtype]}"
+        )
     if left.dtype is DType.bool:
         raise not_implemented(kernel, left.dtype)
     return left.dtype
@@ -87,7 +94,9 @@ def infer_mv(self: TensorType, vec: TensorType) -> TensorType:
     dtype = _dtype_of(self, vec, "addmv_impl_cpu")
     left, right = shape_of(self), shape_of(vec)
     if _differ(left[1], right[0]):
-        raise OperatorError(f"size mismatch, got input ({_text(left[0])}), mat ({_text(left[0])}x{_text(left[1])}), vec ({_text(right[0])})")
+        raise OperatorError(
+            f"size mismatch, got input ({_text(left[0])}), mat ({_text(left[0])}x{_text(left[1])}), vec ({_text(right[0])})"
+        )
     return TensorType(dtype, (left[0],))
 
 
@@ -97,14 +106,18 @@ def infer_dot(self: TensorType, tensor: TensorType) -> TensorType:
     dtype = _dtype_of(self, tensor, "dot")
     left, right = shape_of(self), shape_of(tensor)
     if _differ(left[0], right[0]):
-        raise OperatorError(f"inconsistent tensor size, expected tensor [{left[0]}] and src [{right[0]}] to have the same number of elements, but got {left[0]} and {right[0]} elements respectively")
+        raise OperatorError(
+            f"inconsistent tensor size, expected tensor [{left[0]}] and src [{right[0]}] to have the same number of elements, but got {left[0]} and {right[0]} elements respectively"
+        )
     return TensorType(dtype, ())
 
 
 def _same_dtype(self: TensorType, dtype: DType) -> None:
     if self.dtype is not dtype:
         assert self.dtype is not None
-        raise OperatorError(f"self and mat2 must have the same dtype, but got {self.dtype.graph_name} and {dtype.graph_name}")
+        raise OperatorError(
+            f"self and mat2 must have the same dtype, but got {self.dtype.graph_name} and {dtype.graph_name}"
+        )
 
 
 def _expands_to(shape: Shape, target: Shape) -> None:
@@ -114,13 +127,19 @@ def _expands_to(shape: Shape, target: Shape) -> None:
     for i, (extent, wanted) in enumerate(zip(reversed(shape), reversed(target), strict=False)):
         if extent != 1 and _differ(extent, wanted):
             dim = len(target) - 1 - i
-            raise OperatorError(f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at non-singleton dimension {dim}.")
+            raise OperatorError(
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at non-singleton dimension {dim}."
+            )
 
 
 def infer_addmm(self: TensorType, mat1: TensorType, mat2: TensorType, beta: Any, alpha: Any) -> TensorType:
     del beta, alpha
     if mat1.rank != 2 or mat2.rank != 2:
-        raise OperatorError(f"mat1 must be a matrix, got {mat1.rank}-D tensor" if mat1.rank != 2 else f"mat2 must be a matrix, got {mat2.rank}-D tensor")
+        raise OperatorError(
+            f"mat1 must be a matrix, got {mat1.rank}-D tensor"
+            if mat1.rank != 2
+            else f"mat2 must be a matrix, got {mat2.rank}-D tensor"
+        )
     result = infer_mm(mat1, mat2)
     assert result.dtype is not None
     _same_dtype(self, result.dtype)
@@ -139,7 +158,9 @@ def infer_baddbmm(self: TensorType, batch1: TensorType, batch2: TensorType, beta
 
 def infer_matmul(self: TensorType, other: TensorType) -> TensorType:
     if self.rank == 0 or other.rank == 0:
-        raise OperatorError(f"both arguments to matmul need to be at least 1D, but they are {self.rank}D and {other.rank}D")
+        raise OperatorError(
+            f"both arguments to matmul need to be at least 1D, but they are {self.rank}D and {other.rank}D"
+        )
     if self.rank == 1 and other.rank == 1:
         return infer_dot(self, other)
     dtype = _dtype_of(self, other, "addmm_impl_cpu_")
@@ -155,19 +176,27 @@ def infer_matmul(self: TensorType, other: TensorType) -> TensorType:
 def _raise_matmul_mismatch(left: Shape, right: Shape) -> None:
     if len(right) == 1:
         rows = product(left[:-1])
-        raise OperatorError(f"size mismatch, got input ({_text(rows)}), mat ({_text(rows)}x{_text(left[-1])}), vec ({_text(right[0])})")
+        raise OperatorError(
+            f"size mismatch, got input ({_text(rows)}), mat ({_text(rows)}x{_text(left[-1])}), vec ({_text(right[0])})"
+        )
     m = 1 if len(left) == 1 else product(left[:-1]) if len(right) == 2 else left[-2]
-    raise OperatorError(f"mat1 and mat2 shapes cannot be multiplied ({_text(m)}x{_text(left[-1])} and {_text(right[-2])}x{_text(right[-1])})")
+    raise OperatorError(
+        f"mat1 and mat2 shapes cannot be multiplied ({_text(m)}x{_text(left[-1])} and {_text(right[-2])}x{_text(right[-1])})"
+    )
 
 
 def infer_linear(input: TensorType, weight: TensorType, bias: TensorType | None) -> TensorType:
     if weight.rank not in (1, 2) or input.rank == 0:
-        raise OperatorError(f"linear(): input and weight must be at least 1D and weight at most 2D, but they are {input.rank}D and {weight.rank}D")
+        raise OperatorError(
+            f"linear(): input and weight must be at least 1D and weight at most 2D, but they are {input.rank}D and {weight.rank}D"
+        )
     dtype = _dtype_of(input, weight, "addmm_impl_cpu_")
     x, w = shape_of(input), shape_of(weight)
     if _differ(x[-1], w[-1]):
         columns = w[0] if weight.rank == 2 else 1
-        raise OperatorError(f"mat1 and mat2 shapes cannot be multiplied ({_text(product(x[:-1]))}x{_text(x[-1])} and {_text(w[-1])}x{_text(columns)})")
+        raise OperatorError(
+            f"mat1 and mat2 shapes cannot be multiplied ({_text(product(x[:-1]))}x{_text(x[-1])} and {_text(w[-1])}x{_text(columns)})"
+        )
     shape = (*x[:-1], *w[:-1])
     if bias is not None:
         _same_dtype(bias, dtype)
@@ -197,8 +226,12 @@ def multiply_accumulate(cx: LoweringContext, dtype: DType) -> Any:
 
 
 def contract(
-    cx: LoweringContext, operands: Sequence[Value], labels: Sequence[Labels], out: Labels, init: Value | None = None,
-) -> Value:  # fmt: skip
+    cx: LoweringContext,
+    operands: Sequence[Value],
+    labels: Sequence[Labels],
+    out: Labels,
+    init: Value | None = None,
+) -> Value:
     """The sum of products of `operands` over the labels that `out` leaves out, in the computing dtype of the operands.
 
     An operand whose extent is 1 where the label's is not is broadcast. `init` (of the computing dtype) is added to.
@@ -226,12 +259,18 @@ def label_extents(cx: LoweringContext, operands: Sequence[Value], labels: Sequen
                 extents[name] = extent
             elif extent is not known and extent != known and extent != 1:
                 same = cx.compare("eq", known, extent)
-                cx.check(same, "einsum(): the extents of a summed dimension must be equal, but got {} and {}", [known, extent])
+                cx.check(
+                    same,
+                    "einsum(): the extents of a summed dimension must be equal, but got {} and {}",
+                    [known, extent],
+                )
                 extents[name] = known if isinstance(known, int) else extent
     return extents
 
 
-def _map(cx: LoweringContext, value: Value, names: Labels, extents: Mapping[str, Extent], place: Mapping[str, AffineDim]) -> AffineMap:
+def _map(
+    cx: LoweringContext, value: Value, names: Labels, extents: Mapping[str, Extent], place: Mapping[str, AffineDim]
+) -> AffineMap:
     results: list[AffineExpr] = []
     for name, extent in zip(names, cx.dims(value), strict=True):
         repeated = isinstance(extent, int) and extent == 1 and extents[name] != 1
@@ -271,9 +310,10 @@ def _check_common(cx: LoweringContext, left: Value, right: Value, k: int, k2: in
     shape = [rd[1 - k2], rd[k2]] if transposed else [rd[k2], rd[1 - k2]]
     order = [shape[1], shape[0]] if transposed else shape
     cx.check(
-        cx.compare("eq", ld[k], rd[k2]), "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})",
+        cx.compare("eq", ld[k], rd[k2]),
+        "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})",
         [cx.product(ld[:k]), ld[k], *order],
-    )  # fmt: skip
+    )
 
 
 def _matmul(cx: LoweringContext, left: Value, right: Value, init: Value | None = None) -> Value:
@@ -291,7 +331,11 @@ def _batch_matmul(cx: LoweringContext, left: Value, right: Value, init: Value | 
     dtype = cx.dtype(left)
     a, c = cx.dims(left), cx.dims(right)
     fits = cx.all_of(cx.compare("eq", a[0], c[0]), cx.compare("eq", a[2], c[1]))
-    cx.check(fits, "Expected size for first two dimensions of batch2 tensor to be: [{}, {}] but got: [{}, {}].", [a[0], a[2], c[0], c[1]])
+    cx.check(
+        fits,
+        "Expected size for first two dimensions of batch2 tensor to be: [{}, {}] but got: [{}, {}].",
+        [a[0], a[2], c[0], c[1]],
+    )
     if opmath(dtype) is not dtype:
         return contract(cx, [left, right], ["bmk", "bkn"], "bmn", init)
     out = cx.fill([a[0], a[1], c[2]], dtype.element, 0) if init is None else init
@@ -308,13 +352,19 @@ def lower_bmm(cx: LoweringContext, self: Value, mat2: Value) -> Value:
 
 def lower_mv(cx: LoweringContext, self: Value, vec: Value) -> Value:
     a, x = cx.dims(self), cx.dims(vec)
-    cx.check(cx.compare("eq", a[1], x[0]), "size mismatch, got input ({}), mat ({}x{}), vec ({})", [a[0], a[0], a[1], x[0]])
+    cx.check(
+        cx.compare("eq", a[1], x[0]), "size mismatch, got input ({}), mat ({}x{}), vec ({})", [a[0], a[0], a[1], x[0]]
+    )
     return rounded(cx, contract(cx, [self, vec], ["mk", "k"], "m"), cx.result_dtype())
 
 
 def lower_dot(cx: LoweringContext, self: Value, tensor: Value) -> Value:
     x, y = cx.dim(self, 0), cx.dim(tensor, 0)
-    cx.check(cx.compare("eq", x, y), "inconsistent tensor size, expected tensor [{}] and src [{}] to have the same number of elements, but got {} and {} elements respectively", [x, y, x, y])
+    cx.check(
+        cx.compare("eq", x, y),
+        "inconsistent tensor size, expected tensor [{}] and src [{}] to have the same number of elements, but got {} and {} elements respectively",
+        [x, y, x, y],
+    )
     return rounded(cx, contract(cx, [self, tensor], ["k", "k"], ""), cx.result_dtype())
 
 
@@ -334,7 +384,9 @@ def broadcast_to(cx: LoweringContext, value: Value, dims: Sequence[Extent], dtyp
     return cx.pointwise([value], dtype, body, dims=dims)
 
 
-def _added(cx: LoweringContext, self: Value, dims: Sequence[Extent], beta: Number, alpha: Number, multiply: Any) -> Value:
+def _added(
+    cx: LoweringContext, self: Value, dims: Sequence[Extent], beta: Number, alpha: Number, multiply: Any
+) -> Value:
     """beta * self + alpha * product, where `multiply(init)` accumulates the product; self is not read for beta 0."""
     dtype = cx.result_dtype()
     wide = opmath(dtype)
@@ -384,7 +436,9 @@ def lower_matmul(cx: LoweringContext, self: Value, other: Value) -> Value:
 
 def _matrix_vector(cx: LoweringContext, matrix: Value, vector: Value) -> Value:
     a, x = cx.dims(matrix), cx.dims(vector)
-    cx.check(cx.compare("eq", a[1], x[0]), "size mismatch, got input ({}), mat ({}x{}), vec ({})", [a[0], a[0], a[1], x[0]])
+    cx.check(
+        cx.compare("eq", a[1], x[0]), "size mismatch, got input ({}), mat ({}x{}), vec ({})", [a[0], a[0], a[1], x[0]]
+    )
     return contract(cx, [matrix, vector], ["mk", "k"], "m")
 
 
@@ -392,7 +446,11 @@ def _batched(cx: LoweringContext, self: Value, other: Value) -> Value:
     a, c = cx.dims(self), cx.dims(other)
     matrix = len(a) > 1
     k = c[-2]
-    cx.check(cx.compare("eq", a[-1], k), "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})", [a[-2] if matrix else 1, a[-1], k, c[-1]])
+    cx.check(
+        cx.compare("eq", a[-1], k),
+        "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})",
+        [a[-2] if matrix else 1, a[-1], k, c[-1]],
+    )
     batch = cx.broadcast_dims([a[:-2], c[:-2]])
     if matrix and all(x is y or x == y for x, y in zip(a[:-2], c[:-2], strict=False)) and len(a) == len(c):
         product = _batch_matmul(cx, collapse_leading(cx, self, 2), collapse_leading(cx, other, 2))
@@ -405,7 +463,9 @@ def _batched(cx: LoweringContext, self: Value, other: Value) -> Value:
     return contract(cx, [left, right], [left_names, right_names], [*names, *(["m"] if matrix else []), "n"])
 
 
-def _to_batch(cx: LoweringContext, value: Value, lead: Sequence[Extent], batch: Sequence[Extent], rest: Sequence[Extent]) -> Value:
+def _to_batch(
+    cx: LoweringContext, value: Value, lead: Sequence[Extent], batch: Sequence[Extent], rest: Sequence[Extent]
+) -> Value:
     """The factor itself where its batch extents are static 1 or the common ones; else a copy in the common ones."""
     common = batch[len(batch) - len(lead) :] if lead else []
     if all(isinstance(e, int) or e is t for e, t in zip(lead, common, strict=True)):
@@ -420,9 +480,10 @@ def lower_linear(cx: LoweringContext, input: Value, weight: Value, bias: Value |
     x, w = cx.dims(rows), cx.dims(weight)
     outs = w[:-1]
     cx.check(
-        cx.compare("eq", x[-1], w[-1]), "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})",
+        cx.compare("eq", x[-1], w[-1]),
+        "mat1 and mat2 shapes cannot be multiplied ({}x{} and {}x{})",
         [x[0] if len(x) == 2 else 1, x[-1], w[-1], outs[0] if outs else 1],
-    )  # fmt: skip
+    )
     row = ["m"] if len(x) == 2 else []
     column = ["n"] if outs else []
     dims = [*x[:-1], *outs]
@@ -457,7 +518,9 @@ def parse_equation(equation: str, ranks: Sequence[int]) -> tuple[list[list[str]]
         out = [*before, *(ellipsis if three else []), *after]
         for name in out:
             if not any(name in names for names in labels):
-                raise OperatorError(f"einsum(): output subscript {name} does not appear in the equation for any input operand")
+                raise OperatorError(
+                    f"einsum(): output subscript {name} does not appear in the equation for any input operand"
+                )
         return labels, out
     every = [n for names in labels for n in names if n[0] != "."]
     single = sorted((n for n in set(every) if every.count(n) == 1), key=lambda n: (n.islower(), n))
@@ -471,7 +534,9 @@ def _term_labels(term: str, rank: int) -> list[str]:
             raise OperatorError(f"einsum(): invalid subscript given, subscripts must be in [a-zA-Z], but got {letter}")
     dots = rank - len(before) - len(after)
     if dots < 0 or (dots > 0 and not three):
-        raise OperatorError(f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not match the number of dimensions ({rank}) for an operand and no ellipsis was given")
+        raise OperatorError(
+            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not match the number of dimensions ({rank}) for an operand and no ellipsis was given"
+        )
     return [*before, *(f".{i}" for i in reversed(range(dots))), *after]
 
 
@@ -486,7 +551,9 @@ def infer_einsum(equation: str, tensors: list[TensorType], path: Any) -> TensorT
         for name, extent in zip(names, shape_of(t), strict=True):
             known = extents.get(name, 1)
             if known != 1 and extent != 1 and _differ(known, extent):
-                raise OperatorError(f"einsum(): subscript {name} has size {extent} for operand {i} which does not broadcast with previously seen size {known}")
+                raise OperatorError(
+                    f"einsum(): subscript {name} has size {extent} for operand {i} which does not broadcast with previously seen size {known}"
+                )
             extents[name] = extent if known == 1 else known if extent in (1, None) else extent
     return TensorType(dtype, tuple(extents[n] for n in out))
 
@@ -511,7 +578,9 @@ def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path:
     return value
 
 
-def _stretched(cx: LoweringContext, left: Value, left_names: Labels, right: Value, right_names: Labels) -> tuple[Value, Value]:
+def _stretched(
+    cx: LoweringContext, left: Value, left_names: Labels, right: Value, right_names: Labels
+) -> tuple[Value, Value]:
     """Both with equal extents for what `...` stands for, where only run time tells which of them is 1."""
     wanted: dict[str, Extent] = {}
     for name in left_names:
@@ -602,7 +671,10 @@ def bmm_samples() -> Iterable[Sample]:
     yield Sample((floats(2, 3, 5), floats(2, 5, 4)))
     yield Sample((floats(2, 3, 5, dtype=DType.float16), floats(2, 5, 4, dtype=DType.float16)))
     yield Sample((integers(-5, 5, 2, 3, 5), integers(-5, 5, 2, 5, 4)))
-    yield Sample((floats(2, 3, 5), floats(3, 5, 4)), raises="Expected size for first two dimensions of batch2 tensor to be: [2, 5] but got: [3, 5].")
+    yield Sample(
+        (floats(2, 3, 5), floats(3, 5, 4)),
+        raises="Expected size for first two dimensions of batch2 tensor to be: [2, 5] but got: [3, 5].",
+    )
 
 
 def mv_samples() -> Iterable[Sample]:
@@ -622,7 +694,10 @@ def addmm_samples() -> Iterable[Sample]:
     yield Sample((floats(3, 4), floats(3, 5), floats(5, 4)), {"beta": 0.5, "alpha": 2})
     yield Sample((floats(3, 1), floats(3, 5), floats(5, 4)), {"beta": 2})
     yield Sample((np.full((4,), np.nan, np.float32), floats(3, 5), floats(5, 4)), {"beta": 0})
-    yield Sample((floats(4, dtype=DType.float16), floats(3, 5, dtype=DType.float16), floats(5, 4, dtype=DType.float16)), {"alpha": 0.5})
+    yield Sample(
+        (floats(4, dtype=DType.float16), floats(3, 5, dtype=DType.float16), floats(5, 4, dtype=DType.float16)),
+        {"alpha": 0.5},
+    )
     yield Sample((integers(-5, 5, 4), integers(-5, 5, 3, 5), integers(-5, 5, 5, 4)), {"beta": 2, "alpha": 3})
 
 
@@ -633,10 +708,21 @@ def baddbmm_samples() -> Iterable[Sample]:
 
 def matmul_samples() -> Iterable[Sample]:
     shapes = [
-        ((5,), (5,)), ((3, 5), (5,)), ((5,), (5, 4)), ((3, 5), (5, 4)), ((2, 3, 5), (5, 4)), ((2, 3, 5), (5,)),
-        ((5,), (2, 5, 4)), ((3, 5), (2, 5, 4)), ((2, 3, 5), (2, 5, 4)), ((2, 1, 3, 5), (6, 5, 4)), ((1, 3, 5), (2, 5, 4)),
-        ((2, 6, 3, 5), (2, 6, 5, 4)), ((1, 1, 3, 5), (1, 1, 5, 4)), ((0, 3, 5), (5, 4)),
-    ]  # fmt: skip
+        ((5,), (5,)),
+        ((3, 5), (5,)),
+        ((5,), (5, 4)),
+        ((3, 5), (5, 4)),
+        ((2, 3, 5), (5, 4)),
+        ((2, 3, 5), (5,)),
+        ((5,), (2, 5, 4)),
+        ((3, 5), (2, 5, 4)),
+        ((2, 3, 5), (2, 5, 4)),
+        ((2, 1, 3, 5), (6, 5, 4)),
+        ((1, 3, 5), (2, 5, 4)),
+        ((2, 6, 3, 5), (2, 6, 5, 4)),
+        ((1, 1, 3, 5), (1, 1, 5, 4)),
+        ((0, 3, 5), (5, 4)),
+    ]
     for left, right in shapes:
         yield Sample((floats(*left), floats(*right, seed=1)))
     yield Sample((floats(2, 3, 5, dtype=DType.bfloat16), floats(2, 5, 4, dtype=DType.bfloat16)))
@@ -650,7 +736,9 @@ def linear_samples() -> Iterable[Sample]:
     yield Sample((floats(2, 3, 5), floats(4, 5), floats(4)))
     yield Sample((floats(5), floats(4, 5), floats(4)))
     yield Sample((floats(3, 5), floats(5)))
-    yield Sample((floats(3, 5, dtype=DType.bfloat16), floats(4, 5, dtype=DType.bfloat16), floats(4, dtype=DType.bfloat16)))
+    yield Sample(
+        (floats(3, 5, dtype=DType.bfloat16), floats(4, 5, dtype=DType.bfloat16), floats(4, dtype=DType.bfloat16))
+    )
     yield Sample((floats(2, 3), floats(4, 4)), raises="mat1 and mat2 shapes cannot be multiplied (2x3 and 4x4)")
 
 
@@ -664,7 +752,9 @@ def einsum_samples() -> Iterable[Sample]:
     yield Sample(("...ij,...jk->...ik", [floats(2, 1, 3, 5), floats(4, 5, 3)]))
     yield Sample(("i,j->ij", [floats(3), floats(4)]))
     yield Sample(("ij,jk,kl->il", [floats(3, 5), floats(5, 4), floats(4, 2)]))
-    yield Sample(("bhqd,bhkd->bhqk", [floats(2, 2, 3, 4, dtype=DType.float16), floats(2, 2, 5, 4, dtype=DType.float16)]))
+    yield Sample(
+        ("bhqd,bhkd->bhqk", [floats(2, 2, 3, 4, dtype=DType.float16), floats(2, 2, 5, 4, dtype=DType.float16)])
+    )
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -674,19 +764,37 @@ OPERATORS: tuple[Operator, ...] = (
     Operator("aten::dot(Tensor self, Tensor tensor) -> Tensor", infer_dot, lower_dot, reference_dot, dot_samples),
     Operator(
         "aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-        infer_addmm, lower_addmm, reference_addmm, addmm_samples,
+        infer_addmm,
+        lower_addmm,
+        reference_addmm,
+        addmm_samples,
     ),
     Operator(
         "aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
-        infer_baddbmm, lower_baddbmm, reference_baddbmm, baddbmm_samples,
+        infer_baddbmm,
+        lower_baddbmm,
+        reference_baddbmm,
+        baddbmm_samples,
     ),
-    Operator("aten::matmul(Tensor self, Tensor other) -> Tensor", infer_matmul, lower_matmul, reference_matmul, matmul_samples),
+    Operator(
+        "aten::matmul(Tensor self, Tensor other) -> Tensor",
+        infer_matmul,
+        lower_matmul,
+        reference_matmul,
+        matmul_samples,
+    ),
     Operator(
         "aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
-        infer_linear, lower_linear, reference_linear, linear_samples,
+        infer_linear,
+        lower_linear,
+        reference_linear,
+        linear_samples,
     ),
     Operator(
         "aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor",
-        infer_einsum, lower_einsum, reference_einsum, einsum_samples,
+        infer_einsum,
+        lower_einsum,
+        reference_einsum,
+        einsum_samples,
     ),
-)  # fmt: skip
+)

@@ -68,8 +68,14 @@ class LoweringContext:
     def lower(
         self, operator: Operator, arguments: Mapping[str, Any], results: tuple[ScriptType, ...], span: Span | None
     ) -> list[Any]:
-        """Runs the record's rule. Tensor results come out in their inferred types; scalars as the rule left them."""
+        """Runs the record's rule. Tensor results come out in their inferred types; numbers as the rule left them.
+
+        The results of lists come one by one. Unsupported where a result has no form here (a complex tensor).
+        """
         self.results = results
+        for type in results:
+            if isinstance(type, TensorType):
+                tensor_type_of(type)
         saved, self.b.span = self.b.span, span
         try:
             values = _flatten(operator.lower(self, **arguments))

@@ -60,15 +60,21 @@ class Window:
             raise OperatorError("stride should not be zero")
         for k, p in zip(self.size, self.padding, strict=True):
             if k <= 0:
-                raise OperatorError("kernel size should be greater than zero, but got " + " ".join(f"k: {k}" for k in self.size))
+                raise OperatorError(
+                    "kernel size should be greater than zero, but got " + " ".join(f"k: {k}" for k in self.size)
+                )
             if p > k // 2:
-                raise OperatorError(f"{name}(): pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1")
+                raise OperatorError(
+                    f"{name}(): pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
+                )
 
 
 def _infer_sizes(name: str, self: TensorType, window: Window, ceil_mode: bool) -> TensorType:
     count = len(window)
     if self.rank not in (count + 1, count + 2):
-        raise OperatorError(f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got input of size: {size_text(shape_of(self))}")
+        raise OperatorError(
+            f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got input of size: {size_text(shape_of(self))}"
+        )
     window.check(name)
     shape = shape_of(self)
     columns = zip(shape[-count:], window.size, window.stride, window.padding, window.dilation, strict=True)
@@ -100,11 +106,14 @@ def _lowered_sizes(cx: LoweringContext, extents: Sequence[Extent], window: Windo
     return sizes
 
 
-def _high_padding(cx: LoweringContext, extents: Sequence[Extent], sizes: Sequence[Extent], window: Window) -> list[Extent]:
+def _high_padding(
+    cx: LoweringContext, extents: Sequence[Extent], sizes: Sequence[Extent], window: Window
+) -> list[Extent]:
     """Enough on the far side for the last window, which ceil_mode lets hang over."""
     columns = zip(extents, sizes, window.size, window.stride, window.padding, window.dilation, strict=True)
     return [
-        cx.max(cx.sub(cx.add(cx.mul(cx.sub(n, 1), s), d * (k - 1) + 1), cx.add(e, p)), 0) for e, n, k, s, p, d in columns
+        cx.max(cx.sub(cx.add(cx.mul(cx.sub(n, 1), s), d * (k - 1) + 1), cx.add(e, p)), 0)
+        for e, n, k, s, p, d in columns
     ]
 
 
@@ -130,7 +139,9 @@ def _window_maps(window: Window) -> tuple[AffineMap, AffineMap, AffineMap, list[
 # maximum
 
 
-def _infer_max(count: int, self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> TensorType:
+def _infer_max(
+    count: int, self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> TensorType:
     if self.dtype is DType.bool:
         raise not_implemented("max_pool2d", DType.bool)
     return _infer_sizes(f"max_pool{count}d", self, Window(count, kernel_size, stride, padding, dilation), ceil_mode)
@@ -157,7 +168,9 @@ def _maximum(cx: LoweringContext, self: Value, window: Window, ceil_mode: bool) 
     def body(b: Builder, x: Value, _: Value, best: Value) -> Value:
         return Scalars(b, dtype).maximum(best, x)
 
-    result = cx.generic([padded, extent], [read, shape], cx.dims(out), dtype.element, iterators, body, init=start, out_map=write)
+    result = cx.generic(
+        [padded, extent], [read, shape], cx.dims(out), dtype.element, iterators, body, init=start, out_map=write
+    )
     cx.set_dtype(result, dtype)
     return result if batched else without_batch(cx, result)
 
@@ -182,7 +195,11 @@ def _maximum_and_place(cx: LoweringContext, self: Value, window: Window, ceil_mo
         s = Scalars(b, dtype)
         here, inside = zero, s.true()
         for i in range(count):
-            at = arith.addi(b, arith.muli(b, linalg.index(b, 2 + i), constants[0][i]), arith.muli(b, linalg.index(b, 2 + count + i), constants[1][i]))
+            at = arith.addi(
+                b,
+                arith.muli(b, linalg.index(b, 2 + i), constants[0][i]),
+                arith.muli(b, linalg.index(b, 2 + count + i), constants[1][i]),
+            )
             at = arith.subi(b, at, constants[2][i])
             inside = arith.andi(b, inside, arith.cmpi(b, "sge", at, zero))
             inside = arith.andi(b, inside, arith.cmpi(b, "slt", at, limits[i]))
@@ -207,13 +224,18 @@ def _reference_windows(self: Array, window: Window, ceil_mode: bool, fill: Any) 
     extents = x.shape[2:]
     columns = list(zip(extents, window.size, window.stride, window.padding, window.dilation, strict=True))
     sizes = [_output_size(e, k, s, p, d, ceil_mode) or 0 for e, k, s, p, d in columns]
-    pads = [(p, max((n - 1) * s + d * (k - 1) + 1 - e - p, 0)) for n, (e, k, s, p, d) in zip(sizes, columns, strict=True)]
+    pads = [
+        (p, max((n - 1) * s + d * (k - 1) + 1 - e - p, 0)) for n, (e, k, s, p, d) in zip(sizes, columns, strict=True)
+    ]
     places = np.pad(np.arange(math.prod(extents)).reshape(extents), pads, constant_values=-1)
     return np.pad(x, [(0, 0), (0, 0), *pads], constant_values=fill), sizes, places
 
 
 def _box(window: Window, sizes: Sequence[int], at: Sequence[int]) -> tuple[slice, ...]:
-    return tuple(slice(k * d, k * d + (n - 1) * s + 1, s) for k, d, n, s in zip(at, window.dilation, sizes, window.stride, strict=True))
+    return tuple(
+        slice(k * d, k * d + (n - 1) * s + 1, s)
+        for k, d, n, s in zip(at, window.dilation, sizes, window.stride, strict=True)
+    )
 
 
 def _lowest(dtype: Any) -> Any:
@@ -234,23 +256,33 @@ def _reference_max(self: Array, window: Window, ceil_mode: bool) -> tuple[Array,
 
 
 def _max_operators(count: int, padding: str, dilation: str) -> tuple[Operator, Operator]:
-    def infer(self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> TensorType:
+    def infer(
+        self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> TensorType:
         return _infer_max(count, self, kernel_size, stride, padding, dilation, ceil_mode)
 
-    def infer_both(self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[TensorType, TensorType]:
+    def infer_both(
+        self: TensorType, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> tuple[TensorType, TensorType]:
         values = _infer_max(count, self, kernel_size, stride, padding, dilation, ceil_mode)
         return values, TensorType(DType.int64, values.shape)
 
-    def lower(cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Value:
+    def lower(
+        cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> Value:
         return _maximum(cx, self, Window(count, kernel_size, stride, padding, dilation), ceil_mode)
 
-    def lower_both(cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[Value, Value]:
+    def lower_both(
+        cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> tuple[Value, Value]:
         return _maximum_and_place(cx, self, Window(count, kernel_size, stride, padding, dilation), ceil_mode)
 
     def reference(self: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Array:
         return _reference_max(self, Window(count, kernel_size, stride, padding, dilation), ceil_mode)[0]
 
-    def reference_both(self: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[Array, Array]:
+    def reference_both(
+        self: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+    ) -> tuple[Array, Array]:
         return _reference_max(self, Window(count, kernel_size, stride, padding, dilation), ceil_mode)
 
     def samples() -> Iterable[Sample]:
@@ -259,7 +291,13 @@ def _max_operators(count: int, padding: str, dilation: str) -> tuple[Operator, O
     arguments = f"(Tensor self, int[{count}] kernel_size, int[{count}] stride=[], int[{count}] padding={padding}, int[{count}] dilation={dilation}, bool ceil_mode=False)"
     return (
         Operator(f"aten::max_pool{count}d{arguments} -> Tensor", infer, lower, reference, samples),
-        Operator(f"aten::max_pool{count}d_with_indices{arguments} -> (Tensor, Tensor)", infer_both, lower_both, reference_both, samples),
+        Operator(
+            f"aten::max_pool{count}d_with_indices{arguments} -> (Tensor, Tensor)",
+            infer_both,
+            lower_both,
+            reference_both,
+            samples,
+        ),
     )
 
 
@@ -286,7 +324,15 @@ def _max_samples(count: int) -> Iterable[Sample]:
 # mean
 
 
-def _infer_avg(count: int, self: TensorType, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, divisor_override: int | None) -> TensorType:
+def _infer_avg(
+    count: int,
+    self: TensorType,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    divisor_override: int | None,
+) -> TensorType:
     assert self.dtype is not None
     if divisor_override == 0:
         raise OperatorError("divisor must be not zero")
@@ -315,7 +361,14 @@ def _divide(b: Builder, total: Value, divisor: Value, dtype: DType) -> Value:
     return arith.divf(b, total, divisor) if dtype.is_floating else arith.divsi(b, total, divisor)
 
 
-def _mean(cx: LoweringContext, self: Value, window: Window, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> Value:
+def _mean(
+    cx: LoweringContext,
+    self: Value,
+    window: Window,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None,
+) -> Value:
     count = len(window)
     value, batched = _batched(cx, self, count)
     dims = cx.dims(value)
@@ -350,7 +403,9 @@ class _Members:
         self.extents = [cx.index(e) for e in extents]
         self.padded = [cx.index(cx.add(e, p)) for e, p in zip(extents, window.padding, strict=True)]
         self.zero = cx.index(0)
-        self.sizes, self.strides, self.padding = ([cx.index(v) for v in g] for g in (window.size, window.stride, window.padding))
+        self.sizes, self.strides, self.padding = (
+            [cx.index(v) for v in g] for g in (window.size, window.stride, window.padding)
+        )
 
     def count(self, b: Builder) -> Value:
         result = None
@@ -365,7 +420,9 @@ class _Members:
         return result
 
 
-def _reference_avg(self: Array, window: Window, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> Array:
+def _reference_avg(
+    self: Array, window: Window, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None
+) -> Array:
     wide = self.astype(np.float32) if self.dtype.itemsize == 2 else self
     x, sizes, _ = _reference_windows(wide, window, ceil_mode, 0)
     total = np.zeros((*x.shape[:2], *sizes), x.dtype)
@@ -374,7 +431,9 @@ def _reference_avg(self: Array, window: Window, ceil_mode: bool, count_include_p
     divisor: Any = divisor_override
     if divisor is None:
         divisor = np.ones((), np.int64)
-        for extent, n, k, s, p in zip(self.shape[-len(window) :], sizes, window.size, window.stride, window.padding, strict=True):
+        for extent, n, k, s, p in zip(
+            self.shape[-len(window) :], sizes, window.size, window.stride, window.padding, strict=True
+        ):
             start = np.arange(n) * s - p
             end = np.minimum(start + k, extent + p)
             if not count_include_pad:
@@ -389,15 +448,44 @@ def _reference_avg(self: Array, window: Window, ceil_mode: bool, count_include_p
 
 
 def _avg_operator(count: int, padding: str) -> Operator:
-    def infer(self: TensorType, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> TensorType:
+    def infer(
+        self: TensorType,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> TensorType:
         del count_include_pad
         return _infer_avg(count, self, kernel_size, stride, padding, ceil_mode, divisor_override)
 
-    def lower(cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> Value:
-        return _mean(cx, self, Window(count, kernel_size, stride, padding), ceil_mode, count_include_pad, divisor_override)
+    def lower(
+        cx: LoweringContext,
+        self: Value,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Value:
+        return _mean(
+            cx, self, Window(count, kernel_size, stride, padding), ceil_mode, count_include_pad, divisor_override
+        )
 
-    def reference(self: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool, divisor_override: int | None) -> Array:
-        return _reference_avg(self, Window(count, kernel_size, stride, padding), ceil_mode, count_include_pad, divisor_override)
+    def reference(
+        self: Array,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        ceil_mode: bool,
+        count_include_pad: bool,
+        divisor_override: int | None,
+    ) -> Array:
+        return _reference_avg(
+            self, Window(count, kernel_size, stride, padding), ceil_mode, count_include_pad, divisor_override
+        )
 
     def samples() -> Iterable[Sample]:
         extents = _SPATIAL[:count]
@@ -419,16 +507,28 @@ def _avg_samples(count: int) -> Iterable[Sample]:
         yield Sample((floats(1, 2, *extents, dtype=DType.bfloat16), [2] * count))
 
 
-def infer_avg1d(self: TensorType, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> TensorType:
+def infer_avg1d(
+    self: TensorType, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> TensorType:
     del count_include_pad
     return _infer_avg(1, self, kernel_size, stride, padding, ceil_mode, None)
 
 
-def lower_avg1d(cx: LoweringContext, self: Value, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> Value:
+def lower_avg1d(
+    cx: LoweringContext,
+    self: Value,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+) -> Value:
     return _mean(cx, self, Window(1, kernel_size, stride, padding), ceil_mode, count_include_pad, None)
 
 
-def reference_avg1d(self: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> Array:
+def reference_avg1d(
+    self: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> Array:
     return _reference_avg(self, Window(1, kernel_size, stride, padding), ceil_mode, count_include_pad, None)
 
 
@@ -443,9 +543,13 @@ def _infer_adaptive(count: int, self: TensorType, output_size: Any) -> TensorTyp
     sizes = [known(s) for s in spread(output_size, count)]
     shape = shape_of(self)
     if self.rank not in (count + 1, count + 2):
-        raise OperatorError(f"adaptive_avg_pool{count}d(): Expected {count + 1}D or {count + 2}D tensor, but got {size_text(shape)}")
+        raise OperatorError(
+            f"adaptive_avg_pool{count}d(): Expected {count + 1}D or {count + 2}D tensor, but got {size_text(shape)}"
+        )
     if any(e == 0 for e in shape[1:]):
-        raise OperatorError(f"adaptive_avg_pool{count}d(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {size_text(shape)} with dimension {shape.index(0)} being empty")
+        raise OperatorError(
+            f"adaptive_avg_pool{count}d(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {size_text(shape)} with dimension {shape.index(0)} being empty"
+        )
     return TensorType(self.dtype, (*shape[:-count], *sizes))
 
 
@@ -514,7 +618,16 @@ def _lower_adaptive_avg(count: int, cx: LoweringContext, self: Value, output_siz
         return s.add(total, arith.select(b, inside, cx.cast(b, element, dtype, wide), s.constant(0)))
 
     start = cx.fill(windows.out, wide.element, 0)
-    total = cx.generic([windows.extent], [windows.shape_map], windows.out, wide.element, windows.iterators, add, init=start, out_map=windows.out_map)
+    total = cx.generic(
+        [windows.extent],
+        [windows.shape_map],
+        windows.out,
+        wide.element,
+        windows.iterators,
+        add,
+        init=start,
+        out_map=windows.out_map,
+    )
     cx.set_dtype(total, wide)
 
     def divide(b: Builder, x: Value) -> Value:
@@ -557,13 +670,17 @@ def _lower_adaptive_max(count: int, cx: LoweringContext, self: Value, output_siz
     start = cx.fill(windows.out, dtype.element, Scalars(cx.b, dtype).lowest)
     place = cx.fill(windows.out, I64, -1)
     maps = [windows.out_map, windows.out_map]
-    values, indices = cx.generic_many([windows.extent], [windows.shape_map], [start, place], maps, windows.iterators, body)
+    values, indices = cx.generic_many(
+        [windows.extent], [windows.shape_map], [start, place], maps, windows.iterators, body
+    )
     cx.set_dtype(values, dtype)
     cx.set_dtype(indices, DType.int64)
     return (values, indices) if batched else (without_batch(cx, values), without_batch(cx, indices))
 
 
-def _reference_adaptive(count: int, self: Array, output_size: Any) -> Iterable[tuple[tuple[int, ...], tuple[slice, ...]]]:
+def _reference_adaptive(
+    count: int, self: Array, output_size: Any
+) -> Iterable[tuple[tuple[int, ...], tuple[slice, ...]]]:
     sizes = spread(output_size, count)
     extents = self.shape[-count:]
     for at in positions(*(range(n) for n in sizes)):
@@ -615,7 +732,9 @@ def _adaptive_avg(name: str, count: int, size: str) -> Operator:
     def samples() -> Iterable[Sample]:
         return _adaptive_samples(count)
 
-    return Operator(f"aten::{name}(Tensor self, {size}[{count}] output_size) -> Tensor", infer, lower, reference, samples)
+    return Operator(
+        f"aten::{name}(Tensor self, {size}[{count}] output_size) -> Tensor", infer, lower, reference, samples
+    )
 
 
 def _adaptive_max(count: int) -> Operator:
@@ -632,7 +751,13 @@ def _adaptive_max(count: int) -> Operator:
     def samples() -> Iterable[Sample]:
         return _adaptive_samples(count)
 
-    return Operator(f"aten::adaptive_max_pool{count}d(Tensor self, int[{count}] output_size) -> (Tensor, Tensor)", infer, lower, reference, samples)
+    return Operator(
+        f"aten::adaptive_max_pool{count}d(Tensor self, int[{count}] output_size) -> (Tensor, Tensor)",
+        infer,
+        lower,
+        reference,
+        samples,
+    )
 
 
 OPERATORS: tuple[Operator, ...] = (
@@ -641,7 +766,10 @@ OPERATORS: tuple[Operator, ...] = (
     *_max_operators(3, "0", "1"),
     Operator(
         "aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
-        infer_avg1d, lower_avg1d, reference_avg1d, avg1d_samples,
+        infer_avg1d,
+        lower_avg1d,
+        reference_avg1d,
+        avg1d_samples,
     ),
     _avg_operator(2, "0"),
     _avg_operator(3, "0"),
@@ -653,4 +781,4 @@ OPERATORS: tuple[Operator, ...] = (
     _adaptive_max(1),
     _adaptive_max(2),
     _adaptive_max(3),
-)  # fmt: skip
+)

@@ -237,6 +237,8 @@ STRIDES: tuple[Operator, ...] = tuple(
         "aten::stride(Tensor self) -> int[]",
         "aten::stride.int(Tensor self, int dim) -> int",
         "aten::storage_offset(Tensor self) -> int",
+        "aten::sym_stride.int(Tensor self, int dim) -> SymInt",
+        "aten::sym_storage_offset(Tensor self) -> SymInt",
     )
 )
 

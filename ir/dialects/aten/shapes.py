@@ -10,6 +10,7 @@ import numpy as np
 from ...core import Value
 from ...dtypes import DType
 from ...operator import Unknown, Unsupported
+from ...script_types import TensorType
 from .lowering import Extent, LoweringContext
 from .rules import Array
 
@@ -19,9 +20,21 @@ Size = int | Unknown
 Known = int | None
 """An extent in an `infer` rule: None where only run time tells."""
 
+Sizes = Sequence[Size]
+
 
 def known(size: Size) -> Known:
     return None if isinstance(size, Unknown) else int(size)
+
+
+def with_shape(type: TensorType, shape: Sequence[Known]) -> TensorType:
+    """The same dtype in another shape."""
+    return TensorType(type.dtype, tuple(shape))
+
+
+def differ(x: Known, y: Known) -> bool:
+    """Whether two extents are known to be unequal."""
+    return x is not None and y is not None and x != y
 
 
 def spread(values: Any, count: int) -> list[Any]:

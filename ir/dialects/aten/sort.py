@@ -78,8 +78,17 @@ class _Merge:
     """One element of a pass: the position that ends up at the current place of its row."""
 
     def __init__(
-        self, rows: Value, order: Value, dtype: DType, descending: bool, width: Value, steps: Value, extent: Value, zero: Value, one: Value,
-    ) -> None:  # fmt: skip
+        self,
+        rows: Value,
+        order: Value,
+        dtype: DType,
+        descending: bool,
+        width: Value,
+        steps: Value,
+        extent: Value,
+        zero: Value,
+        one: Value,
+    ) -> None:
         self.rows, self.order, self.dtype, self.descending = rows, order, dtype, descending
         self.width, self.steps, self.extent, self.zero, self.one = width, steps, extent, zero, one
 
@@ -137,7 +146,9 @@ def _back(cx: LoweringContext, rows: Value, dims: Sequence[Extent], order: Seque
     return permuted(cx, reshaped(cx, rows, dims), [order.index(i) for i in range(len(order))])
 
 
-def lower_sorted(cx: LoweringContext, self: Value, dim: int, descending: bool, count: Extent | None = None) -> tuple[Value, Value]:
+def lower_sorted(
+    cx: LoweringContext, self: Value, dim: int, descending: bool, count: Extent | None = None
+) -> tuple[Value, Value]:
     """Values and positions along `dim`; only the first `count` of them where it is given."""
     value = self if cx.rank(self) else reshaped(cx, self, [1])
     axis = wrap_dim(dim, cx.rank(value))
@@ -181,7 +192,9 @@ def reference_sort(self: Array, dim: int, descending: bool) -> tuple[Array, Arra
     order = _order(array, descending)
     values = np.take_along_axis(array, order, -1)
     axis = wrap_dim(dim, self.ndim)
-    return np.moveaxis(values, -1, axis).reshape(self.shape), np.moveaxis(order, -1, axis).reshape(self.shape).astype(np.int64)
+    return np.moveaxis(values, -1, axis).reshape(self.shape), np.moveaxis(order, -1, axis).reshape(self.shape).astype(
+        np.int64
+    )
 
 
 def sort_samples() -> Iterable[Sample]:
@@ -261,7 +274,9 @@ def infer_topk(self: TensorType, k: Size, dim: int, largest: bool, sorted: bool)
     return TensorType(self.dtype, out), TensorType(DType.int64, out)
 
 
-def lower_topk(cx: LoweringContext, self: Value, k: Extent, dim: int, largest: bool, sorted: bool) -> tuple[Value, Value]:
+def lower_topk(
+    cx: LoweringContext, self: Value, k: Extent, dim: int, largest: bool, sorted: bool
+) -> tuple[Value, Value]:
     del sorted
     count = cx.extent(k)
     extent: Extent = cx.dims(self)[wrap_dim(dim, cx.rank(self))] if cx.rank(self) else 1
@@ -293,7 +308,9 @@ def infer_kthvalue(self: TensorType, k: Size, dim: int, keepdim: bool) -> tuple[
     place = known(k)
     if place is not None and (place < 1 or (extent is not None and place > extent)):
         raise OperatorError(f"kthvalue(): selected number k out of range for dimension {axis}")
-    out = () if not shape else (*shape[:axis], 1, *shape[axis + 1 :]) if keepdim else (*shape[:axis], *shape[axis + 1 :])
+    out = (
+        () if not shape else (*shape[:axis], 1, *shape[axis + 1 :]) if keepdim else (*shape[:axis], *shape[axis + 1 :])
+    )
     return TensorType(self.dtype, out), TensorType(DType.int64, out)
 
 
@@ -330,22 +347,46 @@ def kthvalue_samples() -> Iterable[Sample]:
 
 
 OPERATORS: tuple[Operator, ...] = (
-    Operator("aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)", infer_sort, lower_sort, reference_sort, sort_samples),
+    Operator(
+        "aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+        infer_sort,
+        lower_sort,
+        reference_sort,
+        sort_samples,
+    ),
     Operator(
         "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-        infer_stable_sort, lower_stable_sort, reference_stable_sort, stable_samples,
+        infer_stable_sort,
+        lower_stable_sort,
+        reference_stable_sort,
+        stable_samples,
     ),
-    Operator("aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", infer_argsort, lower_argsort, reference_argsort, argsort_samples),
+    Operator(
+        "aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
+        infer_argsort,
+        lower_argsort,
+        reference_argsort,
+        argsort_samples,
+    ),
     Operator(
         "aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-        infer_stable_argsort, lower_stable_argsort, reference_stable_argsort, stable_samples,
+        infer_stable_argsort,
+        lower_stable_argsort,
+        reference_stable_argsort,
+        stable_samples,
     ),
     Operator(
         "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
-        infer_topk, lower_topk, reference_topk, topk_samples,
+        infer_topk,
+        lower_topk,
+        reference_topk,
+        topk_samples,
     ),
     Operator(
         "aten::kthvalue(Tensor self, SymInt k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)",
-        infer_kthvalue, lower_kthvalue, reference_kthvalue, kthvalue_samples,
+        infer_kthvalue,
+        lower_kthvalue,
+        reference_kthvalue,
+        kthvalue_samples,
     ),
-)  # fmt: skip
+)

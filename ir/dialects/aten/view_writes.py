@@ -177,7 +177,19 @@ def _refuse(why: str) -> WriteBack:
 VIEW_WRITES: dict[str, WriteBack] = {
     **{
         f"aten::{name}": write_reshaped
-        for name in ("view", "reshape", "view_as", "reshape_as", "flatten.using_ints", "unflatten.int", "ravel", "squeeze", "squeeze.dim", "squeeze.dims", "unsqueeze")
+        for name in (
+            "view",
+            "reshape",
+            "view_as",
+            "reshape_as",
+            "flatten.using_ints",
+            "unflatten.int",
+            "ravel",
+            "squeeze",
+            "squeeze.dim",
+            "squeeze.dims",
+            "unsqueeze",
+        )
     },
     **{f"aten::{name}": write_itself for name in ("alias", "detach", "lift_fresh", "contiguous")},
     "aten::permute": write_permuted,

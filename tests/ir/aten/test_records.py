@@ -20,9 +20,10 @@ from torchcc.ir.dtypes import DType
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.operator import Operator, OperatorError, Sample, Unknown, Unsupported
 from torchcc.ir.overloads import schema_of
+from torchcc.ir.printer import print_module
 from torchcc.ir.schema import parse_schema
 from torchcc.ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
-from torchcc.ir.types import F64, I1, I64, Type
+from torchcc.ir.types import F64, I1, I64, FunctionType, Type
 
 RECORDS = [pytest.param(record, id=name.removeprefix("aten::")) for name, record in sorted(OPERATORS.items())]
 
@@ -274,6 +275,7 @@ class Trial:
         lowered = flat(cx.lower(self.record, operands, tuple(flat(results)), None))
         computed = [v for v in lowered if isinstance(v, Value)]
         func.return_(b, computed)
+        function.attributes["function_type"] = FunctionType(tuple(self.types), tuple(v.type for v in computed))
         self.module = module
         found = iter(interpret(module, "f", self.leaves))
         return [next(found) if isinstance(v, Value) else v for v in lowered]
@@ -346,3 +348,21 @@ def matches(expected: str, text: str, dynamic: bool) -> bool:
     if expected in text:
         return True
     return dynamic and any(word in text for word in expected.split(" (")[:1])
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_lowered_code_is_upstream_mlir(record: Operator) -> None:
+    mlir = pytest.importorskip("torch_mlir.ir", reason="parses with upstream MLIR")
+    if is_refused(record):
+        pytest.skip("not lowered")
+    accepted = [s for s in samples(record) if s.raises is None][:3]
+    for sample in accepted:
+        for dynamic in (False, True):
+            trial = Trial(record, sample, dynamic, numbers=False)
+            try:
+                trial.run()
+            except Unsupported:
+                assert dynamic, sample
+                continue
+            with mlir.Context():
+                assert mlir.Module.parse(print_module(trial.module)).operation.verify()
