@@ -8,7 +8,7 @@ Work is bounded (`Limits`): a hostile file ends in a CompileError, not in a hang
     model = interpreter.evaluate_entry(scope, "Net(10)")   # ModuleInstance
     interpreter.attribute(ModuleRef("torch"), "nn", span)  # ModuleRef("torch.nn")
 
-A type checker needs: `Scope.lookup` (a global name), `Interpreter.attribute` (a name behind a dot), and the dataclasses.
+A type checker needs `Scope.lookup` (a global name), `Interpreter.attribute` (a name behind a dot) and the dataclasses.
 The class is built in layers: `Objects` (attributes, classes, calls), `Expressions`, and the statements here.
 """
 
@@ -172,8 +172,12 @@ class Interpreter(Expressions):
                 return ModuleRef(inner) if self._library_scope(inner) is not None else MISSING
         return member(module, name)
 
-    @cached_property
+    @property
     def module_class(self) -> ClassValue:
+        return self._module_class
+
+    @cached_property
+    def _module_class(self) -> ClassValue:
         cls = ClassValue("Module", "torch.nn.modules.module.Module", "module", Scope(_NN))
         cls.mro = (cls,)
         cls.members = {name: BuiltinRef(f"torch.nn.Module.{name}") for name in self.module_methods}
@@ -343,7 +347,20 @@ class Interpreter(Expressions):
         frame.names.update({n: v for n, v in scope.names.items() if not n.startswith("_")})
 
 
-_TYPING = ("Any", "Callable", "Dict", "Final", "List", "NamedTuple", "Optional", "Sequence", "Set", "Tuple", "Type", "Union")
+_TYPING = (
+    "Any",
+    "Callable",
+    "Dict",
+    "Final",
+    "List",
+    "NamedTuple",
+    "Optional",
+    "Sequence",
+    "Set",
+    "Tuple",
+    "Type",
+    "Union",
+)
 _CONTEXTS = {"torch.no_grad", "torch.enable_grad", "torch.inference_mode", "torch.set_grad_enabled", "torch.device"}
 
 

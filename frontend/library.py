@@ -1,7 +1,7 @@
-"""What the names of Python's modules mean: `torch.nn.Linear`, `math.pi`, `torch.float32`, and where our library's sources are.
+"""What the names of Python's modules mean (`torch.nn.Linear`, `math.pi`), and where our library's sources are.
 
-`torch.nn` is written in TorchScript (`frontend/nn`), `torch.nn.functional` likewise (`frontend/prelude`): those are data
-here, parsed on first use and never imported by Python.
+`torch.nn` is written in TorchScript (`frontend/nn`), `torch.nn.functional` likewise (`frontend/prelude`): those are
+data here, parsed on first use and never imported by Python.
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ from ..ir.source import SourceFile
 from .ast import SourceModule
 from .parser import parse
 from .python_builtins import CONSTANTS
-from .values import MISSING, BuiltinRef, ModuleRef, Value
+from .values import MISSING, BuiltinRef, ModuleRef, Value, words
 
-_MODULES: Final = frozenset(
-    ["torch", "torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.modules", "torch.nn.parameter", "torch.nn.utils", "torch.jit", "torch.fft", "torch.linalg", "torch.special", "torch.autograd", "torch.autograd.profiler", "torch.utils", "torch.cuda", "torch.backends", "torch.optim", "torch.ops", "torch.functional", "torch.amp", "torch.cpu", "torch.cpu.amp", "torch.cuda.amp", "torch.futures", "torch.types", "torch.testing", "torch.onnx", "torch.random", "torch.distributions", "torch._C", "torch.nn.quantized", "torch.jit.annotations", "math", "cmath", "typing", "typing_extensions", "collections", "collections.abc", "enum", "dataclasses", "functools", "itertools", "numbers", "abc", "warnings", "copy", "logging", "numpy", "os", "os.path", "sys", "time", "random", "__future__", "torchcc"]
+_PACKAGE: Final = __name__.rpartition(".")[0]
+
+_MODULES: Final = words(
+    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils torch.nn.quantized
+    torch.jit torch.jit.annotations torch.fft torch.linalg torch.special torch.autograd torch.autograd.profiler torch.utils
+    torch.cuda torch.cuda.amp torch.backends torch.optim torch.ops torch.functional torch.amp torch.cpu torch.cpu.amp
+    torch.futures torch.types torch.testing torch.onnx torch.random torch.distributions torch._C
+    math cmath typing typing_extensions collections collections.abc enum dataclasses functools itertools numbers abc warnings
+    copy logging numpy os os.path sys time random __future__ torchcc"""
 )
 
 _DTYPES: Final = {
@@ -67,7 +74,7 @@ def member(module: str, name: str) -> Value:
 def nn_index() -> dict[str, str]:
     """Name of a class or function of the nn library -> its file's name: `Linear` -> `linear`."""
     index: dict[str, str] = {}
-    for entry in files(__package__).joinpath("nn").iterdir():
+    for entry in files(_PACKAGE).joinpath("nn").iterdir():
         if entry.name.endswith(".py") and entry.name != "__init__.py":
             text = entry.read_text(encoding="utf-8")
             index.update(
@@ -82,7 +89,7 @@ def nn_index() -> dict[str, str]:
 @cache
 def library_source(folder: str, name: str) -> SourceModule | None:
     """The syntax tree of `frontend/<folder>/<name>.py`, parsed once in a process; None if there is no such file."""
-    entry = files(__package__).joinpath(folder, f"{name}.py")
+    entry = files(_PACKAGE).joinpath(folder, f"{name}.py")
     if not entry.is_file():
         return None
     return parse(SourceFile(f"torchcc/{folder}/{name}.py", entry.read_text(encoding="utf-8")))

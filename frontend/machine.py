@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeGuard
 
 from ..ir.diagnostics import CompileError
 from ..ir.source import Span
@@ -50,6 +50,15 @@ class Machine(Protocol):
     def module_class(self) -> ClassValue:
         """`torch.nn.Module`."""
         ...
+
+
+def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    """A list or a tuple, of anything."""
+    return isinstance(value, list | tuple)
+
+
+def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:
+    return isinstance(value, dict)
 
 
 def fail(span: Span | None, message: str, *, label: str = "", help: str | None = None) -> NoReturn:

@@ -21,6 +21,7 @@ from .python_builtins import BUILTINS, LIBRARY, MATH, METHODS
 from .tensor_functions import FUNCTIONS, TENSOR_METHODS
 from .tensor_functions import METHODS as FUNCTIONAL_METHODS
 from .values import (
+    EXCEPTIONS,
     MISSING,
     BoundMethod,
     BuiltinRef,
@@ -56,9 +57,6 @@ _USER_ERRORS = (
 )
 """What a Python or numpy function raises for arguments that are the program's fault."""
 
-_EXCEPTIONS = frozenset(
-    ["ArithmeticError", "AssertionError", "AttributeError", "BaseException", "Exception", "IndexError", "KeyError", "LookupError", "NameError", "NotImplementedError", "OSError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError"]
-)
 _ENUMS = frozenset(("enum.Enum", "enum.IntEnum", "enum.Flag", "enum.IntFlag", "enum.StrEnum"))
 _IGNORED_BASES = frozenset(("builtins.object", "abc.ABC", "typing.Generic", "typing.Protocol"))
 _DATACLASS = "dataclasses.dataclass"
@@ -403,7 +401,7 @@ class Objects(ABC):
             return None
         if isinstance(value, BuiltinRef):
             name = value.name.removeprefix("builtins.")
-            if name in _EXCEPTIONS:
+            if name in EXCEPTIONS:
                 return "exception"
             if value.name in _ENUMS:
                 return "enum"
@@ -649,7 +647,7 @@ class Objects(ABC):
                 return FUNCTIONS[rest](self, *args, **keywords)
             if name.startswith("torch.Tensor.") and args and isinstance(args[0], HostTensor):
                 return self._tensor_method(args[0], short, args[1:], keywords, span)
-            if root == "builtins" and rest in _EXCEPTIONS:
+            if root == "builtins" and rest in EXCEPTIONS:
                 return ObjectValue(self._exception_class(rest), {"args": tuple(args)})
         fail(
             span,

@@ -23,6 +23,8 @@ from .operators import build_operators
 from .string_literals import Field, StringParts, decode, split_fields, split_literal
 from .syntax_errors import explain_characters, explain_token
 
+_PACKAGE = __name__.rpartition(".")[0]
+
 _Node = TypeVar("_Node", bound=ast.Node)
 
 MAX_DEPTH = 150
@@ -79,7 +81,7 @@ def _run(start: str, text: str, parsing: Parsing) -> Any:
 
 @cache
 def _lark() -> Lark:
-    grammar = files(__package__).joinpath("torchscript.lark").read_text(encoding="utf-8")
+    grammar = files(_PACKAGE).joinpath("torchscript.lark").read_text(encoding="utf-8")
     # The basic lexer, not the contextual one: a keyword is a keyword everywhere, which is what a reader of errors expects.
     return Lark(
         grammar,

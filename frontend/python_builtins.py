@@ -15,8 +15,9 @@ from typing import Any, Final
 from ..ir.dtypes import DType
 from ..ir.source import Span
 from .host_tensor import HostTensor
-from .machine import Machine, fail
+from .machine import Machine, fail, is_dict, is_list
 from .values import (
+    words,
     MISSING,
     BuiltinRef,
     ClassValue,
@@ -78,7 +79,7 @@ def _len(machine: Machine, span: Span | None, value: Any) -> int:
     return machine.call(method, [], {}, span)
 
 
-def _items(machine: Machine, span: Span | None, value: Any) -> list[Any]:
+def _items(machine: Machine, span: Span | None, value: Any = ()) -> list[Any]:
     return list(machine.iterate(value, span))
 
 
@@ -209,8 +210,8 @@ _CALLABLES = (FunctionValue, ClassValue, BuiltinRef)
 
 
 def _is_instance(machine: Machine, span: Span | None, value: Value, kind: Value) -> bool:
-    if isinstance(kind, list | tuple):
-        return any(_is_instance(machine, span, value, k) for k in kind)  # pyright: ignore[reportUnknownVariableType]
+    if is_list(kind):
+        return any(_is_instance(machine, span, value, k) for k in kind)
     if kind is None:
         return value is None
     if isinstance(kind, ClassValue):
@@ -231,13 +232,13 @@ def _is_instance(machine: Machine, span: Span | None, value: Value, kind: Value)
         return isinstance(value, _CALLABLES)
     if name not in _NATIVE_TYPES:
         fail(span, f"isinstance cannot be decided for `{kind.name.removeprefix('builtins.')}`")
-    if isinstance(value, DType) or isinstance(value, HostTensor | ModuleInstance | ObjectValue | EnumMember):
+    if isinstance(value, DType | HostTensor | ModuleInstance | ObjectValue | EnumMember):
         return name == "object"
     return isinstance(value, _NATIVE_TYPES[name])
 
 
 def _is_subclass(machine: Machine, span: Span | None, cls: Value, kind: Value) -> bool:
-    kinds: Any = kind if isinstance(kind, list | tuple) else (kind,)
+    kinds: Any = kind if is_list(kind) else (kind,)
     return isinstance(cls, ClassValue) and any(k in cls.mro for k in kinds)
 
 
@@ -250,13 +251,45 @@ def _type(machine: Machine, span: Span | None, value: Value) -> Value:
 
 
 def _dict(machine: Machine, span: Span | None, items: Any = (), **keywords: Any) -> dict[Any, Any]:
-    if isinstance(items, dict):
+    if is_dict(items):
         return {**items, **keywords}
-    return {**{k: v for k, v in (tuple(machine.iterate(i, span)) for i in machine.iterate(items, span))}, **keywords}
+    return {**dict(tuple(machine.iterate(i, span)) for i in machine.iterate(items, span)), **keywords}
 
 
 def _round(machine: Machine, span: Span | None, value: Any, digits: Any = None) -> Any:
     return round(value) if digits is None else round(value, max(-400, min(digits, 400)))
+
+
+def _bool(machine: Machine, span: Span | None, value: Value = False) -> bool:
+    return machine.truth(value, span)
+
+
+def _str(machine: Machine, span: Span | None, value: Value = "") -> str:
+    return machine.text(value)
+
+
+def _repr(machine: Machine, span: Span | None, value: Value) -> str:
+    return repr(value) if isinstance(value, str) else machine.text(value)
+
+
+def _tuple(machine: Machine, span: Span | None, value: Value = ()) -> tuple[Any, ...]:
+    return tuple(machine.iterate(value, span))
+
+
+def _set(machine: Machine, span: Span | None, value: Value = ()) -> set[Any]:
+    return set(machine.iterate(value, span))
+
+
+def _next(machine: Machine, span: Span | None, value: Value) -> Value:
+    return _items(machine, span, value)[0]
+
+
+def _any(machine: Machine, span: Span | None, value: Value) -> bool:
+    return any(machine.truth(v, span) for v in machine.iterate(value, span))
+
+
+def _all(machine: Machine, span: Span | None, value: Value) -> bool:
+    return all(machine.truth(v, span) for v in machine.iterate(value, span))
 
 
 def _ignore(machine: Machine, span: Span | None, *args: Any, **keywords: Any) -> None:
@@ -307,22 +340,27 @@ BUILTINS: Final[dict[str, Builtin]] = {
     "hex": _native(hex),
     "oct": _native(oct),
     "bin": _native(bin),
-    "bool": lambda machine, span, value=False: machine.truth(value, span),
-    "str": lambda machine, span, value="": machine.text(value),
-    "repr": lambda machine, span, value: repr(value) if isinstance(value, str) else machine.text(value),
+    "bool": _bool,
+    "str": _str,
+    "repr": _repr,
     "format": format_value,
-    "list": lambda machine, span, value=(): _items(machine, span, value),
-    "tuple": lambda machine, span, value=(): tuple(machine.iterate(value, span)),
-    "set": lambda machine, span, value=(): set(machine.iterate(value, span)),
-    "frozenset": lambda machine, span, value=(): set(machine.iterate(value, span)),
-    "iter": lambda machine, span, value: _items(machine, span, value),
-    "next": lambda machine, span, value: _items(machine, span, value)[0],
-    "any": lambda machine, span, value: any(machine.truth(v, span) for v in machine.iterate(value, span)),
-    "all": lambda machine, span, value: all(machine.truth(v, span) for v in machine.iterate(value, span)),
-    "id": lambda machine, span, value: id(value),
-    "hash": lambda machine, span, value: hash(value),
+    "list": _items,
+    "tuple": _tuple,
+    "set": _set,
+    "frozenset": _set,
+    "iter": _items,
+    "next": _next,
+    "any": _any,
+    "all": _all,
 }
 """`builtins.NAME`. Lists stand for iterators: nothing in an `__init__` can tell."""
+
+
+def bounded_product(machine: Machine, span: Span | None, items: Any, start: Any = 1) -> Any:
+    total = start
+    for item in machine.iterate(items, span):
+        total = bounded_int(total * item, span)
+    return total
 
 
 def _factorial(n: int) -> int:
@@ -343,12 +381,16 @@ def _combinations(function: Callable[[int, int], int]) -> Callable[[int, int], i
 MATH: Final[dict[str, Builtin]] = {
     **{
         name: _native(getattr(math, name))
-        for name in ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil", "copysign", "cos", "cosh", "degrees", "dist", "erf", "erfc", "exp", "exp2", "expm1", "fabs", "floor", "fmod", "frexp", "fsum", "gamma", "gcd", "hypot", "isclose", "isfinite", "isinf", "isnan", "isqrt", "lcm", "ldexp", "lgamma", "log", "log10", "log1p", "log2", "modf", "pow", "radians", "remainder", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
+        for name in words(
+            """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh degrees dist erf erfc exp exp2 expm1 fabs
+            floor fmod frexp fsum gamma gcd hypot isclose isfinite isinf isnan isqrt lcm ldexp lgamma log log10 log1p log2
+            modf pow radians remainder sin sinh sqrt tan tanh trunc"""
+        )
     },
     "factorial": _native(_factorial),
     "comb": _native(_combinations(math.comb)),
     "perm": _native(_combinations(math.perm)),
-    "prod": lambda machine, span, items, start=1: bounded_product(machine, span, items, start),
+    "prod": bounded_product,
 }
 
 CONSTANTS: Final[dict[str, Any]] = {
@@ -375,13 +417,6 @@ CONSTANTS: Final[dict[str, Any]] = {
 }
 
 
-def bounded_product(machine: Machine, span: Span | None, items: Any, start: Any = 1) -> Any:
-    total = start
-    for item in machine.iterate(items, span):
-        total = bounded_int(total * item, span)
-    return total
-
-
 def _product(machine: Machine, span: Span | None, *iterables: Any, repeat: int = 1) -> list[Any]:
     groups = [_items(machine, span, i) for i in iterables] * min(repeat, 64)
     machine.charge(math.prod(len(g) for g in groups), span)
@@ -406,7 +441,7 @@ LIBRARY: Final[dict[str, Builtin]] = {
     "itertools.chain": _chain,
     "functools.reduce": _reduce,
     "warnings.warn": _ignore,
-    "numpy.prod": lambda machine, span, items: bounded_product(machine, span, items),
+    "numpy.prod": bounded_product,
     "numpy.sqrt": MATH["sqrt"],
     "numpy.log": MATH["log"],
     "numpy.log2": MATH["log2"],
@@ -448,8 +483,10 @@ def _str_replace(machine: Machine, span: Span | None, text: str, old: str, new: 
     return text.replace(old, new, count)
 
 
-def _plain_method(name: str) -> Builtin:
+def _plain_method(name: str, linear: bool) -> Builtin:
     def call(machine: Machine, span: Span | None, receiver: Any, *args: Any, **keywords: Any) -> Any:
+        if linear:
+            machine.charge(len(receiver) >> 4, span)
         return getattr(receiver, name)(*args, **keywords)
 
     return call
@@ -483,26 +520,33 @@ def _update(machine: Machine, span: Span | None, receiver: Any, *items: Any, **k
         receiver.update(keywords)
 
 
-def _methods(names: str) -> dict[str, Builtin]:
-    return {name: _plain_method(name) for name in names.split()}
+def _methods(names: str, *, linear: bool = True) -> dict[str, Builtin]:
+    """Python's own methods; `linear` ones look at every element."""
+    return {name: _plain_method(name, linear) for name in words(names)}
 
 
 METHODS: Final[dict[type, dict[str, Builtin]]] = {
     str: {
         **_methods(
-            "upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition rpartition find "
-            "rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper islower isidentifier isnumeric "
-            "removeprefix removesuffix"
+            """upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition rpartition
+            find rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper islower isidentifier
+            isnumeric removeprefix removesuffix"""
         ),
         **{name: _str_grow(name) for name in ("zfill", "center", "ljust", "rjust", "expandtabs")},
         "format": _str_format,
         "join": _str_join,
         "replace": _str_replace,
     },
-    list: {**_methods("append insert pop remove clear index count copy reverse"), "extend": _extend, "sort": _sort},
+    list: {
+        **_methods("append insert pop clear", linear=False),
+        **_methods("remove index count copy reverse"),
+        "extend": _extend,
+        "sort": _sort,
+    },
     tuple: _methods("index count"),
     dict: {
-        **_methods("get pop setdefault clear copy popitem"),
+        **_methods("get pop setdefault clear popitem", linear=False),
+        **_methods("copy"),
         "keys": _listed("keys"),
         "values": _listed("values"),
         "items": _listed("items"),
@@ -510,12 +554,13 @@ METHODS: Final[dict[type, dict[str, Builtin]]] = {
         "move_to_end": _ignore,
     },
     set: {
-        **_methods("add remove discard pop clear copy union intersection difference issubset issuperset"),
+        **_methods("add remove discard pop clear", linear=False),
+        **_methods("copy union intersection difference issubset issuperset"),
         "update": _update,
     },
-    int: _methods("bit_length"),
-    float: _methods("is_integer"),
-    range: _methods("index count"),
+    int: _methods("bit_length", linear=False),
+    float: _methods("is_integer", linear=False),
+    range: _methods("index count", linear=False),
 }
 
 __all__ = ["BUILTINS", "CONSTANTS", "LIBRARY", "MATH", "METHODS", "bounded_int", "format_value", "power"]

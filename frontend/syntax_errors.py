@@ -10,6 +10,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from ..ir.diagnostics import CompileError
 from ..ir.source import Span
 from .layout import Parsing, unclosed
+from .values import words
 
 _BLOCK_KEYWORDS = {
     "if": "the condition", "elif": "the condition", "while": "the condition", "for": "what is iterated",
@@ -28,15 +29,16 @@ _QUOTES = "“”‘’„«»"  # typographic quotation marks
 _SKIPPED = re.compile(r"""#[^\n]*|("{3}|'{3})(?:[^\\]|\\.)*?\1|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
 
 
-_STATEMENTS = frozenset(
-    ["assert", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "lambda", "nonlocal", "pass", "raise", "return", "try", "while", "with", "yield", "in", "is", "and", "or", "not", "as", "async", "await", "None", "True", "False"]
+_STATEMENTS = words(
+    """assert break class continue def del elif else except finally for from global if import lambda nonlocal pass raise
+    return try while with yield in is and or not as async await None True False"""
 )
 
 
 def explain_token(error: UnexpectedToken, text: str, parsing: Parsing) -> CompileError:
     """The error for a token that cannot stand where it stands."""
-    token = error.token
-    accepts: set[str] = set(error.interactive_parser.accepts()) if error.interactive_parser else set(error.expected)
+    token: Token = error.token
+    accepts: set[str] = set(error.interactive_parser.accepts() if error.interactive_parser else error.expected)  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
     if parsing.brackets and _never_closed(text, token, parsing):
         return unclosed(parsing)
     for explain in (_layout, _assignment, _else_if, _missing_colon, _python_2, _keyword_as_name):
@@ -48,7 +50,7 @@ def explain_token(error: UnexpectedToken, text: str, parsing: Parsing) -> Compil
 
 def explain_characters(error: UnexpectedCharacters, text: str, parsing: Parsing) -> CompileError:
     """The error for characters that are no token."""
-    start = error.pos_in_stream or 0
+    start: int = error.pos_in_stream or 0
     character = text[start]
     line_end = text.find("\n", start)
     line_end = len(text) if line_end < 0 else line_end

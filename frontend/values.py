@@ -300,12 +300,25 @@ class ModuleInstance:
             pending.extend(reversed([(f"{path}{name}.", child) for name, child in module.children()]))
 
 
-PYTHON_BUILTINS = frozenset(
-    ["abs", "all", "any", "ascii", "bin", "bool", "bytes", "callable", "chr", "classmethod", "complex", "dict", "dir", "divmod", "enumerate", "eval", "exec", "filter", "float", "format", "frozenset", "getattr", "globals", "hasattr", "hash", "hex", "id", "input", "int", "isinstance", "issubclass", "iter", "len", "list", "locals", "map", "max", "min", "next", "object", "oct", "open", "ord", "pow", "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "vars", "zip", "NotImplemented", "ArithmeticError", "AssertionError", "AttributeError", "BaseException", "Exception", "IndexError", "KeyError", "LookupError", "NameError", "NotImplementedError", "OSError", "OverflowError", "RuntimeError", "StopIteration", "TypeError", "ValueError", "ZeroDivisionError"]
+def words(text: str) -> frozenset[str]:
+    """The words of a text: tables of many names."""
+    return frozenset(text.split())
+
+
+EXCEPTIONS = words(
+    """ArithmeticError AssertionError AttributeError BaseException Exception IndexError KeyError LookupError NameError
+    NotImplementedError OSError OverflowError RuntimeError StopIteration TypeError ValueError ZeroDivisionError"""
+)
+
+PYTHON_BUILTINS = EXCEPTIONS | words(
+    """abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter float
+    format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list locals map max min
+    next object oct open ord pow print property range repr reversed round set setattr slice sorted staticmethod str sum
+    super tuple type vars zip NotImplemented"""
 )
 
 __all__ = [
-    "MISSING", "PYTHON_BUILTINS", "BoundMethod", "BuiltinRef", "ClassValue", "Container", "DType", "Device", "EnumMember",
+    "EXCEPTIONS", "MISSING", "PYTHON_BUILTINS", "BoundMethod", "BuiltinRef", "ClassValue", "Container", "DType", "Device", "EnumMember",
     "Frame", "FunctionValue", "HostTensor", "Missing", "ModuleInstance", "ModuleRef", "ObjectValue", "Partial", "Scope",
     "Super", "TypeExpression", "Unavailable", "Value",
 ]  # fmt: skip

@@ -90,8 +90,8 @@ def parse_graphs(
 ) -> Operation:
     """The module with the functions of a text.
 
-    `constants`: tensors by the name in `# constant name`; `classes`: class types by qualified name, new ones are made for
-    names that are not among them.
+    `constants`: tensors by the name in `# constant name`; `classes`: class types by qualified name, new ones are made
+    for names that are not among them.
     """
     source = file if file is not None and file.text == text else SourceFile(file.name if file else "<string>", text)
     parser = _Parser(source, constants or {}, dict(classes or {}))
@@ -363,8 +363,7 @@ class _Parser:
 
     def scalar_tensor(self, value: Any, type: TensorType) -> Constant:
         dtype = type.dtype or DType.float32
-        count = sum(isinstance(v, Constant) for v in self.constants.values())
-        return Constant(f"scalar_{count}_{self.position}", np.array(value, dtype.numpy))
+        return Constant(f"scalar_{self.position}", np.array(value, dtype.numpy))
 
     def attributes(self) -> dict[str, Any]:
         return dict(self.list_of(self.entry, "]"))

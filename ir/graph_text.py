@@ -8,8 +8,9 @@
 
 PyTorch's `parse_ir` reads it too (but for class types, which it cannot). What its format has no place for stands in
 comments: a symbol that is no identifier (`# symbol a.b`, before the graph), a parameter whose name is none
-(`# states[0]`), the name of a tensor constant (`# constant w`), a Scalar known to be a bool (`# bool`), several results
-of an operator that returns a list (`# flat`, on the unpacking node). Overloads are not printed; the types of the operands tell them.
+(`# states[0]`), the name of a tensor constant (`# constant w`), a Scalar known to be a bool (`# bool`), several
+results of an operator that returns a list (`# flat`, on the unpacking node). Overloads are not printed; the types of the
+operands tell them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def print_module(op: Operation, marks: Mapping[Operation, str] | None = None, lo
 
 
 def for_pytorch(text: str) -> str:
-    """The text as `torch._C.parse_ir` takes it: nodes without results have no `=`, which PyTorch prints but cannot read."""
+    """The text as `torch._C.parse_ir` takes it: without the `=` of nodes without results, which PyTorch only prints."""
     return re.sub(r"(?m)^( +) = (?=[a-z])", r"\1", text)
 
 
@@ -108,7 +109,7 @@ class _Printer:
             yield from self._flat(op, indent)
         else:
             outs = ", ".join(f"{self._name(r)} : {_result_type(op, r)}" for r in op.results)
-            yield f"{indent}{outs} = {_base(op.name)}{_attributes(op)}({self._values(op.operands)}){self._comment(op)}\n"
+            yield f"{indent}{outs} = {self._call(op)}\n"
         if op in self._marks:
             yield f"{indent}# ^^^^ {self._marks[op]}\n"
         for i, region in enumerate(op.regions):
@@ -121,9 +122,12 @@ class _Printer:
         """An operator that returns a list, its elements being the results of the operation."""
         name = self._unique("")
         element = _returned_list(op)
-        yield f"{indent}{name} : {print_type(element)} = {_base(op.name)}({self._values(op.operands)}){self._comment(op)}\n"
+        yield f"{indent}{name} : {print_type(element)} = {self._call(op)}\n"
         outs = ", ".join(f"{self._name(r)} : {print_type(r.type)}" for r in op.results)
         yield f"{indent}{outs} = prim::ListUnpack({name}) # flat\n"
+
+    def _call(self, op: Operation) -> str:
+        return f"{_base(op.name)}{_attributes(op)}({self._values(op.operands)}){self._comment(op)}"
 
     def _comment(self, op: Operation) -> str:
         value = op.attributes.get("value")
@@ -145,7 +149,7 @@ class _Printer:
         return name
 
     def _unique(self, hint: str) -> str:
-        """`%hint`, with `.1` and so on where it is taken; without a hint the number of values so far, as PyTorch does."""
+        """`%hint`, with `.1` and so on where it is taken; without a hint the number of values so far, as in PyTorch."""
         number = self._count
         self._count += 1
         name = hint if _VALUE_NAME.match(hint) else re.sub(r"[^A-Za-z0-9_]", "_", hint)

@@ -26,7 +26,7 @@ def parse_module(
 ) -> Operation:
     """The module of a text; operations without a module around them get one.
 
-    `constants`: data of the names in `dense_resource<name>`, or of tensors in graphs. `file` names the text in diagnostics.
+    `constants`: data of the names in `dense_resource<name>`, and of tensors in graphs. `file` names the text in errors.
     """
     if _GRAPH.match(text):
         return parse_graphs(text, constants, file=file)

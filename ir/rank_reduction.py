@@ -16,8 +16,8 @@ def kept_dims(
 ) -> tuple[int, ...] | None:
     """Dimensions of a box of these sizes that the dimensions of the type stand for; None where the type does not fit.
 
-    Of several choices the one that keeps the first dimensions is meant, unless strides (of the dimensions of the box, and
-    those in the type) tell otherwise.
+    Of several choices the one that keeps the first dimensions is meant, unless strides (of the dimensions of the box,
+    and those in the type) tell otherwise.
     """
     ones = [i for i, size in enumerate(sizes) if size == 1]
     choices: list[tuple[int, ...]] = []

@@ -236,7 +236,8 @@ def print_parallel(p: Printer, op: Operation) -> Pieces:
     n = len(counters)
     lowers, uppers, steps = (op.operands[i * n : (i + 1) * n] for i in range(3))
     inits = op.operands[3 * n :]
-    yield f"scf.parallel ({p.values(counters)}) = ({p.values(lowers)}) to ({p.values(uppers)}) step ({p.values(steps)}) "
+    yield f"scf.parallel ({p.values(counters)}) = ({p.values(lowers)}) to ({p.values(uppers)}) "
+    yield f"step ({p.values(steps)}) "
     if inits:
         yield f"init ({p.values(inits)}) -> {p.result_types([r.type for r in op.results])} "
     yield Body(op.regions[0])
@@ -443,7 +444,8 @@ _CAST_WORDS: Final = ("offset", "sizes", "strides")
 def print_reinterpret_cast(p: Printer, op: Operation) -> Pieces:
     dynamic = iter(op.operands[1:])
     parts = ", ".join(f"{w}: {_mixed(p, _array(op, a), dynamic)}" for w, a in zip(_CAST_WORDS, _BOX, strict=True))
-    yield f"{op.name} {p.value(op.operand(0))} to {parts}{p.attributes(op, *_BOX)} : {op.operand(0).type} to {op.result.type}"
+    yield f"{op.name} {p.value(op.operand(0))} to {parts}{p.attributes(op, *_BOX)}"
+    yield f" : {op.operand(0).type} to {op.result.type}"
 
 
 def parse_reinterpret_cast(p: Parser) -> Operation:

@@ -1,4 +1,4 @@
-"""Runs passes: each takes a valid module and gives a valid one; a pipeline is a list of stages, a stage a list of passes.
+"""Runs passes: each takes a valid module and gives a valid one; pipelines are lists of stages, stages of passes.
 
 After each pass the module is verified, after each stage its contract is checked. A manager can print the IR on the way,
 stop after a pass, measure, and report its progress. A pass that fails is named in a `PassFailure`, which holds the IR

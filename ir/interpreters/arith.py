@@ -93,17 +93,17 @@ def _dividing_bits(function: Evaluate) -> Callable[[Operation], Evaluate]:
 
 def _maximum(a: Any, b: Any) -> Any:
     """NaN if either is; -0.0 is less than 0.0."""
-    larger = np.maximum(a, b)
+    larger: Any = np.maximum(a, b)
     if np.ndim(larger) == 0:
         return a + b if larger == 0 and a == b else larger
-    return np.where((larger == 0) & (a == b), a + b, larger)
+    return cast(Any, np.where((larger == 0) & (a == b), a + b, larger))
 
 
 def _minimum(a: Any, b: Any) -> Any:
-    smaller = np.minimum(a, b)
+    smaller: Any = np.minimum(a, b)
     if np.ndim(smaller) == 0:
         return -(-a - b) if smaller == 0 and a == b else smaller
-    return np.where((smaller == 0) & (a == b), -(-a - b), smaller)
+    return cast(Any, np.where((smaller == 0) & (a == b), -(-a - b), smaller))
 
 
 def _convert(prepare: Evaluate) -> Callable[[Operation], Evaluate]:
@@ -201,11 +201,15 @@ def _compare_floats(op: Operation) -> Binary:
 def _select(condition: Any, a: Any, b: Any) -> Any:
     if np.ndim(condition) == 0:
         return a if condition else b
-    return np.where(condition, a, b)
+    return cast(Any, np.where(condition, a, b))
 
 
 def _constant(compiler: Compiler, op: Operation) -> Step:
     return constant_step(compiler, op, attribute_value(op.attributes["value"]))
+
+
+def _as_it_is(x: Any) -> Any:
+    return x
 
 
 def _signed_extension(x: Any) -> Any:
@@ -245,8 +249,8 @@ _EVALUATE: Final[dict[str, Callable[[Operation], Evaluate]]] = {
     "extsi": _convert(_signed_extension),
     "extui": _convert(unsigned),
     "trunci": _truncate,
-    "extf": _convert(lambda x: x),
-    "truncf": _convert(lambda x: x),
+    "extf": _convert(_as_it_is),
+    "truncf": _convert(_as_it_is),
     "sitofp": _convert(_signed_extension),
     "uitofp": _convert(unsigned),
     "fptosi": _to_signed,

@@ -1,7 +1,7 @@
 """Runs functions of the `linalg` and `loops` stages on numpy values: the engine under the dialects' interpreters.
 
-Each block is compiled once to a list of Python closures over a frame (a list with one slot per SSA value), so loops cost
-one call per operation and iteration. Values: numpy scalars for numbers, arrays for tensors and vectors, `MemRef` for
+Each block is compiled once to a list of Python closures over a frame (a list with one slot per SSA value), so loops
+cost one call per operation and iteration. Values: numpy scalars for numbers, arrays for tensors and vectors, `MemRef` for
 buffers. `i1` is np.bool_, other integers and `index` are signed numpy integers; operations say how bits are read.
 """
 
@@ -108,7 +108,7 @@ def as_elements(array: Array, type: Type) -> Array:
 class Context:
     """What a running thread of the program knows: its place in a GPU grid; values noted for a failing assertion."""
 
-    position: dict[str, tuple[int, int, int]] = field(default_factory=dict[str, tuple[int, int, int]])
+    position: dict[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     barrier: Callable[[], None] = lambda: None
     shared: dict[str, Any] = field(default_factory=dict[str, Any])
     """Buffers of the thread block, by symbol."""

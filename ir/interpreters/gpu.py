@@ -50,7 +50,7 @@ def _launch_func(compiler: Compiler, op: Operation) -> Step:
     def run(f: Frame) -> None:
         function = compiler.interpreter.function(kernel)
         arguments = [f[i] for i in operands]
-        grid_dim, block_dim = (cast(tuple[int, int, int], tuple(int(f[i]) for i in g)) for g in (grid, block))
+        grid_dim, block_dim = (tuple(int(f[i]) for i in g) for g in (grid, block))
         for place in product(*(range(n) for n in grid_dim)):
             shared: dict[str, Any] = {}
             contexts = [

@@ -98,7 +98,7 @@ def _structured(compiler: Compiler, op: Operation) -> Step:
         extents = _iteration_space(s, arrays)
         outputs = [_output(f[i]) for i in s.operands[s.inputs :]]
         if combination is not None and _accumulates_well(s, extents):
-            _run_accumulated(s, f, arrays, outputs, extents, combination)
+            _run_accumulated(s, f, arrays, outputs, extents, combination=combination)
         elif at_once:
             _run_at_once(s, f, arrays, outputs, extents)
         else:
@@ -138,6 +138,11 @@ def _iteration_space(s: _Structured, arrays: Sequence[Any]) -> list[int]:
     return cast(list[int], extents)
 
 
+def _grid(extents: Sequence[int]) -> list[Array]:
+    """The indices along each dimension, in shapes that broadcast to the box."""
+    return list(np.ogrid[tuple(slice(n) for n in extents)]) if extents else []
+
+
 # windows
 
 
@@ -164,7 +169,7 @@ def _window(s: _Structured, map: AffineMap, array: Any, extents: Sequence[int]) 
         return np.broadcast_to(np.asarray(array), extents)
     forms = [_linear(e, s.rank) for e in map.results]
     if any(form is None for form in forms):
-        grid = np.ogrid[tuple(slice(n) for n in extents)] if extents else []
+        grid = _grid(extents)
         places = [np.broadcast_to(e.evaluate(grid), extents) for e in map.results]
         for place, n in zip(places, array.shape, strict=True):
             if place.size and not (place.min() >= 0 and place.max() < n):
@@ -196,7 +201,7 @@ def _run_at_once(
     shape = [extents[d] for d in order]
     targets = [_target(m, out, order) for m, out in zip(s.maps[s.inputs :], outputs, strict=True)]
     values: list[Any] = [np.array(t)[()] for t in targets]
-    grid = np.ogrid[tuple(slice(n) for n in shape)] if shape else []
+    grid = _grid(shape)
     indices: list[Any] = [None] * s.rank
     for dim, index in zip(order, grid, strict=True):
         indices[dim] = index
@@ -260,11 +265,12 @@ def _run_accumulated(
     arrays: Sequence[Any],
     outputs: Sequence[Array],
     extents: Sequence[int],
+    *,
     combination: _Combination,
 ) -> None:
     """Sequential accumulation along the reduction dimensions, as the loop does it, by numpy."""
     dtype = outputs[0].dtype
-    f[s.indices] = np.ogrid[tuple(slice(n) for n in extents)]
+    f[s.indices] = _grid(extents)
     for slot, map, array in zip(s.arguments, s.maps[: s.inputs], arrays, strict=False):
         f[slot] = _window(s, map, array, extents)
     order = [d for d in range(s.rank) if s.is_parallel[d]]

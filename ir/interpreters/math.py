@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def fma(a: Any, b: Any, c: Any) -> Any:
         part = total - product
         lost = (product - (total - part)) + (c - part)
         corrected = total + (lost + error)
-    return np.where(np.isfinite(corrected), corrected, total)
+    return cast(Any, np.where(np.isfinite(corrected), corrected, total))
 
 
 def _count(function: Callable[[int, int], int]) -> Callable[[Operation], Evaluate]:
@@ -80,7 +80,11 @@ def _count(function: Callable[[int, int], int]) -> Callable[[Operation], Evaluat
     def evaluate(op: Operation) -> Unary:
         dtype = dtype_of(op.result.type)
         width = 1 if dtype.kind == "b" else 8 * dtype.itemsize
-        vectorized = np.vectorize(lambda bits: function(int(bits), width), otypes=[np.int64])
+
+        def count(bits: Any) -> int:
+            return function(int(bits), width)
+
+        vectorized = np.vectorize(count, otypes=[np.int64])
         return lambda x: vectorized(unsigned(x)).astype(dtype)[()] if np.size(x) else x
 
     return evaluate

@@ -1,4 +1,4 @@
-"""Buffers of the interpreter: a MemRef is a strided window on a one-dimensional numpy array, like a memref descriptor."""
+"""Buffers of the interpreter: a MemRef is a strided window on a one-dimensional numpy array, as a descriptor is."""
 
 from __future__ import annotations
 

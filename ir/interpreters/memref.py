@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import numpy as np
@@ -186,7 +187,7 @@ def _collapse(compiler: Compiler, op: Operation) -> Step:
         strides: list[int] = []
         for group in groups:
             dims = [d for d in group if of.sizes[d] != 1] or list(group[-1:])
-            for a, b in zip(dims, dims[1:], strict=False):
+            for a, b in pairwise(dims):
                 if of.strides[a] != of.strides[b] * of.sizes[b] and 0 not in of.sizes:
                     raise failure(op, f"dimensions {a} and {b} of strides {list(of.strides)} are not contiguous")
             sizes.append(int(np.prod([of.sizes[d] for d in group])))

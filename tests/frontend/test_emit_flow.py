@@ -90,7 +90,8 @@ def test_declared_type_is_kept():
 
 def test_static_conditions_compile_one_branch():
     text = "def f(x: Tensor, y: Optional[int] = None):\n    if isinstance(x, int): return x.nonsense()\n"
-    text += "    if not torch.jit.is_scripting(): return x.nonsense()\n    if x is None: return x.nonsense()\n    return x\n"
+    text += "    if not torch.jit.is_scripting(): return x.nonsense()\n"
+    text += "    if x is None: return x.nonsense()\n    return x\n"
     assert not named(function(text), "prim::If")
 
 

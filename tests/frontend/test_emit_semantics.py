@@ -1,4 +1,4 @@
-"""Programs on numbers, strings and lists mean what Python says: run by the `torch` stage's interpreter and by Python."""
+"""Programs on numbers, strings and lists mean what Python says (the `torch` stage's interpreter runs them)."""
 
 import math
 import random

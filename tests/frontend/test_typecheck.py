@@ -116,7 +116,8 @@ def test_refused_modules(init, body, message):
 
 
 def test_independent_errors_are_all_reported_and_none_twice():
-    text = "def f(x, y: int):\n  a = undefined_one\n  b = x.foo()\n  c = a + b\n  d = c * y\n  return torch.relu(c, d), y.bar\n"
+    text = "def f(x, y: int):\n  a = undefined_one\n  b = x.foo()\n  c = a + b\n  d = c * y\n"
+    text += "  return torch.relu(c, d), y.bar\n"
     messages = [d.message for d in bad(text).diagnostics]
     assert messages == [
         "undefined value `undefined_one`",
@@ -172,7 +173,8 @@ def test_types_of_expressions():
     assert found == {
         "a": "Tensor", "b": "float", "c": "float", "d": "List[Optional[int]]", "e": "Tuple[int, str]", "g": "List[int]",
         "h": "bool", "i": "number", "j": "List[Union[float, int]]", "k": "Dict[str, Tensor]", "m": "List[Tensor]",
-        "p": "Tuple[Tensor, Tensor]", "q": "int", "r": "int", "t": "List[int]", "u": "int", "v": "Device", "w": "complex",
+        "p": "Tuple[Tensor, Tensor]", "q": "int", "r": "int", "t": "List[int]", "u": "int",
+        "v": "Device", "w": "complex",
     }  # fmt: skip
 
 

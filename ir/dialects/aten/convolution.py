@@ -35,7 +35,8 @@ def _spatial(input: TensorType, weight: TensorType, transposed: bool = False) ->
     if count < 1 or input.rank not in (count + 1, count + 2):
         name = f"conv{'_transpose' if transposed else ''}{count}d"
         raise OperatorError(
-            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: {size_text(shape_of(input))}"
+            f"Expected {count + 1}D (unbatched) or {count + 2}D (batched) input to {name}, but got input of size: "
+            f"{size_text(shape_of(input))}"
         )
     return count
 
@@ -57,17 +58,20 @@ def _check(input: TensorType, weight: TensorType, bias: TensorType | None, group
     wanted = w[0] if transposed else None if w[1] is None else w[1] * groups
     if w[0] is not None and w[0] % groups:
         raise OperatorError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size {size_text(w)} instead"
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            f"size {size_text(w)} instead"
         )
     if wanted is not None and channels is not None and wanted != channels:
         prefix = "Given transposed=1" if transposed else f"Given groups={groups}"
         raise OperatorError(
-            f"{prefix}, weight of size {size_text(w)}, expected input{size_text(shape_of(input))} to have {wanted} channels, but got {channels} channels instead"
+            f"{prefix}, weight of size {size_text(w)}, expected input{size_text(shape_of(input))} to have {wanted} "
+            f"channels, but got {channels} channels instead"
         )
     outs = w[0] if not transposed else None if w[1] is None else w[1] * groups
     if bias is not None and outs is not None and (bias.rank != 1 or shape_of(bias)[0] not in (None, outs)):
         raise OperatorError(
-            f"Given weight of size {size_text(w)}, expected bias to be 1-dimensional with {outs} elements, but got bias of size {size_text(shape_of(bias))} instead"
+            f"Given weight of size {size_text(w)}, expected bias to be 1-dimensional with {outs} elements, but got "
+            f"bias of size {size_text(shape_of(bias))} instead"
         )
 
 
@@ -98,7 +102,8 @@ def infer_convolved(
     windows = [None if k is None else d * (k - 1) + 1 for k, d in zip(w[2:], spread_by, strict=True)]
     if any(p is not None and k is not None and p < k for p, k in zip(padded, windows, strict=True)):
         raise OperatorError(
-            f"Calculated padded input size per channel: ({_crossed(padded)}). Kernel size: ({_crossed(windows)}). Kernel size can't be greater than actual input size"
+            f"Calculated padded input size per channel: ({_crossed(padded)}). Kernel size: ({_crossed(windows)}). "
+            "Kernel size can't be greater than actual input size"
         )
     for p, k, s in zip(padded, windows, steps, strict=True):
         sizes.append(None if p is None or k is None else (p - k) // s + 1)
@@ -224,7 +229,8 @@ def lower_convolved(
             reach = cx.add(cx.mul(cx.sub(k, 1), d), 1)
             cx.check(
                 cx.compare("ge", e, reach),
-                "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater than actual input size",
+                "Calculated padded input size per channel: ({}). Kernel size: ({}). Kernel size can't be greater "
+                "than actual input size",
                 [e, reach],
             )
     dtype = cx.result_dtype()
@@ -643,7 +649,8 @@ def conv2d_samples() -> Iterable[Sample]:
     yield Sample((integers(-3, 4, 1, 2, 4, 4), integers(-3, 4, 2, 2, 3, 3)))
     yield Sample(
         (floats(1, 2, 3, 3), floats(1, 3, 1, 1)),
-        raises="Given groups=1, weight of size [1, 3, 1, 1], expected input[1, 2, 3, 3] to have 3 channels, but got 2 channels instead",
+        raises="Given groups=1, weight of size [1, 3, 1, 1], expected input[1, 2, 3, 3] to have 3 channels,"
+        " but got 2 channels instead",
     )
     yield Sample((floats(1, 2, 2, 2), floats(1, 2, 3, 3)), raises="Kernel size can't be greater than actual input size")
 
@@ -774,14 +781,16 @@ def _conv(n: int, ones: str, zeros: str, samples: Any, named: Any) -> tuple[Oper
     tensors = "(Tensor input, Tensor weight, Tensor? bias=None"
     return (
         Operator(
-            f"{head}{tensors}, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros}, SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor",
+            f"{head}{tensors}, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros}, SymInt[{n}] dilation={ones}, "
+            "SymInt groups=1) -> Tensor",
             infer_conv,
             lower_conv,
             reference_conv,
             samples,
         ),
         Operator(
-            f'{head}.padding{tensors}, SymInt[{n}] stride={ones}, str padding="valid", SymInt[{n}] dilation={ones}, SymInt groups=1) -> Tensor',
+            f'{head}.padding{tensors}, SymInt[{n}] stride={ones}, str padding="valid", SymInt[{n}] dilation={ones}, '
+            "SymInt groups=1) -> Tensor",
             infer_conv_named,
             lower_conv_named,
             reference_conv_named,
@@ -792,7 +801,8 @@ def _conv(n: int, ones: str, zeros: str, samples: Any, named: Any) -> tuple[Oper
 
 def _transpose(n: int, overload: str, ones: str, zeros: str, samples: Any) -> Operator:
     return Operator(
-        f"aten::conv_transpose{n}d{overload}(Tensor input, Tensor weight, Tensor? bias=None, SymInt[{n}] stride={ones}, SymInt[{n}] padding={zeros},"
+        f"aten::conv_transpose{n}d{overload}(Tensor input, Tensor weight, Tensor? bias=None, SymInt[{n}] "
+        f"stride={ones}, SymInt[{n}] padding={zeros},"
         f" SymInt[{n}] output_padding={zeros}, SymInt groups=1, SymInt[{n}] dilation={ones}) -> Tensor",
         infer_transposed,
         lower_transposed,
@@ -809,7 +819,8 @@ OPERATORS: tuple[Operator, ...] = (
     _transpose(2, ".input", "[1, 1]", "[0, 0]", transpose2d_samples),
     _transpose(3, ".input", "[1, 1, 1]", "[0, 0, 0]", transpose3d_samples),
     Operator(
-        "aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
+        "aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] "
+        "dilation, bool transposed,"
         " SymInt[] output_padding, SymInt groups) -> Tensor",
         infer_convolution,
         lower_convolution,
@@ -817,15 +828,18 @@ OPERATORS: tuple[Operator, ...] = (
         convolution_samples,
     ),
     Operator(
-        "aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
-        " SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor",
+        "aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] "
+        "dilation, bool transposed,"
+        " SymInt[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool "
+        "allow_tf32) -> Tensor",
         infer_old,
         lower_old,
         reference_old,
         old_convolution_samples,
     ),
     Operator(
-        "aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, bool transposed,"
+        "aten::_convolution.deprecated(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, "
+        "SymInt[] dilation, bool transposed,"
         " int[] output_padding, SymInt groups, bool benchmark, bool deterministic, bool cudnn_enabled) -> Tensor",
         infer_old,
         lower_old,

@@ -1,8 +1,8 @@
 """Reading at computed positions, and `x[i] = v`.
 
-Reading is pure: one `linalg.generic` over the result extracts each element at its position. Positions are checked before,
-all at once (smallest and largest), so that the reading itself can be fused and run in parallel. Boolean masks become
-positions through `nonzero`, whose result has a run-time extent.
+Reading is pure: one `linalg.generic` over the result extracts each element at its position. Positions are checked
+before, all at once (smallest and largest), so that the reading itself can be fused and run in parallel. Boolean masks
+become positions through `nonzero`, whose result has a run-time extent.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..linalg import PARALLEL
 from .elementwise import Scalars
 from .layout import (
     expanded,
+    itself,
     reshaped,
     with_dims,
 )
@@ -191,7 +192,7 @@ def reference_gather(self: Array, dim: int, index: Array, sparse_grad: Any) -> A
     value, places = np.atleast_1d(self), np.atleast_1d(index)
     axis = wrap_dim(dim, value.ndim)
     check_reference(places, value.shape[axis], axis)
-    at = list(np.indices(places.shape))
+    at: list[Array] = [np.asarray(i) for i in np.indices(places.shape)]
     at[axis] = places
     return value[tuple(at)].reshape(index.shape)
 
@@ -247,7 +248,8 @@ def _check_mask(shape: Sequence[Known], mask: Sequence[Known], at: int, text: st
             raise OperatorError(f"too many indices for tensor of dimension {len(shape)}")
         if extent is not None and shape[at + i] is not None and extent != shape[at + i]:
             raise OperatorError(
-                f"The shape of the mask {size_text(mask)} at index {i} does not match the shape of the indexed tensor {text} at index {at + i}"
+                f"The shape of the mask {size_text(mask)} at index {i} does not match the shape of the indexed "
+                f"tensor {text} at index {at + i}"
             )
 
 
@@ -271,7 +273,8 @@ def _index_types(self: TensorType, indices: Sequence[TensorType | None]) -> tupl
         return plan, broadcast(*shapes)
     except OperatorError:
         raise OperatorError(
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {', '.join(map(size_text, shapes))}"
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{', '.join(map(size_text, shapes))}"
         ) from None
 
 
@@ -293,8 +296,8 @@ def _positions(
             at += 1
         elif cx.dtype(index) in (DType.bool, DType.uint8):
             for i, have in enumerate(cx.dims(index)):
-                text = f"The shape of the mask at index {i} does not match the shape of the indexed tensor at index {at + i}: {{}} and {{}}"
-                cx.check(cx.compare("eq", have, dims[at + i]), text, [have, dims[at + i]])
+                text = f"The shape of the mask at index {i} does not match the shape of the indexed tensor at index {at + i}"
+                cx.check(cx.compare("eq", have, dims[at + i]), text + ": {} and {}", [have, dims[at + i]])
             places.extend(_columns(cx, nonzero(cx, index)))
             at += cx.rank(index)
         else:
@@ -321,8 +324,8 @@ def _ready(cx: LoweringContext, places: Sequence[Value], common: Sequence[Extent
     for value in places:
         dims = cx.dims(value)
         tail = common[len(common) - len(dims) :]
-        sure = all(d is t or isinstance(d, int) and (d == 1 or d == t) for d, t in zip(dims, tail, strict=True))
-        ready.append(value if sure else cx.pointwise([value], cx.dtype(value), lambda b, x: x, dims=tail))
+        sure = all(d is t or (isinstance(d, int) and d in (1, t)) for d, t in zip(dims, tail, strict=True))
+        ready.append(value if sure else cx.pointwise([value], cx.dtype(value), itself, dims=tail))
     return ready
 
 
@@ -387,7 +390,7 @@ def _numpy_index(self: Array, indices: Sequence[Array | None]) -> Any:
         if index is None:
             result.append(slice(None))
             at += 1
-        elif index.dtype == np.bool_ or index.dtype == np.uint8:
+        elif index.dtype in (np.bool_, np.uint8):
             _check_mask(self.shape, index.shape, at, size_text(self.shape))
             result.extend(index.nonzero() if index.ndim else (index != 0,))
             at += index.ndim
@@ -424,7 +427,8 @@ def _index_put_types(self: TensorType, indices: Sequence[TensorType | None], val
     if self.dtype is not values.dtype:
         assert self.dtype is not None and values.dtype is not None
         raise OperatorError(
-            f"Index put requires the source and destination dtypes match, got {self.dtype.graph_name} for the destination and {values.dtype.graph_name} for the source."
+            f"Index put requires the source and destination dtypes match, got {self.dtype.graph_name} for the "
+            f"destination and {values.dtype.graph_name} for the source."
         )
     plan, shape = _index_types(self, indices)
     target = plan.shape(shape_of(self), shape)
@@ -433,11 +437,13 @@ def _index_put_types(self: TensorType, indices: Sequence[TensorType | None], val
         del i
         if have not in (None, 1) and want is not None and have != want:
             raise OperatorError(
-                f"shape mismatch: value tensor of shape {size_text(given)} cannot be broadcast to indexing result of shape {size_text(target)}"
+                f"shape mismatch: value tensor of shape {size_text(given)} cannot be broadcast to indexing result of "
+                f"shape {size_text(target)}"
             )
     if product(given[: max(len(given) - len(target), 0)]) not in (1, None):
         raise OperatorError(
-            f"shape mismatch: value tensor of shape {size_text(given)} cannot be broadcast to indexing result of shape {size_text(target)}"
+            f"shape mismatch: value tensor of shape {size_text(given)} cannot be broadcast to indexing result of "
+            f"shape {size_text(target)}"
         )
 
 
@@ -663,7 +669,8 @@ OPERATORS: tuple[Operator, ...] = (
         index_select_samples,
     ),
     Operator(
-        "aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor",
+        "aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool "
+        "sparse=False) -> Tensor",
         infer_embedding,
         lower_embedding,
         reference_embedding,

@@ -92,8 +92,7 @@ def cat_samples() -> Iterable[Sample]:
     yield Sample(([floats(0), counting(2, 3)], 1))
     yield Sample(([integers(0, 5, 2), floats(3)],))
     yield Sample(([counting(2, 0), counting(2, 3)], 1))
-    text = "Sizes of tensors must match except in dimension 1. Expected size 2 but got size 3 for tensor number 1 in the list."
-    yield Sample(([counting(2, 3), counting(3, 3)], 1), raises=text)
+    yield Sample(([counting(2, 3), counting(3, 3)], 1), raises=_mismatch(1, 2, 3, 1))
     yield Sample(([],), raises="expected a non-empty list of Tensors")
 
 
@@ -108,7 +107,8 @@ def infer_stack(tensors: Sequence[TensorType], dim: int) -> TensorType:
             e is not None and f is not None and e != f for e, f in zip(shape, first, strict=True)
         ):
             raise OperatorError(
-                f"stack expects each tensor to be equal size, but got {size_text(first)} at entry 0 and {size_text(shape)} at entry {number}"
+                f"stack expects each tensor to be equal size, but got {size_text(first)} at entry 0 and "
+                f"{size_text(shape)} at entry {number}"
             )
         first = [e if f is None else f for e, f in zip(shape, first, strict=True)]
     return TensorType(result_type(*tensors), (*first[:axis], len(tensors), *first[axis:]))
@@ -154,7 +154,8 @@ def _borders(rank: int, pad: Sequence[Any]) -> list[tuple[Any, Any]]:
         raise OperatorError(f"Length of pad must be even but instead it equals {len(pad)}")
     if len(pad) > 2 * rank:
         raise OperatorError(
-            f"Length of pad should be no more than twice the number of dimensions of the input. Pad length is {len(pad)} while the input has {rank} dimensions."
+            "Length of pad should be no more than twice the number of dimensions of the input. Pad length is "
+            f"{len(pad)} while the input has {rank} dimensions."
         )
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     return [*([(0, 0)] * (rank - len(pairs))), *reversed(pairs)]

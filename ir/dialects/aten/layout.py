@@ -19,6 +19,12 @@ from ..linalg import PARALLEL
 from .lowering import Extent, LoweringContext
 
 
+def itself(b: Builder, x: Value) -> Value:
+    """Body of a `linalg.generic` that only moves elements."""
+    del b
+    return x
+
+
 def same(x: Extent, y: Extent) -> bool:
     """Whether two extents are known to be equal."""
     return x is y or (isinstance(x, int) and isinstance(y, int) and x == y)
@@ -84,7 +90,7 @@ def permuted(cx: LoweringContext, value: Value, order: Sequence[int]) -> Value:
     for position, source in enumerate(order):
         results[source] = AffineDim(position)
     maps = [AffineMap(len(order), tuple(results))]
-    result = cx.generic([value], maps, out, cx.dtype(value).element, [PARALLEL] * len(order), lambda b, x: x)
+    result = cx.generic([value], maps, out, cx.dtype(value).element, [PARALLEL] * len(order), itself)
     return with_dims(cx, result, value, out)
 
 
@@ -94,7 +100,7 @@ def expanded(cx: LoweringContext, value: Value, dims: Sequence[Extent]) -> Value
     missing = len(dims) - len(old)
     if all(same(o, d) for o, d in zip(old, dims[missing:], strict=True)) and all(d == 1 for d in dims[:missing]):
         return cx.with_unit_dims(value, range(missing))
-    return cx.pointwise([value], cx.dtype(value), lambda b, x: x, dims=dims)
+    return cx.pointwise([value], cx.dtype(value), itself, dims=dims)
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,7 @@ def reversed_along(cx: LoweringContext, value: Value, axes: Sequence[int]) -> Va
             extent = dims[a]
             if isinstance(extent, int) and extent > 1:
                 results[a] = AffineDim(a) * -1 + (extent - 1)
-        result = cx.generic([value], [AffineMap(rank, tuple(results))], dims, element, iterators, lambda b, x: x)
+        result = cx.generic([value], [AffineMap(rank, tuple(results))], dims, element, iterators, itself)
         return with_dims(cx, result, value, dims)
     last = {a: cx.index(cx.sub(dims[a], 1)) for a in axes}
 

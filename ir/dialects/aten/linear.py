@@ -1,13 +1,14 @@
 """Products of matrices and vectors.
 
 One idea: a contraction of two tensors whose dimensions carry labels, as in `einsum`. It becomes `linalg.matmul` or
-`linalg.batch_matmul` where it is one, else a `linalg.generic` whose maps read transposed operands in place. 16-bit floats
-are accumulated in float32 and rounded once.
+`linalg.batch_matmul` where it is one, else a `linalg.generic` whose maps read transposed operands in place. 16-bit
+floats are accumulated in float32 and rounded once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,14 @@ from ...affine import AffineConstant, AffineDim, AffineExpr, AffineMap
 from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Operator, OperatorError, Sample, Unsupported
+from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from .. import linalg, tensor
 from ..linalg import PARALLEL, REDUCTION
 from .elementwise import Scalars
+from .layout import itself
 from .lowering import Extent, LoweringContext, Number
-from .rules import Array, Shape, broadcast, cast_array, not_implemented, opmath, shape_of
+from .rules import Array, Shape, broadcast, not_implemented, opmath, shape_of
 from .shapes import Known, floats, integers, product
 
 # types
@@ -44,11 +46,6 @@ def _dtype_of(left: TensorType, right: TensorType, kernel: str) -> DType:
     if left.dtype is DType.bool:
         raise not_implemented(kernel, left.dtype)
     return left.dtype
-
-
-def _need_rank(name: str, value: TensorType, rank: int) -> None:
-    if value.rank != rank:
-        raise OperatorError(f"{name} must be a matrix" if rank == 2 else f"{name} must be a {rank}D tensor")
 
 
 def _text(extent: Known) -> str:
@@ -95,7 +92,8 @@ def infer_mv(self: TensorType, vec: TensorType) -> TensorType:
     left, right = shape_of(self), shape_of(vec)
     if _differ(left[1], right[0]):
         raise OperatorError(
-            f"size mismatch, got input ({_text(left[0])}), mat ({_text(left[0])}x{_text(left[1])}), vec ({_text(right[0])})"
+            f"size mismatch, got input ({_text(left[0])}), mat ({_text(left[0])}x{_text(left[1])}), vec "
+            f"({_text(right[0])})"
         )
     return TensorType(dtype, (left[0],))
 
@@ -107,7 +105,8 @@ def infer_dot(self: TensorType, tensor: TensorType) -> TensorType:
     left, right = shape_of(self), shape_of(tensor)
     if _differ(left[0], right[0]):
         raise OperatorError(
-            f"inconsistent tensor size, expected tensor [{left[0]}] and src [{right[0]}] to have the same number of elements, but got {left[0]} and {right[0]} elements respectively"
+            f"inconsistent tensor size, expected tensor [{left[0]}] and src [{right[0]}] to have the same number of "
+            f"elements, but got {left[0]} and {right[0]} elements respectively"
         )
     return TensorType(dtype, ())
 
@@ -128,7 +127,8 @@ def _expands_to(shape: Shape, target: Shape) -> None:
         if extent != 1 and _differ(extent, wanted):
             dim = len(target) - 1 - i
             raise OperatorError(
-                f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at non-singleton dimension {dim}."
+                f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at "
+                f"non-singleton dimension {dim}."
             )
 
 
@@ -181,21 +181,24 @@ def _raise_matmul_mismatch(left: Shape, right: Shape) -> None:
         )
     m = 1 if len(left) == 1 else product(left[:-1]) if len(right) == 2 else left[-2]
     raise OperatorError(
-        f"mat1 and mat2 shapes cannot be multiplied ({_text(m)}x{_text(left[-1])} and {_text(right[-2])}x{_text(right[-1])})"
+        f"mat1 and mat2 shapes cannot be multiplied ({_text(m)}x{_text(left[-1])} and "
+        f"{_text(right[-2])}x{_text(right[-1])})"
     )
 
 
 def infer_linear(input: TensorType, weight: TensorType, bias: TensorType | None) -> TensorType:
     if weight.rank not in (1, 2) or input.rank == 0:
         raise OperatorError(
-            f"linear(): input and weight must be at least 1D and weight at most 2D, but they are {input.rank}D and {weight.rank}D"
+            f"linear(): input and weight must be at least 1D and weight at most 2D, but they are {input.rank}D and "
+            f"{weight.rank}D"
         )
     dtype = _dtype_of(input, weight, "addmm_impl_cpu_")
     x, w = shape_of(input), shape_of(weight)
     if _differ(x[-1], w[-1]):
         columns = w[0] if weight.rank == 2 else 1
         raise OperatorError(
-            f"mat1 and mat2 shapes cannot be multiplied ({_text(product(x[:-1]))}x{_text(x[-1])} and {_text(w[-1])}x{_text(columns)})"
+            f"mat1 and mat2 shapes cannot be multiplied ({_text(product(x[:-1]))}x{_text(x[-1])} and "
+            f"{_text(w[-1])}x{_text(columns)})"
         )
     shape = (*x[:-1], *w[:-1])
     if bias is not None:
@@ -257,7 +260,7 @@ def label_extents(cx: LoweringContext, operands: Sequence[Value], labels: Sequen
             known = extents.get(name, 1)
             if isinstance(known, int) and known == 1:
                 extents[name] = extent
-            elif extent is not known and extent != known and extent != 1:
+            elif extent is not known and extent not in (known, 1):
                 same = cx.compare("eq", known, extent)
                 cx.check(
                     same,
@@ -362,7 +365,8 @@ def lower_dot(cx: LoweringContext, self: Value, tensor: Value) -> Value:
     x, y = cx.dim(self, 0), cx.dim(tensor, 0)
     cx.check(
         cx.compare("eq", x, y),
-        "inconsistent tensor size, expected tensor [{}] and src [{}] to have the same number of elements, but got {} and {} elements respectively",
+        "inconsistent tensor size, expected tensor [{}] and src [{}] to have the same number of elements, but got {} "
+        "and {} elements respectively",
         [x, y, x, y],
     )
     return rounded(cx, contract(cx, [self, tensor], ["k", "k"], ""), cx.result_dtype())
@@ -385,7 +389,12 @@ def broadcast_to(cx: LoweringContext, value: Value, dims: Sequence[Extent], dtyp
 
 
 def _added(
-    cx: LoweringContext, self: Value, dims: Sequence[Extent], beta: Number, alpha: Number, multiply: Any
+    cx: LoweringContext,
+    self: Value,
+    dims: Sequence[Extent],
+    beta: Number,
+    alpha: Number,
+    multiply: Callable[[Value | None], Value],
 ) -> Value:
     """beta * self + alpha * product, where `multiply(init)` accumulates the product; self is not read for beta 0."""
     dtype = cx.result_dtype()
@@ -409,12 +418,12 @@ def _added(
 
 def lower_addmm(cx: LoweringContext, self: Value, mat1: Value, mat2: Value, beta: Number, alpha: Number) -> Value:
     dims = [cx.dim(mat1, 0), cx.dim(mat2, 1)]
-    return _added(cx, self, dims, beta, alpha, lambda init: _matmul(cx, mat1, mat2, init))
+    return _added(cx, self, dims, beta, alpha, partial(_matmul, cx, mat1, mat2))
 
 
 def lower_baddbmm(cx: LoweringContext, self: Value, batch1: Value, batch2: Value, beta: Number, alpha: Number) -> Value:
     dims = [cx.dim(batch1, 0), cx.dim(batch1, 1), cx.dim(batch2, 2)]
-    return _added(cx, self, dims, beta, alpha, lambda init: _batch_matmul(cx, batch1, batch2, init))
+    return _added(cx, self, dims, beta, alpha, partial(_batch_matmul, cx, batch1, batch2))
 
 
 def lower_matmul(cx: LoweringContext, self: Value, other: Value) -> Value:
@@ -467,10 +476,10 @@ def _to_batch(
     cx: LoweringContext, value: Value, lead: Sequence[Extent], batch: Sequence[Extent], rest: Sequence[Extent]
 ) -> Value:
     """The factor itself where its batch extents are static 1 or the common ones; else a copy in the common ones."""
-    common = batch[len(batch) - len(lead) :] if lead else []
+    common: list[Extent] = list(batch[len(batch) - len(lead) :]) if lead else []
     if all(isinstance(e, int) or e is t for e, t in zip(lead, common, strict=True)):
         return value
-    return cx.pointwise([value], cx.dtype(value), lambda b, x: x, dims=[*common, *rest])
+    return cx.pointwise([value], cx.dtype(value), itself, dims=[*common, *rest])
 
 
 def lower_linear(cx: LoweringContext, input: Value, weight: Value, bias: Value | None) -> Value:
@@ -495,7 +504,11 @@ def lower_linear(cx: LoweringContext, input: Value, weight: Value, bias: Value |
         result = expand_leading(cx, result, lead)
     result = rounded(cx, result, dtype)
     if bias is not None and init is None:
-        result = cx.pointwise([result, bias], dtype, lambda b, p, q: Scalars(b, dtype).add(p, q))
+
+        def add(b: Builder, p: Value, q: Value) -> Value:
+            return Scalars(b, dtype).add(p, q)
+
+        result = cx.pointwise([result, bias], dtype, add)
     return result
 
 
@@ -535,7 +548,8 @@ def _term_labels(term: str, rank: int) -> list[str]:
     dots = rank - len(before) - len(after)
     if dots < 0 or (dots > 0 and not three):
         raise OperatorError(
-            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not match the number of dimensions ({rank}) for an operand and no ellipsis was given"
+            f"einsum(): the number of subscripts in the equation ({len(before) + len(after)}) does not match the "
+            f"number of dimensions ({rank}) for an operand and no ellipsis was given"
         )
     return [*before, *(f".{i}" for i in reversed(range(dots))), *after]
 
@@ -552,7 +566,8 @@ def infer_einsum(equation: str, tensors: list[TensorType], path: Any) -> TensorT
             known = extents.get(name, 1)
             if known != 1 and extent != 1 and _differ(known, extent):
                 raise OperatorError(
-                    f"einsum(): subscript {name} has size {extent} for operand {i} which does not broadcast with previously seen size {known}"
+                    f"einsum(): subscript {name} has size {extent} for operand {i} which does not broadcast with "
+                    f"previously seen size {known}"
                 )
             extents[name] = extent if known == 1 else known if extent in (1, None) else extent
     return TensorType(dtype, tuple(extents[n] for n in out))
@@ -592,7 +607,7 @@ def _stretched(
     for value, names in ((left, left_names), (right, right_names)):
         dims = [wanted.get(n, d) if d != 1 else d for n, d in zip(names, cx.dims(value), strict=True)]
         unchanged = all(d is e or d == e for d, e in zip(dims, cx.dims(value), strict=True))
-        results.append(value if unchanged else cx.pointwise([value], cx.dtype(value), lambda b, x: x, dims=dims))
+        results.append(value if unchanged else cx.pointwise([value], cx.dtype(value), itself, dims=dims))
     return results[0], results[1]
 
 

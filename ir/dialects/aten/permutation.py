@@ -1,5 +1,7 @@
-"""Operators that reorder dimensions: permute, transpose, movedim and their kin. Value semantics here; the references return numpy views, so that
-the interpreter of the `torch` stage keeps PyTorch's aliasing. Writing back through a view stands in `view_writes.py`.
+"""Operators that reorder dimensions: permute, transpose, movedim and their kin.
+
+Value semantics here; the references return numpy views, so that the interpreter of the `torch` stage keeps PyTorch's
+aliasing. Writing back through a view stands in `view_writes.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from .lowering import LoweringContext
 from .reshaping import any_rank_samples
 from .rules import Array, shape_of, wrap_dim, wrap_dims
 from .shapes import (
+    as_list,
     counting,
     size_text,
     static_ints,
@@ -35,11 +38,11 @@ def swapped(rank: int, one: int, two: int) -> list[int]:
 
 def moved(rank: int, source: Any, destination: Any) -> list[int]:
     """The order after moving dimensions `source` to places `destination`; the others keep theirs."""
-    here, there = (v if isinstance(v, list | tuple) else [v] for v in (source, destination))
-    origins, places = static_ints(here, "a dimension"), static_ints(there, "a dimension")
+    origins, places = (static_ints(as_list(v), "a dimension") for v in (source, destination))
     if len(origins) != len(places):
         raise OperatorError(
-            f"movedim: Invalid source or destination dims: source ({size_text(origins)} dims) should contain the same number of dims as destination ({size_text(places)} dims)"
+            f"movedim: Invalid source or destination dims: source ({size_text(origins)} dims) should contain the "
+            f"same number of dims as destination ({size_text(places)} dims)"
         )
     begins, ends = wrap_dims(origins, rank), wrap_dims(places, rank)
     rest = iter(i for i in range(rank) if i not in begins)
@@ -49,7 +52,8 @@ def moved(rank: int, source: Any, destination: Any) -> list[int]:
 def order_permute(rank: int, dims: Sequence[int]) -> Sequence[int]:
     if len(dims) != rank:
         raise OperatorError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired ordering of dimensions"
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            "ordering of dimensions"
             f" i.e. input.dim() = {rank} is not equal to len(dims) = {len(dims)}"
         )
     order = [wrap_dim(d, rank) for d in static_ints(dims, "dims")]

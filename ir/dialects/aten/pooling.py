@@ -26,7 +26,7 @@ from .convolution import padded_with, without_batch
 from .elementwise import Scalars
 from .lowering import Extent, LoweringContext
 from .rules import Array, not_implemented, opmath, shape_of
-from .shapes import Known, floats, integers, known, size_text, spread, static_ints
+from .shapes import Known, as_list, floats, integers, known, size_text, spread, static_ints
 
 # sizes
 
@@ -47,8 +47,8 @@ class Window:
     def __init__(self, count: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> None:
         name = "pooling window"
         self.size = static_ints(spread(kernel_size, count), name)
-        steps = list(stride) if isinstance(stride, list | tuple) else stride
-        self.stride = self.size if steps in ([], None) else static_ints(spread(steps, count), name)
+        steps = [] if stride is None else as_list(stride)
+        self.stride = static_ints(spread(steps, count), name) if steps else self.size
         self.padding = static_ints(spread(padding, count), name)
         self.dilation = static_ints(spread(dilation, count), name)
 
@@ -65,7 +65,8 @@ class Window:
                 )
             if p > k // 2:
                 raise OperatorError(
-                    f"{name}(): pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
+                    f"{name}(): pad should be at most half of effective kernel size, but got pad={p}, "
+                    f"kernel_size={k} and dilation=1"
                 )
 
 
@@ -73,7 +74,8 @@ def _infer_sizes(name: str, self: TensorType, window: Window, ceil_mode: bool) -
     count = len(window)
     if self.rank not in (count + 1, count + 2):
         raise OperatorError(
-            f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got input of size: {size_text(shape_of(self))}"
+            f"{name}(): Expected {count + 1}D or {count + 2}D tensor, but got input of size: "
+            f"{size_text(shape_of(self))}"
         )
     window.check(name)
     shape = shape_of(self)
@@ -176,7 +178,7 @@ def _maximum(cx: LoweringContext, self: Value, window: Window, ceil_mode: bool) 
 
 
 def _maximum_and_place(cx: LoweringContext, self: Value, window: Window, ceil_mode: bool) -> tuple[Value, Value]:
-    """The place is counted in the unpadded spatial plane; of equal maxima the first, of NaNs the last, as PyTorch does."""
+    """The place is counted in the unpadded plane; of equal maxima the first, of NaNs the last, as PyTorch does."""
     padded, out, batched = _lower_max(cx, self, window, ceil_mode)
     dtype = cx.dtype(self)
     count = len(window)
@@ -249,7 +251,7 @@ def _reference_max(self: Array, window: Window, ceil_mode: bool) -> tuple[Array,
     for at in positions(*(range(k) for k in window.size)):
         box = _box(window, sizes, at)
         here, place = x[(slice(None),) * 2 + box], np.broadcast_to(places[box], best.shape)
-        taken = (place >= 0) & ((here > best) | (where < 0) | (here != here))
+        taken = (place >= 0) & ((here > best) | (where < 0) | np.isnan(here.astype(np.float64)))
         best, where = np.where(taken, here, best), np.where(taken, place, where)
     best = best.astype(self.dtype)
     return (best, where) if self.ndim == len(window) + 2 else (best[0], where[0])
@@ -288,7 +290,11 @@ def _max_operators(count: int, padding: str, dilation: str) -> tuple[Operator, O
     def samples() -> Iterable[Sample]:
         return _max_samples(count)
 
-    arguments = f"(Tensor self, int[{count}] kernel_size, int[{count}] stride=[], int[{count}] padding={padding}, int[{count}] dilation={dilation}, bool ceil_mode=False)"
+    list_ = f"int[{count}]"
+    arguments = (
+        f"(Tensor self, {list_} kernel_size, {list_} stride=[], {list_} padding={padding},"
+        f" {list_} dilation={dilation}, bool ceil_mode=False)"
+    )
     return (
         Operator(f"aten::max_pool{count}d{arguments} -> Tensor", infer, lower, reference, samples),
         Operator(
@@ -492,7 +498,11 @@ def _avg_operator(count: int, padding: str) -> Operator:
         yield from _avg_samples(count)
         yield Sample((floats(1, 2, *extents), [2] * count), {"divisor_override": 3})
 
-    arguments = f"(Tensor self, int[{count}] kernel_size, int[{count}] stride=[], int[{count}] padding={padding}, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)"
+    list_ = f"int[{count}]"
+    arguments = (
+        f"(Tensor self, {list_} kernel_size, {list_} stride=[], {list_} padding={padding},"
+        " bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)"
+    )
     return Operator(f"aten::avg_pool{count}d{arguments} -> Tensor", infer, lower, reference, samples)
 
 
@@ -548,7 +558,8 @@ def _infer_adaptive(count: int, self: TensorType, output_size: Any) -> TensorTyp
         )
     if any(e == 0 for e in shape[1:]):
         raise OperatorError(
-            f"adaptive_avg_pool{count}d(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {size_text(shape)} with dimension {shape.index(0)} being empty"
+            f"adaptive_avg_pool{count}d(): Expected input to have non-zero size for non-batch dimensions, but input "
+            f"has sizes {size_text(shape)} with dimension {shape.index(0)} being empty"
         )
     return TensorType(self.dtype, (*shape[:-count], *sizes))
 
@@ -765,7 +776,8 @@ OPERATORS: tuple[Operator, ...] = (
     *_max_operators(2, "0", "1"),
     *_max_operators(3, "0", "1"),
     Operator(
-        "aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool ceil_mode=False, bool count_include_pad=True) -> Tensor",
+        "aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool "
+        "ceil_mode=False, bool count_include_pad=True) -> Tensor",
         infer_avg1d,
         lower_avg1d,
         reference_avg1d,

@@ -101,7 +101,8 @@ def need_inside(name: str, index: TensorType, bound: TensorType, axis: int | Non
         if i != axis and have is not None and limit is not None and have > limit:
             beyond = "" if axis is None else f" apart from dimension {axis}"
             raise OperatorError(
-                f"Size does not match at dimension {i} expected index {size_text(shape_of(index))} to be no larger than {what} {size_text(shape_of(bound))}{beyond}"
+                f"Size does not match at dimension {i} expected index {size_text(shape_of(index))} to be no larger "
+                f"than {what} {size_text(shape_of(bound))}{beyond}"
             )
 
 

@@ -1,5 +1,7 @@
-"""Operators that repeat or turn round elements: expand, repeat, flip, roll. Value semantics here; the references return numpy views, so that
-the interpreter of the `torch` stage keeps PyTorch's aliasing. Writing back through a view stands in `view_writes.py`.
+"""Operators that repeat or turn round elements: expand, repeat, flip, roll.
+
+Value semantics here; the references return numpy views, so that the interpreter of the `torch` stage keeps PyTorch's
+aliasing. Writing back through a view stands in `view_writes.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from ...script_types import INT, TensorType
 from ..linalg import PARALLEL
 from .layout import (
     expanded,
+    itself,
     joined,
     reshaped,
     reversed_along,
@@ -28,6 +31,7 @@ from .rules import Array, shape_of, wrap_dim, wrap_dims
 from .shapes import (
     Known,
     Sizes,
+    as_list,
     counting,
     floats,
     known,
@@ -43,7 +47,8 @@ def _not_expandable(
     wanted: Known, extent: Known, dim: int, target: Sequence[Known], shape: Sequence[Known]
 ) -> OperatorError:
     return OperatorError(
-        f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at non-singleton dimension {dim}."
+        f"The expanded size of the tensor ({wanted}) must match the existing size ({extent}) at non-singleton "
+        f"dimension {dim}."
         f"  Target sizes: {size_text(target)}.  Tensor sizes: {size_text(shape)}"
     )
 
@@ -54,7 +59,8 @@ def infer_expanded(self: TensorType, sizes: Sizes) -> TensorType:
     missing = len(wanted) - len(shape)
     if missing < 0:
         raise OperatorError(
-            f"expand({size_text(shape)}, size={size_text(wanted)}): the number of sizes provided ({len(wanted)}) must be greater or equal"
+            f"expand({size_text(shape)}, size={size_text(wanted)}): the number of sizes provided ({len(wanted)}) "
+            "must be greater or equal"
             f" to the number of dimensions in the tensor ({len(shape)})"
         )
     result: list[Known] = []
@@ -63,10 +69,11 @@ def infer_expanded(self: TensorType, sizes: Sizes) -> TensorType:
         if w == -1:
             if i < missing:
                 raise OperatorError(
-                    f"expand({size_text(shape)}, size={size_text(wanted)}): the expanded size of the tensor ({w}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"expand({size_text(shape)}, size={size_text(wanted)}): the expanded size of the tensor ({w}) "
+                    f"isn't allowed in a leading, non-existing dimension {i}"
                 )
             result.append(extent)
-        elif w is not None and extent is not None and extent != 1 and w != extent:
+        elif w is not None and extent is not None and extent not in (1, w):
             raise _not_expandable(w, extent, i, wanted, shape)
         else:
             result.append(w)
@@ -89,7 +96,8 @@ def _lower_expanded(cx: LoweringContext, self: Value, sizes: Sequence[Extent]) -
             fits = cx.any_of(cx.compare("eq", old, wanted), cx.compare("eq", old, 1))
             cx.check(
                 fits,
-                f"The expanded size of the tensor ({{}}) must match the existing size ({{}}) at non-singleton dimension {i}.",
+                f"The expanded size of the tensor ({{}}) must match the existing size ({{}}) at non-singleton "
+                f"dimension {i}.",
                 [wanted, old],
             )
         target.append(wanted)
@@ -197,7 +205,7 @@ def lower_repeat(cx: LoweringContext, self: Value, repeats: Sequence[Extent]) ->
             reads.append(AffineDim(len(wide)))
         wide.append(extent)
     maps = [AffineMap(len(wide), tuple(reads))]
-    copied = cx.generic([self], maps, wide, cx.dtype(self).element, [PARALLEL] * len(wide), lambda b, x: x)
+    copied = cx.generic([self], maps, wide, cx.dtype(self).element, [PARALLEL] * len(wide), itself)
     return reshaped(cx, with_dims(cx, copied, self, wide), [cx.mul(e, c) for e, c in zip(full, counts, strict=True)])
 
 
@@ -235,8 +243,8 @@ def flip_samples() -> Iterable[Sample]:
 
 
 def _rolled(rank: int, shifts: Any, dims: Any) -> tuple[list[Any], list[int]]:
-    amounts = list(shifts) if isinstance(shifts, list | tuple) else [shifts]
-    axes = static_ints(list(dims) if isinstance(dims, list | tuple) else [dims], "dims")
+    amounts = as_list(shifts)
+    axes = static_ints(as_list(dims), "dims")
     if not axes and len(amounts) == 1:
         return amounts, []
     if len(axes) != len(amounts):

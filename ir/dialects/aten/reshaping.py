@@ -1,7 +1,8 @@
 """The same elements in another shape: view, reshape, flatten, squeeze, unsqueeze.
 
-Sizes may be known only at run time; what cannot be checked at compile time is checked then, with PyTorch's texts. Value semantics here; the references return numpy views, so that
-the interpreter of the `torch` stage keeps PyTorch's aliasing. Writing back through a view stands in `view_writes.py`.
+Sizes may be known only at run time; what cannot be checked at compile time is checked then, with PyTorch's texts.
+Value semantics here; the references return numpy views, so that the interpreter of the `torch` stage keeps PyTorch's
+aliasing. Writing back through a view stands in `view_writes.py`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def infer_shape(shape: Sequence[Known], sizes: Sizes) -> tuple[Known, ...]:
         return tuple(wanted)
     if rest == 0:
         raise OperatorError(
-            f"cannot reshape tensor of 0 elements into shape {size_text(wanted)} because the unspecified dimension size -1 can be any value and is ambiguous"
+            f"cannot reshape tensor of 0 elements into shape {size_text(wanted)} because the unspecified dimension "
+            "size -1 can be any value and is ambiguous"
         )
     if total is None or rest is None:
         return tuple(None if w == -1 else w for w in wanted)

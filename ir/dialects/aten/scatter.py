@@ -1,7 +1,7 @@
 """Writing at computed positions.
 
-A loop over the source in order, so that of several writes to one place the last one wins, and sums are added one after the
-other.
+A loop over the source in order, so that of several writes to one place the last one wins, and sums are added one
+after the other.
 """
 
 from __future__ import annotations
@@ -161,11 +161,9 @@ def _reference_scatter(self: Array, dim: int, index: Array, source: Any, reduce:
     places = np.atleast_1d(index)
     axis = wrap_dim(dim, result.ndim)
     check_reference(places, result.shape[axis], axis)
-    elements = (
-        np.atleast_1d(source)
-        if isinstance(source, np.ndarray)
-        else np.full(places.shape, cast_array(source, cast(DType, _dtype_of(self))))
-    )
+    elements: Array = np.atleast_1d(source)
+    if not isinstance(source, np.ndarray):
+        elements = np.full(places.shape, cast_array(source, _dtype_of(self)))
     for at in np.ndindex(*places.shape):
         where = (*at[:axis], int(places[at]), *at[axis + 1 :])
         new = elements[at]
@@ -488,7 +486,8 @@ OPERATORS: tuple[Operator, ...] = (
         scatter_value_reduce_samples,
     ),
     Operator(
-        "aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor",
+        "aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool "
+        "include_self=True) -> Tensor",
         infer_scatter_reduce_two,
         lower_scatter_reduce_two,
         reference_scatter_reduce_two,

@@ -37,11 +37,14 @@ def differ(x: Known, y: Known) -> bool:
     return x is not None and y is not None and x != y
 
 
+def as_list(values: Any) -> list[Any]:
+    """An argument that is a number or a list, as a list."""
+    return list(cast(Sequence[Any], values)) if isinstance(values, list | tuple) else [values]
+
+
 def spread(values: Any, count: int) -> list[Any]:
     """An `int[N]` argument in full: one number stands for all."""
-    if not isinstance(values, list | tuple):
-        return [values] * count
-    given = list(cast(Sequence[Any], values))
+    given = as_list(values)
     return given * count if len(given) == 1 else given
 
 

@@ -1,5 +1,7 @@
-"""Operators that take a regular part of a tensor, and those that replace one: select, slice, diagonal, unfold. Value semantics here; the references return numpy views, so that
-the interpreter of the `torch` stage keeps PyTorch's aliasing. Writing back through a view stands in `view_writes.py`.
+"""Operators that take a regular part of a tensor, and those that replace one: select, slice, diagonal, unfold.
+
+Value semantics here; the references return numpy views, so that the interpreter of the `torch` stage keeps PyTorch's
+aliasing. Writing back through a view stands in `view_writes.py`.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from ..linalg import PARALLEL
 from .layout import (
     element_of,
     expanded,
+    itself,
     put_slice,
     same,
     slice_of,
@@ -260,7 +263,7 @@ def lower_diagonal(cx: LoweringContext, self: Value, offset: int, dim1: int, dim
     reads = [AffineDim(kept.index(i) if i in kept else len(kept)) for i in range(rank)]
     out = [*(cx.dim(self, i) for i in kept), length]
     maps = [AffineMap(len(out), tuple(reads))]
-    result = cx.generic([square], maps, out, cx.dtype(self).element, [PARALLEL] * len(out), lambda b, x: x)
+    result = cx.generic([square], maps, out, cx.dtype(self).element, [PARALLEL] * len(out), itself)
     return with_dims(cx, result, self, out)
 
 
@@ -311,7 +314,7 @@ def lower_unfold(cx: LoweringContext, self: Value, dimension: int, size: int, st
         out,
         cx.dtype(self).element,
         [PARALLEL] * (rank + 1),
-        lambda b, x: x,
+        itself,
     )
     return with_dims(cx, result, self, out)
 
@@ -352,7 +355,8 @@ def infer_scattered(self: TensorType, src: TensorType, part: TensorType, name: s
     for have, want in zip(shape_of(src), shape_of(part), strict=False):
         if differ(have, want) or src.rank != part.rank:
             raise OperatorError(
-                f"expected src to have a size equal to the {name} of self. src size = {size_text(shape_of(src))}, {name} size = {size_text(shape_of(part))}"
+                f"expected src to have a size equal to the {name} of self. src size = {size_text(shape_of(src))}, "
+                f"{name} size = {size_text(shape_of(part))}"
             )
     return self
 
@@ -471,7 +475,8 @@ def _itself(signature: str) -> Operator:
 
 def _copied_slice() -> Operator:
     return Operator(
-        "aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor",
+        "aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> "
+        "Tensor",
         infer_slice,
         lower_slice,
         reference_slice,
@@ -491,7 +496,8 @@ OPERATORS: tuple[Operator, ...] = (
         select_samples,
     ),
     Operator(
-        "aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)",
+        "aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> "
+        "Tensor(a)",
         infer_slice,
         lower_slice,
         reference_slice,
@@ -534,7 +540,8 @@ OPERATORS: tuple[Operator, ...] = (
         select_scatter_samples,
     ),
     Operator(
-        "aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor",
+        "aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? end=None, SymInt "
+        "step=1) -> Tensor",
         infer_slice_scatter,
         lower_slice_scatter,
         reference_slice_scatter,

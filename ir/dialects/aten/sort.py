@@ -1,8 +1,9 @@
 """Sorting along one dimension, and what follows from it: argsort, topk, kthvalue.
 
-A merge sort of positions, bottom up: each pass merges runs of `width` positions into runs of twice that. Every element of
-a pass is found by itself: a binary search along the merge path tells how many of the elements before it come from the left
-run. So a pass is one parallel `linalg.generic`; the order is stable, and NaN counts as the largest number.
+A merge sort of positions, bottom up: each pass merges runs of `width` positions into runs of twice that. Every
+element of a pass is found by itself: a binary search along the merge path tells how many of the elements before it
+come from the left run. So a pass is one parallel `linalg.generic`; the order is stable, and NaN counts as the largest
+number.
 """
 
 from __future__ import annotations
@@ -54,11 +55,15 @@ def passes_for(cx: LoweringContext, extent: Extent) -> Value:
     return scf.while_(cx.b, [zero, one], more, double).results[0]
 
 
+def _column(b: Builder) -> Value:
+    return arith.index_cast(b, linalg.index(b, 1), I64)
+
+
 def sorted_positions(cx: LoweringContext, rows: Value, descending: bool) -> Value:
     """For a matrix: for each row the positions of its elements in sorted order (i64)."""
     dims = cx.dims(rows)
     both = [PARALLEL, PARALLEL]
-    start = cx.generic([], [], dims, I64, both, lambda b: arith.index_cast(b, linalg.index(b, 1), I64))
+    start = cx.generic([], [], dims, I64, both, _column)
     if dims[1] in (0, 1):
         return cx.set_dtype(start, DType.int64)
     zero, one, extent = cx.index(0), cx.index(1), cx.index(dims[1])
@@ -355,7 +360,8 @@ OPERATORS: tuple[Operator, ...] = (
         sort_samples,
     ),
     Operator(
-        "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+        "aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, "
+        "Tensor indices)",
         infer_stable_sort,
         lower_stable_sort,
         reference_stable_sort,
@@ -376,7 +382,8 @@ OPERATORS: tuple[Operator, ...] = (
         stable_samples,
     ),
     Operator(
-        "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
+        "aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, "
+        "Tensor indices)",
         infer_topk,
         lower_topk,
         reference_topk,

@@ -1,10 +1,13 @@
-"""Operators that cut a tensor into a list of parts: split, chunk, unbind. Value semantics here; the references return numpy views, so that
-the interpreter of the `torch` stage keeps PyTorch's aliasing. Writing back through a view stands in `view_writes.py`.
+"""Operators that cut a tensor into a list of parts: split, chunk, unbind.
+
+Value semantics here; the references return numpy views, so that the interpreter of the `torch` stage keeps PyTorch's
+aliasing. Writing back through a view stands in `view_writes.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -106,7 +109,7 @@ def _lower_pieces(cx: LoweringContext, self: Value, axis: int, lengths: Sequence
 
 def _reference_pieces(self: Array, axis: int, lengths: Sequence[int]) -> list[Array]:
     ends = np.cumsum([0, *lengths])
-    return [self[(*([slice(None)] * axis), slice(a, e), ...)] for a, e in zip(ends[:-1], ends[1:], strict=True)]
+    return [self[(*([slice(None)] * axis), slice(a, e), ...)] for a, e in pairwise(ends)]
 
 
 def infer_split(self: TensorType, split_size: Size, dim: int) -> list[TensorType]:
@@ -140,7 +143,8 @@ def _given_lengths(self: TensorType, sizes: Sizes, dim: int, name: str) -> tuple
     extent = shape[axis]
     if extent is not None and None not in lengths and sum(cast(list[int], lengths)) != extent:
         raise OperatorError(
-            f"{name} expects split_sizes to sum exactly to {extent} (input tensor's size at dimension {axis}), but got split_sizes={size_text(lengths)}"
+            f"{name} expects split_sizes to sum exactly to {extent} (input tensor's size at dimension {axis}), but "
+            f"got split_sizes={size_text(lengths)}"
         )
     return axis, lengths
 
@@ -160,7 +164,8 @@ def _lower_sizes(cx: LoweringContext, self: Value, sizes: Sequence[Extent], dim:
     extent = cx.dim(self, axis)
     cx.check(
         cx.compare("eq", total, extent),
-        f"split_with_sizes expects split_sizes to sum exactly to {{}} (input tensor's size at dimension {axis}), but got split_sizes=[{hole_text(len(lengths))}]",
+        f"split_with_sizes expects split_sizes to sum exactly to {{}} (input tensor's size at dimension {axis}), but "
+        f"got split_sizes=[{hole_text(len(lengths))}]",
         [extent, *lengths],
     )
     return _lower_pieces(cx, self, axis, lengths)
@@ -196,7 +201,8 @@ def split_sizes_samples() -> Iterable[Sample]:
     yield Sample((counting(5, 6), [2, 0, 4], -1))
     yield Sample(
         (counting(5, 6), [2, 2], 0),
-        raises="split_with_sizes expects split_sizes to sum exactly to 5 (input tensor's size at dimension 0), but got split_sizes=[2, 2]",
+        raises="split_with_sizes expects split_sizes to sum exactly to 5 (input tensor's size at dimension 0),"
+        " but got split_sizes=[2, 2]",
     )
 
 
@@ -239,7 +245,7 @@ def index_lengths(extent: Known, indices: Sequence[int]) -> list[tuple[int, int]
     """Start and length of each piece between cut positions, clamped like slices."""
     n = _static_extent(extent, "tensor_split")
     cuts = [0, *static_ints(indices, "where to split"), END]
-    return [slice_bounds(n, a, e, 1) for a, e in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [slice_bounds(n, a, e, 1) for a, e in pairwise(cuts)]
 
 
 def infer_tensor_split(self: TensorType, indices: Sequence[int], dim: int) -> list[TensorType]:

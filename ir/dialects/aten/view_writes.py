@@ -2,10 +2,11 @@
 
     v = base.select(0, 2); v = new      ->      base = aten::select_scatter(base, new, 0, 2)
 
-`VIEW_WRITES[op name]` is `write_back(emit, base, operands, new, index) -> Value`: it emits `torch`-stage nodes that give
-the updated base. `operands` are the operands of the view operation (`operands[0]` is the base as it was), `index` says
-which element of a list of views is written (0 for a single view). `emit(name, arguments)` appends an `aten::` node
-and returns its result; its arguments are values or Python constants and lists, which it makes into nodes.
+`VIEW_WRITES[op name]` is `write_back(emit, base, operands, new, index) -> Value`: it emits `torch`-stage nodes that
+give the updated base. `operands` are the operands of the view operation (`operands[0]` is the base as it was),
+`index` says which element of a list of views is written (0 for a single view). `emit(name, arguments)` appends an
+`aten::` node and returns its result; its arguments are values or Python constants and lists, which it makes into
+nodes.
 """
 
 from __future__ import annotations
