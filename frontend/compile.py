@@ -31,7 +31,7 @@ from .checker.meanings import describe_host
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
 from .evaluator import Interpreter
-from .parser import parse
+from .syntax_cache import parse_cached
 from .values import MISSING, BoundMethod, ClassValue, Frame, FunctionValue, ModuleInstance, Scope
 
 
@@ -252,7 +252,7 @@ def compile_source(
     weights: Mapping[str, npt.NDArray[Any]] | None = None,
     seed: int | None = None,
 ) -> Compiled:
-    source = parse(file)
+    source = parse_cached(file)
     interpreter = Interpreter(seed=seed, initialise=weights is None)
     scope = interpreter.module_scope(source)
     chosen = default_entry(source, scope).name if entry is None else entry
@@ -262,7 +262,7 @@ def compile_source(
 
 def compile_functions(file: SourceFile) -> dict[str, Program]:
     """Every function of a text by name, each with everything it reaches (`CompilationUnit`); one module for all."""
-    source = parse(file)
+    source = parse_cached(file)
     interpreter = Interpreter()
     scope = interpreter.module_scope(source)
     compilation = Compilation(interpreter)
@@ -352,7 +352,7 @@ def prelude_function(operator: str) -> Program:
     name = prelude.function_name(operator)
     if not prelude.is_composite(operator):
         raise KeyError(operator)
-    source = parse(SourceFile("frontend/prelude/aten.py", _with_imports(prelude.excerpt("aten", name))))
+    source = parse_cached(SourceFile("frontend/prelude/aten.py", _with_imports(prelude.excerpt("aten", name))))
     interpreter = Interpreter()
     scope = interpreter.module_scope(source, "torchcc.prelude")
     function = scope.names[name]

@@ -414,6 +414,18 @@ def sibling_loader(path: str | os.PathLike[str]) -> Callable[[str], SourceFile |
 
 
 __all__ = [
-    "MISSING", "BuiltinRef", "ClassValue", "Frame", "FunctionValue", "HostTensor", "Interpreter", "Limits", "ModuleInstance",
-    "ModuleRef", "Scope", "Unavailable", "Value", "sibling_loader",
-]  # fmt: skip
+    "MISSING",
+    "BuiltinRef",
+    "ClassValue",
+    "Frame",
+    "FunctionValue",
+    "HostTensor",
+    "Interpreter",
+    "Limits",
+    "ModuleInstance",
+    "ModuleRef",
+    "Scope",
+    "Unavailable",
+    "Value",
+    "sibling_loader",
+]

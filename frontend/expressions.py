@@ -12,7 +12,7 @@ from ..ir.dtypes import DType
 from ..ir.source import Span
 from . import ast, module_methods
 from .host_tensor import HostTensor
-from .machine import fail
+from .machine import fail, is_iterable
 from .objects import Objects
 from .python_builtins import bounded_int, format_value, power
 from .tensor_functions import FUNCTIONS
@@ -34,16 +34,17 @@ from .values import (
 )
 
 _ARITHMETIC: Final[dict[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
-    ">>": operator.rshift,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "%": lambda a, b: a % b,
+    "&": lambda a, b: a & b,
+    "|": lambda a, b: a | b,
+    "^": lambda a, b: a ^ b,
+    "<<": lambda a, b: a << b,
+    ">>": lambda a, b: a >> b,
 }
 _TENSOR_OPERATORS: Final = {
     "+": "add",
@@ -162,9 +163,9 @@ class Expressions(Objects):
             case ast.EllipsisLiteral():
                 return ...
             case ast.Unsupported():
-                fail(expression.span, f"{expression.what} are not supported")
+                return fail(expression.span, f"{expression.what} are not supported")
             case _:
-                fail(expression.span, "this expression is not supported here")
+                return fail(expression.span, "this expression is not supported here")
 
     def _name(self, node: ast.Name, frame: Frame) -> Value:
         value = frame.lookup(node.id)
@@ -279,7 +280,6 @@ class Expressions(Objects):
             if op == "<<":
                 if isinstance(right, int) and right > _MAX_SHIFT:
                     fail(span, "the number is too large")
-                return bounded_int(left << right, span)
             if op == "%" and isinstance(left, str):
                 return self._percent(left, right, span)
             if op not in _ARITHMETIC:
@@ -296,7 +296,7 @@ class Expressions(Objects):
         return bounded_int(left * right, span)
 
     def _percent(self, text: str, values: Any, span: Span) -> str:
-        args: Any = values if isinstance(values, tuple) else (values,)
+        args: list[Any] = list(values) if isinstance(values, tuple) else [values]  # pyright: ignore[reportUnknownArgumentType]
         if (
             any(len(digits) > 4 for digits in "".join(c if c.isdigit() or c == "*" else " " for c in text).split())
             or "*" in text
@@ -397,8 +397,8 @@ class Expressions(Objects):
     def iterate(self, value: Value, span: Span | None) -> Iterable[Value]:
         items: Iterable[Value]
         match value:
-            case list() | tuple() | str() | range() | set() | dict():
-                items = value  # pyright: ignore[reportUnknownVariableType]
+            case _ if is_iterable(value):
+                items = value
             case HostTensor():
                 if not value.array.ndim:
                     fail(span, "a 0-dim tensor cannot be iterated")
@@ -420,6 +420,7 @@ class Expressions(Objects):
         return value if isinstance(value, str) else self._text(value, 0)
 
     def _text(self, value: Value, depth: int) -> str:
+        self.charge(1, self.current_span)
         if depth > _TEXT_DEPTH:
             return "..."
         match value:
@@ -442,15 +443,15 @@ class Expressions(Objects):
             case Device():
                 return value.name
             case list() | tuple() | set():
-                items = [self._text(v, depth + 1) for v in list(value)[:100]]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-                opening, closing = {list: "[]", set: "{}"}.get(type(value), "()")  # pyright: ignore[reportUnknownArgumentType]
+                elements: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
+                items = [self._text(v, depth + 1) for v in elements]
+                opening, closing = "[]" if isinstance(value, list) else "{}" if isinstance(value, set) else "()"
                 comma = "," if isinstance(value, tuple) and len(items) == 1 else ""
                 return f"{opening}{', '.join(items)}{comma}{closing}"
             case dict():
-                pairs = list(value.items())[:100]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-                return (
-                    "{" + ", ".join(f"{self._text(k, depth + 1)}: {self._text(v, depth + 1)}" for k, v in pairs) + "}"
-                )  # pyright: ignore[reportUnknownVariableType]
+                pairs: list[Any] = list(value.items())  # pyright: ignore[reportUnknownArgumentType]
+                texts = [f"{self._text(k, depth + 1)}: {self._text(v, depth + 1)}" for k, v in pairs]
+                return f"{{{', '.join(texts)}}}"
             case str() | int() | float() | complex() | range() | None:
                 return repr(value)
             case _:
@@ -482,12 +483,13 @@ class Expressions(Objects):
         if isinstance(owner, HostTensor):
             with self.errors_at(span, "indexing"):
                 return HostTensor(np.asarray(owner.array[_numpy_index(index)]))
-        if isinstance(owner, str | list | tuple | dict | range):
+        if is_iterable(owner):
+            container: Any = owner
             with self.errors_at(span, ""):
-                result: Any = owner[index]  # pyright: ignore[reportUnknownVariableType, reportArgumentType, reportCallIssue]
+                result = container[index]
                 if isinstance(index, slice):
                     self.charge(len(result), span)
-                return result  # pyright: ignore[reportUnknownVariableType]
+                return result
         if isinstance(owner, ObjectValue) and owner.cls.kind == "named_tuple":
             with self.errors_at(span, ""):
                 return list(owner.attributes.values())[index]
@@ -600,5 +602,6 @@ def _numpy_index(index: Value) -> Any:
     if isinstance(index, tuple):
         return tuple(_numpy_index(i) for i in index)  # pyright: ignore[reportUnknownVariableType]
     if isinstance(index, slice):
-        return slice(*(int(b.array) if isinstance(b, HostTensor) else b for b in (index.start, index.stop, index.step)))
+        bounds: list[Any] = [index.start, index.stop, index.step]  # pyright: ignore[reportUnknownMemberType]
+        return slice(*(int(b.array) if isinstance(b, HostTensor) else b for b in bounds))
     return index

@@ -1,4 +1,4 @@
-"""A tensor at compile time: a numpy array that may be a view of another one, with PyTorch's bookkeeping and promotion."""
+"""A tensor at compile time: a numpy array, maybe a view of another one, with PyTorch's bookkeeping and promotion."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Generator:
         # One rounding, as the fused multiply-add of PyTorch's kernels: float64 holds the product exactly.
         low32, high32 = np.float32(low), np.float32(high)
         values = (unit.astype(np.float64) * np.float64(high32 - low32) + np.float64(low32)).astype(np.float32)
-        # Half precision is the rounded float32 value; PyTorch draws it by other means, so a seed gives other numbers there.
+        # Half precision is the rounded float32 value. PyTorch draws it by other means: a seed gives other numbers.
         return values if dtype == np.float32 else values.astype(dtype)
 
     def next_normal(self) -> float:

@@ -42,7 +42,12 @@ class Parsing:
         return Span(self.file, self.base + start, self.base + end)
 
     def token_span(self, token: Token) -> Span:
-        return self.span(token.start_pos or 0, token.end_pos or 0)
+        return self.span(*bounds(token))
+
+
+def bounds(token: Token) -> tuple[int, int]:
+    """Offsets of a token in the text that is parsed."""
+    return token.start_pos or 0, token.end_pos or 0
 
 
 CURRENT: ContextVar[Parsing] = ContextVar("parsing")
@@ -173,7 +178,9 @@ def _match_bracket(token: Token, parsing: Parsing) -> None:
         opening = parsing.brackets[-1]
         if opening.value != _CLOSING[token.value]:
             raise CompileError.at(
-                parsing.token_span(token), f"`{token}` does not close `{opening}`", label=f"expected `{_OPENING[opening.value]}`",
+                parsing.token_span(token),
+                f"`{token}` does not close `{opening}`",
+                label=f"expected `{_OPENING[opening.value]}`",
                 notes=[Note(f"the `{opening}` that is open", parsing.token_span(opening))],
             )  # fmt: skip
         parsing.brackets.pop()
@@ -190,7 +197,7 @@ def unclosed(parsing: Parsing) -> CompileError:
 
 
 def _soft_keywords(tokens: Iterator[Token]) -> Iterator[Token]:
-    """`match` is a keyword where it begins a line that ends with a colon, `case` below one: no names are annotated there."""
+    """`match` is a keyword where it begins a line that ends with a colon, `case` in the lines below one."""
     line: list[Token] | None = None
     at_start = True
     in_match = False

@@ -14,19 +14,20 @@ from typing import Final
 from ..ir.dtypes import DType
 from ..ir.source import SourceFile
 from .ast import SourceModule
-from .parser import parse
 from .python_builtins import CONSTANTS
+from .syntax_cache import parse_cached
 from .values import MISSING, BuiltinRef, ModuleRef, Value, words
 
 _PACKAGE: Final = __name__.rpartition(".")[0]
 
 _MODULES: Final = words(
-    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils torch.nn.quantized
-    torch.jit torch.jit.annotations torch.fft torch.linalg torch.special torch.autograd torch.autograd.profiler torch.utils
-    torch.cuda torch.cuda.amp torch.backends torch.optim torch.ops torch.functional torch.amp torch.cpu torch.cpu.amp
-    torch.futures torch.types torch.testing torch.onnx torch.random torch.distributions torch._C
-    math cmath typing typing_extensions collections collections.abc enum dataclasses functools itertools numbers abc warnings
-    copy logging numpy os os.path sys time random __future__ torchcc"""
+    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils
+    torch.nn.quantized torch.jit torch.jit.annotations torch.fft torch.linalg torch.special torch.autograd
+    torch.autograd.profiler torch.utils torch.cuda torch.cuda.amp torch.backends torch.optim torch.ops
+    torch.functional torch.amp torch.cpu torch.cpu.amp torch.futures torch.types torch.testing torch.onnx
+    torch.random torch.distributions torch._C math cmath typing typing_extensions collections collections.abc
+    enum dataclasses functools itertools numbers abc warnings copy logging numpy os os.path sys time random
+    __future__ torchcc"""
 )
 
 _DTYPES: Final = {
@@ -92,4 +93,4 @@ def library_source(folder: str, name: str) -> SourceModule | None:
     entry = files(_PACKAGE).joinpath(folder, f"{name}.py")
     if not entry.is_file():
         return None
-    return parse(SourceFile(f"torchcc/{folder}/{name}.py", entry.read_text(encoding="utf-8")))
+    return parse_cached(SourceFile(f"torchcc/{folder}/{name}.py", entry.read_text(encoding="utf-8")))

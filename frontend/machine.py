@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, TypeGuard
 
 from ..ir.diagnostics import CompileError
@@ -55,6 +55,11 @@ class Machine(Protocol):
 def is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
     """A list or a tuple, of anything."""
     return isinstance(value, list | tuple)
+
+
+def is_iterable(value: object) -> TypeGuard[Collection[Any]]:
+    """A container or string of Python's own."""
+    return isinstance(value, list | tuple | str | range | set | dict)
 
 
 def is_dict(value: object) -> TypeGuard[dict[Any, Any]]:

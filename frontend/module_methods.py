@@ -30,9 +30,7 @@ def _forget(module: ModuleInstance, name: str) -> None:
         table.pop(name, None)  # pyright: ignore[reportUnknownMemberType]
 
 
-def register_parameter(
-    machine: Machine, span: Span | None, module: ModuleInstance, name: str, param: HostTensor | None
-) -> None:
+def register_parameter(machine: Machine, span: Span | None, module: ModuleInstance, name: str, param: Value) -> None:
     _check_name(module, name, span, "parameter")
     if param is not None and not (isinstance(param, HostTensor) and param.is_parameter):
         fail(span, f"{machine.text(param)} is no parameter", help="wrap the tensor in nn.Parameter(...)")
@@ -46,7 +44,7 @@ def register_buffer(
     span: Span | None,
     module: ModuleInstance,
     name: str,
-    tensor: HostTensor | None,
+    tensor: Value,
     persistent: bool = True,
 ) -> None:
     _check_name(module, name, span, "buffer")
@@ -60,9 +58,7 @@ def register_buffer(
         module.non_persistent.add(name)
 
 
-def add_module(
-    machine: Machine, span: Span | None, module: ModuleInstance, name: str, child: ModuleInstance | None
-) -> None:
+def add_module(machine: Machine, span: Span | None, module: ModuleInstance, name: str, child: Value) -> None:
     _check_name(module, name, span, "submodule")
     if child is not None and not isinstance(child, ModuleInstance):
         fail(span, f"{machine.text(child)} is no nn.Module", label="expected a module or None")
@@ -173,7 +169,8 @@ def _load_state_dict(
         if own[name].shape != state_dict[name].shape:
             fail(
                 span,
-                f"load_state_dict: `{name}` has the shape {list(state_dict[name].shape)}, expected {list(own[name].shape)}",
+                f"load_state_dict: `{name}` has the shape {list(state_dict[name].shape)}, "
+                f"expected {list(own[name].shape)}",
             )
         own[name].array[...] = state_dict[name].array
 

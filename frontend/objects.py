@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import collections.abc
 import copy
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from ..ir.diagnostics import CompileError, Diagnostic, Note
 from ..ir.dtypes import DType
@@ -116,7 +120,7 @@ class Objects(ABC):
     # errors
 
     @contextmanager
-    def recursion_guard(self, span: Span | None) -> Iterator[None]:
+    def recursion_guard(self, span: Span | None) -> collections.abc.Generator[None]:
         """Python's own stack is the last bound on nesting; what exceeds it is the program's fault."""
         try:
             yield
@@ -124,7 +128,7 @@ class Objects(ABC):
             raise LimitError.at(span, "the program is nested too deeply to be evaluated") from None
 
     @contextmanager
-    def errors_at(self, span: Span | None, what: str) -> Iterator[None]:
+    def errors_at(self, span: Span | None, what: str) -> collections.abc.Generator[None]:
         """Errors of Python and numpy functions that are called for the program."""
         outer = self.current_span
         self.current_span = span
@@ -246,7 +250,7 @@ class Objects(ABC):
             case "grad" | "grad_fn":
                 return None
             case "real" | "imag":
-                return HostTensor(array.real if name == "real" else array.imag)
+                return HostTensor(np.real(array) if name == "real" else np.imag(array))
             case _:
                 pass
         if name in TENSOR_METHODS or (name.endswith("_") and name[:-1] in FUNCTIONAL_METHODS):
@@ -254,7 +258,7 @@ class Objects(ABC):
         return MISSING
 
     def _native_attribute(self, value: Value, name: str) -> Value:
-        kind = type(value)
+        kind: type = type(value)  # pyright: ignore[reportUnknownVariableType]
         if name in METHODS.get(kind, ()):
             return BoundMethod(value, None, name)
         if name == "__class__":
@@ -409,7 +413,7 @@ class Objects(ABC):
                 return "named_tuple"
             if value.name in _IGNORED_BASES or name in ("int", "str", "float"):
                 return None
-        fail(
+        return fail(
             node.span,
             f"`{node.span.text}` cannot be a base class here",
             help="classes may derive from nn.Module, from classes of the file, Enum and NamedTuple",
@@ -437,7 +441,7 @@ class Objects(ABC):
             case ObjectValue():
                 return self.call(self._required(function, "__call__", span), args, keywords, span)
             case _:
-                fail(span, f"{self.text(function)} cannot be called")
+                return fail(span, f"{self.text(function)} cannot be called")
 
     def _required(self, value: Value, name: str, span: Span | None) -> Value:
         found = self.attribute(value, name, span)
@@ -468,7 +472,7 @@ class Objects(ABC):
 
     @staticmethod
     def _with_caller(error: CompileError, function: FunctionValue, span: Span | None) -> CompileError:
-        """An error inside a call: the way to it as notes; for an error inside our library the user's line comes first."""
+        """An error inside a call: the way to it as notes; for one inside our library the user's line comes first."""
         diagnostic = error.diagnostics[0]
         if span is None or len(diagnostic.notes) >= _DEPTH_OF_NOTES:
             return error
@@ -598,7 +602,7 @@ class Objects(ABC):
             return self.call(field.keywords["default_factory"], [], {}, span)
         if "default" in field.keywords:
             return field.keywords["default"]
-        fail(span, f"`{cls.name}` is missing a value for `{name}`")
+        return fail(span, f"`{cls.name}` is missing a value for `{name}`")
 
     def _native_method(
         self, method: BoundMethod, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
@@ -615,6 +619,7 @@ class Objects(ABC):
     def _tensor_method(
         self, tensor: HostTensor, name: str, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None
     ) -> Value:
+        self._charge_tensors([tensor, *args], span)
         if not self.initialises and name in ("uniform_", "normal_", "bernoulli_"):
             return tensor
         with self.errors_at(span, name):
@@ -623,6 +628,13 @@ class Objects(ABC):
             result = FUNCTIONAL_METHODS[name[:-1]](self, tensor, *args, **keywords)
             tensor.array[...] = result.array
             return tensor
+
+    def _charge_tensors(self, args: Sequence[Value], span: Span | None) -> None:
+        """Work that grows with tensors: with all of their sizes together for products."""
+        sizes = [a.array.size for a in args if isinstance(a, HostTensor)]
+        self.charge(sum(sizes) >> 10, span)
+        if len(sizes) > 1:
+            self.charge(int(math.prod(float(s) for s in sizes) ** 0.75) >> 12, span)
 
     def _builtin(self, name: str, args: Sequence[Value], keywords: Mapping[str, Value], span: Span | None) -> Value:
         root, _, rest = name.partition(".")
@@ -644,12 +656,13 @@ class Objects(ABC):
             if function is not None:
                 return function(self, span, *args, **keywords)
             if root == "torch" and rest in FUNCTIONS:
+                self._charge_tensors(args, span)
                 return FUNCTIONS[rest](self, *args, **keywords)
             if name.startswith("torch.Tensor.") and args and isinstance(args[0], HostTensor):
                 return self._tensor_method(args[0], short, args[1:], keywords, span)
             if root == "builtins" and rest in EXCEPTIONS:
                 return ObjectValue(self._exception_class(rest), {"args": tuple(args)})
-        fail(
+        return fail(
             span,
             f"`{name.removeprefix('builtins.')}` cannot be called while a module is built",
             help="torchcc runs `__init__` by itself and knows the common functions of torch, math and Python",
@@ -675,7 +688,7 @@ class Objects(ABC):
             if name == "_calculate_fan_in_and_fan_out":
                 return initialise.fan_in_and_out(tensor.shape)
             if name == "_calculate_correct_fan":
-                return initialise.fan_in_and_out(tensor.shape)[args[0].lower() == "fan_out"]
+                return initialise.fan_in_and_out(tensor.shape)[int(str(args[0]).lower() == "fan_out")]
             if name in ("zeros_", "ones_"):
                 initialise.constant_(tensor.array, float(name == "ones_"))
             elif name in initialise.FIXED:
@@ -748,16 +761,16 @@ def _deepcopy(machine: Objects, span: Span | None, value: Value) -> Value:
                 memo[id(item)] = result
                 result.attributes.update({k: duplicate(v) for k, v in item.attributes.items()})
             case list():
-                result = memo[id(item)] = []
-                result.extend(duplicate(v) for v in item)  # pyright: ignore[reportUnknownVariableType]
+                result = memo[id(item)] = []  # pyright: ignore[reportUnknownArgumentType]
+                result.extend([duplicate(v) for v in item])  # pyright: ignore[reportUnknownVariableType]
             case dict():
-                result = memo[id(item)] = {}
+                result = memo[id(item)] = {}  # pyright: ignore[reportUnknownArgumentType]
                 result.update({k: duplicate(v) for k, v in item.items()})  # pyright: ignore[reportUnknownVariableType]
             case tuple():
                 result = tuple(duplicate(v) for v in item)  # pyright: ignore[reportUnknownVariableType]
             case _:
                 return item
-        memo[id(item)] = result
+        memo[id(item)] = result  # pyright: ignore[reportUnknownArgumentType]
         return result
 
     return duplicate(value)

@@ -18,7 +18,8 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 from ..ir.diagnostics import CompileError
 from ..ir.source import SourceFile, Span
 from . import ast
-from .layout import CURRENT, Layout, Parsing
+from .layout import CURRENT, Layout, Parsing, bounds
+from .machine import is_list
 from .operators import build_operators
 from .string_literals import Field, StringParts, decode, split_fields, split_literal
 from .syntax_errors import explain_characters, explain_token
@@ -69,7 +70,7 @@ def signature_comment(function: ast.FunctionDef) -> tuple[list[ast.Expr], ast.Ex
 def _run(start: str, text: str, parsing: Parsing) -> Any:
     token = CURRENT.set(parsing)
     try:
-        tree = _lark().parse(text, start=start)
+        tree: Any = _lark().parse(text, start=start)  # pyright: ignore[reportUnknownMemberType]
     except UnexpectedToken as error:
         raise explain_token(error, text, parsing) from None
     except UnexpectedCharacters as error:
@@ -82,7 +83,7 @@ def _run(start: str, text: str, parsing: Parsing) -> Any:
 @cache
 def _lark() -> Lark:
     grammar = files(_PACKAGE).joinpath("torchscript.lark").read_text(encoding="utf-8")
-    # The basic lexer, not the contextual one: a keyword is a keyword everywhere, which is what a reader of errors expects.
+    # The basic lexer, not the contextual one: a keyword is a keyword everywhere, as a reader of errors expects.
     return Lark(
         grammar,
         parser="lalr",
@@ -107,7 +108,7 @@ def _check_depth(root: _Node) -> _Node:
         for value in node.__dict__.values():
             if isinstance(value, ast.Node):
                 pending.append((value, depth + 1))
-            elif isinstance(value, list):
+            elif is_list(value):
                 pending.extend((item, depth + 1) for item in value if isinstance(item, ast.Node))
     return root
 
@@ -116,8 +117,8 @@ def _span(first: Any, last: Any = None) -> Span:
     """From the start of one token, node or block to the end of another."""
     parsing = CURRENT.get()
     last = first if last is None else last
-    start = parsing.base + first.start_pos if isinstance(first, Token) else first.span.start
-    end = parsing.base + last.end_pos if isinstance(last, Token) else last.span.end
+    start: int = parsing.base + bounds(first)[0] if isinstance(first, Token) else first.span.start
+    end: int = parsing.base + bounds(last)[1] if isinstance(last, Token) else last.span.end
     return Span(parsing.file, start, end)
 
 
@@ -286,13 +287,13 @@ class _Builder(Transformer[Token, Any]):
 
     def function(self, items: list[Any]) -> ast.Stmt:
         keyword, name, parameters, returns, body = items
-        parameters = parameters or []
+        parameters = parameters or _Parameters()
         comment = _type_comment(keyword, parameters, body)
         return ast.FunctionDef(_cover(items), str(name), _span(name), list(parameters), returns, body, [], comment)
 
     def class_(self, items: list[Any]) -> ast.Stmt:
         _, name, arguments, body = items
-        arguments = arguments or []
+        arguments = arguments or _Arguments()
         bases = [a for a in arguments if not isinstance(a, ast.Keyword)]
         keywords = [a for a in arguments if isinstance(a, ast.Keyword)]
         return ast.ClassDef(_cover(items), str(name), _span(name), bases, keywords, body, [])

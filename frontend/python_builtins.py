@@ -17,7 +17,6 @@ from ..ir.source import Span
 from .host_tensor import HostTensor
 from .machine import Machine, fail, is_dict, is_list
 from .values import (
-    words,
     MISSING,
     BuiltinRef,
     ClassValue,
@@ -27,6 +26,7 @@ from .values import (
     ModuleInstance,
     ObjectValue,
     Value,
+    words,
 )
 
 Builtin = Callable[..., Any]
@@ -149,7 +149,7 @@ def _abs(machine: Machine, span: Span | None, value: Any) -> Any:
 def _pow(machine: Machine, span: Span | None, base: Any, exponent: Any, modulus: Any = None) -> Any:
     if isinstance(base, HostTensor) or isinstance(exponent, HostTensor):
         return machine.call(BuiltinRef("torch.pow"), [base, exponent], {}, span)
-    return pow(base, exponent, modulus) if modulus is not None else power(base, exponent, span)
+    return power(base, exponent, span) if modulus is None else pow(int(base), int(exponent), int(modulus))
 
 
 def power(base: Any, exponent: Any, span: Span | None) -> Any:
@@ -382,9 +382,9 @@ MATH: Final[dict[str, Builtin]] = {
     **{
         name: _native(getattr(math, name))
         for name in words(
-            """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh degrees dist erf erfc exp exp2 expm1 fabs
-            floor fmod frexp fsum gamma gcd hypot isclose isfinite isinf isnan isqrt lcm ldexp lgamma log log10 log1p log2
-            modf pow radians remainder sin sinh sqrt tan tanh trunc"""
+            """acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh degrees dist erf erfc exp exp2
+            expm1 fabs floor fmod frexp fsum gamma gcd hypot isclose isfinite isinf isnan isqrt lcm ldexp lgamma
+            log log10 log1p log2 modf pow radians remainder sin sinh sqrt tan tanh trunc"""
         )
     },
     "factorial": _native(_factorial),
@@ -515,9 +515,12 @@ def _sort(
 
 def _update(machine: Machine, span: Span | None, receiver: Any, *items: Any, **keywords: Any) -> None:
     for item in items:
-        receiver.update(item if isinstance(receiver, set) else _dict(machine, span, item))
+        if isinstance(receiver, set):
+            receiver.update(_set(machine, span, item))  # pyright: ignore[reportUnknownMemberType]
+        else:
+            receiver.update(_dict(machine, span, item))
     if keywords:
-        receiver.update(keywords)
+        receiver.update(keywords)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _methods(names: str, *, linear: bool = True) -> dict[str, Builtin]:
@@ -528,9 +531,9 @@ def _methods(names: str, *, linear: bool = True) -> dict[str, Builtin]:
 METHODS: Final[dict[type, dict[str, Builtin]]] = {
     str: {
         **_methods(
-            """upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition rpartition
-            find rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper islower isidentifier
-            isnumeric removeprefix removesuffix"""
+            """upper lower capitalize title swapcase casefold strip lstrip rstrip split rsplit splitlines partition
+            rpartition find rfind index rindex count startswith endswith isdigit isalpha isalnum isspace isupper
+            islower isidentifier isnumeric removeprefix removesuffix"""
         ),
         **{name: _str_grow(name) for name in ("zfill", "center", "ljust", "rjust", "expandtabs")},
         "format": _str_format,

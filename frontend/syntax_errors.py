@@ -13,25 +13,52 @@ from .layout import Parsing, unclosed
 from .values import words
 
 _BLOCK_KEYWORDS = {
-    "if": "the condition", "elif": "the condition", "while": "the condition", "for": "what is iterated",
-    "else": "`else`", "try": "`try`", "finally": "`finally`", "except": "the exception", "with": "the context",
-    "def": "the parameters", "class": "the class name and its bases", "match": "the subject", "case": "the pattern",
-}  # fmt: skip
+    "if": "the condition",
+    "elif": "the condition",
+    "while": "the condition",
+    "for": "what is iterated",
+    "else": "`else`",
+    "try": "`try`",
+    "finally": "`finally`",
+    "except": "the exception",
+    "with": "the context",
+    "def": "the parameters",
+    "class": "the class name and its bases",
+    "match": "the subject",
+    "case": "the pattern",
+}
 
 _WORDS = {
-    "_NEWLINE": "end of line", "_INDENT": "an indented block", "_DEDENT": "end of block", "NAME": "a name", "NUMBER": "a number",
-    "STRING": "a string", "$END": "end of file", "COLON": "`:`", "COMMA": "`,`", "LPAR": "`(`", "RPAR": "`)`", "LSQB": "`[`",
-    "RSQB": "`]`", "LBRACE": "`{`", "RBRACE": "`}`", "EQUAL": "`=`", "DOT": "`.`", "IN": "`in`", "IMPORT": "`import`",
-    "AS": "`as`", "ELSE": "`else`",
-}  # fmt: skip
+    "_NEWLINE": "end of line",
+    "_INDENT": "an indented block",
+    "_DEDENT": "end of block",
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "$END": "end of file",
+    "COLON": "`:`",
+    "COMMA": "`,`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "EQUAL": "`=`",
+    "DOT": "`.`",
+    "IN": "`in`",
+    "IMPORT": "`import`",
+    "AS": "`as`",
+    "ELSE": "`else`",
+}
 _EXPRESSION_START = {"NAME", "NUMBER", "STRING", "LPAR", "LSQB", "LBRACE", "MINUS"}
 _QUOTES = "“”‘’„«»"  # typographic quotation marks
 _SKIPPED = re.compile(r"""#[^\n]*|("{3}|'{3})(?:[^\\]|\\.)*?\1|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'""", re.DOTALL)
 
 
 _STATEMENTS = words(
-    """assert break class continue def del elif else except finally for from global if import lambda nonlocal pass raise
-    return try while with yield in is and or not as async await None True False"""
+    """assert break class continue def del elif else except finally for from global if import lambda nonlocal pass
+    raise return try while with yield in is and or not as async await None True False"""
 )
 
 
@@ -50,7 +77,7 @@ def explain_token(error: UnexpectedToken, text: str, parsing: Parsing) -> Compil
 
 def explain_characters(error: UnexpectedCharacters, text: str, parsing: Parsing) -> CompileError:
     """The error for characters that are no token."""
-    start: int = error.pos_in_stream or 0
+    start: int = getattr(error, "pos_in_stream", None) or 0
     character = text[start]
     line_end = text.find("\n", start)
     line_end = len(text) if line_end < 0 else line_end

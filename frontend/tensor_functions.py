@@ -1,8 +1,8 @@
 """`torch.*` functions and tensor methods of the module evaluator, in numpy.
 
-Each function takes what the user passes, by PyTorch's names; those in `METHODS` are also methods of their first argument.
-In-place forms are derived (`add_`). Errors of Python and numpy (ValueError, TypeError ...) become CompileErrors in the
-evaluator. `Context` gives the random stream and bounds the memory.
+Each function takes what the user passes, by PyTorch's names; those in `METHODS` are also methods of their first
+argument. In-place forms are derived (`add_`). Errors of Python and numpy (ValueError, TypeError ...) become
+CompileErrors in the evaluator. `Context` gives the random stream and bounds the memory.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..ir.dtypes import DType
 from . import initialise
 from .host_tensor import DEFAULT_DTYPE, Array, HostTensor, Number, as_array, float_dtype, result_dtype
 from .initialise import Generator
+from .machine import is_list
 from .values import Device
 
 Scalarlike = HostTensor | Number
@@ -37,8 +38,8 @@ Function = Callable[..., Any]
 
 def _shape(sizes: Sequence[Any]) -> tuple[int, ...]:
     """`f(2, 3)`, `f((2, 3))` and `f([2, 3])`."""
-    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
-        sizes = sizes[0]  # pyright: ignore[reportUnknownVariableType]
+    if len(sizes) == 1 and is_list(sizes[0]):
+        sizes = sizes[0]
     shape = tuple(_index(s) for s in sizes)
     if any(s < 0 for s in shape):
         raise ValueError(f"a tensor cannot have the shape {list(shape)}")
@@ -55,8 +56,8 @@ def _index(value: Any) -> int:
 
 def _dims(sizes: Sequence[Any]) -> tuple[int, ...]:
     """Like `_shape`, negative numbers allowed."""
-    if len(sizes) == 1 and isinstance(sizes[0], list | tuple):
-        sizes = sizes[0]  # pyright: ignore[reportUnknownVariableType]
+    if len(sizes) == 1 and is_list(sizes[0]):
+        sizes = sizes[0]
     return tuple(_index(s) for s in sizes)
 
 
@@ -85,7 +86,7 @@ def ones(cx: Context, *size: Any, dtype: DType | None = None, requires_grad: boo
 def full(cx: Context, size: Any, fill_value: Any, dtype: DType | None = None, **_: Any) -> HostTensor:
     value = fill_value.array.item() if isinstance(fill_value, HostTensor) else fill_value
     inferred = {bool: DType.bool, int: DType.int64, float: DEFAULT_DTYPE, complex: DType.complex64}[type(value)]
-    return _new(cx, _shape((size,)) if isinstance(size, list | tuple) else _shape((size,)), dtype or inferred, value)
+    return _new(cx, _shape((size,)), dtype or inferred, value)
 
 
 def eye(cx: Context, n: int, m: int | None = None, dtype: DType | None = None, **_: Any) -> HostTensor:
@@ -115,14 +116,14 @@ def linspace(cx: Context, start: Any, end: Any, steps: int, dtype: DType | None 
     cx.reserve(steps, kind.itemsize)
     if steps == 1:
         return HostTensor(np.array([start], kind))
-    scalar = kind.type
+    scalar: Any = kind.type
     step = (
         scalar((end - start) / (steps - 1)) if kind.kind in "iu" else (scalar(end) - scalar(start)) / scalar(steps - 1)
     )
     indices = np.arange(steps)
     low = scalar(start) + step * indices.astype(kind)
     high = scalar(end) - step * (steps - 1 - indices).astype(kind)
-    return HostTensor(np.where(indices < steps // 2, low, high).astype(kind))
+    return HostTensor(np.asarray(np.where(indices < steps // 2, low, high), kind))
 
 
 def logspace(
@@ -153,8 +154,8 @@ def tensor(cx: Context, data: Any, dtype: DType | None = None, requires_grad: bo
 def _plain(data: Any) -> Any:
     if isinstance(data, HostTensor):
         return data.array.tolist()
-    if isinstance(data, list | tuple):
-        return [_plain(d) for d in data]  # pyright: ignore[reportUnknownVariableType]
+    if is_list(data):
+        return [_plain(d) for d in data]
     if isinstance(data, range):
         return list(data)
     if not isinstance(data, int | float | complex):
@@ -348,7 +349,7 @@ def outer(cx: Context, input: HostTensor, vec2: HostTensor) -> HostTensor:
 
 
 def einsum(cx: Context, equation: str, *operands: Any) -> HostTensor:
-    arrays = [t.array for t in (operands[0] if isinstance(operands[0], list | tuple) else operands)]
+    arrays = [t.array for t in (operands[0] if is_list(operands[0]) else operands)]
     cx.reserve(sum(a.size for a in arrays), 8)
     return HostTensor(np.asarray(np.einsum(equation, *arrays)))
 
@@ -357,7 +358,7 @@ def einsum(cx: Context, equation: str, *operands: Any) -> HostTensor:
 
 
 def _axes(dim: Any) -> Any:
-    return tuple(dim) if isinstance(dim, list | tuple) else dim  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return tuple(dim) if is_list(dim) else dim
 
 
 def _reduction(function: Callable[..., Any], *, floats: bool = False) -> Function:
@@ -514,8 +515,8 @@ def chunk(cx: Context, input: HostTensor, chunks: int, dim: int = 0) -> tuple[Ho
 def split(cx: Context, input: HostTensor, split_size_or_sections: Any, dim: int = 0) -> tuple[HostTensor, ...]:
     length = input.shape[dim]
     size = split_size_or_sections
-    sizes = size if isinstance(size, list | tuple) else [size] * (-(-length // size))  # pyright: ignore[reportUnknownVariableType]
-    bounds = np.cumsum([int(s) for s in sizes])[:-1]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    sizes = size if is_list(size) else [size] * (-(-length // size))
+    bounds = np.cumsum([int(s) for s in sizes])[:-1]
     return tuple(HostTensor(part) for part in np.split(input.array, bounds, axis=dim))
 
 
@@ -524,7 +525,7 @@ def unbind(cx: Context, input: HostTensor, dim: int = 0) -> tuple[HostTensor, ..
 
 
 def meshgrid(cx: Context, *tensors: Any, indexing: Any = "ij") -> tuple[HostTensor, ...]:
-    arrays = [x.array for x in (tensors[0] if isinstance(tensors[0], list | tuple) else tensors)]
+    arrays = [x.array for x in (tensors[0] if is_list(tensors[0]) else tensors)]
     cx.reserve(math.prod(a.size for a in arrays) * len(arrays), 8)
     return tuple(HostTensor(a) for a in np.meshgrid(*arrays, indexing=indexing))
 
@@ -576,6 +577,10 @@ def gather(cx: Context, input: HostTensor, dim: int, index: HostTensor) -> HostT
 
 def size(cx: Context, input: HostTensor, dim: int | None = None) -> Any:
     return input.shape if dim is None else input.shape[dim]
+
+
+def length(cx: Context, input: HostTensor) -> int:
+    return len(input.array)
 
 
 def numel(cx: Context, input: HostTensor) -> int:
@@ -876,6 +881,6 @@ TENSOR_METHODS: Final[dict[str, Function]] = {
     "new_empty": new(0),
     "new_full": new_full,
     "new_tensor": new_tensor,
-    "__len__": lambda cx, input: len(input.array),
+    "__len__": length,
 }
 """`x.f`; `x.f_` is `f` written back, where `f` is in METHODS."""

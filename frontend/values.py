@@ -184,9 +184,9 @@ class ClassValue:
         """Names in `__constants__`, those of the bases too."""
         found: dict[str, None] = {}
         for cls in reversed(self.mro):
-            names = cls.members.get("__constants__", ())
-            if isinstance(names, list | tuple | set):
-                found.update({name: None for name in names if isinstance(name, str)})
+            names: Any = cls.members.get("__constants__", ())
+            if isinstance(names, list | tuple | set):  # pyright: ignore[reportUnknownVariableType]
+                found.update({name: None for name in names if isinstance(name, str)})  # pyright: ignore[reportUnknownVariableType]
         return tuple(found)
 
 
@@ -247,7 +247,7 @@ class ModuleInstance:
     buffers: dict[str, HostTensor | None] = field(default_factory=dict[str, HostTensor | None])
     non_persistent: set[str] = field(default_factory=set[str])
     attributes: dict[str, Value] = field(default_factory=dict[str, Value])
-    modules: dict[str, ModuleInstance | None] = field(default_factory=dict[str, Any])
+    modules: dict[str, ModuleInstance | None] = field(default_factory=dict[str, "ModuleInstance | None"])
     forward_pre_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
     forward_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
 
@@ -306,19 +306,40 @@ def words(text: str) -> frozenset[str]:
 
 
 EXCEPTIONS = words(
-    """ArithmeticError AssertionError AttributeError BaseException Exception IndexError KeyError LookupError NameError
-    NotImplementedError OSError OverflowError RuntimeError StopIteration TypeError ValueError ZeroDivisionError"""
+    """ArithmeticError AssertionError AttributeError BaseException Exception IndexError KeyError LookupError
+    NameError NotImplementedError OSError OverflowError RuntimeError StopIteration TypeError ValueError
+    ZeroDivisionError"""
 )
 
 PYTHON_BUILTINS = EXCEPTIONS | words(
-    """abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter float
-    format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list locals map max min
-    next object oct open ord pow print property range repr reversed round set setattr slice sorted staticmethod str sum
-    super tuple type vars zip NotImplemented"""
+    """abs all any ascii bin bool bytes callable chr classmethod complex dict dir divmod enumerate eval exec filter
+    float format frozenset getattr globals hasattr hash hex id input int isinstance issubclass iter len list
+    locals map max min next object oct open ord pow print property range repr reversed round set setattr slice
+    sorted staticmethod str sum super tuple type vars zip NotImplemented"""
 )
 
 __all__ = [
-    "EXCEPTIONS", "MISSING", "PYTHON_BUILTINS", "BoundMethod", "BuiltinRef", "ClassValue", "Container", "DType", "Device", "EnumMember",
-    "Frame", "FunctionValue", "HostTensor", "Missing", "ModuleInstance", "ModuleRef", "ObjectValue", "Partial", "Scope",
-    "Super", "TypeExpression", "Unavailable", "Value",
-]  # fmt: skip
+    "EXCEPTIONS",
+    "MISSING",
+    "PYTHON_BUILTINS",
+    "BoundMethod",
+    "BuiltinRef",
+    "ClassValue",
+    "Container",
+    "DType",
+    "Device",
+    "EnumMember",
+    "Frame",
+    "FunctionValue",
+    "HostTensor",
+    "Missing",
+    "ModuleInstance",
+    "ModuleRef",
+    "ObjectValue",
+    "Partial",
+    "Scope",
+    "Super",
+    "TypeExpression",
+    "Unavailable",
+    "Value",
+]

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ..ir.diagnostics import CompileError, Diagnostics
 from ..ir.dtypes import DType
+from .machine import is_dict, is_list
 from .values import HostTensor, ModuleInstance
 
 Array = npt.NDArray[Any]
@@ -51,9 +52,10 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
                 _refuse(name, "changes while it is read")
     except OSError as error:
         _refuse(name, f"cannot be read: {error.strerror}")
-    if data[:2] == b"PK":
+    start = bytes(data[:2])
+    if start == b"PK":
         return _zip(name, data)
-    if data[:2] == b"\x80\x02":
+    if start == b"\x80\x02":
         _refuse(name, "is in PyTorch's format from before 1.6", "load it with PyTorch and save it again")
     return _safetensors(name, data)
 
@@ -82,7 +84,7 @@ _SAFETENSORS: Final = {
 def _safetensors(name: str, data: bytearray) -> Weights:
     """A JSON header {name: {dtype, shape, data_offsets}} behind its u64 length, then the bytes."""
     length = int.from_bytes(data[:8], "little") if len(data) >= 8 else -1
-    if not 0 < length <= min(_MAX_HEADER, len(data) - 8) or data[8:9] != b"{":
+    if not 0 < length <= min(_MAX_HEADER, len(data) - 8) or bytes(data[8:9]) != b"{":
         _refuse(name, "is no .safetensors, .npz or state_dict file")
     try:
         header: Any = json.loads(data[8 : 8 + length])
@@ -103,9 +105,9 @@ def _safetensors_entry(name: str, key: str, entry: Any, body: memoryview) -> Arr
         _refuse(name, f"has a damaged entry for `{key}`")
     if not isinstance(dtype, str) or dtype not in _SAFETENSORS:
         _refuse(name, f"stores `{key}` as {dtype}, which is not supported")
-    if not isinstance(shape, list) or not _naturals([begin, end, *shape]):  # pyright: ignore[reportUnknownArgumentType]
+    if not is_list(shape) or not _naturals([begin, end, *shape]):
         _refuse(name, f"has a damaged entry for `{key}`")
-    sizes: list[int] = shape
+    sizes: list[int] = list(shape)
     kind = _SAFETENSORS[dtype].numpy
     if not begin <= end <= len(body) or math.prod(sizes) * kind.itemsize != end - begin:
         _refuse(name, f"has wrong offsets for `{key}`")
@@ -172,7 +174,7 @@ def _npz(name: str, data: bytearray) -> Weights:
     except (*_ZIP_ERRORS, KeyError, SyntaxError, TypeError) as error:
         _refuse(name, f"cannot be read as .npz: {error}")
     for key, array in weights.items():
-        if array.dtype.kind not in "biufc" or array.dtype.kind == "c" and array.dtype.itemsize > 16:
+        if array.dtype.kind not in "biufc" or (array.dtype.kind == "c" and array.dtype.itemsize > 16):
             _refuse(name, f"stores `{key}` as {array.dtype}, which is not supported")
     return weights
 
@@ -215,10 +217,9 @@ class _StateDict:
         if self.members[f"{self.root}data.pkl"].file_size > _MAX_PICKLE:
             _refuse(self.name, "has a pickle that is too large")
         top = _Unpickler(self.name, self.archive.read(f"{self.root}data.pkl"), self._rebuild, self._storage).load()
-        if isinstance(top, dict):
-            inner = next((top[k] for k in _STATE_KEYS if isinstance(top.get(k), dict)), None)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            state: dict[Any, Any] = top if inner is None else inner  # pyright: ignore[reportUnknownVariableType]
-            tensors = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, np.ndarray)}
+        if is_dict(top):
+            state = next((inner for k in _STATE_KEYS if is_dict(inner := top.get(k))), top)
+            tensors: Weights = {k: v for k, v in state.items() if isinstance(k, str) and isinstance(v, np.ndarray)}
             if tensors or not state:
                 return tensors
         _refuse(self.name, "holds no state_dict", "save it with torch.save(model.state_dict(), path)")
@@ -247,11 +248,10 @@ class _StateDict:
 
     def _rebuild(self, storage: Any, offset: Any, size: Any, stride: Any) -> Array:
         """A strided view of a storage, copied."""
-        if not isinstance(storage, np.ndarray) or not isinstance(size, tuple) or not isinstance(stride, tuple):
+        if not isinstance(storage, np.ndarray) or not is_list(size) or not is_list(stride):
             _refuse(self.name, "has a damaged tensor")
-        sizes: list[Any] = list(size)  # pyright: ignore[reportUnknownArgumentType]
-        strides: list[Any] = list(stride)  # pyright: ignore[reportUnknownArgumentType]
-        flat: Array = storage
+        sizes, strides = list(size), list(stride)
+        flat: Array = storage  # pyright: ignore[reportUnknownVariableType]
         if len(sizes) != len(strides) or len(sizes) > 32 or not _naturals([offset, *sizes, *strides]):
             _refuse(self.name, "has a damaged tensor")
         count = math.prod(sizes)
@@ -271,7 +271,7 @@ _MARK: Final = object()
 
 
 class _Unpickler:
-    """The pickle virtual machine without its power: dicts, lists, tuples, numbers, strings, tensors and nothing else."""
+    """The pickle machine without its power: dicts, lists, tuples, numbers, strings, tensors and nothing else."""
 
     def __init__(
         self,
@@ -430,12 +430,12 @@ def apply_weights(module: ModuleInstance, weights: Mapping[str, Array], source: 
         diagnostics.error(None, f"{source} lacks {_listed(missing)}", help=_advice(missing, unexpected))
     if unexpected:
         diagnostics.error(None, f"{source} holds {_listed(unexpected)}, which the model does not have")
-    for name in own:
-        if name in weights and weights[name].shape != own[name].shape:
-            expected, found = list(own[name].shape), list(weights[name].shape)
+    for name, tensor in own.items():
+        if name in weights and weights[name].shape != tensor.shape:
+            expected, found = list(tensor.shape), list(weights[name].shape)
             diagnostics.error(None, f"`{name}` has the shape {found} in {source}; the model expects {expected}")
-        elif name in weights and weights[name].dtype.kind == "c" and not own[name].dtype.is_complex:
-            diagnostics.error(None, f"`{name}` is complex in {source}; the model expects {own[name].dtype.name}")
+        elif name in weights and weights[name].dtype.kind == "c" and not tensor.dtype.is_complex:
+            diagnostics.error(None, f"`{name}` is complex in {source}; the model expects {tensor.dtype.name}")
     diagnostics.raise_if_any()
     for name, tensor in own.items():
         if name in weights:
@@ -452,7 +452,7 @@ def _advice(missing: list[str], unexpected: list[str]) -> str | None:
     for name in unexpected[:1]:
         match = next((m for m in missing if name.endswith(f".{m}")), None)
         if match is not None:
-            return f"its names begin with `{name.removesuffix(match)}`: save the state_dict of the inner module, without the wrapper"
+            return f"its names begin with `{name.removesuffix(match)}`: save the state_dict of the inner module"
         match = next((m for m in missing if m.endswith(f".{name}")), None)
         if match is not None:
             return f"the model's names begin with `{match.removesuffix(name)}`"

@@ -209,6 +209,23 @@ class Operation:
     def clone(self, mapping: dict[Value, Value] | None = None) -> Operation:
         """A detached deep copy; operands found in `mapping` are replaced; results and block arguments are added to it."""
         mapping = {} if mapping is None else mapping
+        root = self._clone_shallow(mapping)
+        stack: list[tuple[Operation, Operation]] = [(self, root)]  # not recursive, as in `walk`
+        while stack:
+            old, new = stack.pop()
+            for region in old.regions:
+                copied = new.add_region(Region())
+                for block in region.blocks:
+                    target = copied.add_block(Block())
+                    for argument in block.args:
+                        mapping[argument] = target.add_argument(argument.type, argument.name)
+                    for op in block.operations():
+                        copy = target.append(op._clone_shallow(mapping))
+                        if op.regions:
+                            stack.append((op, copy))
+        return root
+
+    def _clone_shallow(self, mapping: dict[Value, Value]) -> Operation:
         copy = Operation(
             self.name,
             [mapping.get(v, v) for v in self._operands],
@@ -219,8 +236,6 @@ class Operation:
         for old, new in zip(self.results, copy.results, strict=True):
             new.name = old.name
             mapping[old] = new
-        for region in self.regions:
-            copy.add_region(region.clone(mapping))
         return copy
 
 

@@ -9,8 +9,8 @@
 PyTorch's `parse_ir` reads it too (but for class types, which it cannot). What its format has no place for stands in
 comments: a symbol that is no identifier (`# symbol a.b`, before the graph), a parameter whose name is none
 (`# states[0]`), the name of a tensor constant (`# constant w`), a Scalar known to be a bool (`# bool`), several
-results of an operator that returns a list (`# flat`, on the unpacking node). Overloads are not printed; the types of the
-operands tell them.
+results of an operator that returns a list (`# flat`, on the unpacking node). Overloads are not printed; the types of
+the operands tell them.
 """
 
 from __future__ import annotations

@@ -101,6 +101,20 @@ def keywords(form: Schema, values: Sequence[Any]) -> dict[str, Any]:
     return {argument.name: value for argument, value in zip(form.arguments, values)}
 
 
+_CONTIGUOUS: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "index", "gather", "index_select", "embedding", "take", "matmul", "mm", "bmm", "mv", "addmm", "baddbmm", "linear",
+        "cumsum", "cumprod", "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "stack", "repeat",
+    )
+)  # fmt: skip
+
+
+def gives_contiguous(name: str) -> bool:
+    """Whether the result is contiguous whatever the layout of the arguments; of others only if all arguments are."""
+    return split_name(name)[0] in _CONTIGUOUS
+
+
 def is_view(form: Schema) -> bool:
     """Whether a result may share memory with `self`: `Tensor(a) self -> Tensor(a)` or a list of views."""
     return (

@@ -49,4 +49,6 @@ AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32, has_ma
 AVX2: Final = Target("x86-64-v3", vector_bytes=32, vector_registers=16, l2_bytes=512 << 10)
 SSE2: Final = Target("x86-64", vector_bytes=16, vector_registers=16, l2_bytes=512 << 10)
 NEON: Final = Target("aarch64", vector_bytes=16, vector_registers=32, l1_ways=4, l2_bytes=512 << 10)
-WASM: Final = Target("wasm32", vector_bytes=16, vector_registers=16, fma_per_cycle=1, loads_per_cycle=1, l2_bytes=512 << 10)
+WASM: Final = Target(
+    "wasm32", vector_bytes=16, vector_registers=16, fma_per_cycle=1, loads_per_cycle=1, l2_bytes=512 << 10
+)

@@ -1,8 +1,8 @@
 """The tools with which MLIR text is read: tokens, types, attributes, value scopes, nested regions.
 
 In: text as `text_printer.py` writes it (and upstream MLIR for the same operations). Out: operations, each with the
-span of its text. Every fault is a `CompileError` at the place. Parse functions of operations with regions are generators:
-where a region stands they yield a task for it and are sent the region, so nesting costs no Python stack.
+span of its text. Every fault is a `CompileError` at the place. Parse functions of operations with regions are
+generators: where a region stands they yield a task for it and are sent the region, so nesting costs no Python stack.
 """
 
 from __future__ import annotations

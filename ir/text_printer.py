@@ -46,7 +46,7 @@ from .types import FloatType, IndexType, IntegerType, MemRefType, RankedTensorTy
 
 @dataclass(frozen=True)
 class Body:
-    """A region in braces. `arguments`: print `^bb0(...)` of the entry block; `hidden`: terminator left out when empty."""
+    """A region. `arguments`: print `^bb0(...)` of the entry block; `hidden`: a terminator omitted when empty."""
 
     region: Region
     arguments: bool = False

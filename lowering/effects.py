@@ -6,7 +6,9 @@ from ..ir.core import Operation
 from ..ir.definition import Trait
 from ..ir.dialects import DEFINITIONS
 
-_PURE_REGIONS = frozenset({"scf.if", "scf.for", "scf.while", "scf.parallel", "linalg.generic", "linalg.fill", "tensor.pad", "tensor.generate"})
+_PURE_REGIONS = frozenset(
+    {"scf.if", "scf.for", "scf.while", "scf.parallel", "linalg.generic", "linalg.fill", "tensor.pad", "tensor.generate"}
+)
 
 
 def is_terminator(op: Operation) -> bool:
@@ -26,7 +28,10 @@ def is_pure(op: Operation) -> bool:
         elif op.name not in _PURE_REGIONS:
             return False
         return all(
-            is_pure(inner) or is_terminator(inner) for region in op.regions for block in region.blocks for inner in block.operations()
+            is_pure(inner) or is_terminator(inner)
+            for region in op.regions
+            for block in region.blocks
+            for inner in block.operations()
         )
     return definition.is_pure
 

@@ -25,7 +25,9 @@ def as_size(value: Value) -> Size:
     return value if number is None else int(number)
 
 
-def _fold(fold: Callable[[int, int], int], build: Callable[[Builder, Value, Value], Value], b: Builder, x: Size, y: Size) -> Size:
+def _fold(
+    fold: Callable[[int, int], int], build: Callable[[Builder, Value, Value], Value], b: Builder, x: Size, y: Size
+) -> Size:
     if isinstance(x, int) and isinstance(y, int):
         return fold(x, y)
     return build(b, as_value(b, x), as_value(b, y))
@@ -145,7 +147,7 @@ def slice_parameters(op: Operation) -> tuple[list[Size], list[Size], list[Size]]
 
 
 def dropped_dims(shape: Sequence[int | None], sizes: Sequence[Size]) -> list[int]:
-    """Dimensions of static size 1 that a rank-reduced slice of type `shape` leaves out; upstream's rule: keep while equal."""
+    """Dimensions of static size 1 that a rank-reduced slice of type `shape` leaves out (upstream's rule)."""
     dropped: list[int] = []
     position = 0
     for i, size in enumerate(sizes):

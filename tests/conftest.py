@@ -7,11 +7,17 @@ import pytest
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite expected outputs for review")
+    parser.addoption("--long", action="store_true", help="all samples of the conformance tests, not some of each")
 
 
 @pytest.fixture
 def update_golden(request):
     return request.config.getoption("--update-golden")
+
+
+@pytest.fixture
+def long(request):
+    return request.config.getoption("--long")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ...ir import cache
 from ...ir.core import Operation
 from ...ir.signature import Signature
 from ..llvm.binding import llvm
@@ -76,10 +77,10 @@ def session() -> _Session:
 def object_code(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     """Object code of LLVM text: from the disk cache, else compiled and kept there."""
     name = object_cache.key(text, target, optimized)
-    found = object_cache.load(name)
+    found = cache.load(name)
     if found is None:
         found = compile_text(text, target, optimized=optimized)
-        object_cache.store(name, found)
+        cache.store(name, found)
     return found
 
 

@@ -1,7 +1,7 @@
-"""The prelude: operators and functions written in TorchScript, shipped as text and parsed by our own frontend.
+"""The prelude: operators and functions written in TorchScript, shipped as text, parsed by our own frontend.
 
-`aten.py` holds composite operators, `functional.py` the functions of `torch.nn.functional`. Both are data: never imported.
-What stands in them is found by a scan for `def` lines, so that asking for one function costs no parse of the rest.
+`aten.py` holds composite operators, `functional.py` the functions of `torch.nn.functional`. Both are data, never
+imported. What stands in them is found by a scan for `def` lines, so that one function costs no parse of the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Literal
 Module = Literal["aten", "functional"]
 
 _FOLDER: Final = Path(__file__).parent
-_FUNCTION: Final = re.compile(r"^def (\w+)\(.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+_FUNCTION: Final = re.compile(r"^def (\w+)\(.*?(?=^[^\s)]|\Z)", re.MULTILINE | re.DOTALL)
 _CALL: Final = re.compile(r"(?<![\w.])(\w+)\(")
 
 

@@ -77,7 +77,7 @@ def _h_log_softmax(x: Tensor, dim: int) -> Tensor:
 
 def _h_need_floating(x: Tensor, kernel: str):
     if not x.is_floating_point():
-        raise RuntimeError("\"" + kernel + "\" not implemented for an integer type")
+        raise RuntimeError('"' + kernel + '" not implemented for an integer type')
 
 
 def softmax__int(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
@@ -171,7 +171,9 @@ def var_mean__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdi
     return _h_narrow(v, self.dtype), _h_narrow(m, self.dtype)
 
 
-def var_mean__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tuple[Tensor, Tensor]:
+def var_mean__correction(
+    self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool
+) -> Tuple[Tensor, Tensor]:
     v, m = _h_var_mean(self, dim, _h_correction(correction), keepdim)
     return _h_narrow(v, self.dtype), _h_narrow(m, self.dtype)
 
@@ -186,7 +188,9 @@ def std_mean__dim(self: Tensor, dim: Optional[List[int]], unbiased: bool, keepdi
     return _h_narrow(torch.sqrt(v), self.dtype), _h_narrow(m, self.dtype)
 
 
-def std_mean__correction(self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool) -> Tuple[Tensor, Tensor]:
+def std_mean__correction(
+    self: Tensor, dim: Optional[List[int]], correction: Optional[number], keepdim: bool
+) -> Tuple[Tensor, Tensor]:
     v, m = _h_var_mean(self, dim, _h_correction(correction), keepdim)
     return _h_narrow(torch.sqrt(v), self.dtype), _h_narrow(m, self.dtype)
 
@@ -235,12 +239,16 @@ def frobenius_norm__dim(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
     return _h_norm_as(self, 2.0, dim, keepdim)
 
 
-def linalg_vector_norm(self: Tensor, ord: number, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
+def linalg_vector_norm(
+    self: Tensor, ord: number, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
+) -> Tensor:
     x = self if dtype is None else self.to(dtype)
     return _h_norm_as(x, ord, dim, keepdim)
 
 
-def linalg_norm(self: Tensor, ord: Optional[number], dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
+def linalg_norm(
+    self: Tensor, ord: Optional[number], dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
+) -> Tensor:
     x = self if dtype is None else self.to(dtype)
     if ord is not None:
         matrix = x.dim() == 2
@@ -272,14 +280,24 @@ def cdist(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tens
 # normalisation layers
 
 
-def native_layer_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def native_layer_norm(
+    input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
     n = len(normalized_shape)
     if n > input.dim():
-        raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+        raise RuntimeError(
+            "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(
+                normalized_shape, normalized_shape, input.size()
+            )
+        )
     dims: List[int] = []
     for i in range(n):
         if input.size(i - n) != normalized_shape[i]:
-            raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+            raise RuntimeError(
+                "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(
+                    normalized_shape, normalized_shape, input.size()
+                )
+            )
         dims.append(i - n)
     x = _h_wide(input)
     mean = torch.mean(x, dims, True)
@@ -293,7 +311,14 @@ def native_layer_norm(input: Tensor, normalized_shape: List[int], weight: Option
     return _h_narrow(result, input.dtype), mean, rstd
 
 
-def layer_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float, cudnn_enable: bool) -> Tensor:
+def layer_norm(
+    input: Tensor,
+    normalized_shape: List[int],
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    eps: float,
+    cudnn_enable: bool,
+) -> Tensor:
     return native_layer_norm(input, normalized_shape, weight, bias, eps)[0]
 
 
@@ -302,7 +327,11 @@ def rms_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor
     dims: List[int] = []
     for i in range(n):
         if input.size(i - n) != normalized_shape[i]:
-            raise RuntimeError("Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(normalized_shape, normalized_shape, input.size()))
+            raise RuntimeError(
+                "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(
+                    normalized_shape, normalized_shape, input.size()
+                )
+            )
         dims.append(i - n)
     x = _h_wide(input)
     e = 1.1920928955078125e-07
@@ -340,7 +369,16 @@ def _h_batch_statistics(x: Tensor) -> Tuple[Tensor, Tensor, int]:
     return mean.squeeze(dims), var, _h_count(x, dims)
 
 
-def native_batch_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], training: bool, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def native_batch_norm(
+    input: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> Tuple[Tensor, Tensor, Tensor]:
     x = _h_wide(input)
     if training:
         mean, var, count = _h_batch_statistics(x)
@@ -359,19 +397,41 @@ def native_batch_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Te
         return _h_narrow(result, input.dtype), x.new_zeros([0]), x.new_zeros([0])
 
 
-def batch_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], training: bool, momentum: float, eps: float, cudnn_enabled: bool) -> Tensor:
+def batch_norm(
+    input: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
     return native_batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
-def _native_batch_norm_legit_no_training(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Tensor, running_var: Tensor, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def _native_batch_norm_legit_no_training(
+    input: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    eps: float,
+) -> Tuple[Tensor, Tensor, Tensor]:
     return native_batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
 
 
-def _native_batch_norm_legit__no_stats(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], training: bool, momentum: float, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def _native_batch_norm_legit__no_stats(
+    input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], training: bool, momentum: float, eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
     return native_batch_norm(input, weight, bias, None, None, True, momentum, eps)
 
 
-def _h_group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def _h_group_norm(
+    input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
     x = _h_wide(input)
     grouped = x.reshape([x.size(0), num_groups, -1])
     mean = torch.mean(grouped, [2], True)
@@ -385,17 +445,35 @@ def _h_group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor], bias
     return _h_narrow(result, input.dtype), mean.squeeze(2), rstd.squeeze(2)
 
 
-def group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float, cudnn_enabled: bool) -> Tensor:
+def group_norm(
+    input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float, cudnn_enabled: bool
+) -> Tensor:
     if input.size(1) % num_groups != 0:
-        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, but got input of shape {} and num_groups={}".format(input.size(), num_groups))
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape {} and num_groups={}".format(
+                input.size(), num_groups
+            )
+        )
     return _h_group_norm(input, num_groups, weight, bias, eps)[0]
 
 
-def native_group_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], N: int, C: int, HxW: int, group: int, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def native_group_norm(
+    input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], N: int, C: int, HxW: int, group: int, eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
     return _h_group_norm(input, group, weight, bias, eps)
 
 
-def instance_norm(input: Tensor, weight: Optional[Tensor], bias: Optional[Tensor], running_mean: Optional[Tensor], running_var: Optional[Tensor], use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool) -> Tensor:
+def instance_norm(
+    input: Tensor,
+    weight: Optional[Tensor],
+    bias: Optional[Tensor],
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool,
+) -> Tensor:
     if use_input_stats:
         if running_mean is not None and running_var is not None:
             x = _h_wide(input).reshape([input.size(0), input.size(1), -1])
@@ -556,7 +634,9 @@ def binary_cross_entropy(self: Tensor, target: Tensor, weight: Optional[Tensor],
     return _h_reduce(loss, reduction)
 
 
-def binary_cross_entropy_with_logits(self: Tensor, target: Tensor, weight: Optional[Tensor], pos_weight: Optional[Tensor], reduction: int) -> Tensor:
+def binary_cross_entropy_with_logits(
+    self: Tensor, target: Tensor, weight: Optional[Tensor], pos_weight: Optional[Tensor], reduction: int
+) -> Tensor:
     if pos_weight is not None:
         log_weight = (pos_weight - 1) * target + 1
         loss = (1 - target) * self - log_weight * log_sigmoid(self)
@@ -572,7 +652,12 @@ def kl_div(self: Tensor, target: Tensor, reduction: int, log_target: bool) -> Te
         loss = torch.exp(target) * (target - self)
     else:
         log = torch.log(torch.where(target > 0, target, torch.ones_like(target)))
-        loss = torch.where(target > 0, target * log, torch.where(target == 0, torch.zeros_like(target), target * float("nan"))) - target * self
+        loss = (
+            torch.where(
+                target > 0, target * log, torch.where(target == 0, torch.zeros_like(target), target * float("nan"))
+            )
+            - target * self
+        )
     return _h_reduce(loss, reduction)
 
 
@@ -608,7 +693,9 @@ def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: 
     return _h_reduce(torch.clamp_min(-target * (input1 - input2) + margin, 0), reduction)
 
 
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, p: float, eps: float, swap: bool, reduction: int) -> Tensor:
+def triplet_margin_loss(
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, p: float, eps: float, swap: bool, reduction: int
+) -> Tensor:
     near = pairwise_distance(anchor, positive, p, eps, False)
     far = pairwise_distance(anchor, negative, p, eps, False)
     if swap:
@@ -616,7 +703,9 @@ def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, marg
     return _h_reduce(torch.clamp_min(margin + near - far, 0), reduction)
 
 
-def multi_margin_loss(self: Tensor, target: Tensor, p: number, margin: number, weight: Optional[Tensor], reduction: int) -> Tensor:
+def multi_margin_loss(
+    self: Tensor, target: Tensor, p: number, margin: number, weight: Optional[Tensor], reduction: int
+) -> Tensor:
     x = self if self.dim() == 2 else self.unsqueeze(0)
     y = target if target.dim() == 1 else target.unsqueeze(0)
     index = y.unsqueeze(1)
@@ -632,7 +721,9 @@ def multi_margin_loss(self: Tensor, target: Tensor, p: number, margin: number, w
     return _h_reduce(loss, reduction)
 
 
-def _h_nll(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+def _h_nll(
+    self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int
+) -> Tuple[Tensor, Tensor]:
     # self [N, C, ...], target [N, ...]: minus the chosen class, and the sum of weights
     kept = target != ignore_index
     index = torch.where(kept, target, torch.zeros_like(target))
@@ -650,16 +741,22 @@ def _h_nll(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: in
     return loss, torch.zeros_like(total)
 
 
-def nll_loss_forward(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+def nll_loss_forward(
+    self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int
+) -> Tuple[Tensor, Tensor]:
     if self.dim() == 1:
         loss, total = _h_nll(self.unsqueeze(0), target.reshape([1]), weight, reduction, ignore_index)
         return loss.reshape(target.size()) if reduction == 0 else loss, total
     if self.size(0) != target.size(0):
-        raise ValueError("Expected input batch_size ({}) to match target batch_size ({}).".format(self.size(0), target.size(0)))
+        raise ValueError(
+            "Expected input batch_size ({}) to match target batch_size ({}).".format(self.size(0), target.size(0))
+        )
     return _h_nll(self, target, weight, reduction, ignore_index)
 
 
-def nll_loss2d_forward(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int) -> Tuple[Tensor, Tensor]:
+def nll_loss2d_forward(
+    self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int
+) -> Tuple[Tensor, Tensor]:
     return _h_nll(self, target, weight, reduction, ignore_index)
 
 
@@ -675,7 +772,9 @@ def nll_loss_nd(self: Tensor, target: Tensor, weight: Optional[Tensor], reductio
     return nll_loss_forward(self, target, weight, reduction, ignore_index)[0]
 
 
-def cross_entropy_loss(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int, label_smoothing: float) -> Tensor:
+def cross_entropy_loss(
+    self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int, label_smoothing: float
+) -> Tensor:
     class_dim = 0 if self.dim() == 1 else 1
     logs = torch.log_softmax(self, class_dim)
     if target.is_floating_point():
@@ -876,23 +975,33 @@ def _h_cell_lstm(x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[T
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
 
-def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+def rnn_tanh_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]
+) -> Tensor:
     return _h_cell_rnn_tanh(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
 
 
-def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+def rnn_relu_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]
+) -> Tensor:
     return _h_cell_rnn_relu(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
 
 
-def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tensor:
+def gru_cell(
+    input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]
+) -> Tensor:
     return _h_cell_gru(torch.linear(input, w_ih, b_ih), hx, w_hh, b_hh)
 
 
-def lstm_cell(input: Tensor, hx: List[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]) -> Tuple[Tensor, Tensor]:
+def lstm_cell(
+    input: Tensor, hx: List[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Optional[Tensor], b_hh: Optional[Tensor]
+) -> Tuple[Tensor, Tensor]:
     return _h_cell_lstm(torch.linear(input, w_ih, b_ih), hx[0], hx[1], w_hh, b_hh)
 
 
-def _h_layer_rnn_tanh(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+def _h_layer_rnn_tanh(
+    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool
+) -> Tuple[Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
@@ -902,7 +1011,9 @@ def _h_layer_rnn_tanh(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor]
     return out, h
 
 
-def _h_layer_rnn_relu(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+def _h_layer_rnn_relu(
+    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool
+) -> Tuple[Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
@@ -922,7 +1033,9 @@ def _h_layer_gru(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], bac
     return out, h
 
 
-def _h_layer_lstm(x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], w_hr: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor, Tensor]:
+def _h_layer_lstm(
+    x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], w_hr: Optional[Tensor], backwards: bool
+) -> Tuple[Tensor, Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
@@ -935,7 +1048,18 @@ def _h_layer_lstm(x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[
     return out, h, c
 
 
-def _h_rnn(mode: str, input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, p: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+def _h_rnn(
+    mode: str,
+    input: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    p: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor]:
     x = input.transpose(0, 1) if batch_first else input
     directions = 2 if bidirectional else 1
     stride = 4 if has_biases else 2
@@ -965,19 +1089,59 @@ def _h_rnn(mode: str, input: Tensor, hx: Tensor, params: List[Tensor], has_biase
     return x.transpose(0, 1) if batch_first else x, torch.stack(finals, 0)
 
 
-def gru__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+def gru__input(
+    input: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor]:
     return _h_rnn("gru", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
 
 
-def rnn_tanh__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+def rnn_tanh__input(
+    input: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor]:
     return _h_rnn("tanh", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
 
 
-def rnn_relu__input(input: Tensor, hx: Tensor, params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor]:
+def rnn_relu__input(
+    input: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor]:
     return _h_rnn("relu", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
 
 
-def lstm__input(input: Tensor, hx: List[Tensor], params: List[Tensor], has_biases: bool, num_layers: int, dropout: float, train: bool, bidirectional: bool, batch_first: bool) -> Tuple[Tensor, Tensor, Tensor]:
+def lstm__input(
+    input: Tensor,
+    hx: List[Tensor],
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor, Tensor]:
     x = input.transpose(0, 1) if batch_first else input
     directions = 2 if bidirectional else 1
     projected = hx[0].size(2) != hx[1].size(2)
@@ -1011,7 +1175,16 @@ def lstm__input(input: Tensor, hx: List[Tensor], params: List[Tensor], has_biase
 # attention
 
 
-def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Optional[Tensor], dropout_p: float, is_causal: bool, scale: Optional[float], enable_gqa: bool) -> Tensor:
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Optional[Tensor],
+    dropout_p: float,
+    is_causal: bool,
+    scale: Optional[float],
+    enable_gqa: bool,
+) -> Tensor:
     factor = 0.0
     if scale is not None:
         factor = scale
@@ -1025,7 +1198,9 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     scores = _h_wide(torch.matmul(query * factor, k.transpose(-2, -1)))
     if is_causal:
         rows = torch.arange(query.size(-2)).unsqueeze(1)
-        scores = torch.where(torch.arange(k.size(-2)) <= rows, scores, torch.full([], float("-inf"), dtype=scores.dtype))
+        scores = torch.where(
+            torch.arange(k.size(-2)) <= rows, scores, torch.full([], float("-inf"), dtype=scores.dtype)
+        )
     weights = _h_softmax(scores, -1)
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
@@ -1059,11 +1234,19 @@ def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[fl
     return _h_nearest(self, 2, output_size[0], scales)
 
 
-def upsample_nearest2d(self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+def upsample_nearest2d(
+    self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
     return _h_nearest(_h_nearest(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
 
 
-def upsample_nearest3d(self: Tensor, output_size: List[int], scales_d: Optional[float], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+def upsample_nearest3d(
+    self: Tensor,
+    output_size: List[int],
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
     return _h_nearest(upsample_nearest2d(self, output_size, scales_d, scales_h), 4, output_size[2], scales_w)
 
 
@@ -1096,12 +1279,21 @@ def upsample_linear1d(self: Tensor, output_size: List[int], align_corners: bool,
     return _h_narrow(_h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales), self.dtype)
 
 
-def upsample_bilinear2d(self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+def upsample_bilinear2d(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
     rows = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
     return _h_narrow(_h_linear_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
 
 
-def upsample_trilinear3d(self: Tensor, output_size: List[int], align_corners: bool, scales_d: Optional[float], scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+def upsample_trilinear3d(
+    self: Tensor,
+    output_size: List[int],
+    align_corners: bool,
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
     planes = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_d)
     rows = _h_linear_axis(planes, 3, output_size[1], align_corners, scales_h)
     return _h_narrow(_h_linear_axis(rows, 4, output_size[2], align_corners, scales_w), self.dtype)
@@ -1132,7 +1324,9 @@ def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale:
     )
 
 
-def upsample_bicubic2d(self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]) -> Tensor:
+def upsample_bicubic2d(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
     rows = _h_cubic_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
     return _h_narrow(_h_cubic_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
 
@@ -1153,37 +1347,55 @@ def _h_scale(scale_factors: Optional[List[float]], i: int) -> Optional[float]:
     return scale_factors[i]
 
 
-def upsample_nearest1d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_nearest1d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_nearest1d(input, size, _h_scale(scale_factors, 0))
 
 
-def upsample_nearest2d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_nearest2d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_nearest2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
 
 
-def upsample_nearest3d__vec(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_nearest3d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
-    return upsample_nearest3d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2))
+    return upsample_nearest3d(
+        input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
 
 
-def upsample_linear1d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_linear1d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_linear1d(input, size, align_corners, _h_scale(scale_factors, 0))
 
 
-def upsample_bilinear2d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_bilinear2d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_bilinear2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
 
 
-def upsample_trilinear3d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_trilinear3d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
-    return upsample_trilinear3d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2))
+    return upsample_trilinear3d(
+        input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
 
 
-def upsample_bicubic2d__vec(input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]) -> Tensor:
+def upsample_bicubic2d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
     size = _h_output_size(input, output_size, scale_factors)
     return upsample_bicubic2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
 
@@ -1193,7 +1405,11 @@ def pixel_shuffle(self: Tensor, upscale_factor: int) -> Tensor:
     lead = self.size()[:-3]
     c, h, w = self.size(-3), self.size(-2), self.size(-1)
     if c % (r * r) != 0:
-        raise RuntimeError("pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={} is not divisible by {}".format(c, r * r))
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={} is not divisible by {}".format(
+                c, r * r
+            )
+        )
     split = self.reshape([-1, c // (r * r), r, r, h, w])
     return split.permute([0, 1, 4, 2, 5, 3]).reshape(lead + [c // (r * r), h * r, w * r])
 
@@ -1220,7 +1436,11 @@ def native_channel_shuffle(self: Tensor, groups: int) -> Tensor:
 
 def _h_reflected(n: int, before: int, after: int) -> Tensor:
     if before >= n or after >= n:
-        raise RuntimeError("Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({}, {}) at a dimension of size {}".format(before, after, n))
+        raise RuntimeError(
+            "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding ({}, {}) at a dimension of size {}".format(
+                before, after, n
+            )
+        )
     place = torch.abs(torch.arange(-before, n + after))
     return n - 1 - torch.abs(n - 1 - place)
 
@@ -1275,7 +1495,11 @@ def pad(self: Tensor, pad: List[int], mode: str, value: Optional[float]) -> Tens
     if len(pad) % 2 != 0:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * self.dim():
-        raise RuntimeError("Padding length should be less than or equal to two times the input dimension but got padding length {} and input of dimension {}".format(len(pad), self.dim()))
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length {} and input of dimension {}".format(
+                len(pad), self.dim()
+            )
+        )
     if mode == "constant":
         fill = 0.0
         if value is not None:
@@ -1543,7 +1767,9 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     x, m = torch.broadcast_tensors([self, mask])
     count = int(m.sum().item())
     if count > source.numel():
-        raise RuntimeError("masked_scatter: expected self and source to have same number of elements as there are true values in mask")
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same number of elements as there are true values in mask"
+        )
     return torch.index_put(x, [m], source.reshape([-1]).narrow(0, 0, count), False)
 
 
@@ -1553,7 +1779,7 @@ def im2col(self: Tensor, kernel_size: List[int], dilation: List[int], padding: L
     spread0 = dilation[0] * (kernel_size[0] - 1) + 1
     spread1 = dilation[1] * (kernel_size[1] - 1) + 1
     windows = x.unfold(2, spread0, stride[0]).unfold(3, spread1, stride[1])
-    windows = windows[:, :, :, :, ::dilation[0], ::dilation[1]]
+    windows = windows[:, :, :, :, :: dilation[0], :: dilation[1]]
     columns = windows.permute([0, 1, 4, 5, 2, 3]).reshape([x.size(0), x.size(1) * kernel_size[0] * kernel_size[1], -1])
     return columns if self.dim() == 4 else columns.squeeze(0)
 
@@ -1633,7 +1859,9 @@ def _h_grid_pick(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
     return torch.gather(flat, 2, index) * inside.unsqueeze(1)
 
 
-def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
     if interpolation_mode == 2:
         raise RuntimeError("grid_sampler: bicubic interpolation is not supported")
     n, c, h, w = input.size(0), input.size(1), input.size(2), input.size(3)
@@ -1653,7 +1881,28 @@ def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: int, paddin
     return (top * (1.0 - fy) + bottom * fy).reshape(shape)
 
 
-def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
     if input.dim() != 4:
         raise RuntimeError("grid_sampler: only 4-D input is supported")
     return grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+# Python's divmod
+
+
+def divmod__int(x: int, y: int) -> Tuple[int, int]:
+    return x // y, x % y
+
+
+def divmod__float(x: float, y: float) -> Tuple[float, float]:
+    return x // y, x % y
+
+
+def divmod__int_float(x: int, y: float) -> Tuple[float, float]:
+    return x // y, x % y
+
+
+def divmod__float_int(x: float, y: int) -> Tuple[float, float]:
+    return x // y, x % y

@@ -54,7 +54,13 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return torch.leaky_relu_(input, negative_slope) if inplace else torch.leaky_relu(input, negative_slope)
 
 
-def rrelu(input: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = False, inplace: bool = False) -> Tensor:
+def rrelu(
+    input: Tensor,
+    lower: float = 0.125,
+    upper: float = 0.3333333333333333,
+    training: bool = False,
+    inplace: bool = False,
+) -> Tensor:
     return torch.rrelu_(input, lower, upper, training) if inplace else torch.rrelu(input, lower, upper, training)
 
 
@@ -175,41 +181,67 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     _h_check_probability(p)
-    return torch.feature_alpha_dropout_(input, p, training) if inplace else torch.feature_alpha_dropout(input, p, training)
+    return (
+        torch.feature_alpha_dropout_(input, p, training) if inplace else torch.feature_alpha_dropout(input, p, training)
+    )
 
 
 # normalisation
 
 
 def batch_norm(
-    input: Tensor, running_mean: Optional[Tensor], running_var: Optional[Tensor], weight: Optional[Tensor] = None,
-    bias: Optional[Tensor] = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-05,
+    input: Tensor,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
 ) -> Tensor:
     if training:
         count = input.size(0)
         for i in range(input.dim() - 2):
             count = count * input.size(i + 2)
         if count == 1:
-            raise ValueError("Expected more than 1 value per channel when training, got input size {}".format(input.size()))
+            raise ValueError(
+                "Expected more than 1 value per channel when training, got input size {}".format(input.size())
+            )
     return torch.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps, True)
 
 
 def instance_norm(
-    input: Tensor, running_mean: Optional[Tensor] = None, running_var: Optional[Tensor] = None, weight: Optional[Tensor] = None,
-    bias: Optional[Tensor] = None, use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-05,
+    input: Tensor,
+    running_mean: Optional[Tensor] = None,
+    running_var: Optional[Tensor] = None,
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-05,
 ) -> Tensor:
     return torch.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, True)
 
 
-def layer_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor] = None, bias: Optional[Tensor] = None, eps: float = 1e-05) -> Tensor:
+def layer_norm(
+    input: Tensor,
+    normalized_shape: List[int],
+    weight: Optional[Tensor] = None,
+    bias: Optional[Tensor] = None,
+    eps: float = 1e-05,
+) -> Tensor:
     return torch.layer_norm(input, normalized_shape, weight, bias, eps, True)
 
 
-def rms_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor] = None, eps: Optional[float] = None) -> Tensor:
+def rms_norm(
+    input: Tensor, normalized_shape: List[int], weight: Optional[Tensor] = None, eps: Optional[float] = None
+) -> Tensor:
     return torch.rms_norm(input, normalized_shape, weight, eps)
 
 
-def group_norm(input: Tensor, num_groups: int, weight: Optional[Tensor] = None, bias: Optional[Tensor] = None, eps: float = 1e-05) -> Tensor:
+def group_norm(
+    input: Tensor, num_groups: int, weight: Optional[Tensor] = None, bias: Optional[Tensor] = None, eps: float = 1e-05
+) -> Tensor:
     return torch.group_norm(input, num_groups, weight, bias, eps, True)
 
 
@@ -236,8 +268,13 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 
 
 def embedding(
-    input: Tensor, weight: Tensor, padding_idx: Optional[int] = None, max_norm: Optional[float] = None, norm_type: float = 2.0,
-    scale_grad_by_freq: bool = False, sparse: bool = False,
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: Optional[int] = None,
+    max_norm: Optional[float] = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Tensor:
     if max_norm is not None:
         raise RuntimeError("embedding: max_norm is not supported")
@@ -254,7 +291,10 @@ def pad(input: Tensor, pad: List[int], mode: str = "constant", value: Optional[f
 
 
 def unfold(
-    input: Tensor, kernel_size: BroadcastingList2[int], dilation: BroadcastingList2[int] = 1, padding: BroadcastingList2[int] = 0,
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    dilation: BroadcastingList2[int] = 1,
+    padding: BroadcastingList2[int] = 0,
     stride: BroadcastingList2[int] = 1,
 ) -> Tensor:
     return torch.im2col(input, kernel_size, dilation, padding, stride)
@@ -276,8 +316,13 @@ def adaptive_max_pool3d(input: Tensor, output_size: BroadcastingList3[int], retu
 
 
 def max_pool1d(
-    input: Tensor, kernel_size: BroadcastingList1[int], stride: Optional[BroadcastingList1[int]] = None,
-    padding: BroadcastingList1[int] = 0, dilation: BroadcastingList1[int] = 1, ceil_mode: bool = False, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: BroadcastingList1[int],
+    stride: Optional[BroadcastingList1[int]] = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
         raise RuntimeError("max_pool1d: return_indices=True is not supported; use torch.max_pool1d_with_indices")
@@ -285,8 +330,13 @@ def max_pool1d(
 
 
 def max_pool2d(
-    input: Tensor, kernel_size: BroadcastingList2[int], stride: Optional[BroadcastingList2[int]] = None,
-    padding: BroadcastingList2[int] = 0, dilation: BroadcastingList2[int] = 1, ceil_mode: bool = False, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    stride: Optional[BroadcastingList2[int]] = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
         raise RuntimeError("max_pool2d: return_indices=True is not supported; use torch.max_pool2d_with_indices")
@@ -294,22 +344,37 @@ def max_pool2d(
 
 
 def max_pool3d(
-    input: Tensor, kernel_size: BroadcastingList3[int], stride: Optional[BroadcastingList3[int]] = None,
-    padding: BroadcastingList3[int] = 0, dilation: BroadcastingList3[int] = 1, ceil_mode: bool = False, return_indices: bool = False,
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    stride: Optional[BroadcastingList3[int]] = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
         raise RuntimeError("max_pool3d: return_indices=True is not supported; use torch.max_pool3d_with_indices")
     return torch.max_pool3d(input, kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode)
 
 
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: int, stride: Optional[BroadcastingList1[int]] = None, ceil_mode: bool = False) -> Tensor:
+def lp_pool1d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: int,
+    stride: Optional[BroadcastingList1[int]] = None,
+    ceil_mode: bool = False,
+) -> Tensor:
     powers = torch.pow(input, norm_type)
     mean = torch.avg_pool1d(powers, kernel_size, [kernel_size] if stride is None else stride, 0, ceil_mode)
     return torch.pow(torch.sign(mean) * torch.relu(torch.abs(mean)) * float(kernel_size), 1.0 / norm_type)
 
 
 def lp_pool2d(
-    input: Tensor, norm_type: float, kernel_size: BroadcastingList2[int], stride: Optional[BroadcastingList2[int]] = None, ceil_mode: bool = False
+    input: Tensor,
+    norm_type: float,
+    kernel_size: BroadcastingList2[int],
+    stride: Optional[BroadcastingList2[int]] = None,
+    ceil_mode: bool = False,
 ) -> Tensor:
     powers = torch.pow(input, norm_type)
     mean = torch.avg_pool2d(powers, kernel_size, kernel_size if stride is None else stride, 0, ceil_mode)
@@ -325,7 +390,11 @@ def _h_as_sizes(size: List[int], count: int) -> List[int]:
     if len(size) == 3 and count < 3 and size[0] == size[1] and size[1] == size[2]:
         return [size[0]] * count
     if len(size) != count:
-        raise ValueError("Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {} and output size of {}.".format(count, size))
+        raise ValueError(
+            "Input and output must have the same number of spatial dimensions, but got input with spatial dimensions of {} and output size of {}.".format(
+                count, size
+            )
+        )
     return size
 
 
@@ -333,7 +402,11 @@ def _h_as_factors(factor: List[float], count: int) -> List[float]:
     if len(factor) == 3 and count < 3 and factor[0] == factor[1] and factor[1] == factor[2]:
         return [factor[0]] * count
     if len(factor) != count:
-        raise ValueError("Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {} and scale_factor of shape {}.".format(count, factor))
+        raise ValueError(
+            "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial dimensions of {} and scale_factor of shape {}.".format(
+                count, factor
+            )
+        )
     return factor
 
 
@@ -354,14 +427,21 @@ def _h_scaled_sizes(input: Tensor, factors: List[float]) -> List[int]:
 
 
 def interpolate(
-    input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None, mode: str = "nearest",
-    align_corners: Optional[bool] = None, recompute_scale_factor: Optional[bool] = None, antialias: bool = False,
+    input: Tensor,
+    size: Optional[BroadcastingList3[int]] = None,
+    scale_factor: Optional[BroadcastingList3[float]] = None,
+    mode: str = "nearest",
+    align_corners: Optional[bool] = None,
+    recompute_scale_factor: Optional[bool] = None,
+    antialias: bool = False,
 ) -> Tensor:
     count = input.dim() - 2
     corners = False
     if mode == "nearest" or mode == "area" or mode == "nearest-exact":
         if align_corners is not None:
-            raise ValueError("align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear")
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            )
     else:
         if align_corners is not None:
             corners = align_corners
@@ -419,21 +499,36 @@ def interpolate(
         return torch.upsample_trilinear3d(input, sizes, corners, s0, s1, s2)
     if mode == "bicubic" and count == 2:
         return torch.upsample_bicubic2d(input, sizes, corners, s0, s1)
-    raise NotImplementedError("Input Error: Only 3D, 4D and 5D input Tensors supported (got {}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got {})".format(input.dim(), mode))
+    raise NotImplementedError(
+        "Input Error: Only 3D, 4D and 5D input Tensors supported (got {}D) for the modes: nearest | linear | bilinear | bicubic | trilinear | area | nearest-exact (got {})".format(
+            input.dim(), mode
+        )
+    )
 
 
 def upsample(
-    input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None, mode: str = "nearest",
+    input: Tensor,
+    size: Optional[BroadcastingList3[int]] = None,
+    scale_factor: Optional[BroadcastingList3[float]] = None,
+    mode: str = "nearest",
     align_corners: Optional[bool] = None,
 ) -> Tensor:
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
-def upsample_nearest(input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None) -> Tensor:
+def upsample_nearest(
+    input: Tensor,
+    size: Optional[BroadcastingList3[int]] = None,
+    scale_factor: Optional[BroadcastingList3[float]] = None,
+) -> Tensor:
     return interpolate(input, size, scale_factor, "nearest")
 
 
-def upsample_bilinear(input: Tensor, size: Optional[BroadcastingList3[int]] = None, scale_factor: Optional[BroadcastingList3[float]] = None) -> Tensor:
+def upsample_bilinear(
+    input: Tensor,
+    size: Optional[BroadcastingList3[int]] = None,
+    scale_factor: Optional[BroadcastingList3[float]] = None,
+) -> Tensor:
     return interpolate(input, size, scale_factor, "bilinear", True)
 
 
@@ -444,11 +539,25 @@ def affine_grid(theta: Tensor, size: List[int], align_corners: Optional[bool] = 
     return torch.affine_grid_generator(theta, size, corners)
 
 
-def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: Optional[bool] = None) -> Tensor:
+def grid_sample(
+    input: Tensor,
+    grid: Tensor,
+    mode: str = "bilinear",
+    padding_mode: str = "zeros",
+    align_corners: Optional[bool] = None,
+) -> Tensor:
     if mode != "bilinear" and mode != "nearest" and mode != "bicubic":
-        raise ValueError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{}'".format(mode))
+        raise ValueError(
+            "nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{}'".format(
+                mode
+            )
+        )
     if padding_mode != "zeros" and padding_mode != "border" and padding_mode != "reflection":
-        raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{}'".format(padding_mode))
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: '{}'".format(
+                padding_mode
+            )
+        )
     interpolation = 0 if mode == "bilinear" else 1 if mode == "nearest" else 2
     padding = 0 if padding_mode == "zeros" else 1 if padding_mode == "border" else 2
     corners = False
@@ -461,15 +570,28 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Optional[Tensor] = None, size_average: Optional[bool] = None, ignore_index: int = -100,
-    reduce: Optional[bool] = None, reduction: str = "mean", label_smoothing: float = 0.0,
+    input: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    ignore_index: int = -100,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
-    return torch.cross_entropy_loss(input, target, weight, _h_reduction(reduction, size_average, reduce), ignore_index, label_smoothing)
+    return torch.cross_entropy_loss(
+        input, target, weight, _h_reduction(reduction, size_average, reduce), ignore_index, label_smoothing
+    )
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Optional[Tensor] = None, size_average: Optional[bool] = None, ignore_index: int = -100,
-    reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    ignore_index: int = -100,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
 ) -> Tensor:
     return torch.nll_loss_nd(input, target, weight, _h_reduction(reduction, size_average, reduce), ignore_index)
 
@@ -484,7 +606,11 @@ def _h_weighted(loss: Tensor, weight: Tensor, reduction: str) -> Tensor:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
     weight: Optional[Tensor] = None,
 ) -> Tensor:
     if weight is not None:
@@ -493,7 +619,11 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor, target: Tensor, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
     weight: Optional[Tensor] = None,
 ) -> Tensor:
     if weight is not None:
@@ -502,33 +632,56 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean", beta: float = 1.0,
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
 ) -> Tensor:
     return torch.smooth_l1_loss(input, target, _h_reduction(reduction, size_average, reduce), beta)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Optional[Tensor] = None) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Optional[Tensor] = None
+) -> Tensor:
     if weight is not None:
         return _h_weighted(torch.huber_loss(input, target, 0, delta), weight, reduction)
     return torch.huber_loss(input, target, _h_reduction(reduction), delta)
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Optional[Tensor] = None, size_average: Optional[bool] = None, reduce: Optional[bool] = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
     reduction: str = "mean",
 ) -> Tensor:
     return torch.binary_cross_entropy(input, target, weight, _h_reduction(reduction, size_average, reduce))
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Optional[Tensor] = None, size_average: Optional[bool] = None, reduce: Optional[bool] = None,
-    reduction: str = "mean", pos_weight: Optional[Tensor] = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+    pos_weight: Optional[Tensor] = None,
 ) -> Tensor:
-    return torch.binary_cross_entropy_with_logits(input, target, weight, pos_weight, _h_reduction(reduction, size_average, reduce))
+    return torch.binary_cross_entropy_with_logits(
+        input, target, weight, pos_weight, _h_reduction(reduction, size_average, reduce)
+    )
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean", log_target: bool = False,
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+    log_target: bool = False,
 ) -> Tensor:
     if reduction == "batchmean":
         total = torch.kl_div(input, target, 2, log_target=log_target)
@@ -537,13 +690,21 @@ def kl_div(
 
 
 def poisson_nll_loss(
-    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Optional[bool] = None, eps: float = 1e-8,
-    reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Optional[bool] = None,
+    eps: float = 1e-8,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
 ) -> Tensor:
     return torch.poisson_nll_loss(input, target, log_input, full, eps, _h_reduction(reduction, size_average, reduce))
 
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Tensor, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     spread = var
     if var.dim() == input.dim() - 1:
         spread = var.unsqueeze(-1)
@@ -558,24 +719,45 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor, full: bool = F
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: float = 1.0, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
 ) -> Tensor:
     return torch.hinge_embedding_loss(input, target, margin, _h_reduction(reduction, size_average, reduce))
 
 
-def soft_margin_loss(input: Tensor, target: Tensor, size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean") -> Tensor:
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+) -> Tensor:
     return torch.soft_margin_loss(input, target, _h_reduction(reduction, size_average, reduce))
 
 
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Optional[Tensor] = None, size_average: Optional[bool] = None,
-    reduce: Optional[bool] = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
 ) -> Tensor:
     return torch.multi_margin_loss(input, target, p, margin, weight, _h_reduction(reduction, size_average, reduce))
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Optional[Tensor] = None, size_average: Optional[bool] = None, reduce: Optional[bool] = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Optional[Tensor] = None,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
     reduction: str = "mean",
 ) -> Tensor:
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
@@ -589,24 +771,44 @@ def multilabel_soft_margin_loss(
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: Optional[bool] = None, reduce: Optional[bool] = None,
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
     reduction: str = "mean",
 ) -> Tensor:
     return torch.cosine_embedding_loss(input1, input2, target, margin, _h_reduction(reduction, size_average, reduce))
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0.0, size_average: Optional[bool] = None, reduce: Optional[bool] = None,
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0.0,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
     reduction: str = "mean",
 ) -> Tensor:
     return torch.margin_ranking_loss(input1, input2, target, margin, _h_reduction(reduction, size_average, reduce))
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
-    size_average: Optional[bool] = None, reduce: Optional[bool] = None, reduction: str = "mean",
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2.0,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
 ) -> Tensor:
-    return torch.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, _h_reduction(reduction, size_average, reduce))
+    return torch.triplet_margin_loss(
+        anchor, positive, negative, margin, p, eps, swap, _h_reduction(reduction, size_average, reduce)
+    )
 
 
 # attention
@@ -625,12 +827,31 @@ def _h_added_mask(mask: Tensor, dtype: int) -> Tensor:
 
 
 def multi_head_attention_forward(
-    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Optional[Tensor],
-    in_proj_bias: Optional[Tensor], bias_k: Optional[Tensor], bias_v: Optional[Tensor], add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Optional[Tensor], training: bool = True, key_padding_mask: Optional[Tensor] = None,
-    need_weights: bool = True, attn_mask: Optional[Tensor] = None, use_separate_proj_weight: bool = False,
-    q_proj_weight: Optional[Tensor] = None, k_proj_weight: Optional[Tensor] = None, v_proj_weight: Optional[Tensor] = None,
-    static_k: Optional[Tensor] = None, static_v: Optional[Tensor] = None, average_attn_weights: bool = True, is_causal: bool = False,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim_to_check: int,
+    num_heads: int,
+    in_proj_weight: Optional[Tensor],
+    in_proj_bias: Optional[Tensor],
+    bias_k: Optional[Tensor],
+    bias_v: Optional[Tensor],
+    add_zero_attn: bool,
+    dropout_p: float,
+    out_proj_weight: Tensor,
+    out_proj_bias: Optional[Tensor],
+    training: bool = True,
+    key_padding_mask: Optional[Tensor] = None,
+    need_weights: bool = True,
+    attn_mask: Optional[Tensor] = None,
+    use_separate_proj_weight: bool = False,
+    q_proj_weight: Optional[Tensor] = None,
+    k_proj_weight: Optional[Tensor] = None,
+    v_proj_weight: Optional[Tensor] = None,
+    static_k: Optional[Tensor] = None,
+    static_v: Optional[Tensor] = None,
+    average_attn_weights: bool = True,
+    is_causal: bool = False,
 ) -> Tuple[Tensor, Optional[Tensor]]:
     if static_k is not None or static_v is not None:
         raise RuntimeError("multi_head_attention_forward: static_k and static_v are not supported")

@@ -1,8 +1,8 @@
 """Runs functions of the `linalg` and `loops` stages on numpy values: the engine under the dialects' interpreters.
 
 Each block is compiled once to a list of Python closures over a frame (a list with one slot per SSA value), so loops
-cost one call per operation and iteration. Values: numpy scalars for numbers, arrays for tensors and vectors, `MemRef` for
-buffers. `i1` is np.bool_, other integers and `index` are signed numpy integers; operations say how bits are read.
+cost one call per operation and iteration. Values: numpy scalars for numbers, arrays for tensors and vectors, `MemRef`
+for buffers. `i1` is np.bool_, other integers and `index` are signed numpy integers; operations say how bits are read.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from ..diagnostics import ExecutionError, InternalError
 from ..dialects import torch
 from ..dtypes import DType, from_numpy
 from ..operator import OperatorError, Unsupported
-from ..operators import find, functional_form, is_view, keywords, resolve_exact, schema, split_name
+from ..operators import find, functional_form, gives_contiguous, is_view, keywords, resolve_exact, schema, split_name
 from ..program import Program
 from ..schema import Schema
 from ..script_types import (
@@ -222,7 +222,7 @@ class _Frame:
             return _viewed(form, arguments, result)
         results = _normal(form, result)
         inputs = [a for argument in arguments for a in _arrays(argument)]
-        dense = all(a.flags.c_contiguous for a in inputs)
+        dense = gives_contiguous(form.name) or all(a.flags.c_contiguous for a in inputs)
         return _map_arrays(results, lambda a: _fresh(a, inputs, dense))
 
     def write_in_place(self, form: Schema, derived: tuple[str, str], arguments: list[Any], op: Operation) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
-from ...ir.operators import find, is_view, schema
+from ...ir.operators import find, gives_contiguous, is_view, schema
 from ...ir.script_types import TensorType
 from .nodes import inferred
 
@@ -243,6 +243,8 @@ class _Analysis:
 
     def fresh_layout(self, op: Operation, result: Value) -> Layout:
         """New tensors are contiguous if their operands are."""
+        if gives_contiguous(op.name):
+            return contiguous_layout(cast(TensorType, result.type))
         if op.name.startswith(_NEVER_CONTIGUOUS):
             return None
         for operand in op.operands:

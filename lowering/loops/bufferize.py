@@ -3,8 +3,8 @@
 - Parameters become memrefs of identity layout and are never written. Every result is a fresh `memref.alloc`.
 - A structured operation writes into the buffer of its init where the init's old value is not read any more, else into a
   fresh buffer (copied first where old elements are read). Elementwise operations reuse the buffer of a dying input.
-- `extract_slice`, `expand_shape`, `collapse_shape`, `reshape`, `cast` are views; `insert_slice` writes in place when the
-  old value is dead, else into a copy.
+- `extract_slice`, `expand_shape`, `collapse_shape`, `reshape`, `cast` are views; `insert_slice` writes in place when
+  the old value is dead, else into a copy.
 - `scf.for` keeps loop-carried tensors of invariant shape in one buffer; other carried tensors, results of `scf.if` of
   dynamic shape and everything carried by `scf.while` are heap buffers with one owner, passed on from owner to owner.
 - Constants become `memref.global`.
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, cast
 
 import numpy as np
@@ -39,7 +40,10 @@ VIEWS: Final = frozenset(
 )
 """Operations whose result lies in the memory of their first operand."""
 
-_NUMPY: Final[dict[Type, Any]] = {INDEX: np.dtype(np.int64), **{d.element: d.numpy for d in DType if not d.is_complex and d is not DType.uint8}}
+_NUMPY: Final[dict[Type, Any]] = {
+    INDEX: np.dtype(np.int64),
+    **{d.element: d.numpy for d in DType if not d.is_complex and d is not DType.uint8},
+}
 
 
 @dataclass(eq=False)
@@ -101,7 +105,7 @@ class _Bufferizer:
         self.order: dict[Operation, int] = {}
         self.dead: list[Operation] = []
 
-    # ------------------------------------------------------------------------------------------------ functions, blocks
+    # functions, blocks
 
     def run(self, function: Operation) -> None:
         block = function.body()
@@ -160,7 +164,7 @@ class _Bufferizer:
                 if any(isinstance(v.type, RankedTensorType) for v in (*op.operands, *op.results)):
                     raise InternalError(f"bufferize has no rule for {op.name} on tensors")
 
-    # -------------------------------------------------------------------------------------------------------- buffers
+    # buffers
 
     def _bind(self, value: Value, buffer: Value, root: Root) -> None:
         root.values.append(value)
@@ -197,7 +201,7 @@ class _Bufferizer:
         return new
 
     def is_dead_after(self, value: Value, op: Operation, allowed: Iterable[int]) -> bool:
-        """Whether `op` may overwrite the memory of `value`: nothing reads it later, nor does `op` except by `allowed` operands."""
+        """Whether `op` may overwrite the memory of `value`: nothing reads it later, nor `op` but by `allowed` operands."""
         if value.defining_op("tensor.empty") is not None and value not in self.buffers:
             return True
         root = self.buffer(value).root
@@ -239,7 +243,7 @@ class _Bufferizer:
         return _cast(b, self._copied(b, buffer.memref), to)
 
     def _is_last_use(self, root: Root, op: Operation, index: int) -> bool:
-        """No later operand of `op` and nothing after it looks at the memory; earlier operands of `op` have copied theirs."""
+        """No later operand of `op` and nothing after it looks at the memory; earlier operands have copied theirs."""
         if root.block is not op.parent:
             return False
         now = self.order[op]
@@ -254,7 +258,7 @@ class _Bufferizer:
                     return False
         return True
 
-    # ------------------------------------------------------------------------------------------- structured operations
+    # structured operations
 
     def _structured(self, b: Builder, op: Operation) -> None:
         ins, outs = linalg.inputs(op), linalg.outputs(op)
@@ -277,12 +281,18 @@ class _Bufferizer:
         for result, target in zip(op.results, targets, strict=True):
             self._bind(result, target.memref, target.root)
 
-    def _init_buffer(self, b: Builder, op: Operation, index: int, reads: bool, elementwise: bool, taken: set[int]) -> Buffer:
+    def _init_buffer(
+        self, b: Builder, op: Operation, index: int, reads: bool, elementwise: bool, taken: set[int]
+    ) -> Buffer:
         value = op.operand(index)
         ins, maps = linalg.inputs(op), linalg.indexing_maps(op)
         allowed = {index}
         if elementwise:
-            allowed |= {i for i, v in enumerate(ins) if v is value and maps[i] == maps[index] and maps[i].is_projected_permutation}
+            allowed |= {
+                i
+                for i, v in enumerate(ins)
+                if v is value and maps[i] == maps[index] and maps[i].is_projected_permutation
+            }
         known = self.buffers.get(value)
         shared = known is not None and id(known.root) in taken
         if not shared and known is not None and self.is_dead_after(value, op, allowed):
@@ -328,7 +338,7 @@ class _Bufferizer:
                 b = Builder.before(inner)
                 inner.replace_with([memref.dim(b, self.buffer(inner.operand(0)).memref, inner.operand(1))])
 
-    # ------------------------------------------------------------------------------------------------ tensor operations
+    # tensor operations
 
     def _constant(self, b: Builder, op: Operation) -> None:
         attribute = cast(DenseAttr, op.attributes["value"])
@@ -392,7 +402,9 @@ class _Bufferizer:
     def dim(self, b: Builder, op: Operation) -> None:
         position = as_size(op.operand(1))
         buffer = self.buffer(op.operand(0)).memref
-        size = indexing.buffer_dim(b, buffer, position) if isinstance(position, int) else memref.dim(b, buffer, position)
+        size = (
+            indexing.buffer_dim(b, buffer, position) if isinstance(position, int) else memref.dim(b, buffer, position)
+        )
         op.result.replace_all_uses_with(as_value(b, size))
 
     def cast(self, b: Builder, op: Operation) -> None:
@@ -440,7 +452,9 @@ class _Bufferizer:
         flat_extent = total if isinstance(total, int) and None not in to.shape else None
         buffer = _cast(b, buffer, MemRefType((flat_extent,), of.element))
         if to.rank == 0:
-            buffer = memref.collapse_shape(b, _cast(b, buffer, MemRefType((1,), of.element)), (), MemRefType((), of.element))
+            buffer = memref.collapse_shape(
+                b, _cast(b, buffer, MemRefType((1,), of.element)), (), MemRefType((), of.element)
+            )
         elif to.rank > 1:
             types = MemRefType(to.shape, to.element)
             buffer = memref.expand_shape(b, buffer, (tuple(range(to.rank)),), sizes, types)
@@ -523,7 +537,7 @@ class _Bufferizer:
         memref.copy(b, source, interior)
         self._bind(op.result, padded, self._fresh(b))
 
-    # ----------------------------------------------------------------------------------------------------- control flow
+    # control flow
 
     def _return(self, b: Builder, op: Operation) -> None:
         values: list[Value] = []
@@ -535,7 +549,7 @@ class _Bufferizer:
         op.set_operands(values)
 
     def _if(self, b: Builder, op: Operation) -> None:
-        """Results of static shape are written into buffers made before; the others are owned buffers of either branch."""
+        """Results of static shape go into buffers made before; the others are owned buffers of either branch."""
         static: dict[int, Value] = {}
         types: list[Type] = []
         kept: list[int] = []
@@ -625,7 +639,13 @@ class _Bufferizer:
             argument_roots.append(root)
             self._bind(old_block.args[i + 1], buffer.memref, root)
         _move_operations(old_block, block)
-        new = b.create("scf.for", (*op.operands[:3], *(v for _, v in carried)), [v.type for _, v in carried], op.attributes, [Region([block])])
+        new = b.create(
+            "scf.for",
+            (*op.operands[:3], *(v for _, v in carried)),
+            [v.type for _, v in carried],
+            op.attributes,
+            [Region([block])],
+        )
         self.order[new] = self.order[op]
         self._convert_block(block)
         terminator = block.terminator
@@ -643,7 +663,7 @@ class _Bufferizer:
         return self.owned(b, value, terminator, init.type, index) if isinstance(value.type, RankedTensorType) else value
 
     def _write_back(self, b: Builder, pending: dict[int, tuple[Value, Value]], argument_roots: list[Root]) -> None:
-        """The carried buffers get their next elements; those that come from carried buffers pass through a copy first."""
+        """The carried buffers get their next elements; those that come from carried buffers are copied first."""
         copies: list[tuple[Value, Value]] = []
         for value, target in pending.values():
             if value.defining_op("tensor.empty") is not None and value not in self.buffers:
@@ -692,7 +712,9 @@ class _Bufferizer:
             inner = Builder.before(terminator)
             terminator.set_operands(
                 [
-                    self.owned(inner, v, terminator, buffer_type(v.type), i) if isinstance(v.type, RankedTensorType) else v
+                    self.owned(inner, v, terminator, buffer_type(v.type), i)
+                    if isinstance(v.type, RankedTensorType)
+                    else v
                     for i, v in enumerate(terminator.operands)
                 ]
             )
@@ -757,7 +779,7 @@ def collapsed_type(of: MemRefType, groups: Sequence[Sequence[int]]) -> MemRefTyp
     kept: list[int | None] = []
     for group in groups:
         significant = [i for i in group if of.shape[i] != 1] or [group[-1]]
-        for outer, inner in zip(significant, significant[1:], strict=False):
+        for outer, inner in pairwise(significant):
             step, extent = strides[inner], of.shape[inner]
             if step is None or extent is None or strides[outer] != step * extent:
                 return None
@@ -790,7 +812,7 @@ def _product(extents: Iterable[int | None]) -> int | None:
     return result
 
 
-# ---------------------------------------------------------------------------------------------------------- deallocation
+# deallocation
 
 _MOVES: Final = frozenset({"func.return", "scf.yield", "scf.condition", "scf.while"})
 
@@ -806,7 +828,9 @@ def insert_deallocations(function: Operation) -> None:
 
 
 def _deallocate_in(parent: Operation, block: Block) -> None:
-    owned: list[Value] = [a for a in block.args if isinstance(a.type, MemRefType) and parent.name in ("scf.for", "scf.while")]
+    owned: list[Value] = [
+        a for a in block.args if isinstance(a.type, MemRefType) and parent.name in ("scf.for", "scf.while")
+    ]
     for op in block.operations():
         if op.name == "memref.alloc" or op.name in ("scf.if", "scf.for", "scf.while"):
             owned += [r for r in op.results if isinstance(r.type, MemRefType)]

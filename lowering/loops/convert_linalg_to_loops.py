@@ -110,7 +110,7 @@ def _with_start(nest: Nest, value: Value) -> Nest:
     return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, value, nest.epilogue, nest.dims)
 
 
-# ------------------------------------------------------------------------------------------------- starts and epilogues
+# starts and epilogues
 
 
 def _reduces(op: Operation) -> bool:
@@ -163,7 +163,7 @@ def _find_epilogue(op: Operation) -> Operation | None:
     if result.defining_op("memref.alloc") is None:
         return None
     reader = op.next
-    while reader is not None and (reader.name == "memref.dealloc" or reader.name == "memref.alloc" or is_pure(reader)):
+    while reader is not None and (reader.name in ("memref.alloc", "memref.dealloc") or is_pure(reader)):
         reader = reader.next
     if reader is None or reader.name != "linalg.generic" or len(linalg.outputs(reader)) != 1:
         return None
@@ -171,7 +171,11 @@ def _find_epilogue(op: Operation) -> Operation | None:
         return None
     inputs, maps = linalg.inputs(reader), linalg.indexing_maps(reader)
     reads = [i for i, v in enumerate(inputs) if v is result]
-    if len(reads) != 1 or not _is_permutation(maps[reads[0]]) or not _is_permutation(linalg.indexing_maps(op)[-1], partial=True):
+    if (
+        len(reads) != 1
+        or not _is_permutation(maps[reads[0]])
+        or not _is_permutation(linalg.indexing_maps(op)[-1], partial=True)
+    ):
         return None
     out = linalg.outputs(reader)[0]
     if reader.body().args[-1].uses or not _is_permutation(maps[-1]):
@@ -179,7 +183,9 @@ def _find_epilogue(op: Operation) -> Operation | None:
     if out is result:
         if maps[-1] != maps[reads[0]]:
             return None
-    elif any(u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)) or not _users_before(result, op):
+    elif any(
+        u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)
+    ) or not _users_before(result, op):
         return None
     # Elements are stored while others are still being computed: what the computation reads must not be overwritten.
     target = root(out)
@@ -249,7 +255,7 @@ def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
     return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, nest.init, epilogue, nest.dims)
 
 
-# ------------------------------------------------------------------------------------------------------------ scalar loops
+# scalar loops
 
 
 def _emit(b: Builder, nest: Nest) -> None:
@@ -343,7 +349,9 @@ def _step(b: Builder, nest: Nest, positions: Sequence[Size], accs: Sequence[Valu
     return [results[i] for i in carried]
 
 
-def _reduce(b: Builder, nest: Nest, positions: list[Size], dims: list[int], accs: list[Value], unrolled: bool) -> list[Value]:
+def _reduce(
+    b: Builder, nest: Nest, positions: list[Size], dims: list[int], accs: list[Value], unrolled: bool
+) -> list[Value]:
     if not dims:
         return _step(b, nest, positions, accs)
     dim, rest = dims[0], dims[1:]
@@ -361,7 +369,9 @@ def _reduce(b: Builder, nest: Nest, positions: list[Size], dims: list[int], accs
     return list(scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, 1), accs, body).results)
 
 
-def scalar_body(b: Builder, nest: Nest, positions: Sequence[Size], accs: Sequence[Value | None], reduces: bool) -> list[Value]:
+def scalar_body(
+    b: Builder, nest: Nest, positions: Sequence[Size], accs: Sequence[Value | None], reduces: bool
+) -> list[Value]:
     """One element: loads, the body's operations, the yielded values."""
     block = nest.body
     mapping: dict[Value, Value] = {}
@@ -390,7 +400,12 @@ def _scalar_epilogue(b: Builder, epilogue: Epilogue, positions: Sequence[Size], 
 
 
 def _clone_body(
-    b: Builder, block: Block, mapping: dict[Value, Value], dims: Sequence[AffineExpr], positions: Sequence[Size], relaxed: set[Operation]
+    b: Builder,
+    block: Block,
+    mapping: dict[Value, Value],
+    dims: Sequence[AffineExpr],
+    positions: Sequence[Size],
+    relaxed: set[Operation],
 ) -> None:
     for op in block.operations():
         if op is block.terminator:
@@ -428,7 +443,7 @@ def reassociable(block: Block, n_in: int) -> set[Operation]:
     return found
 
 
-# --------------------------------------------------------------------------------------------------------------- clean-up
+# clean-up
 
 
 def erase_dead_buffers(function: Operation) -> None:
@@ -447,8 +462,8 @@ def erase_unused_globals(module: Operation) -> None:
 
 
 _WRITERS: Final = {
-    "memref.dealloc": 0, "memref.copy": 1, "linalg.fill": 1, "memref.store": 1, "vector.store": 1, "vector.maskedstore": 0,
-    "memref.prefetch": 0,
+    "memref.dealloc": 0, "memref.copy": 1, "linalg.fill": 1, "memref.store": 1, "vector.store": 1,
+    "vector.maskedstore": 0, "memref.prefetch": 0,
 }  # fmt: skip
 """Operations that do not read the buffer that is their operand of this number."""
 

@@ -90,7 +90,7 @@ def _next_loop(op: Operation) -> Operation | None:
     return current if current is not None and current.name == "scf.parallel" else None
 
 
-# -------------------------------------------------------------------------------------------------------------- legality
+# legality
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,7 @@ def _same_bounds(first: Operation, second: Operation, count: int) -> bool:
 
 
 def _rows_independent(first: Operation, second: Operation, a: Sequence[_Use], b: Sequence[_Use], count: int) -> bool:
-    """Each iteration of the shared dimensions touches a part of its own of every buffer that one loop writes and the other
-    touches."""
+    """Of every buffer that one loop writes and the other touches, each shared iteration touches a part of its own."""
     written = {root(u.buffer) for u in a if u.writes}, {root(u.buffer) for u in b if u.writes}
     touched = {root(u.buffer) for u in a}, {root(u.buffer) for u in b}
     trips = [_trips(bounds) for bounds in _bounds(first)[:count]]
@@ -233,7 +232,7 @@ def _row_bytes(first: Operation, second: Operation, count: int) -> int:
     return sum(buffers.values())
 
 
-# ---------------------------------------------------------------------------------------------------------------- fusion
+# fusion
 
 
 def _fuse(first: Operation, second: Operation, count: int) -> Operation:
@@ -294,7 +293,11 @@ def _forward_stores(block: Block) -> None:
             if any(_may_write(nested, base) for nested in inside):
                 break
             for nested in inside:
-                if nested.name == "memref.load" and nested.operand(0) is buffer and list(nested.operands[1:]) == indices:
+                if (
+                    nested.name == "memref.load"
+                    and nested.operand(0) is buffer
+                    and list(nested.operands[1:]) == indices
+                ):
                     nested.replace_with([value])
 
 

@@ -47,7 +47,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Epilogue:
-    """An elementwise body applied to each finished element. Input None is that element; accesses are in nest dimensions."""
+    """An elementwise body applied to each finished element: input None. Accesses are in nest dimensions."""
 
     inputs: tuple[Access | None, ...]
     output: Access
@@ -129,7 +129,7 @@ def root(buffer: Value) -> Value:
     return buffer
 
 
-# ------------------------------------------------------------------------------------------------------- linear addresses
+# linear addresses
 
 
 def coefficients(expr: AffineExpr, num_dims: int) -> list[int] | None:
@@ -178,7 +178,7 @@ def depends_on(access: Access, dim: int) -> bool:
     return any(dim in e.dims_used() for e in access.map.results)
 
 
-# ------------------------------------------------------------------------------------------------------ merging dimensions
+# merging dimensions
 
 
 def merge_dimensions(b: Builder, nest: Nest, ignored: Collection[int] = ()) -> tuple[Nest, list[tuple[int, ...]]]:
@@ -197,7 +197,9 @@ def merge_dimensions(b: Builder, nest: Nest, ignored: Collection[int] = ()) -> t
             for q in range(state.rank):
                 touches = {d for g in (p, q) for d in origin[g]} & used_indices
                 # Rows and batches of an ignored operand are different things, however the others lie in memory.
-                if p != q and any(_uses(nest.inputs[i], origin[p]) != _uses(nest.inputs[i], origin[q]) for i in ignored):
+                if p != q and any(
+                    _uses(nest.inputs[i], origin[p]) != _uses(nest.inputs[i], origin[q]) for i in ignored
+                ):
                     continue
                 if p != q and not touches and state.kinds[p] == state.kinds[q] and _mergeable(state, p, q, ignored):
                     state = _merge(b, state, p, q, ignored)

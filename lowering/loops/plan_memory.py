@@ -60,7 +60,9 @@ def place(lifetimes: Sequence[Lifetime]) -> Layout:
         offsets[i] = _best_gap(taken, sizes[i])
     peak = max((offsets[i] + sizes[i] for i in offsets), default=0)
     moments = {t.first for t in lifetimes}
-    lower = max((sum(s for s, t in zip(sizes, lifetimes, strict=True) if t.first <= m <= t.last) for m in moments), default=0)
+    lower = max(
+        (sum(s for s, t in zip(sizes, lifetimes, strict=True) if t.first <= m <= t.last) for m in moments), default=0
+    )
     return Layout(tuple(offsets[i] for i in range(len(lifetimes))), peak, lower)
 
 

@@ -40,11 +40,13 @@ class Block:
         return max(1, min(8, -(-_UNROLLED_UPDATES // (self.rows * self.vectors))))
 
 
-def choose_block(rows: Size, columns: Size, lanes: int, row_step: int | None, element: int, target: Target, broadcast: bool) -> Block:
+def choose_block(
+    rows: Size, columns: Size, lanes: int, row_step: int | None, element: int, target: Target, broadcast: bool
+) -> Block:
     """The block with the fewest cycles per reduction step over the whole output.
 
     `row_step`: elements between rows of the operand that is broadcast (None: only known at run time); `broadcast`: that
-    operand is one scalar per row, the other one vector per column (else both are vectors and the tile only hides latency).
+    operand is one scalar per row, the other a vector per column (else both are vectors; the tile only hides latency).
     """
     m = max(1, rows) if isinstance(rows, int) else _UNKNOWN_ROWS
     n = max(1, columns) if isinstance(columns, int) else _UNKNOWN_COLUMNS
@@ -67,7 +69,7 @@ def choose_block(rows: Size, columns: Size, lanes: int, row_step: int | None, el
 
 
 def _row_limit(row_step: int | None, element: int, target: Target) -> int:
-    """Rows whose addresses need no more than the general registers, and that do not fight for one set of the L1 cache."""
+    """Rows whose addresses fit the general registers, and that do not fight for one set of the L1 cache."""
     if row_step is None:
         return 8
     way = target.l1_bytes // target.l1_ways
@@ -88,12 +90,14 @@ def _cycles(block: Block, m: int, n: int, target: Target, broadcast: bool) -> fl
 
 
 def split_rows(rows: int, most: int) -> tuple[int, int, int]:
-    """(blocks, size, larger): `larger` blocks of `size + 1` rows, then the others of `size`: balanced, no small last block."""
+    """(blocks, size, larger): `larger` blocks of `size + 1` rows, then the others of `size`: no small last block."""
     blocks = max(1, -(-rows // most))
     return blocks, rows // blocks, rows % blocks
 
 
-def rows_per_chunk(rows: Size, reduction: Size, element: int, columns: Size, block: Block, others: Size, target: Target) -> int | None:
+def rows_per_chunk(
+    rows: Size, reduction: Size, element: int, columns: Size, block: Block, others: Size, target: Target
+) -> int | None:
     """Rows that one parallel task works on; None for all of them.
 
     Chunks keep the broadcast operand in half of L2, and give every core work when there are fewer panels than cores.

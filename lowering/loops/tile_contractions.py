@@ -53,7 +53,7 @@ def tile(b: Builder, nest: Nest, target: Target) -> bool:
     return True
 
 
-# ------------------------------------------------------------------------------------------------------------------ form
+# form
 
 
 def _has_form(nest: Nest) -> bool:
@@ -67,7 +67,10 @@ def _has_form(nest: Nest) -> bool:
     if not all(_is_vectorizable(block) for block in blocks):
         return False
     # i1 is a byte in memory and a bit in a vector.
-    return all(a.type.element not in (INDEX,) and element_bytes(a.type.element) * 8 == _bits(a.type.element) for a in nest.accesses())
+    return all(
+        a.type.element not in (INDEX,) and element_bytes(a.type.element) * 8 == _bits(a.type.element)
+        for a in nest.accesses()
+    )
 
 
 def _bits(t: Type) -> int:
@@ -101,7 +104,12 @@ def product_of(nest: Nest) -> Product | None:
     block = nest.body
     acc = block.args[2]
     total = block.terminator.operand(0).defining_op()
-    if total is None or total.name not in ("arith.addf", "arith.addi") or acc not in total.operands or len(acc.uses) != 1:
+    if (
+        total is None
+        or total.name not in ("arith.addf", "arith.addi")
+        or acc not in total.operands
+        or len(acc.uses) != 1
+    ):
         return None
     other = total.operand(1) if total.operand(0) is acc else total.operand(0)
     product = other.defining_op()
@@ -110,7 +118,7 @@ def product_of(nest: Nest) -> Product | None:
     return Product(total, product)
 
 
-# ------------------------------------------------------------------------------------------------------------------ plan
+# plan
 
 
 @dataclass(frozen=True)
@@ -174,14 +182,20 @@ def _plan_reduction(b: Builder, nest: Nest, target: Target) -> Plan | None:
     if column is None:
         return None
     inputs = [a for a in merged.inputs if isinstance(a, Access)]
-    if not inputs or not all(_vector_or_scalar(a, column) for a in inputs) or not any(depends_on(a, column) for a in inputs):
+    if (
+        not inputs
+        or not all(_vector_or_scalar(a, column) for a in inputs)
+        or not any(depends_on(a, column) for a in inputs)
+    ):
         return None
     lanes = _lanes(merged, target)
     extent = merged.extents[column]
     if isinstance(extent, int) and extent < lanes:
         return None
     merged = materialize(b, merged)
-    block = schedule.choose_block(1, extent, lanes, 0, element_bytes(merged.outputs[0].type.element), target, broadcast=False)
+    block = schedule.choose_block(
+        1, extent, lanes, 0, element_bytes(merged.outputs[0].type.element), target, broadcast=False
+    )
     return Plan(merged, column, None, block)
 
 
@@ -198,7 +212,9 @@ def _plan_product(b: Builder, nest: Nest, target: Target) -> Plan | None:
         return None
     right = on_column[0]
     left = 1 - right
-    rows = [d for d in merged.of_kind(linalg.PARALLEL) if depends_on(inputs[left], d) and not depends_on(inputs[right], d)]
+    rows = [
+        d for d in merged.of_kind(linalg.PARALLEL) if depends_on(inputs[left], d) and not depends_on(inputs[right], d)
+    ]
     count = _size(merged, rows, 64)
     unit = is_unit_along(inputs[right], column)
     window = not inputs[right].map.is_projected_permutation
@@ -219,11 +235,15 @@ def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target) -> P
     if isinstance(extent, int) and extent < lanes:
         return None
     nest = materialize(b, nest)
-    block = schedule.choose_block(1, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False)
+    block = schedule.choose_block(
+        1, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False
+    )
     return Plan(nest, column, None, block)
 
 
-def _plan_direct(b: Builder, nest: Nest, column: int, left: int, right: int, rows: list[int], target: Target) -> Plan | None:
+def _plan_direct(
+    b: Builder, nest: Nest, column: int, left: int, right: int, rows: list[int], target: Target
+) -> Plan | None:
     """The right operand is read in place. Without proper rows, any other output dimension reuses the left operand."""
     lanes = _lanes(nest, target)
     extent = nest.extents[column]
@@ -231,7 +251,11 @@ def _plan_direct(b: Builder, nest: Nest, column: int, left: int, right: int, row
         return None
     row = _longest(nest, rows)
     if row is None:
-        others = [d for d in nest.of_kind(linalg.PARALLEL) if d != column and not depends_on(cast(Access, nest.inputs[left]), d)]
+        others = [
+            d
+            for d in nest.of_kind(linalg.PARALLEL)
+            if d != column and not depends_on(cast(Access, nest.inputs[left]), d)
+        ]
         row = others[-1] if others else None
     nest = materialize(b, nest)
     operand = cast(Access, nest.inputs[left])
@@ -251,7 +275,7 @@ def _longest(nest: Nest, dims: Sequence[int]) -> int | None:
 
 
 def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | None:
-    """The right operand goes through panels, so its own layout does not matter: dimensions merge without regard to it."""
+    """The right operand goes through panels: its layout does not matter, dimensions merge without regard to it."""
     merged, origin = merge_dimensions(b, nest, ignored=(right,))
     column = _column_of(merged)
     if column is None:
@@ -269,7 +293,9 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     row = _longest(merged, rows)
     merged = materialize(b, merged)
     group = origin[column]
-    if memref.memref_type(access.buffer).layout is not None and not (len(group) == 1 and is_unit_along(access, group[0])):
+    if memref.memref_type(access.buffer).layout is not None and not (
+        len(group) == 1 and is_unit_along(access, group[0])
+    ):
         temporary = _contiguous_copy(b, access.buffer)
         access = Access.of(temporary, access.map)
     operand = cast(Access, merged.inputs[left])
@@ -279,14 +305,16 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     size = element_bytes(operand.type.element)
     block = schedule.choose_block(row_extent, merged.extents[column], lanes, step, size, target, broadcast=True)
     reductions = merged.of_kind(linalg.REDUCTION)
-    depth = schedule.reduction_chunk(merged.extents[reductions[0]], size, block, target) if len(reductions) == 1 else None
+    depth = (
+        schedule.reduction_chunk(merged.extents[reductions[0]], size, block, target) if len(reductions) == 1 else None
+    )
     reduction: Size = depth or _size(merged, reductions, 512)
     others = _size(merged, [d for d in merged.of_kind(linalg.PARALLEL) if d not in (row, column)], 1)
     chunk = schedule.rows_per_chunk(row_extent, reduction, size, merged.extents[column], block, others, target)
     return Plan(merged, column, row, block, right, Packing(access, origin, nest.extents), chunk, temporary, depth)
 
 
-# ------------------------------------------------------------------------------------------------------------------ tiles
+# tiles
 
 
 @dataclass
@@ -329,7 +357,7 @@ class _Tiler:
         self.product = product_of(plan.nest)
         self.steps: _Steps | None = None
 
-    # ---------------------------------------------------------------------------------------------------- outer loops
+    # outer loops
 
     def emit(self, b: Builder) -> None:
         plan = self.plan
@@ -384,7 +412,9 @@ class _Tiler:
         assert packing is not None
         return any(depends_on(packing.access, o) for o in packing.origin[dim])
 
-    def _panel(self, b: Builder, positions: list[Size], chunk: Size, panel: Size, constant: _Panel | None, inner: list[int]) -> None:
+    def _panel(
+        self, b: Builder, positions: list[Size], chunk: Size, panel: Size, constant: _Panel | None, inner: list[int]
+    ) -> None:
         """One panel of columns, for one chunk of rows."""
         plan, nest, block = self.plan, self.nest, self.plan.block
         extent = nest.extents[plan.column]
@@ -415,7 +445,13 @@ class _Tiler:
         return vector.create_mask(b, as_value(b, left), self.lanes)
 
     def _rows(
-        self, b: Builder, positions: list[Size], chunk: Size, columns: list[Size], masks: list[Value | None], panel: _Panel | None
+        self,
+        b: Builder,
+        positions: list[Size],
+        chunk: Size,
+        columns: list[Size],
+        masks: list[Value | None],
+        panel: _Panel | None,
     ) -> None:
         plan, most = self.plan, self.plan.block.rows
         row_extent: Size = 1 if plan.row is None else self.nest.extents[plan.row]
@@ -428,14 +464,16 @@ class _Tiler:
             _balanced(b, 0, row_extent, most, tile_at)
             return
         lower: Size = 0 if plan.chunk is None else indexing.mul(b, chunk, plan.chunk)
-        upper = row_extent if plan.chunk is None else indexing.minimum(b, indexing.add(b, lower, plan.chunk), row_extent)
+        upper = (
+            row_extent if plan.chunk is None else indexing.minimum(b, indexing.add(b, lower, plan.chunk), row_extent)
+        )
         if plan.chunk is not None and isinstance(row_extent, int) and row_extent % plan.chunk == 0:
             _balanced(b, lower, plan.chunk, most, tile_at)
             return
         remainder = row_extent % most if isinstance(row_extent, int) else None
         _shrinking(b, lower, upper, _tail_sizes(most, remainder), tile_at)
 
-    # ------------------------------------------------------------------------------------------------------ one tile
+    # one tile
 
     def _tile(self, b: Builder, place: _Place) -> None:
         steps = self.steps
@@ -519,7 +557,9 @@ class _Tiler:
                 cache[key] = _load_vector(b, access.buffer, where, place.masks[j], t)
         return cache[key]
 
-    def _fetch_packed(self, b: Builder, panel: _Panel, place: _Place, j: int, element: Type, cache: dict[Any, Value]) -> Value:
+    def _fetch_packed(
+        self, b: Builder, panel: _Panel, place: _Place, j: int, element: Type, cache: dict[Any, Value]
+    ) -> Value:
         key = ("panel", j)
         if key not in cache:
             ks = [self._panel_step(b, panel, place.positions[d]) for d in self.reductions]
@@ -611,7 +651,11 @@ class _Tiler:
 
     def _broadcast(self, b: Builder, scalar: Value, cache: dict[Any, Value]) -> Value:
         if scalar not in cache:
-            attribute = None if scalar.defining_op("arith.constant") is None else cast(Operation, scalar.owner).attributes["value"]
+            attribute = (
+                None
+                if scalar.defining_op("arith.constant") is None
+                else cast(Operation, scalar.owner).attributes["value"]
+            )
             if isinstance(attribute, IntegerAttr | FloatAttr):
                 cache[scalar] = arith.constant(b, attribute.value, self._vector(scalar.type))
             else:
@@ -644,7 +688,7 @@ class _Tiler:
             mapping[op.result] = cache[key]
         return value_of(block.terminator.operand(0))
 
-    # ------------------------------------------------------------------------------------------------------- packing
+    # packing
 
     def _decode(self, b: Builder, packing: Packing, positions: dict[int, Size]) -> list[Size]:
         """Original positions from the nest's (dimensions that are not given are at 0)."""
@@ -659,13 +703,19 @@ class _Tiler:
             original[group[0]] = rest
         return original
 
-    def _pack(self, b: Builder, packing: Packing, positions: list[Size], columns: list[Size], masks: list[Value | None]) -> _Panel:
+    def _pack(
+        self, b: Builder, packing: Packing, positions: list[Size], columns: list[Size], masks: list[Value | None]
+    ) -> _Panel:
         """A buffer with the panel's columns for every step of the reduction."""
         nest, block = self.nest, self.plan.block
         ks = [self.plan.depth or nest.extents[d] for d in self.reductions]
         element = packing.access.type.element
         buffer = memref.alloc(b, [*ks, block.columns], element)
-        outer = {d: p for d, p in enumerate(positions) if nest.kinds[d] == linalg.PARALLEL and d not in (self.plan.column, self.plan.row)}
+        outer = {
+            d: p
+            for d, p in enumerate(positions)
+            if nest.kinds[d] == linalg.PARALLEL and d not in (self.plan.column, self.plan.row)
+        }
         group = packing.origin[self.plan.column]
         panel = _Panel(buffer, [])
         if len(group) == 1 and is_unit_along(packing.access, group[0]):
@@ -679,7 +729,13 @@ class _Tiler:
         return ks if self.steps is None else {d: indexing.add(b, k, self.steps.lower) for d, k in ks.items()}
 
     def _pack_rows(
-        self, b: Builder, packing: Packing, panel: _Panel, outer: dict[int, Size], columns: list[Size], masks: list[Value | None]
+        self,
+        b: Builder,
+        packing: Packing,
+        panel: _Panel,
+        outer: dict[int, Size],
+        columns: list[Size],
+        masks: list[Value | None],
     ) -> None:
         """Columns are neighbours in memory: whole vectors are copied."""
         t = self._vector(packing.access.type.element)
@@ -694,7 +750,9 @@ class _Tiler:
 
         self._over_reductions(b, copy)
 
-    def _pack_columns(self, b: Builder, packing: Packing, panel: _Panel, outer: dict[int, Size], columns: list[Size]) -> None:
+    def _pack_columns(
+        self, b: Builder, packing: Packing, panel: _Panel, outer: dict[int, Size], columns: list[Size]
+    ) -> None:
         """Columns are anywhere: their offsets are computed once per panel; runs of neighbours are copied as vectors."""
         access = packing.access
         shape = indexing.buffer_shape(b, access.buffer)
@@ -757,7 +815,9 @@ class _Tiler:
 
             if self._is_transposed(packing):
                 starts = [memref.load(b, offsets, [as_value(b, j * self.lanes + c)]) for c in range(self.lanes)]
-                self._pack_transposed(b, panel, flat, j, lambda ib, ks, c, starts=starts: source(ib, ks, starts[c]), scalars)
+                self._pack_transposed(
+                    b, panel, flat, j, lambda ib, ks, c, starts=starts: source(ib, ks, starts[c]), scalars
+                )
             elif may_run:
                 end = memref.load(b, offsets, [as_value(b, (j + 1) * self.lanes - 1)])
                 run = arith.cmpi(b, "eq", arith.subi(b, end, start), as_value(b, self.lanes - 1))
@@ -780,7 +840,7 @@ class _Tiler:
         source: Callable[[Builder, dict[int, Size], int], Value],
         scalars: Callable[[Builder, dict[int, Size], int], None],
     ) -> None:
-        """Blocks of lanes x lanes elements are loaded along the reduction and turned in registers; the rest one by one."""
+        """Blocks of lanes x lanes elements are loaded along the reduction and turned in registers, the rest singly."""
         last = self.reductions[-1]
         t = self._vector(memref.memref_type(flat).element)
 
@@ -792,7 +852,10 @@ class _Tiler:
                 here = {**ks, last: args[0]}
                 rows = [vector.load(jb, flat, [source(jb, here, c)], t) for c in range(self.lanes)]
                 for i, row in enumerate(_transposed(jb, rows)):
-                    where = [*(as_value(jb, ks[d]) for d in self.reductions[:-1]), as_value(jb, indexing.add(jb, args[0], i))]
+                    where = [
+                        *(as_value(jb, ks[d]) for d in self.reductions[:-1]),
+                        as_value(jb, indexing.add(jb, args[0], i)),
+                    ]
                     vector.store(jb, row, panel.buffer, [*where, as_value(jb, j * self.lanes)])
                 return ()
 
@@ -811,7 +874,9 @@ class _Tiler:
         innermost = packing.origin[self.plan.column][-1]
         return is_unit_along(packing.access, innermost)
 
-    def _over_reductions(self, b: Builder, body: Callable[[Builder, dict[int, Size]], None], dims: Sequence[int] | None = None) -> None:
+    def _over_reductions(
+        self, b: Builder, body: Callable[[Builder, dict[int, Size]], None], dims: Sequence[int] | None = None
+    ) -> None:
         """Loops over (these) dimensions of the reduction."""
         dims = self.reductions if dims is None else dims
 
@@ -828,11 +893,13 @@ class _Tiler:
 
         nest(b, dims, {})
 
-    # --------------------------------------------------------------------------------------------- constant operands
+    # constant operands
 
     def _outer_of_constant(self) -> list[int]:
         plan = self.plan
-        return [d for d in self.nest.of_kind(linalg.PARALLEL) if d not in (plan.column, plan.row) and self._right_depends(d)]
+        return [
+            d for d in self.nest.of_kind(linalg.PARALLEL) if d not in (plan.column, plan.row) and self._right_depends(d)
+        ]
 
     def _prepack(self, b: Builder) -> _Panel | None:
         """Panels of a constant operand, as a constant of their own: [outer..., panel, K..., column]."""
@@ -848,7 +915,12 @@ class _Tiler:
         module = _module_of(b)
         panels = -(-sizes[-1] // block.columns)
         name = f"{constant.name}_panels_{'x'.join(map(str, (*sizes, block.columns)))}"
-        shape = (*sizes[: len(sizes) - 1 - len(self.reductions)], panels, *sizes[-1 - len(self.reductions) : -1], block.columns)
+        shape = (
+            *sizes[: len(sizes) - 1 - len(self.reductions)],
+            panels,
+            *sizes[-1 - len(self.reductions) : -1],
+            block.columns,
+        )
         if lookup(module, name) is None:
             array = self._packed_array(constant.array, packing, dims, sizes, panels)
             assert array.shape == shape
@@ -877,7 +949,7 @@ class _Tiler:
         return np.ascontiguousarray(np.moveaxis(split, -2, lead))
 
 
-# --------------------------------------------------------------------------------------------------------------- helpers
+# helpers
 
 
 def _load_vector(b: Builder, buffer: Value, where: Sequence[Value], mask: Value | None, t: VectorType) -> Value:
@@ -887,7 +959,9 @@ def _load_vector(b: Builder, buffer: Value, where: Sequence[Value], mask: Value 
     return vector.masked_load(b, buffer, where, mask, arith.constant(b, 0, t))
 
 
-def _loop_over(b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Size], body: Callable[[Builder], None]) -> None:
+def _loop_over(
+    b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Size], body: Callable[[Builder], None]
+) -> None:
     if not dims:
         body(b)
         return
@@ -902,7 +976,7 @@ def _loop_over(b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Siz
 
 
 def _transposed(b: Builder, rows: list[Value]) -> list[Value]:
-    """A square block of vectors turned: element j of result i is element i of row j. Halves, quarters ... change places."""
+    """A square block of vectors turned: element j of result i is element i of row j. Halves, quarters ... swap."""
     lanes = len(rows)
     half = lanes // 2
     while half:

@@ -101,7 +101,7 @@ def _is_scalar(t: Type) -> bool:
     return isinstance(t, IntegerType | IndexType | FloatType)
 
 
-# ---------------------------------------------------------------------------------------------------- integer arithmetic
+# integer arithmetic
 
 
 def _width(t: Type) -> int:
@@ -181,7 +181,17 @@ def _fold_integers(op: Operation) -> bool:
 
 
 _COMMUTATIVE: Final = frozenset(
-    {"arith.addi", "arith.muli", "arith.andi", "arith.ori", "arith.xori", "arith.maxsi", "arith.minsi", "arith.addf", "arith.mulf"}
+    {
+        "arith.addi",
+        "arith.muli",
+        "arith.andi",
+        "arith.ori",
+        "arith.xori",
+        "arith.maxsi",
+        "arith.minsi",
+        "arith.addf",
+        "arith.mulf",
+    }
 )
 
 
@@ -201,9 +211,14 @@ def _simplify_integers(op: Operation) -> bool:
     constant = _integer(y)
     ones = wrap(-1, t)
     match op.name, constant:
-        case ("arith.addi" | "arith.subi" | "arith.ori" | "arith.xori" | "arith.shli" | "arith.shrsi" | "arith.shrui", 0):
+        case (
+            "arith.addi" | "arith.subi" | "arith.ori" | "arith.xori" | "arith.shli" | "arith.shrsi" | "arith.shrui",
+            0,
+        ):
             return _replace(op, x)
-        case ("arith.muli" | "arith.divsi" | "arith.divui" | "arith.floordivsi" | "arith.ceildivsi", 1) if _width(t) > 1:
+        case ("arith.muli" | "arith.divsi" | "arith.divui" | "arith.floordivsi" | "arith.ceildivsi", 1) if (
+            _width(t) > 1
+        ):
             return _replace(op, x)
         case ("arith.muli" | "arith.andi", 0):
             return _replace_constant(op, 0)
@@ -274,7 +289,15 @@ def is_non_negative(value: Value, depth: int = 8) -> bool:
     match op.name:
         case "tensor.dim" | "memref.dim" | "linalg.index":
             return True
-        case "arith.addi" | "arith.muli" | "arith.divsi" | "arith.floordivsi" | "arith.minsi" | "arith.divui" | "arith.remsi":
+        case (
+            "arith.addi"
+            | "arith.muli"
+            | "arith.divsi"
+            | "arith.floordivsi"
+            | "arith.minsi"
+            | "arith.divui"
+            | "arith.remsi"
+        ):
             return all(is_non_negative(v, depth - 1) for v in op.operands)
         case "arith.maxsi":
             return any(is_non_negative(v, depth - 1) for v in op.operands)
@@ -339,19 +362,25 @@ def _integer_cast(op: Operation) -> bool:
     value = _integer(source)
     if value is not None:
         unsigned = op.name in ("arith.extui", "arith.index_castui")
-        return _replace_constant(op, wrap(_unsigned(value, source.type) if unsigned else _signed(value, source.type), target))
+        return _replace_constant(
+            op, wrap(_unsigned(value, source.type) if unsigned else _signed(value, source.type), target)
+        )
     inner = source.defining_op()
     if inner is None:
         return False
     wide = {INDEX, I64}
-    if op.name == inner.name == "arith.index_cast" and inner.operand(0).type == target and {source.type, target} <= wide:
+    if (
+        op.name == inner.name == "arith.index_cast"
+        and inner.operand(0).type == target
+        and {source.type, target} <= wide
+    ):
         return _replace(op, inner.operand(0))
     if op.name == "arith.trunci" and inner.name in ("arith.extsi", "arith.extui") and inner.operand(0).type == target:
         return _replace(op, inner.operand(0))
     return False
 
 
-# ------------------------------------------------------------------------------------------------------ float arithmetic
+# float arithmetic
 
 _NUMPY: Final[dict[str, Any]] = {str(d.element): d.numpy.type for d in DType if d.is_floating}
 _FLOAT: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -380,7 +409,12 @@ def _fold_floats(op: Operation) -> bool:
     # Exact for every x, NaN and signed zero included.
     if y == 1.0 and op.name in ("arith.mulf", "arith.divf"):
         return _replace(op, op.operand(0))
-    if y is not None and y == 0.0 and op.name in ("arith.subf", "arith.addf") and (math.copysign(1.0, y) > 0) == (op.name == "arith.subf"):
+    if (
+        y is not None
+        and y == 0.0
+        and op.name in ("arith.subf", "arith.addf")
+        and (math.copysign(1.0, y) > 0) == (op.name == "arith.subf")
+    ):
         return _replace(op, op.operand(0))
     return False
 
@@ -418,7 +452,7 @@ def _float_cast(op: Operation) -> bool:
             return False
 
 
-# --------------------------------------------------------------------------------------------------------------- extents
+# extents
 
 
 def _tensor_type(value: Value) -> RankedTensorType:
@@ -555,7 +589,7 @@ def _computed_extent(b: Builder, value: Value, position: int) -> Size | None:
             return None
 
 
-# ------------------------------------------------------------------------------------------------- casts, static operands
+# casts, static operands
 
 
 def _same_or_cast(b: Builder, value: Value, to: Type) -> Value:
@@ -564,7 +598,9 @@ def _same_or_cast(b: Builder, value: Value, to: Type) -> Value:
 
 def _is_refinement(refined: RankedTensorType, of: RankedTensorType) -> bool:
     """Same type up to extents that are static in `refined` and dynamic in `of`."""
-    return len(refined.shape) == len(of.shape) and all(y is None or x == y for x, y in zip(refined.shape, of.shape, strict=True))
+    return len(refined.shape) == len(of.shape) and all(
+        y is None or x == y for x, y in zip(refined.shape, of.shape, strict=True)
+    )
 
 
 def _refined_source(value: Value) -> Value:
@@ -629,7 +665,14 @@ def _static_sizes(op: Operation) -> bool:
         result = tensor.splat(b, op.operand(0), sizes)
     else:
         shape = tensor.extents(sizes)
-        new = b.insert(Operation(op.name, [s for s in sizes if isinstance(s, Value)], [RankedTensorType(shape, _tensor_type(op.result).element)], span=op.span))
+        new = b.insert(
+            Operation(
+                op.name,
+                [s for s in sizes if isinstance(s, Value)],
+                [RankedTensorType(shape, _tensor_type(op.result).element)],
+                span=op.span,
+            )
+        )
         new.add_region(op.regions[0].clone({}))
         result = new.result
     return _replace(op, _same_or_cast(b, result, op.result.type))
@@ -643,7 +686,11 @@ def _static_slice(op: Operation) -> bool:
         for group, olds in zip(known, (offsets, sizes, strides), strict=True)
         for k, old in zip(group, olds, strict=True)
     )
-    if same or any(isinstance(s, int) and s < 0 for s in known[1]) or any(isinstance(s, int) and s <= 0 for s in known[2]):
+    if (
+        same
+        or any(isinstance(s, int) and s < 0 for s in known[1])
+        or any(isinstance(s, int) and s <= 0 for s in known[2])
+    ):
         return False
     b = Builder.before(op)
     if op.name == "tensor.extract_slice":
@@ -665,7 +712,10 @@ def _static_pad(op: Operation) -> bool:
     if unchanged and source is op.operand(0):
         return False
     b = Builder.before(op)
-    (static_low, dynamic_low), (static_high, dynamic_high) = tensor.split_sizes(known_low), tensor.split_sizes(known_high)
+    (static_low, dynamic_low), (static_high, dynamic_high) = (
+        tensor.split_sizes(known_low),
+        tensor.split_sizes(known_high),
+    )
     shape = tuple(
         e + lo + hi if e is not None and isinstance(lo, int) and isinstance(hi, int) else None
         for e, lo, hi in zip(_tensor_type(source).shape, known_low, known_high, strict=True)
@@ -688,7 +738,9 @@ def _static_expand(op: Operation) -> bool:
     groups = cast(tuple[tuple[int, ...], ...], op.attributes["reassociation"])
     for group, extent in zip(groups, _tensor_type(source).shape, strict=True):
         _infer_last_unknown(known, group, extent)
-    if source is op.operand(0) and all(isinstance(k, int) == isinstance(s, int) for k, s in zip(known, sizes, strict=True)):
+    if source is op.operand(0) and all(
+        isinstance(k, int) == isinstance(s, int) for k, s in zip(known, sizes, strict=True)
+    ):
         return False
     # The verifier wants a source extent that is dynamic exactly where its group has a dynamic extent.
     merged = tuple(_static_product([known[i] for i in group]) for group in groups)
@@ -724,7 +776,9 @@ def _static_reshape(op: Operation) -> bool:
     """`tensor.reshape` to constant extents gets them in its type; one that changes nothing goes."""
     source = _refined_source(op.operand(0))
     shape = _tensor_type(op.result).shape
-    known = tuple(e if e is not None else _static_or_none(_shape_element(op.operand(1), i)) for i, e in enumerate(shape))
+    known = tuple(
+        e if e is not None else _static_or_none(_shape_element(op.operand(1), i)) for i, e in enumerate(shape)
+    )
     if None not in known and known == _tensor_type(source).shape:
         return _replace(op, _same_or_cast(Builder.before(op), source, op.result.type))
     if source is op.operand(0) and known == shape:
@@ -775,7 +829,7 @@ def _refine_structured(op: Operation) -> bool:
     return True
 
 
-# ---------------------------------------------------------------------------------------------------- structured operations
+# structured operations
 
 
 def _rebuild_generic(op: Operation, keep: Sequence[int], body: dict[int, int]) -> None:
@@ -834,7 +888,12 @@ def _fold_copy(op: Operation) -> bool:
     ins, maps, block = linalg.inputs(op), linalg.indexing_maps(op), op.body()
     value = block.terminator.operand(0)
     for i, source in enumerate(ins):
-        if value is block.args[i] and source.type == op.result.type and maps[i] == maps[-1] and maps[i].is_projected_permutation:
+        if (
+            value is block.args[i]
+            and source.type == op.result.type
+            and maps[i] == maps[-1]
+            and maps[i].is_projected_permutation
+        ):
             if len(maps[i].results) == maps[i].num_dims:
                 return _replace(op, source)
     return False
@@ -895,13 +954,19 @@ def _writes_everywhere(indexing_map: AffineMap) -> bool:
     return indexing_map.is_projected_permutation
 
 
-# ------------------------------------------------------------------------------------------------------ element access
+# element access
 
 
 def scalar_splat(value: Value) -> Value | DenseAttr | None:
     """The one scalar all elements of `value` have: a value, or the attribute of a splat constant."""
     op = value.defining_op()
-    while op is not None and op.name in ("tensor.cast", "tensor.extract_slice", "tensor.collapse_shape", "tensor.expand_shape", "tensor.reshape"):
+    while op is not None and op.name in (
+        "tensor.cast",
+        "tensor.extract_slice",
+        "tensor.collapse_shape",
+        "tensor.expand_shape",
+        "tensor.reshape",
+    ):
         value = op.operand(0)
         op = value.defining_op()
     if op is None:
@@ -987,7 +1052,7 @@ def _inline_scalar_body(op: Operation, generic: Operation) -> bool:
     return _replace(op, mapping.get(result, result))
 
 
-# ------------------------------------------------------------------------------------------------------ slices, reshapes
+# slices, reshapes
 
 
 def _fold_full_slice(op: Operation) -> bool:
@@ -1067,7 +1132,9 @@ def _fold_reshape_pair(op: Operation) -> bool:
 
 def _fold_trivial_reshape(op: Operation) -> bool:
     """Same rank: nothing is split or merged."""
-    if op.operand(0).type == op.result.type and len(_tensor_type(op.result).shape) == len(_tensor_type(op.operand(0)).shape):
+    if op.operand(0).type == op.result.type and len(_tensor_type(op.result).shape) == len(
+        _tensor_type(op.operand(0)).shape
+    ):
         return _replace(op, op.operand(0))
     return False
 
@@ -1079,7 +1146,7 @@ def _fold_trivial_pad(op: Operation) -> bool:
     return False
 
 
-# ---------------------------------------------------------------------------------------------------------- control flow
+# control flow
 
 
 def _inline_block(op: Operation, block: Block, arguments: Sequence[Value]) -> bool:
@@ -1153,7 +1220,9 @@ def _drop_invariant_arguments(op: Operation) -> bool:
     for i, init in enumerate(op.operands[3:]):
         argument = block.args[i + 1]
         yielded = block.terminator.operand(i)
-        if (yielded is argument or yielded is init) and (argument.uses.keys() - {(block.terminator, i)} or op.results[i].uses):
+        if (yielded is argument or yielded is init) and (
+            argument.uses.keys() - {(block.terminator, i)} or op.results[i].uses
+        ):
             block.terminator.set_operand(i, argument)
             op.results[i].replace_all_uses_with(init)
             for user, index in list(argument.uses):
@@ -1172,7 +1241,10 @@ def _fold_assert(op: Operation) -> bool:
 
 _INTEGER_RULES: Final[tuple[Rule, ...]] = (_fold_integers, _simplify_integers)
 RULES: Final[dict[str, tuple[Rule, ...]]] = {
-    **{n: (_constant_to_the_right, *_INTEGER_RULES) if n in _COMMUTATIVE else _INTEGER_RULES for n in (*_SIGNED, *_UNSIGNED)},
+    **{
+        n: (_constant_to_the_right, *_INTEGER_RULES) if n in _COMMUTATIVE else _INTEGER_RULES
+        for n in (*_SIGNED, *_UNSIGNED)
+    },
     **{n: (_constant_to_the_right, _fold_floats) if n in _COMMUTATIVE else (_fold_floats,) for n in _FLOAT},
     "arith.cmpi": (_compare_integers,),
     "arith.cmpf": (_compare_floats,),

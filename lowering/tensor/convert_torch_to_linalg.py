@@ -102,18 +102,17 @@ class _Converter:
 
     def convert_op(self, op: Operation) -> None:
         self.cx.b.span = op.span
-        if op.name.startswith("aten::"):
-            self.convert_aten(op)
-            return
         convert = _PRIM.get(op.name)
-        if convert is None:
-            raise CompileError.at(op.span, f"{op.name} cannot be compiled to native code yet")
-        convert(self, op)
+        if convert is not None:
+            convert(self, op)
+        else:
+            self.convert_operator(op)
 
-    def convert_aten(self, op: Operation) -> None:
+    def convert_operator(self, op: Operation) -> None:
+        """By its record: `aten::` operators, and those of `prim::` that compute (`prim::max.int`)."""
         record = OPERATORS.get(op.name)
         if record is None:
-            raise CompileError.at(op.span, f"{op.name} is not supported yet")
+            raise CompileError.at(op.span, f"operator {op.name} is not supported yet")
         arguments = {a.name: self.values[v] for a, v in zip(record.schema.arguments, op.operands, strict=True)}
         self.bind(op, self.lowered(record, op, arguments))
 

@@ -30,12 +30,37 @@ GENERIC: Final = "linalg.generic"
 _DEAR: Final = 12
 _MODERATE: Final = 4
 _MODERATE_OPS: Final = frozenset(
-    {"arith.divf", "arith.remf", "arith.divsi", "arith.remsi", "arith.floordivsi", "math.sqrt", "math.rsqrt", "tensor.extract"}
+    {
+        "arith.divf",
+        "arith.remf",
+        "arith.divsi",
+        "arith.remsi",
+        "arith.floordivsi",
+        "math.sqrt",
+        "math.rsqrt",
+        "tensor.extract",
+    }
 )
 _CHEAP_MATH: Final = frozenset(
-    f"math.{n}" for n in ("absf", "absi", "ceil", "floor", "trunc", "roundeven", "round", "copysign", "fma", "isnan", "isinf", "isfinite")
+    f"math.{n}"
+    for n in (
+        "absf",
+        "absi",
+        "ceil",
+        "floor",
+        "trunc",
+        "roundeven",
+        "round",
+        "copysign",
+        "fma",
+        "isnan",
+        "isinf",
+        "isfinite",
+    )
 )
-_CASTS: Final = frozenset(f"arith.{n}" for n in ("extf", "truncf", "extsi", "extui", "trunci", "sitofp", "uitofp", "bitcast"))
+_CASTS: Final = frozenset(
+    f"arith.{n}" for n in ("extf", "truncf", "extsi", "extui", "trunci", "sitofp", "uitofp", "bitcast")
+)
 
 _FEW_USERS: Final = 3
 _CHEAP_BODY: Final = 4
@@ -74,7 +99,7 @@ def _sweep(function: Operation) -> bool:
     return changed
 
 
-# ---------------------------------------------------------------------------------------------------------------- bodies
+# bodies
 
 
 def body_cost(op: Operation) -> int:
@@ -131,12 +156,14 @@ def _only_moves(op: Operation) -> bool:
     """The body yields an input, at most cast: a broadcast, transposition or copy."""
     block = op.body()
     value = _uncast(block.terminator.operand(0))
-    return len(op.results) == 1 and value.owner is block and all(
-        inner.name in _CASTS for inner in block.operations() if inner is not block.terminator
+    return (
+        len(op.results) == 1
+        and value.owner is block
+        and all(inner.name in _CASTS for inner in block.operations() if inner is not block.terminator)
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------- splats
+# splats
 
 
 def _inline_splat(op: Operation) -> Operation | None:
@@ -180,7 +207,7 @@ def _covers(maps: Sequence[AffineMap], num_dims: int) -> bool:
     return {e.position for m in maps for e in m.results if isinstance(e, AffineDim)} == set(range(num_dims))
 
 
-# ---------------------------------------------------------------------------------------------------------------- fusion
+# fusion
 
 
 def _fuse_one(consumer: Operation) -> Operation | None:
@@ -297,7 +324,9 @@ def _fuse(producer: Operation, consumer: Operation, index: int) -> Operation:
     outs = linalg.outputs(consumer)
 
     old_args, producer_args = consumer.body().args, producer.body().args
-    block = Block([old_args[i].type for i in kept] + [producer_args[i].type for i in read] + [a.type for a in old_args[n_in:]])
+    block = Block(
+        [old_args[i].type for i in kept] + [producer_args[i].type for i in read] + [a.type for a in old_args[n_in:]]
+    )
     b = Builder.before(consumer)
     with b.inside(block):
         mapping: dict[Value, Value] = {producer_args[i]: block.args[len(kept) + p] for p, i in enumerate(read)}
@@ -352,7 +381,7 @@ def _merge_duplicate_inputs(op: Operation) -> Operation:
     return op
 
 
-# -------------------------------------------------------------------------------------------------------------- epilogue
+# epilogue
 
 
 def sink_to_readers(function: Operation) -> None:
@@ -378,5 +407,3 @@ def _move_before(op: Operation, anchor: Operation) -> None:
     block = op.parent
     assert block is not None
     block.insert_before(op.detach(), anchor)
-
-

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from torchcc.backend.cpu import jit, object_cache
+from torchcc.ir import cache
 from torchcc.backend.cpu.host import host
 from torchcc.ir.parser import parse_module
 
@@ -91,10 +92,10 @@ def test_off_and_unwritable(signature, monkeypatch, tmp_path):
 def test_the_oldest_go_first(folder, monkeypatch):
     monkeypatch.setenv("TORCHCC_CACHE_SIZE", "4000")
     for i in range(3):
-        object_cache.store(f"k{i}", bytes(1000))
+        cache.store(f"k{i}", bytes(1000))
         os.utime(folder / f"k{i}.tco", (i, i))
-    assert object_cache.load("k0") == bytes(1000)  # used just now
-    object_cache.store("k3", bytes(1500))
+    assert cache.load("k0") == bytes(1000)  # used just now
+    cache.store("k3", bytes(1500))
     names = {p.stem for p in folder.iterdir()}
     assert "k1" not in names and {"k0", "k3"} <= names
 
@@ -128,4 +129,4 @@ for k in range(4):
         _, errors = child.communicate(timeout=120)
         assert child.returncode == 0, errors
     assert not list(folder.glob("*.tmp"))
-    assert all(object_cache.load(p.stem) is not None for p in folder.glob("*.tco"))
+    assert all(cache.load(p.stem) is not None for p in folder.glob("*.tco"))

@@ -416,6 +416,7 @@ def test_deep_nesting() -> None:
     printed = print_module(module)
     assert printed.count("scf.if") == depth
     assert difference(module, parse_module(printed)) is None
+    assert difference(module, module.clone()) is None
 
 
 @pytest.mark.parametrize(

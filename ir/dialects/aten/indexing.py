@@ -39,7 +39,7 @@ from .positions import (
     need_same_rank,
     position,
 )
-from .rules import Array, broadcast, shape_of, wrap_dim
+from .rules import Array, array_type, broadcast, shape_of, wrap_dim
 from .scatter import add, for_each, put
 from .shapes import (
     Known,
@@ -296,7 +296,7 @@ def _positions(
             at += 1
         elif cx.dtype(index) in (DType.bool, DType.uint8):
             for i, have in enumerate(cx.dims(index)):
-                text = f"The shape of the mask at index {i} does not match the shape of the indexed tensor at index {at + i}"
+                text = f"The shape of the mask at index {i} does not match that of the indexed tensor at index {at + i}"
                 cx.check(cx.compare("eq", have, dims[at + i]), text + ": {} and {}", [have, dims[at + i]])
             places.extend(_columns(cx, nonzero(cx, index)))
             at += cx.rank(index)
@@ -390,7 +390,7 @@ def _numpy_index(self: Array, indices: Sequence[Array | None]) -> Any:
         if index is None:
             result.append(slice(None))
             at += 1
-        elif index.dtype in (np.bool_, np.uint8):
+        elif array_type(index).dtype in (DType.bool, DType.uint8):
             _check_mask(self.shape, index.shape, at, size_text(self.shape))
             result.extend(index.nonzero() if index.ndim else (index != 0,))
             at += index.ndim

@@ -1,5 +1,7 @@
 """`bufferize`: every value keeps its elements whatever is written in place; nothing leaks and nothing is freed twice."""
 
+# ruff: noqa: E501 (MLIR text has long lines)
+
 import numpy as np
 import pytest
 from torchcc.ir.core import functions

@@ -1,5 +1,7 @@
 """`convert_linalg_to_loops`, tiles included: all forms of structured operations, compared with the interpreter of `linalg`."""
 
+# ruff: noqa: E501 (MLIR text has long lines)
+
 import dataclasses
 
 import pytest
@@ -62,27 +64,89 @@ LOW = "-1.0e30"
 
 REDUCTIONS = {
     "linear": ([(9, 33), (40, 33)], (9, 40), ["(m,n,k)->(m,k)", "(m,n,k)->(n,k)", "(m,n,k)->(m,n)"], "ppr", "mul"),
-    "linear3": ([(2, 7, 33), (40, 33)], (2, 7, 40), ["(b,m,n,k)->(b,m,k)", "(b,m,n,k)->(n,k)", "(b,m,n,k)->(b,m,n)"], "pppr", "mul"),
-    "linear small": ([(2, 33), (40, 33)], (2, 40), ["(m,n,k)->(m,k)", "(m,n,k)->(n,k)", "(m,n,k)->(m,n)"], "ppr", "mul"),
-    "bmm": ([(3, 9, 8), (3, 8, 20)], (3, 9, 20), ["(b,m,n,k)->(b,m,k)", "(b,m,n,k)->(b,k,n)", "(b,m,n,k)->(b,m,n)"], "pppr", "mul"),
-    "qk": ([(2, 9, 3, 8), (2, 11, 3, 8)], (2, 3, 9, 11), ["(b,h,m,n,k)->(b,m,h,k)", "(b,h,m,n,k)->(b,n,h,k)", "(b,h,m,n,k)->(b,h,m,n)"], "ppppr", "mul"),
+    "linear3": (
+        [(2, 7, 33), (40, 33)],
+        (2, 7, 40),
+        ["(b,m,n,k)->(b,m,k)", "(b,m,n,k)->(n,k)", "(b,m,n,k)->(b,m,n)"],
+        "pppr",
+        "mul",
+    ),
+    "linear small": (
+        [(2, 33), (40, 33)],
+        (2, 40),
+        ["(m,n,k)->(m,k)", "(m,n,k)->(n,k)", "(m,n,k)->(m,n)"],
+        "ppr",
+        "mul",
+    ),
+    "bmm": (
+        [(3, 9, 8), (3, 8, 20)],
+        (3, 9, 20),
+        ["(b,m,n,k)->(b,m,k)", "(b,m,n,k)->(b,k,n)", "(b,m,n,k)->(b,m,n)"],
+        "pppr",
+        "mul",
+    ),
+    "qk": (
+        [(2, 9, 3, 8), (2, 11, 3, 8)],
+        (2, 3, 9, 11),
+        ["(b,h,m,n,k)->(b,m,h,k)", "(b,h,m,n,k)->(b,n,h,k)", "(b,h,m,n,k)->(b,h,m,n)"],
+        "ppppr",
+        "mul",
+    ),
     "conv3x3": ([(2, 3, 9, 10), (5, 3, 3, 3)], (2, 5, 7, 8), conv("y+i", "x+j"), "pppprrr", "mul"),
     "conv3x3w": ([(1, 3, 6, 22), (9, 3, 3, 3)], (1, 9, 4, 20), conv("y+i", "x+j"), "pppprrr", "mul"),
     "conv3x3s2d2": ([(2, 3, 11, 13), (5, 3, 3, 3)], (2, 5, 4, 5), conv("y*2+i*2", "x*2+j*2"), "pppprrr", "mul"),
     "conv1x1": ([(2, 3, 5, 6), (7, 3, 1, 1)], (2, 7, 5, 6), conv("y+i", "x+j"), "pppprrr", "mul"),
-    "depthwise": ([(2, 4, 9, 20), (4, 3, 3)], (2, 4, 7, 18), ["(n,o,y,x,i,j)->(n,o,y+i,x+j)", "(n,o,y,x,i,j)->(o,i,j)", "(n,o,y,x,i,j)->(n,o,y,x)"], "pppprr", "mul"),
-    "depthwise s2": ([(2, 4, 9, 21), (4, 3, 3)], (2, 4, 4, 10), ["(n,o,y,x,i,j)->(n,o,y*2+i,x*2+j)", "(n,o,y,x,i,j)->(o,i,j)", "(n,o,y,x,i,j)->(n,o,y,x)"], "pppprr", "mul"),
-    "group": ([(2, 2, 3, 6, 7), (2, 4, 3, 3, 3)], (2, 2, 4, 4, 5), ["(n,g,o,y,x,c,i,j)->(n,g,c,y+i,x+j)", "(n,g,o,y,x,c,i,j)->(g,o,c,i,j)", "(n,g,o,y,x,c,i,j)->(n,g,o,y,x)"], "ppppprrr", "mul"),
-    "nhwc": ([(1, 6, 7, 3), (3, 3, 3, 20)], (1, 4, 5, 20), ["(n,y,x,o,i,j,c)->(n,y+i,x+j,c)", "(n,y,x,o,i,j,c)->(i,j,c,o)", "(n,y,x,o,i,j,c)->(n,y,x,o)"], "pppprrr", "mul"),
-    "maxpool": ([(2, 3, 9, 9), (3, 3)], (2, 3, 4, 4), ["(n,c,y,x,i,j)->(n,c,y*2+i,x*2+j)", "(n,c,y,x,i,j)->(i,j)", "(n,c,y,x,i,j)->(n,c,y,x)"], "pppprr", "max", LOW),
-    "maxpool s1": ([(2, 3, 9, 40), (3, 3)], (2, 3, 7, 38), ["(n,c,y,x,i,j)->(n,c,y+i,x+j)", "(n,c,y,x,i,j)->(i,j)", "(n,c,y,x,i,j)->(n,c,y,x)"], "pppprr", "max", LOW),
-    "sum0": ([(9, 40)], (40, ), ["(m,n)->(m,n)", "(m,n)->(n)"], "rp", "add"),
-    "sum02": ([(4, 20, 6)], (20, ), ["(m,n,k)->(m,n,k)", "(m,n,k)->(n)"], "rpr", "add"),
-    "sum1": ([(9, 40)], (9, ), ["(m,n)->(m,n)", "(m,n)->(m)"], "pr", "add"),
+    "depthwise": (
+        [(2, 4, 9, 20), (4, 3, 3)],
+        (2, 4, 7, 18),
+        ["(n,o,y,x,i,j)->(n,o,y+i,x+j)", "(n,o,y,x,i,j)->(o,i,j)", "(n,o,y,x,i,j)->(n,o,y,x)"],
+        "pppprr",
+        "mul",
+    ),
+    "depthwise s2": (
+        [(2, 4, 9, 21), (4, 3, 3)],
+        (2, 4, 4, 10),
+        ["(n,o,y,x,i,j)->(n,o,y*2+i,x*2+j)", "(n,o,y,x,i,j)->(o,i,j)", "(n,o,y,x,i,j)->(n,o,y,x)"],
+        "pppprr",
+        "mul",
+    ),
+    "group": (
+        [(2, 2, 3, 6, 7), (2, 4, 3, 3, 3)],
+        (2, 2, 4, 4, 5),
+        ["(n,g,o,y,x,c,i,j)->(n,g,c,y+i,x+j)", "(n,g,o,y,x,c,i,j)->(g,o,c,i,j)", "(n,g,o,y,x,c,i,j)->(n,g,o,y,x)"],
+        "ppppprrr",
+        "mul",
+    ),
+    "nhwc": (
+        [(1, 6, 7, 3), (3, 3, 3, 20)],
+        (1, 4, 5, 20),
+        ["(n,y,x,o,i,j,c)->(n,y+i,x+j,c)", "(n,y,x,o,i,j,c)->(i,j,c,o)", "(n,y,x,o,i,j,c)->(n,y,x,o)"],
+        "pppprrr",
+        "mul",
+    ),
+    "maxpool": (
+        [(2, 3, 9, 9), (3, 3)],
+        (2, 3, 4, 4),
+        ["(n,c,y,x,i,j)->(n,c,y*2+i,x*2+j)", "(n,c,y,x,i,j)->(i,j)", "(n,c,y,x,i,j)->(n,c,y,x)"],
+        "pppprr",
+        "max",
+        LOW,
+    ),
+    "maxpool s1": (
+        [(2, 3, 9, 40), (3, 3)],
+        (2, 3, 7, 38),
+        ["(n,c,y,x,i,j)->(n,c,y+i,x+j)", "(n,c,y,x,i,j)->(i,j)", "(n,c,y,x,i,j)->(n,c,y,x)"],
+        "pppprr",
+        "max",
+        LOW,
+    ),
+    "sum0": ([(9, 40)], (40,), ["(m,n)->(m,n)", "(m,n)->(n)"], "rp", "add"),
+    "sum02": ([(4, 20, 6)], (20,), ["(m,n,k)->(m,n,k)", "(m,n,k)->(n)"], "rpr", "add"),
+    "sum1": ([(9, 40)], (9,), ["(m,n)->(m,n)", "(m,n)->(m)"], "pr", "add"),
     "sumall": ([(9, 40)], (), ["(m,n)->(m,n)", "(m,n)->()"], "rr", "add"),
-    "mv": ([(9, 40), (40, )], (9, ), ["(m,n)->(m,n)", "(m,n)->(n)", "(m,n)->(m)"], "pr", "mul"),
+    "mv": ([(9, 40), (40,)], (9,), ["(m,n)->(m,n)", "(m,n)->(n)", "(m,n)->(m)"], "pr", "mul"),
     "outT": ([(9, 33), (33, 40)], (40, 9), ["(m,n,k)->(m,k)", "(m,n,k)->(k,n)", "(m,n,k)->(n,m)"], "ppr", "mul"),
-    "dot": ([(40, ), (40, )], (), ["(n)->(n)", "(n)->(n)", "(n)->()"], "r", "mul"),
+    "dot": ([(40,), (40,)], (), ["(n)->(n)", "(n)->(n)", "(n)->()"], "r", "mul"),
     "outer": ([(40, 1), (1, 30)], (40, 30), ["(m,n,k)->(m,k)", "(m,n,k)->(k,n)", "(m,n,k)->(m,n)"], "ppr", "mul"),
 }
 
@@ -129,7 +193,9 @@ func.func @f(%x: {types[0]}, %w: {types[1]}, %b: {types[2]}) -> {types[3]} {{
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("shape", [(3, 5, 40), (1, 9, 33), (50, 7, 64), (40, 3, 5), (0, 4, 32), (4, 0, 32), (4, 3, 0), (300, 2, 17)])
+@pytest.mark.parametrize(
+    "shape", [(3, 5, 40), (1, 9, 33), (50, 7, 64), (40, 3, 5), (0, 4, 32), (4, 0, 32), (4, 3, 0), (300, 2, 17)]
+)
 def test_linear_layer(run_passes, normal, shape, dynamic):
     m, k, n = shape
     run_passes(linear(m, k, n, dynamic), [normal(m, k), normal(k, n), normal(n)], PASSES)
@@ -155,16 +221,22 @@ def test_long_reduction_in_parts(run_passes, normal, depth, transposed):
 
     text = linear(6, depth, 20, False)
     if transposed:
-        text = text.replace(f"{depth}x20xf32", f"20x{depth}xf32").replace("%n = tensor.dim %w, %c1", "%n = tensor.dim %w, %c0")
+        text = text.replace(f"{depth}x20xf32", f"20x{depth}xf32").replace(
+            "%n = tensor.dim %w, %c1", "%n = tensor.dim %w, %c0"
+        )
         maps = "affine_map<(m,n,k)->(m,k)>, affine_map<(m,n,k)->(n,k)>, affine_map<(m,n,k)->(m,n)>"
         start, end = text.index("  %c = linalg.matmul"), text.index("  %r = ")
-        text = text[:start] + f"""  %c = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel", "parallel", "reduction"]}}
+        text = (
+            text[:start]
+            + f"""  %c = linalg.generic {{indexing_maps = [{maps}], iterator_types = ["parallel", "parallel", "reduction"]}}
     ins(%x, %w : tensor<6x{depth}xf32>, tensor<20x{depth}xf32>) outs(%i : tensor<6x20xf32>) {{
   ^bb0(%p0: f32, %p1: f32, %o: f32):
     {BODIES["mul"]}
     linalg.yield %r : f32
   }} -> tensor<6x20xf32>
-""" + text[end:]
+"""
+            + text[end:]
+        )
     w = normal(20, depth) if transposed else normal(depth, 20)
     module = run_passes(text, [normal(6, depth), w, normal(20)], [fuse_elementwise, bufferize, convert], tolerance=1e-3)
     assert any(op.name == "scf.if" and len(op.results) > 1 for op in module.walk()) or not transposed

@@ -11,7 +11,9 @@ FOUR_CORES = dataclasses.replace(AVX512, cores=4)
 
 
 def loop(extent, body):
-    constant = "%n = memref.dim %x, %c0 : memref<?x8xf32>" if extent is None else f"%n = arith.constant {extent} : index"
+    constant = (
+        "%n = memref.dim %x, %c0 : memref<?x8xf32>" if extent is None else f"%n = arith.constant {extent} : index"
+    )
     return f"""
 func.func @f(%x: memref<?x8xf32>) {{
   %c0 = arith.constant 0 : index

@@ -8,7 +8,10 @@ from torchcc.lowering.loops.convert_linalg_to_loops import convert_linalg_to_loo
 from torchcc.lowering.loops.plan_memory import ALIGNMENT, Lifetime, place, plan_memory
 
 lifetimes = st.builds(
-    lambda size, first, length: Lifetime(size, first, first + length), st.integers(0, 5000), st.integers(0, 20), st.integers(0, 8)
+    lambda size, first, length: Lifetime(size, first, first + length),
+    st.integers(0, 5000),
+    st.integers(0, 20),
+    st.integers(0, 8),
 )
 
 
@@ -34,8 +37,8 @@ def stencil(name, source, shape):
     dims = "" if shape != "?" else "%n"
     return f"""
   %e{name} = tensor.empty({dims}) : {t}
-  %{name} = linalg.generic {{indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>], iterator_types = ["parallel"]}}
-    ins(%{source} : {t}) outs(%e{name} : {t}) {{
+  %{name} = linalg.generic {{indexing_maps = [affine_map<(a) -> (a)>, affine_map<(a) -> (a)>],
+    iterator_types = ["parallel"]}} ins(%{source} : {t}) outs(%e{name} : {t}) {{
   ^bb0(%p: f32, %o: f32):
     %i = linalg.index 0 : index
     %v = tensor.extract %{source}[%i] : {t}

@@ -1,5 +1,7 @@
 """`canonicalize`: what must fold, what must stay, and that nothing changes in meaning."""
 
+# ruff: noqa: E501 (MLIR text has long lines)
+
 import numpy as np
 import pytest
 from torchcc.ir.parser import parse_module
