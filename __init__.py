@@ -1,1 +1,88 @@
-"""torchcc: the stand-alone compiler for TorchScript."""
+"""torchcc: the stand-alone compiler for TorchScript. Source files in, native machine code out; no PyTorch needed.
+
+Names are imported when they are first used: `import torchcc` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from .api import CompiledCall, Library, ScriptFunction, compile_file, compile_source, script
+    from .backend.cpu.jit import num_threads, set_num_threads
+    from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
+    from .ir.dtypes import DType
+    from .ir.signature import Dim, TensorSpec
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CompileError",
+    "CompiledCall",
+    "DType",
+    "Dim",
+    "ExecutionError",
+    "InternalError",
+    "Library",
+    "ScriptFunction",
+    "TensorSpec",
+    "TorchccError",
+    "__version__",
+    "compile_file",
+    "compile_source",
+    "num_threads",
+    "script",
+    "set_num_threads",
+]
+
+_HOMES: Final = {
+    "CompileError": ".ir.diagnostics",
+    "CompiledCall": ".api",
+    "DType": ".ir.dtypes",
+    "Dim": ".ir.signature",
+    "ExecutionError": ".ir.diagnostics",
+    "InternalError": ".ir.diagnostics",
+    "Library": ".api",
+    "ScriptFunction": ".api",
+    "TensorSpec": ".ir.signature",
+    "TorchccError": ".ir.diagnostics",
+    "compile_file": ".api",
+    "compile_source": ".api",
+    "num_threads": ".backend.cpu.jit",
+    "script": ".api",
+    "set_num_threads": ".backend.cpu.jit",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, or a dtype by its name in PyTorch (`torchcc.float32`)."""
+    home = _HOMES.get(name)
+    if home is not None:
+        found = getattr(import_module(home, __name__), name)
+    elif name in _DTYPES:
+        found = getattr(import_module(".ir.dtypes", __name__).DType, name)
+    else:
+        raise AttributeError(f"module 'torchcc' has no attribute '{name}'")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_DTYPES])
+
+
+_DTYPES: Final = (
+    "uint8",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "bool",
+)

@@ -6,6 +6,7 @@
 
 A callable is compiled for the arguments of a call: dtype and shape of each tensor, the structure of lists and tuples, the
 value of strings, bools and None; ints and floats stay run-time values unless the program needs them at compile time.
+`net.compile(x=TensorSpec(...))` compiles ahead of the calls, with dynamic dimensions where the spec has them.
 """
 
 from __future__ import annotations
@@ -16,17 +17,16 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 
 from . import driver
-from .backend.cpu.jit import CompiledFunction
+from .backend.cpu.call import CompiledFunction, dtype_and_shape
 from .frontend import compile as frontend
 from .frontend.ast import SourceModule
 from .frontend.weights import load_weights
 from .ir.diagnostics import CompileError, Diagnostic, TorchccError
-from .ir.dtypes import from_numpy
 from .ir.program import Program
 from .ir.schema import Argument
 from .ir.script_types import (
@@ -40,21 +40,36 @@ from .ir.script_types import (
     OptionalType,
     ScriptObject,
     ScriptType,
+    StrType,
     TensorType,
     TupleType,
 )
-from .ir.signature import ArgumentSpec, ConstantResult, ConstantSpec, Leaf, ResultTree, ScalarSpec, SequenceSpec, Signature, TensorSpec
+from .ir.signature import (
+    ArgumentSpec,
+    ConstantSpec,
+    ScalarSpec,
+    SequenceSpec,
+    Signature,
+    TensorSpec,
+    leaves,
+    rebuild,
+)
 from .ir.source import SourceFile
 
+Specs = tuple[ArgumentSpec, ...]
+T = TypeVar("T")
 
-class Callable_:
+
+class ScriptFunction:
     """A compiled function or module: called with numpy arrays, Python values, and anything that has `__dlpack__`."""
 
     def __init__(self, program: Program, source: SourceModule | None = None) -> None:
         self.program = program
         self.source = source
         """The typed syntax tree of the file it comes from."""
-        self._compiled: dict[tuple[ArgumentSpec, ...], tuple[CompiledFunction, Signature]] = {}
+        self._compiled: dict[Specs, tuple[CompiledFunction, Signature]] = {}
+        self._fixed: dict[Specs, int] = {}
+        """For specs that have failed with run-time numbers: which of them have to be constants, see `NUMBERS_FIXED`."""
         self._lock = threading.Lock()
 
     @property
@@ -70,17 +85,36 @@ class Callable_:
         arguments = ", ".join(f"{a.name}: {a.type.annotation}" for a in self.parameters)
         return f"<torchcc {self.name}({arguments})>"
 
-    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
-        """Parameters and buffers by name; empty for a function."""
-        receiver = self.program.receiver
-        return {} if receiver is None else {k: v.array for k, v in receiver.named_tensors().items()}
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = adapted(self.parameters, self.bind(args, kwargs))
+        specs = tuple(map(spec_of, values))
+        specs, (compiled, signature) = self._fitting(specs, values)
+        return rebuild(signature.tree, compiled.call_flat(flat_values(values, specs)))
+
+    def compile(self, *specs: Any, **named: Any) -> CompiledCall:
+        """Compiles before the first call, and for dynamic dimensions: one spec for each parameter.
+
+        A spec is a `TensorSpec`, or a value as a call would take it (an array stands for its dtype and shape).
+        Parameters that are left out are fixed to their defaults.
+
+            normalise = fn.compile(x=torchcc.TensorSpec(torchcc.float32, (torchcc.Dim("rows"), 64)))
+        """
+        found: list[ArgumentSpec] = []
+        values: list[Any] = []
+        for given, parameter in zip(self.bind(specs, named), self.parameters, strict=True):
+            left_out = parameter.name not in named and len(found) >= len(specs)
+            spec, value = _wanted_spec(given, parameter, fixed=left_out)
+            found.append(spec)
+            values.append(value)
+        chosen, (compiled, signature) = self._fitting(tuple(found), values)
+        return CompiledCall(self, chosen, compiled, signature)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """One value per parameter, defaults filled in. CompileError for a call that does not fit."""
         return bind(self.program, args, kwargs)
 
     def specialise(self, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
-        """The native function for these specs, compiled on first use."""
+        """The native function for exactly these specs, compiled on first use."""
         key = tuple(specs)
         found = self._compiled.get(key)
         if found is None:
@@ -90,22 +124,135 @@ class Callable_:
                     found = self._compiled[key] = driver.compile_native(self.program, key)
         return found
 
+    def _fitting(self, specs: Specs, values: Sequence[Any]) -> tuple[Specs, tuple[CompiledFunction, Signature]]:
+        """`fitting`, which remembers what had to be constant the last time."""
+        known = self._fixed.get(specs, 0)
+        level, chosen, found = fitting(self.specialise, specs, values, known)
+        if level != known:
+            self._fixed[specs] = level
+        return chosen, found
+
+    # modules
+
+    def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Parameters and buffers by name, read-only; empty for a function."""
+        receiver = self.program.receiver
+        tensors = {} if receiver is None else receiver.named_tensors()
+        return {name: _read_only(tensor.array) for name, tensor in tensors.items()}
+
+    def train(self, mode: bool = True) -> ScriptFunction:
+        """Switches a module and all below it to training, as `nn.Module.train` does; calls are compiled anew."""
+        if self.program.receiver is not None:
+            with self._lock:
+                set_training(self.program.receiver, mode)
+                self._compiled.clear()
+                self._fixed.clear()
+        return self
+
+    def eval(self) -> ScriptFunction:
+        """Switches a module to evaluation, which is what it starts with."""
+        return self.train(False)
+
+
+class CompiledCall:
+    """A function compiled for one set of specs: calls do not compile, and refuse arguments that do not fit."""
+
+    def __init__(
+        self, function: ScriptFunction, specs: Specs, compiled: CompiledFunction, signature: Signature
+    ) -> None:
+        self.function = function
+        self.specs = specs
+        self.signature = signature
+        self._compiled = compiled
+
+    def __repr__(self) -> str:
+        return f"<torchcc {self.function.name} for {', '.join(map(str, self.specs))}>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = self.bind(args, kwargs)
-        values = [adapt(v, a.type, a.name) for v, a in zip(values, self.parameters, strict=True)]
-        return prepared(self, [spec_of(v) for v in values], values)()
+        parameters = self.function.parameters
+        defaults = {p.name: s.value for p, s in zip(parameters, self.specs, strict=True) if isinstance(s, ConstantSpec)}
+        given = {p.name for p in parameters[: len(args)]} | set(kwargs)
+        kwargs = {**{k: v for k, v in defaults.items() if k not in given}, **kwargs}
+        values = adapted(parameters, self.function.bind(args, kwargs))
+        for value, spec, parameter in zip(values, self.specs, parameters, strict=True):
+            _check_fits(value, spec, parameter.name)
+        return rebuild(self.signature.tree, self._compiled.call_flat(flat_values(values, self.specs)))
 
 
-def prepared(function: Callable_, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> Callable[[], Any]:
+def _wanted_spec(given: Any, parameter: Argument, *, fixed: bool) -> tuple[ArgumentSpec, Any]:
+    """What `compile` was given for a parameter, as a spec and a value for it."""
+    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec):
+        return given, None
+    if isinstance(given, ConstantSpec):
+        return given, given.value
+    value = adapt(given, parameter.type, parameter.name)
+    return (ConstantSpec(value) if fixed else spec_of(value)), value
+
+
+def _check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
+    """CompileError unless the structure and the constants are those that were compiled; native code checks the rest."""
+    match spec:
+        case ConstantSpec(fixed):
+            if is_tensor(value) or value != fixed:
+                shown = "a Tensor" if is_tensor(value) else repr(value)
+                raise _call_error(f"argument `{name}` was fixed to {fixed!r} when this was compiled, but {shown} was given")
+        case SequenceSpec(elements):
+            if not isinstance(value, list | tuple) or len(cast(Sequence[Any], value)) != len(elements):
+                raise _call_error(f"argument `{name}` must have {len(elements)} elements, as when this was compiled")
+            for i, (v, s) in enumerate(zip(cast(Sequence[Any], value), elements, strict=True)):
+                _check_fits(v, s, f"{name}[{i}]")
+        case TensorSpec():
+            if not is_tensor(value):
+                raise _call_error(f"argument `{name}` must be a Tensor, as when this was compiled")
+        case ScalarSpec():
+            if value is None:
+                raise _call_error(f"argument `{name}` must be {spec.type}, as when this was compiled")
+
+
+def prepared(function: ScriptFunction, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> Callable[[], Any]:
     """Compiles for these specs (numbers become constants if the program needs that); the call that runs the values."""
-    adapted = [adapt(v, a.type, a.name) for v, a in zip(values, function.parameters, strict=True)]
-    try:
-        compiled, signature = function.specialise(specs)
-    except driver.NeedsConstant:
-        specs = [constant_numbers(s, v) for s, v in zip(specs, adapted, strict=True)]
-        compiled, signature = function.specialise(specs)
-    flat = [leaf for v, s in zip(adapted, specs, strict=True) for leaf in flatten(v, s)]
+    arguments = adapted(function.parameters, values)
+    _, chosen, (compiled, signature) = fitting(function.specialise, specs, arguments)
+    flat = flat_values(arguments, chosen)
     return lambda: rebuild(signature.tree, compiled.call_flat(flat))
+
+
+NUMBERS_FIXED: Final[tuple[tuple[ScriptType, ...], ...]] = ((), (INT,), (INT, FLOAT))
+"""What is tried in turn: all numbers at run time; ints as constants, which are often sizes; all numbers as constants."""
+
+
+def fitting(
+    attempt: Callable[[Specs], T], specs: Sequence[ArgumentSpec], values: Sequence[Any], level: int = 0
+) -> tuple[int, Specs, T]:
+    """`attempt(specs)`, with numbers as constants where the program needs them at compile time.
+
+    Gives the index into `NUMBERS_FIXED`, the specs that worked, and what `attempt` gave for them.
+    """
+    last = len(NUMBERS_FIXED) - 1
+    for index in range(level, last + 1):
+        chosen = tuple(constant_numbers(s, v, NUMBERS_FIXED[index]) for s, v in zip(specs, values, strict=True))
+        try:
+            return index, chosen, attempt(chosen)
+        except driver.NeedsConstant:
+            if index == last or all(s == constant_numbers(s, v) for s, v in zip(chosen, values, strict=True)):
+                raise
+    raise AssertionError("the loop returns or raises")
+
+
+def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType] = (INT, FLOAT)) -> ArgumentSpec:
+    """The same spec with every run-time number of these types fixed to its value."""
+    match spec:
+        case ScalarSpec(type) if type in types and value is not None:
+            return ConstantSpec(value)
+        case SequenceSpec(elements, is_tuple) if value is not None:
+            pairs = zip(elements, value, strict=True)
+            return SequenceSpec(tuple(constant_numbers(s, v, types) for s, v in pairs), is_tuple)
+        case _:
+            return spec
+
+
+def flat_values(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> list[Any]:
+    return [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
 
 
 def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -113,7 +260,7 @@ def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> li
     schema = program.schema
     name, arguments = schema.base, schema.arguments
     if len(args) > len(arguments):
-        raise _call_error(f"{name}() takes {len(arguments)} arguments but {len(args)} were given")
+        raise _call_error(f"{name}() takes {_counted(len(arguments))} but {len(args)} were given")
     values = dict(zip((a.name for a in arguments), args, strict=False))
     for keyword, value in kwargs.items():
         if keyword in values:
@@ -127,8 +274,19 @@ def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> li
     return [values.get(a.name, a.default) for a in arguments]
 
 
+def _counted(arguments: int) -> str:
+    return "1 argument" if arguments == 1 else f"{arguments} arguments"
+
+
 def _call_error(message: str, help: str | None = None) -> CompileError:
     return CompileError(Diagnostic(message, help=help))
+
+
+def adapted(parameters: Sequence[Argument], values: Sequence[Any]) -> list[Any]:
+    return [adapt(v, a.type, a.name) for v, a in zip(values, parameters, strict=True)]
+
+
+_INT64: Final = range(-(2**63), 2**63)
 
 
 def adapt(value: Any, type: ScriptType, name: str) -> Any:
@@ -138,42 +296,52 @@ def adapt(value: Any, type: ScriptType, name: str) -> Any:
             return None if value is None else adapt(value, type.element, name)
         case TensorType() if is_tensor(value):
             return value
-        case FloatType() if isinstance(value, int | float | np.number | np.bool_) and not isinstance(value, np.complexfloating):
-            return float(value)
+        case TensorType() if isinstance(value, np.generic):
+            return np.asarray(value)  # what numpy makes of an array without dimensions
+        case FloatType() if isinstance(value, int | float | np.floating | np.integer | np.bool_):
+            return float(cast(Any, value))
         case BoolType() if isinstance(value, int | np.bool_):
             return bool(value)
         case IntType() if isinstance(value, int | np.integer | np.bool_):
+            if int(value) not in _INT64:
+                raise _call_error(f"argument `{name}`: {value} does not fit into 64 bits")
             return int(value)
         case NumberType() if isinstance(value, int | float):
             return value
-        case IntType() | FloatType() if is_tensor(value) and np.asarray(value).ndim == 0:
-            return adapt(np.asarray(value).item(), type, name)
+        case IntType() | FloatType() | BoolType() if is_tensor(value) and dtype_and_shape(name, value)[1] == ():
+            return adapt(value.item() if hasattr(value, "item") else np.from_dlpack(value).item(), type, name)
         case ListType() if isinstance(value, list | tuple):
             elements = cast(Sequence[Any], value)
             return [adapt(v, type.element, f"{name}[{i}]") for i, v in enumerate(elements)]
         case TupleType() if isinstance(value, list | tuple) and len(cast(Sequence[Any], value)) == len(type.elements):
             elements = cast(Sequence[Any], value)
             return tuple(adapt(v, t, f"{name}[{i}]") for i, (v, t) in enumerate(zip(elements, type.elements, strict=True)))
-        case TensorType() | FloatType() | BoolType() | IntType() | ListType() | TupleType():
-            kind = "a Tensor" if is_tensor(value) else f"a value of type {value.__class__.__name__}"
-            raise _call_error(f"argument `{name}` must be {type.annotation}, but {kind} was given")
+        case StrType() if isinstance(value, str):
+            return value
+        case TensorType() | FloatType() | BoolType() | IntType() | StrType() | ListType() | TupleType():
+            raise _call_error(f"argument `{name}` must be {type.annotation}, but {_described(value)} was given")
         case _:
             return value
 
 
+def _described(value: Any) -> str:
+    if value is None:
+        return "None"
+    return "a Tensor" if is_tensor(value) else f"a value of type {value.__class__.__name__}"
+
+
 def is_tensor(value: Any) -> bool:
     """numpy arrays, and everything that speaks DLPack (torch, cupy, jax ...)."""
-    return isinstance(value, np.ndarray) or hasattr(value, "__dlpack__")
+    return isinstance(value, np.ndarray) or (hasattr(value, "__dlpack__") and not isinstance(value, np.generic))
 
 
 def spec_of(value: Any) -> ArgumentSpec:
     """What a call with this value is specialised for."""
     if is_tensor(value):
-        array = as_array(value)
-        dtype = from_numpy(array.dtype)
-        if dtype is None:
-            raise _call_error(f"a tensor of dtype {array.dtype} has no counterpart in PyTorch")
-        return TensorSpec(dtype, array.shape)
+        try:
+            return TensorSpec(*dtype_and_shape("", value))
+        except TypeError:
+            raise _call_error(f"a tensor of dtype {getattr(value, 'dtype', '?')} cannot be an argument") from None
     match value:
         case bool() | str() | None:
             return ConstantSpec(value)
@@ -187,66 +355,25 @@ def spec_of(value: Any) -> ArgumentSpec:
             raise _call_error(f"a value of type {value.__class__.__name__} cannot be an argument")
 
 
-def as_array(value: Any) -> np.ndarray[Any, Any]:
-    """A numpy view of a tensor; bfloat16 of torch comes through its bits."""
-    if isinstance(value, np.ndarray):
-        return cast(np.ndarray[Any, Any], value)
-    return driver.tensor_view(value)
-
-
-def constant_numbers(spec: ArgumentSpec, value: Any) -> ArgumentSpec:
-    """The same spec with every run-time number fixed to its value."""
-    match spec:
-        case ScalarSpec():
-            return ConstantSpec(value)
-        case SequenceSpec(elements, is_tuple):
-            return SequenceSpec(tuple(constant_numbers(s, v) for s, v in zip(elements, value, strict=True)), is_tuple)
-        case _:
-            return spec
-
-
-def flatten(value: Any, spec: ArgumentSpec) -> list[Any]:
-    """Run-time leaves of an argument, in the order of `Signature.parameters`."""
-    match spec:
-        case TensorSpec() | ScalarSpec():
-            return [value]
-        case SequenceSpec(elements):
-            return [leaf for v, s in zip(value, elements, strict=True) for leaf in flatten(v, s)]
-        case _:
-            return []
-
-
-def rebuild(tree: ResultTree, flat: Sequence[Any]) -> Any:
-    """The structured result of flat ones."""
-    match tree:
-        case Leaf():
-            return flat[tree.index]
-        case ConstantResult():
-            return tree.value
-        case _:
-            elements = [rebuild(e, flat) for e in tree.elements]
-            return tuple(elements) if tree.is_tuple else elements
-
-
 class Library:
     """Every function of a source text as an attribute."""
 
     def __init__(self, programs: Mapping[str, Program]) -> None:
         self._programs = programs
-        self._callables: dict[str, Callable_] = {}
+        self._callables: dict[str, ScriptFunction] = {}
 
     def __dir__(self) -> list[str]:
         return sorted(self._programs)
 
-    def __getattr__(self, name: str) -> Callable_:
+    def __getattr__(self, name: str) -> ScriptFunction:
         if name.startswith("_") or name not in self._programs:
             raise AttributeError(f"no function `{name}`; there are {', '.join(sorted(self._programs)) or 'none'}")
         if name not in self._callables:
-            self._callables[name] = Callable_(self._programs[name])
+            self._callables[name] = ScriptFunction(self._programs[name])
         return self._callables[name]
 
 
-def compile_file(path: str | Path, entry: str | None = None, *, weights: str | Path | None = None, seed: int | None = None) -> Callable_:
+def compile_file(path: str | Path, entry: str | None = None, *, weights: str | Path | None = None, seed: int | None = None) -> ScriptFunction:
     """The function or module `entry` of a source file: `name`, `Net`, `Net(10)`; the only one there is for None.
 
     `weights`: .safetensors, .npz, or a PyTorch state_dict file. Without, parameters get PyTorch's default initialisation
@@ -257,7 +384,7 @@ def compile_file(path: str | Path, entry: str | None = None, *, weights: str | P
     compiled = frontend.compile_source(file, entry, weights=arrays, seed=seed)
     if compiled.program.receiver is not None:
         set_training(compiled.program.receiver, False)
-    return Callable_(compiled.program, compiled.source)
+    return ScriptFunction(compiled.program, compiled.source)
 
 
 def set_training(module: ScriptObject, training: bool) -> None:
@@ -274,7 +401,7 @@ def compile_source(text: str, name: str = "<source>") -> Library:
     return Library(frontend.compile_functions(SourceFile(name, text)))
 
 
-def script(function: Callable[..., Any]) -> Callable_:
+def script(function: Callable[..., Any]) -> ScriptFunction:
     """A Python function, compiled from its source; the functions it calls come along. Nothing of it is executed."""
     try:
         path = inspect.getsourcefile(function)
@@ -313,7 +440,7 @@ def _isolated_source(function: Callable[..., Any], lines: Sequence[str]) -> str:
         scope = {**getattr(current, "__globals__", {}), **inspect.getclosurevars(current).nonlocals}
         for name in names:
             value = scope.get(name)
-            if isinstance(value, Callable_):
+            if isinstance(value, ScriptFunction):
                 continue
             if inspect.isfunction(value) and inspect.getsourcefile(value) == inspect.getsourcefile(function):
                 todo.append(value)
@@ -328,4 +455,4 @@ def _isolated_source(function: Callable[..., Any], lines: Sequence[str]) -> str:
     return "\n".join([*kept, ""])
 
 
-__all__ = ["Callable_", "Library", "TorchccError", "compile_file", "compile_source", "script"]
+__all__ = ["CompiledCall", "Library", "ScriptFunction", "TorchccError", "compile_file", "compile_source", "script"]

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,7 @@ from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
 from .ir.core import Operation, lookup
-from .ir.diagnostics import CompileError, Diagnostic
+from .ir.diagnostics import CompileError, Diagnostic, TorchccError
 from .ir.printer import print_module
 from .ir.program import Program
 from .ir.signature import ArgumentSpec, Signature
@@ -32,11 +33,17 @@ from .lowering.pipeline import pipeline
 
 STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
 
+DEFAULT_CHIP: Final = "sm_90"
+"""What `ptx` is printed for where no chip is named."""
+
 NeedsConstant = NotStatic
 """Raised where a run-time number has to be known at compile time; giving it as a constant may help."""
 
 
 # down the stages
+
+Watch = Callable[[str, Operation], None]
+"""Takes the name of a step and the module after it."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +56,28 @@ class Lowered:
 
 
 def lower(
-    program: Program, specs: Sequence[ArgumentSpec], target: str = "host", name: str | None = None, manager: PassManager | None = None
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    target: str = "host",
+    name: str | None = None,
+    manager: PassManager | None = None,
 ) -> Lowered:
     """Source program to loops, for `host`, another CPU, or an NVIDIA chip."""
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
+    manager = manager or PassManager()
+    watch = manager.watch or _ignore
+    watch("emit", program.module)
     module, signature = specialize(program, specs, composite, name or program.schema.base)
+    watch("specialize", module)
     signature = functionalize(module, signature)
-    modules = (manager or PassManager()).run(pipeline(signature, facts, gpu=gpu), module)
+    watch("functionalize", module)
+    modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
     return Lowered(signature, modules)
+
+
+def _ignore(name: str, module: Operation) -> None:
+    del name, module
 
 
 def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
@@ -66,25 +86,21 @@ def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[Com
     return load(cpu.translate(lowered.modules["loops"], lowered.signature, host()), host()), lowered.signature
 
 
-def compile_ahead(program: Program, specs: Sequence[ArgumentSpec], kind: str, output: Path, name: str, target: str) -> list[Path]:
+def compile_ahead(
+    program: Program, specs: Sequence[ArgumentSpec], kind: str, output: Path, name: str, target: str
+) -> list[Path]:
     """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written."""
-    if kind == "ptx" or is_gpu(target):
-        if kind != "ptx" or not is_gpu(target):
-            raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help="PTX needs a chip: --target sm_90"))
-        output.write_text(gpu_module(program, specs, target)[1].text)
-        return [output]
+    if is_gpu(target) != (kind == "ptx"):
+        help = f"PTX needs a chip: --target {DEFAULT_CHIP}" if kind == "ptx" else "for a chip there is --emit ptx"
+        raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help=help))
     lowered = lower(program, specs, target, name)
+    if kind not in ("so", "obj"):
+        output.write_text(print_stage(lowered, kind, target))
+        return [output]
     chosen = named_target(target)
     module = cpu.translate(lowered.modules["loops"], lowered.signature, chosen)
-    match kind:
-        case "so":
-            shared_library.write_shared_library([module], chosen, output)
-        case "obj":
-            shared_library.write_object([module], chosen, output)
-        case _:
-            show = cpu.llvm_text if kind == "llvm" else cpu.assembly_text
-            output.write_text(show(module.text, chosen, optimized=module.optimize))
-            return [output]
+    write = shared_library.write_shared_library if kind == "so" else shared_library.write_object
+    write([module], chosen, output)
     return [output, shared_library.write_header([module], output.with_suffix(".h"))]
 
 
@@ -113,28 +129,32 @@ def composite(name: str) -> Operation | None:
 # looking at the stages
 
 
-def dump(program: Program, specs: Sequence[ArgumentSpec], stage: str, *, after: str | None = None, target: str = "host") -> str:
+def dump(
+    program: Program, specs: Sequence[ArgumentSpec], stage: str, *, after: str | None = None, target: str = "host"
+) -> str:
     """Text of the program at a stage from `torch` on, or right after the pass `after`."""
     if after is not None:
         return dump_after(program, specs, after, target)
-    if stage == "ptx":
-        return gpu_module(program, specs, target if is_gpu(target) else "sm_90")[1].text
-    lowered = lower(program, specs, target)
+    if stage == "ptx" and not is_gpu(target):
+        target = DEFAULT_CHIP
+    return print_stage(lower(program, specs, target), stage, target)
+
+
+def print_stage(lowered: Lowered, stage: str, target: str = "host") -> str:
     if stage in lowered.modules:
-        return print_stage(lowered, stage)
+        return print_module(lowered.modules[stage])
     if is_gpu(target):
-        raise CompileError(Diagnostic(f"stage `{stage}` is of CPUs; `{target}` has `ptx`"))
+        if stage != "ptx":
+            raise CompileError(Diagnostic(f"stage `{stage}` is of CPUs; `{target}` has `ptx`"))
+        return ptx.translate(lowered.modules["loops"], target).text
     cpu_target = named_target(target)
     module = cpu.translate(lowered.modules["loops"], lowered.signature, cpu_target)
     show = cpu.llvm_text if stage == "llvm" else cpu.assembly_text
     return show(module.text, cpu_target, optimized=module.optimize)
 
 
-def print_stage(lowered: Lowered, stage: str) -> str:
-    return print_module(lowered.modules[stage])
-
-
 def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, target: str) -> str:
+    """The program after a pass (the last time that it runs), also where a later one fails."""
     found: list[str] = []
     names: list[str] = []
 
@@ -143,23 +163,26 @@ def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, targ
         if name == after:
             found.append(print_module(module))
 
-    lower(program, specs, target, manager=PassManager(watch=watch))
+    try:
+        lower(program, specs, target, manager=PassManager(watch=watch))
+    except TorchccError:
+        if not found:
+            raise
     if not found:
         raise CompileError(Diagnostic(f"there is no pass `{after}`", help=f"passes are {', '.join(dict.fromkeys(names))}"))
     return found[-1]
 
 
-def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str) -> list[tuple[str, str]]:
-    """(file name, text) after every pass, and of every stage."""
-    files: list[tuple[str, str]] = []
+def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str, write: Callable[[str, str], None]) -> None:
+    """Gives `write` a file name and the text after every step, then of every stage below `loops`."""
+    numbers = itertools.count()
 
     def watch(name: str, module: Operation) -> None:
-        files.append((f"{len(files):02}-{name}.mlir", print_module(module)))
+        write(f"{next(numbers):02}-{name}.mlir", print_module(module))
 
-    lower(program, specs, target, manager=PassManager(watch=watch))
-    backend = ("ptx",) if is_gpu(target) else ("llvm", "asm")
-    suffixes = {"ptx": "ptx", "llvm": "ll", "asm": "s"}
-    return files + [(f"{len(files) + i:02}-{s}.{suffixes[s]}", dump(program, specs, s, target=target)) for i, s in enumerate(backend)]
+    lowered = lower(program, specs, target, manager=PassManager(watch=watch))
+    for stage, suffix in (("ptx", "ptx"),) if is_gpu(target) else (("llvm", "ll"), ("asm", "s")):
+        write(f"{next(numbers):02}-{stage}.{suffix}", print_stage(lowered, stage, target))
 
 
 def constants(module: Operation) -> dict[str, Constant]:

@@ -15,7 +15,7 @@ from .ir.core import Operation, lookup
 from .ir.interpreters import torch as torch_interpreter
 from .ir.interpreters.run import interpret
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, ConstantSpec, Leaf, ResultTree, ScalarSpec, SequenceResult, SequenceSpec, Signature, TensorSpec
+from .ir.signature import ArgumentSpec, Leaf, ResultTree, SequenceResult, Signature, leaves
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,6 @@ def outputs(signature: Signature) -> list[int]:
     """Flat results that are returned, not written back into an argument."""
     written = {p.write_back for p in signature.parameters}
     return [i for i in range(len(signature.results)) if i not in written]
-
-
-def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
-    """Run-time leaves of an argument, in the order of `Signature.parameters`."""
-    match spec:
-        case TensorSpec() | ScalarSpec():
-            return [value]
-        case SequenceSpec(elements):
-            return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
-        case ConstantSpec():
-            return []
 
 
 def flatten_results(tree: ResultTree, value: Any) -> list[Any]:

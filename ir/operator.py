@@ -44,6 +44,14 @@ class Unsupported(Exception):
     """Arguments that PyTorch takes and this compiler does not yet; the text says what is supported near it."""
 
 
+class NotConstant(Unsupported):
+    """A run-time number where one is needed at compile time; `what` says which, as in "a dimension"."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} must be known at compile time")
+        self.what = what
+
+
 @dataclass(frozen=True)
 class Sample:
     """Arguments of one trial call: positional ones and keywords; arrays, numbers, lists, strings, None."""

@@ -6,6 +6,7 @@ list of tensors and numbers. `ArgumentSpec` says what each parameter is; `Result
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,3 +99,26 @@ class Signature:
     results: tuple[ScriptType, ...]
     """Flat result types: refined TensorType, INT, FLOAT or BOOL; those that are written back come last."""
     tree: ResultTree
+
+
+def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
+    """Run-time leaves of an argument, in the order of `Signature.parameters`."""
+    match spec:
+        case TensorSpec() | ScalarSpec():
+            return [value]
+        case SequenceSpec(elements):
+            return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
+        case ConstantSpec():
+            return []
+
+
+def rebuild(tree: ResultTree, results: Sequence[Any]) -> Any:
+    """The structured result of flat ones."""
+    match tree:
+        case Leaf(index, _):
+            return results[index]
+        case ConstantResult(value):
+            return value
+        case SequenceResult(elements, is_tuple):
+            parts = [rebuild(e, results) for e in elements]
+            return tuple(parts) if is_tuple else parts

@@ -13,8 +13,8 @@ from ..ir.definition import Trait
 from ..ir.dialects import DEFINITIONS
 from .effects import is_pure, is_terminator
 
-_UNIQUE = frozenset({"scf.for", "scf.if", "scf.while", "scf.parallel"})
-"""Compared by identity: their equality is rare and dear to find."""
+_UNIQUE = frozenset({"scf.for", "scf.if", "scf.while", "scf.parallel", "linalg.fill"})
+"""Never merged: equal control flow is rare and dear to find; a fill that two reductions start from would have to be copied."""
 
 
 def eliminate_common_subexpressions(root: Operation) -> bool:

@@ -22,14 +22,11 @@ from ...ir.diagnostics import ExecutionError, InternalError
 from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
 from ...ir.signature import (
-    ConstantResult,
-    Leaf,
     Parameter,
-    ResultTree,
     ScalarSpec,
-    SequenceResult,
     Signature,
     TensorSpec,
+    rebuild,
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, scalar_kind
@@ -133,7 +130,7 @@ class CompiledFunction:
 
     def __call__(self, *arguments: Any) -> Any:
         """Calls with the flat arguments; the result has the structure of `signature.tree`."""
-        return _rebuild(self.signature.tree, self.call_flat(arguments))
+        return rebuild(self.signature.tree, self.call_flat(arguments))
 
     def call_flat(self, arguments: Sequence[Any]) -> list[Any]:
         """Flat results by number; those written back into arguments are None."""
@@ -186,17 +183,6 @@ class CompiledFunction:
             message, _, location = message.rpartition("\n  --> ") if "\n  --> " in message else (message, "", "")
             return ExecutionError(message, span, location)
         return ExecutionError(message)
-
-
-def _rebuild(tree: ResultTree, results: list[Any]) -> Any:
-    match tree:
-        case Leaf(index, _):
-            return results[index]
-        case ConstantResult(value):
-            return value
-        case SequenceResult(elements, is_tuple):
-            parts = [_rebuild(e, results) for e in elements]
-            return tuple(parts) if is_tuple else parts
 
 
 # arguments
@@ -256,6 +242,12 @@ def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
 def _is_torch(value: Any) -> bool:
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def dtype_and_shape(name: str, value: Any) -> tuple[DType, tuple[int, ...]]:
+    """What a call is specialised for when it is given this array, torch tensor or DLPack object."""
+    found = _tensor_argument(name, value, written=False)
+    return found.dtype, tuple(found.shape)
 
 
 def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:

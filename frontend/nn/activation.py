@@ -1,6 +1,5 @@
 """Activation functions and attention."""
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,8 +12,8 @@ class Threshold(Module):
 
     def __init__(self, threshold, value, inplace=False):
         super().__init__()
-        self.threshold = threshold
-        self.value = value
+        self.threshold = float(threshold)
+        self.value = float(value)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -37,8 +36,8 @@ class RReLU(Module):
 
     def __init__(self, lower=1.0 / 8, upper=1.0 / 3, inplace=False):
         super().__init__()
-        self.lower = lower
-        self.upper = upper
+        self.lower = float(lower)
+        self.upper = float(upper)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -52,8 +51,8 @@ class Hardtanh(Module):
         super().__init__()
         if max_val <= min_val:
             raise ValueError("max_val must be larger than min_val")
-        self.min_val = min_val
-        self.max_val = max_val
+        self.min_val = float(min_val)
+        self.max_val = float(max_val)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -124,7 +123,7 @@ class ELU(Module):
 
     def __init__(self, alpha=1.0, inplace=False):
         super().__init__()
-        self.alpha = alpha
+        self.alpha = float(alpha)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -136,7 +135,7 @@ class CELU(Module):
 
     def __init__(self, alpha=1.0, inplace=False):
         super().__init__()
-        self.alpha = alpha
+        self.alpha = float(alpha)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -181,7 +180,7 @@ class Hardshrink(Module):
 
     def __init__(self, lambd=0.5):
         super().__init__()
-        self.lambd = lambd
+        self.lambd = float(lambd)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.hardshrink(input, self.lambd)
@@ -192,7 +191,7 @@ class LeakyReLU(Module):
 
     def __init__(self, negative_slope=1e-2, inplace=False):
         super().__init__()
-        self.negative_slope = negative_slope
+        self.negative_slope = float(negative_slope)
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
@@ -209,8 +208,8 @@ class Softplus(Module):
 
     def __init__(self, beta=1.0, threshold=20.0):
         super().__init__()
-        self.beta = beta
-        self.threshold = threshold
+        self.beta = float(beta)
+        self.threshold = float(threshold)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softplus(input, self.beta, self.threshold)
@@ -221,7 +220,7 @@ class Softshrink(Module):
 
     def __init__(self, lambd=0.5):
         super().__init__()
-        self.lambd = lambd
+        self.lambd = float(lambd)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softshrink(input, self.lambd)

@@ -25,8 +25,8 @@ class _NormBase(Module):
     ):
         super().__init__()
         self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
+        self.eps = float(eps)
+        self.momentum = None if momentum is None else float(momentum)
         self.affine = affine
         self.track_running_stats = track_running_stats
         if affine:

@@ -11,7 +11,7 @@ class PairwiseDistance(Module):
     def __init__(self, p=2.0, eps=1e-6, keepdim=False):
         super().__init__()
         self.norm = p
-        self.eps = eps
+        self.eps = float(eps)
         self.keepdim = keepdim
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class CosineSimilarity(Module):
     def __init__(self, dim=1, eps=1e-8):
         super().__init__()
         self.dim = dim
-        self.eps = eps
+        self.eps = float(eps)
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         return F.cosine_similarity(x1, x2, self.dim, self.eps)

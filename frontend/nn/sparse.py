@@ -1,6 +1,5 @@
 """Tables of vectors."""
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -127,19 +126,50 @@ class EmbeddingBag(Module):
         if self.padding_idx is not None:
             self.weight[self.padding_idx].fill_(0)
 
+    def _bags(self, input: Tensor, per_sample_weights: Optional[Tensor]) -> Tensor:
+        """Bags of equal size: one per row of a matrix of indices."""
+        vectors = F.embedding(input, self.weight)
+        if per_sample_weights is not None:
+            vectors = vectors * per_sample_weights.unsqueeze(-1)
+        if self.padding_idx is None:
+            if self.mode == "sum":
+                return vectors.sum(1)
+            if self.mode == "mean":
+                return vectors.mean(1)
+            return vectors.amax(1)
+        real = (input != self.padding_idx).unsqueeze(-1)
+        if self.mode == "max":
+            largest = vectors.masked_fill(~real, float("-inf")).amax(1)
+            return largest.masked_fill(~real.any(1), 0.0)
+        total = vectors.masked_fill(~real, 0.0).sum(1)
+        if self.mode == "sum":
+            return total
+        return total / real.sum(1).clamp(min=1).to(total.dtype)
+
     def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
+        self, input: Tensor, offsets: Optional[Tensor] = None, per_sample_weights: Optional[Tensor] = None
     ) -> Tensor:
-        return F.embedding_bag(
-            input,
+        if per_sample_weights is not None and self.mode != "sum":
+            raise NotImplementedError("embedding_bag: per_sample_weights was not None, but it needs mode='sum'")
+        if input.dim() == 2:
+            if offsets is not None:
+                raise ValueError(
+                    "if input is 2D, then offsets has to be None, as input is treated as bags of equal size"
+                )
+            return self._bags(input, per_sample_weights)
+        if input.dim() != 1:
+            raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
+        if offsets is None:
+            raise ValueError("offsets has to be a 1D Tensor but got None")
+        mode = 0 if self.mode == "sum" else 1 if self.mode == "mean" else 2
+        return torch.embedding_bag(
             self.weight,
+            input,
             offsets,
-            self.max_norm,
-            self.norm_type,
             self.scale_grad_by_freq,
-            self.mode,
+            mode,
             self.sparse,
             per_sample_weights,
             self.include_last_offset,
             self.padding_idx,
-        )
+        )[0]

@@ -579,6 +579,9 @@ _METADATA: Final = frozenset(
 )
 """Operators that change how a tensor is looked at, not its elements."""
 
+_SAME: Final = frozenset(["aten::positive", "aten::conj", "aten::resolve_conj", "aten::resolve_neg"])
+"""Operators that return their input (real numbers only)."""
+
 _MAYBE_COPIES: Final = frozenset(
     [
         "aten::reshape",
@@ -603,6 +606,8 @@ def _viewed(form: Schema, arguments: list[Any], result: Any) -> Any:
     """The result of a view operator as views of its input, given what its reference computed."""
     source = cast(Array, arguments[0])
     base, _ = split_name(form.name)
+    if base in _SAME:
+        return source
     if isinstance(result, list | tuple):
         parts = [np.asarray(v) for v in cast(list[Any], result)]
         if all(np.may_share_memory(p, source) or p.size == 0 for p in parts):

@@ -78,8 +78,20 @@ def bufferize(module: Operation) -> None:
     for function in list(functions(module)):
         if func.is_declaration(function):
             continue
+        _separate_fills(function)
         _Bufferizer(module).run(function)
         insert_deallocations(function)
+
+
+def _separate_fills(function: Operation) -> None:
+    """Every operation that starts from a filled tensor gets a fill of its own: cheaper than a copy of a shared one."""
+    for fill in list(function.walk()):
+        if fill.name != "linalg.fill" or len(fill.result.uses) < 2:
+            continue
+        for user, index in list(fill.result.uses)[1:]:
+            if linalg.is_structured(user) and index >= len(linalg.inputs(user)):
+                copy = Builder.before(user).insert(fill.clone())
+                user.set_operand(index, copy.result)
 
 
 def buffer_type(t: Type) -> Type:

@@ -286,19 +286,32 @@ def _forward_stores(block: Block) -> None:
         if store.name != "memref.store":
             continue
         value, buffer, *indices = store.operands
-        base = root(buffer)
+        base, place = root(buffer), _location(buffer, indices)
         for op in _following(store):
             inside = list(op.walk())
             # A loop that stores again would load its own elements from the second iteration on.
             if any(_may_write(nested, base) for nested in inside):
                 break
             for nested in inside:
-                if (
-                    nested.name == "memref.load"
-                    and nested.operand(0) is buffer
-                    and list(nested.operands[1:]) == indices
-                ):
+                if nested.name == "memref.load" and _location(nested.operand(0), nested.operands[1:]) == place:
                     nested.replace_with([value])
+
+
+def _location(buffer: Value, indices: Sequence[Value]) -> tuple[object, ...]:
+    """Equal for accesses to one element, through whatever views, as far as strides are constant."""
+    t = memref.memref_type(buffer)
+    if t.offset is None or None in t.strides():
+        return buffer, *indices
+    constant = t.offset
+    factors: dict[Value, int] = {}
+    for index, stride in zip(indices, t.strides(), strict=True):
+        assert stride is not None
+        number = as_size(index)
+        if isinstance(number, int):
+            constant += stride * number
+        else:
+            factors[index] = factors.get(index, 0) + stride
+    return root(buffer), constant, frozenset(factors.items())
 
 
 def _following(op: Operation) -> Iterator[Operation]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Operator, OperatorError, Sample, Unknown
+from ...operator import NotConstant, Operator, OperatorError, Sample, Unknown
 from ...script_types import TensorType
 from .. import arith, math
 from .elementwise import (
@@ -309,7 +309,7 @@ def _infer_round_decimals(self: TensorType, decimals: int | Unknown) -> TensorTy
 
 def _power_of_ten(decimals: Any) -> float:
     if not isinstance(decimals, int):
-        raise OperatorError("round: decimals must be known at compile time")
+        raise NotConstant("the number of decimals")
     return 10.0 ** abs(decimals)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...dtypes import DType, from_numpy
-from ...operator import OperatorError, Unknown
+from ...operator import NotConstant, OperatorError, Unknown
 from ...script_types import BOOL, FLOAT, INT, TensorType
 from .lowering import convert_number
 
@@ -165,7 +165,7 @@ def wrap_dims(dims: Sequence[int], rank: int) -> tuple[int, ...]:
 def static_int(value: int | Unknown, what: str) -> int:
     """An integer that must be known at compile time (a dimension, a mode)."""
     if isinstance(value, Unknown):
-        raise OperatorError(f"{what} must be known at compile time")
+        raise NotConstant(what)
     return value
 
 

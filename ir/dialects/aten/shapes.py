@@ -50,7 +50,7 @@ def spread(values: Any, count: int) -> list[Any]:
 
 def static_ints(values: Sequence[Size], what: str) -> list[int]:
     if any(isinstance(v, Unknown | Value) for v in values):
-        raise Unsupported(f"{what} must be known at compile time")
+        raise NotConstant(what)
     return [int(cast(int, v)) for v in values]
 
 
