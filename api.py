@@ -11,8 +11,10 @@ value of strings, bools and None; ints and floats stay run-time values unless th
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -373,18 +375,32 @@ class Library:
         return self._callables[name]
 
 
-def compile_file(path: str | Path, entry: str | None = None, *, weights: str | Path | None = None, seed: int | None = None) -> ScriptFunction:
-    """The function or module `entry` of a source file: `name`, `Net`, `Net(10)`; the only one there is for None.
+def compile_file(
+    path: str | Path,
+    entry: str | None = None,
+    *,
+    weights: str | Path | Mapping[str, Any] | None = None,
+    seed: int | None = None,
+) -> ScriptFunction:
+    """The function or module `entry` of a source file; the only one there is for None.
 
-    `weights`: .safetensors, .npz, or a PyTorch state_dict file. Without, parameters get PyTorch's default initialisation
-    with `seed` (a random one for None). Modules are in eval mode. CompileError for a program that does not check.
+    `entry`: `name`, `Net`, `Net(10)`, `Net(10).method`. `weights`: arrays by name, or a file: .safetensors, .npz, a
+    PyTorch state_dict. Without, parameters get PyTorch's default initialisation with `seed` (a random one for None).
+    Modules are in eval mode. CompileError for a program that does not check.
     """
     file = frontend.read_source(path)
-    arrays = None if weights is None else load_weights(Path(weights))
-    compiled = frontend.compile_source(file, entry, weights=arrays, seed=seed)
+    compiled = frontend.compile_source(file, entry, weights=_arrays(weights), seed=seed)
     if compiled.program.receiver is not None:
         set_training(compiled.program.receiver, False)
     return ScriptFunction(compiled.program, compiled.source)
+
+
+def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndarray[Any, Any]] | None:
+    if weights is None:
+        return None
+    if isinstance(weights, str | Path):
+        return load_weights(Path(weights))
+    return {name: np.asarray(value) for name, value in weights.items()}
 
 
 def set_training(module: ScriptObject, training: bool) -> None:
@@ -396,23 +412,31 @@ def set_training(module: ScriptObject, training: bool) -> None:
             set_training(value, training)
 
 
+def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def compile_source(text: str, name: str = "<source>") -> Library:
     """Every function of a TorchScript text, each compiled when it is first used; syntax and types are checked at once."""
     return Library(frontend.compile_functions(SourceFile(name, text)))
 
 
 def script(function: Callable[..., Any]) -> ScriptFunction:
-    """A Python function, compiled from its source; the functions it calls come along. Nothing of it is executed."""
+    """A Python function, compiled from its source; what it calls in the same file comes along. Nothing of it is executed."""
     try:
         path = inspect.getsourcefile(function)
         lines = inspect.findsource(function)[0]
     except (OSError, TypeError):
         raise _call_error(f"the source of {function!r} cannot be found", "only functions defined in a file can be scripted") from None
     assert path is not None
-    return getattr(compile_source(_isolated_source(function, lines), path), function.__name__)
+    found: ScriptFunction = getattr(compile_source(_isolated_source(function, lines), path), function.__name__)
+    functools.update_wrapper(found, function)
+    return found
 
 
-_KNOWN_IMPORTS = {
+_KNOWN_IMPORTS: Final = {
     "torch": "import torch",
     "math": "import math",
     "nn": "import torch.nn as nn",
@@ -423,36 +447,50 @@ _KNOWN_IMPORTS = {
 
 
 def _isolated_source(function: Callable[..., Any], lines: Sequence[str]) -> str:
-    """The file with everything blank but the function and what it calls, at their own lines, and imports in between."""
+    """The file with everything blank but the function and what it uses, at their own lines; imports stand in the first line.
+
+    The line is free unless the file starts with a definition; then everything is one line further down.
+    """
     kept = [""] * len(lines)
     imports: dict[str, str] = {}
-    todo, seen = [function], set[Any]()
+    home = inspect.getsourcefile(function)
+    todo: list[Any] = [function]
+    seen: set[Any] = set()
     while todo:
         current = todo.pop()
         if current in seen:
             continue
         seen.add(current)
         body, first = inspect.getsourcelines(current)
-        start = next(i for i, line in enumerate(body) if line.lstrip().startswith(("def ", "async def ")))
+        start = next((i for i, line in enumerate(body) if line.lstrip().startswith(("def ", "async def ", "class "))), 0)
         text = textwrap.dedent("".join(body[start:])).splitlines()
         kept[first - 1 + start : first - 1 + start + len(text)] = text
-        names = set(re.findall(r"[A-Za-z_]\w*", "\n".join(text)))
-        scope = {**getattr(current, "__globals__", {}), **inspect.getclosurevars(current).nonlocals}
-        for name in names:
+        scope = _names_in_scope(current)
+        for name in set(re.findall(r"[A-Za-z_]\w*", "\n".join(text))):
             value = scope.get(name)
-            if isinstance(value, ScriptFunction):
-                continue
-            if inspect.isfunction(value) and inspect.getsourcefile(value) == inspect.getsourcefile(function):
+            value = inspect.unwrap(value) if isinstance(value, ScriptFunction) else value
+            if (inspect.isfunction(value) or inspect.isclass(value)) and _source_file(value) == home:
                 todo.append(value)
             elif inspect.ismodule(value):
                 imports[name] = f"import {value.__name__} as {name}"
             elif name in _KNOWN_IMPORTS:
                 imports.setdefault(name, _KNOWN_IMPORTS[name])
-    blank = [i for i, line in enumerate(kept) if not line.strip()]
-    if len(blank) < len(imports) or any(blank[i] != i for i in range(len(imports))):
-        return "\n".join([*imports.values(), *kept, ""])
-    kept[: len(imports)] = imports.values()
-    return "\n".join([*kept, ""])
+    if kept and kept[0].strip():
+        kept.insert(0, "")
+    return "\n".join(["; ".join(imports.values()), *kept[1:], ""])
+
+
+def _names_in_scope(current: Any) -> Mapping[str, Any]:
+    if inspect.isclass(current):
+        return vars(sys.modules[current.__module__])
+    return {**getattr(current, "__globals__", {}), **inspect.getclosurevars(current).nonlocals}
+
+
+def _source_file(value: Any) -> str | None:
+    try:
+        return inspect.getsourcefile(value)
+    except TypeError:  # a builtin
+        return None
 
 
 __all__ = ["CompiledCall", "Library", "ScriptFunction", "TorchccError", "compile_file", "compile_source", "script"]

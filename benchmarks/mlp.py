@@ -1,6 +1,5 @@
 """A multi-layer perceptron for 28x28 images."""
 
-import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor

@@ -5,26 +5,32 @@ from __future__ import annotations
 import statistics
 import time
 
-from .. import api
-from ..backend.cpu.jit import num_threads, set_num_threads
-from .request import Request, out, waiting
+from ..backend.cpu.jit import num_threads
+from .console import out, waiting
+from .request import Request
+from .run import compiled_call, use_threads
 
 WARM_UP = 10
 
 
 def bench(request: Request, runs: int) -> None:
-    if request.threads is not None:
-        set_num_threads(request.threads)
+    use_threads(request)
     start = time.perf_counter()
-    call = waiting("compiling", lambda: api.prepared(request.callable, request.specs, request.values))
+    call = compiled_call(request)
     out.print(f"compiled in {time.perf_counter() - start:.3f} s")
-    for _ in range(WARM_UP):
-        call()
-    times: list[float] = []
-    for _ in range(max(1, runs)):
-        begin = time.perf_counter()
-        call()
-        times.append(1e3 * (time.perf_counter() - begin))
+
+    def measure() -> list[float]:
+        times: list[float] = []
+        for number in range(WARM_UP + runs):
+            begin = time.perf_counter()
+            call()
+            if number >= WARM_UP:
+                times.append(1e3 * (time.perf_counter() - begin))
+        return times
+
+    times = waiting("measuring", measure)
+    threads = num_threads()
     out.print(
-        f"{len(times)} runs, {num_threads()} threads: minimum {min(times):.4f} ms, median {statistics.median(times):.4f} ms, maximum {max(times):.4f} ms"
+        f"{runs} {'run' if runs == 1 else 'runs'}, {threads} {'thread' if threads == 1 else 'threads'}: "
+        f"minimum {min(times):.4f} ms, median {statistics.median(times):.4f} ms, maximum {max(times):.4f} ms"
     )

@@ -1,19 +1,18 @@
-"""`--input` and `--dim` of the command line: `x=f32[1,3,8,8]`, `x=@file.npy`, `k=3`, `xs=[f32[2],f32[3]]`.
+"""`--input` of the command line: `x=f32[1,3,8,8]`, `x=@file.npy`, `k=3`, `mode=bilinear`, `xs=[f32[2],f32[3]]`.
 
-In: the texts. Out: for each parameter an `ArgumentSpec` and, where the command runs the program, a value.
+In: the texts. Out: for each parameter an `ArgumentSpec`, and a value where the command runs the program.
 A dimension may be a name (`f32[batch,1,8,8]`: dynamic), and may carry a size to run with (`f32[batch=32,1,8,8]`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
-from lark import Lark, Token, Transformer, UnexpectedInput
 
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dtypes import SHORT_NAMES, DType, from_numpy
@@ -21,40 +20,37 @@ from ..ir.script_types import BOOL, FLOAT, INT
 from ..ir.signature import ArgumentSpec, ConstantSpec, Dim, ScalarSpec, SequenceSpec, TensorSpec
 from ..ir.source import SourceFile, Span
 
-_GRAMMAR = r"""
-start: NAME "=" value
-?value: tensor | file | number | TRUE -> true | FALSE -> false | NONE -> none | STRING -> string | WORD -> word
-      | "[" [value ("," value)*] "]" -> list | "(" [value ("," value)*] ")" -> tuple
-tensor: DTYPE "[" [dim ("," dim)*] "]"
-dim: INT -> fixed | NAME -> named | NAME "=" INT -> named
-file: "@" PATH
-number: SIGNED_INT -> integer | SIGNED_FLOAT -> float
-TRUE: /true\b/i
-FALSE: /false\b/i
-NONE: /none\b/i
-DTYPE.2: /(u8|i8|i16|i32|i64|f16|bf16|f32|f64|bool|c64|c128)(?=\[)/
-PATH: /[^,\])]+/
-STRING: /"[^"]*"|'[^']*'/
-WORD: /(?!(true|false|none|inf|nan)\b)[A-Za-z_]\w*(?!\w*\[)/i
-SIGNED_FLOAT.2: /[+-]?(\d+\.\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|\d+[eE][+-]?\d+|inf|nan)/
-SIGNED_INT: /[+-]?\d+/
-INT: /\d+/
-NAME: /[A-Za-z_]\w*/
-%ignore " "
-"""
+HELP: Final = (
+    "write name=f32[1,3,8,8] (random), name=@file.npy, name=3, name=text, name=[f32[2],f32[3]]; "
+    "a dimension may be a name"
+)
+
+DEFAULT_DYNAMIC_SIZE: Final = 4
+"""Size of a named dimension that was given none, where the program is run."""
+
+
+@dataclass(frozen=True)
+class NamedDim:
+    """A dynamic dimension, and the size that a run gives it."""
+
+    name: str
+    size: int | None
 
 
 @dataclass(frozen=True)
 class RandomTensor:
-    """`f32[2,batch=3]`: seeded random values; `sizes` None where a named dimension has no size to run with."""
+    """`f32[2,batch=3]`: seeded random values."""
 
     dtype: DType
-    dims: tuple[int | Dim, ...]
-    sizes: tuple[int, ...]
+    dims: tuple[int | NamedDim, ...]
 
     @property
     def spec(self) -> TensorSpec:
-        return TensorSpec(self.dtype, self.dims)
+        return TensorSpec(self.dtype, tuple(Dim(d.name) if isinstance(d, NamedDim) else d for d in self.dims))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return tuple((DEFAULT_DYNAMIC_SIZE if d.size is None else d.size) if isinstance(d, NamedDim) else d for d in self.dims)
 
     def value(self, generator: np.random.Generator) -> np.ndarray[Any, Any]:
         """Normal floats, integers 0 to 9, fair bools."""
@@ -63,89 +59,179 @@ class RandomTensor:
         high = 2 if self.dtype is DType.bool else 10
         return generator.integers(0, high, self.sizes).astype(self.dtype.numpy)
 
+    def example(self) -> np.ndarray[Any, Any]:
+        """An array of that dtype and shape that takes no memory."""
+        return np.broadcast_to(np.zeros((), self.dtype.numpy), self.sizes)
+
 
 @dataclass(frozen=True)
 class Input:
-    """One `--input`: the parameter's name and what stands behind `=`."""
+    """One `--input`: the parameter's name, what stands behind `=`, and that as it was written."""
 
     name: str
     content: Any
+    text: str
 
     def spec(self) -> ArgumentSpec:
         return _spec(self.content)
 
     def value(self, generator: np.random.Generator) -> Any:
-        return _value(self.content, generator)
+        """What a run gives to the program. CompileError where there is no memory for it."""
+        try:
+            return _filled(self.content, lambda tensor: tensor.value(generator))
+        except (MemoryError, ValueError) as error:
+            raise CompileError(Diagnostic(f"--input {self.name}: {error}")) from None
+
+    def example(self) -> Any:
+        """A value of the same type, dtypes and shapes."""
+        try:
+            return _filled(self.content, RandomTensor.example)
+        except ValueError as error:
+            raise CompileError(Diagnostic(f"--input {self.name}: {error}")) from None
+
+    def tensors(self) -> Iterator[RandomTensor]:
+        return _tensors(self.content)
 
 
-DEFAULT_DYNAMIC_SIZE = 4
-"""Size of a named dimension that was given none, where the program is run."""
-
-
-class _Build(Transformer[Token, Any]):
-    def start(self, parts: list[Any]) -> Input:
-        return Input(str(parts[0]), parts[1])
-
-    def tensor(self, parts: list[Any]) -> RandomTensor:
-        dims = [p for p in parts[1:] if p is not None]
-        sizes = tuple(d if isinstance(d, int) else d[1] for d in dims)
-        return RandomTensor(SHORT_NAMES[str(parts[0])], tuple(d if isinstance(d, int) else d[0] for d in dims), sizes)
-
-    def fixed(self, parts: list[Token]) -> int:
-        return int(parts[0])
-
-    def named(self, parts: list[Token]) -> tuple[Dim, int]:
-        return Dim(str(parts[0])), int(parts[1]) if len(parts) > 1 else DEFAULT_DYNAMIC_SIZE
-
-    def file(self, parts: list[Token]) -> np.ndarray[Any, Any]:
-        return _load(Path(str(parts[0])))
-
-    def integer(self, parts: list[Token]) -> int:
-        return int(parts[0])
-
-    def float(self, parts: list[Token]) -> float:
-        return float(parts[0])
-
-    def true(self, parts: list[Any]) -> bool:
-        return True
-
-    def false(self, parts: list[Any]) -> bool:
-        return False
-
-    def none(self, parts: list[Any]) -> None:
-        return None
-
-    def string(self, parts: list[Token]) -> str:
-        return str(parts[0])[1:-1]
-
-    def word(self, parts: list[Token]) -> str:
-        """A string without quotes: shells take them away."""
-        return str(parts[0])
-
-    def list(self, parts: list[Any]) -> list[Any]:
-        return [] if parts == [None] else parts
-
-    def tuple(self, parts: list[Any]) -> tuple[Any, ...]:
-        return () if parts == [None] else tuple(parts)
-
-
-@cache
-def _parser() -> Lark:
-    return Lark(_GRAMMAR, parser="earley", maybe_placeholders=True)
+# reading
 
 
 def parse_input(text: str) -> Input:
     """One `--input` text; CompileError that points into it when it is none."""
-    try:
-        return cast(Input, _Build().transform(_parser().parse(text)))
-    except UnexpectedInput as error:
-        position = min(error.pos_in_stream or 0, len(text))
-        file = SourceFile("--input", text)
-        raise CompileError.at(
-            Span(file, position, position + 1),
-            "cannot read this input",
-            help="write name=f32[1,3,8,8] (random), name=@file.npy, name=3, name=[f32[2],f32[3]]; a dimension may be a name",
-        ) from None
+    return _Reader(text).input()
+
+
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
+_TENSOR: Final = re.compile(r"(\w+)\[")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|nan)(?![\w.])", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\[\](),'\"@=][^\[\](),'\"]*")
+_WORDS: Final[dict[str, Any]] = {"true": True, "false": False, "none": None}
+
+
+class _Reader:
+    """Reads values from left to right; `at` is where it stands."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.at = 0
+
+    def wrong(self, message: str, start: int, end: int | None = None, help: str = HELP) -> CompileError:
+        span = Span(SourceFile("--input", self.text), start, max(start + 1, end or start))
+        return CompileError.at(span, message, help=help)
+
+    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        found = pattern.match(self.text, self.at)
+        if found is not None:
+            self.at = found.end()
+        return found
+
+    def take(self, mark: str) -> bool:
+        self.blanks()
+        if self.text.startswith(mark, self.at):
+            self.at += len(mark)
+            return True
+        return False
+
+    def blanks(self) -> None:
+        while self.text[self.at : self.at + 1] == " ":
+            self.at += 1
+
+    def input(self) -> Input:
+        name = self.match(_NAME)
+        if name is None or not self.take("="):
+            raise self.wrong("this input does not start with a parameter's name and `=`", self.at)
+        start = self.at
+        content = self.value()
+        self.blanks()
+        if self.at < len(self.text):
+            raise self.wrong("cannot read the rest of this input", self.at, len(self.text))
+        return Input(name[0], content, self.text[start:])
+
+    def value(self) -> Any:
+        self.blanks()
+        start = self.at
+        if self.take("@"):
+            return self.file(start)
+        if self.take("["):
+            return self.sequence("]", start)
+        if self.take("("):
+            return tuple(self.sequence(")", start))
+        for quote in "'\"":
+            if self.take(quote):
+                return self.quoted(quote, start)
+        tensor = self.match(_TENSOR)
+        if tensor is not None:
+            return self.tensor(tensor[1], start)
+        number = self.match(_NUMBER)
+        if number is not None:
+            return int(number[0]) if re.fullmatch(r"[+-]?\d+", number[0]) else float(number[0])
+        word = self.match(_WORD)
+        if word is None:
+            raise self.wrong("a value is missing here" if start >= len(self.text) else "cannot read this value", start)
+        text = word[0].rstrip()
+        return _WORDS.get(text.lower(), text)
+
+    def file(self, start: int) -> np.ndarray[Any, Any]:
+        end = start
+        while end < len(self.text) and self.text[end] not in ",])":
+            end += 1
+        path = self.text[start + 1 : end].strip()
+        if not path:
+            raise self.wrong("the name of a .npy file is missing here", start)
+        self.at = end
+        return _load(Path(path))
+
+    def quoted(self, quote: str, start: int) -> str:
+        end = self.text.find(quote, self.at)
+        if end < 0:
+            raise self.wrong("this string does not end", start)
+        found = self.text[self.at : end]
+        self.at = end + 1
+        return found
+
+    def sequence(self, close: str, start: int) -> list[Any]:
+        items: list[Any] = []
+        while not self.take(close):
+            if items and not self.take(","):
+                raise self.wrong(f"expected `,` or `{close}`", self.at) if self.at < len(self.text) else self.unclosed(close, start)
+            if not self.take(close):
+                items.append(self.value())
+            else:
+                break
+        return items
+
+    def unclosed(self, close: str, start: int) -> CompileError:
+        return self.wrong(f"`{self.text[start]}` has no `{close}`", start)
+
+    def tensor(self, kind: str, start: int) -> RandomTensor:
+        dtype = SHORT_NAMES.get(kind) or DType.__members__.get(kind)
+        if dtype is None:
+            raise self.wrong(f"there is no dtype `{kind}`", start, start + len(kind), f"dtypes are {', '.join(SHORT_NAMES)}")
+        dims: list[int | NamedDim] = []
+        bracket = self.at - 1
+        while not self.take("]"):
+            if dims and not self.take(","):
+                raise self.wrong("expected `,` or `]`", self.at) if self.at < len(self.text) else self.unclosed("]", bracket)
+            dims.append(self.dim(bracket))
+        return RandomTensor(dtype, tuple(dims))
+
+    def dim(self, bracket: int) -> int | NamedDim:
+        self.blanks()
+        if self.at >= len(self.text):
+            raise self.unclosed("]", bracket)
+        name = self.match(_NAME)
+        if name is not None and not self.take("="):
+            return NamedDim(name[0], None)
+        self.blanks()
+        size = self.match(_DIGITS)
+        if size is None:
+            raise self.wrong("a dimension is a size or a name", self.at)
+        if int(size[0]) >= 2**63:
+            raise self.wrong("this size does not fit into 64 bits", size.start(), size.end())
+        return int(size[0]) if name is None else NamedDim(name[0], int(size[0]))
+
+
+_DIGITS: Final = re.compile(r"\d+")
 
 
 def _load(path: Path) -> np.ndarray[Any, Any]:
@@ -153,11 +239,18 @@ def _load(path: Path) -> np.ndarray[Any, Any]:
         array = np.load(path, allow_pickle=False)
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot read `{path}`: {error.strerror or error}")) from None
-    except ValueError as error:
-        raise CompileError(Diagnostic(f"`{path}` is no .npy file: {error}")) from None
-    if not isinstance(array, np.ndarray) or from_numpy(cast(np.ndarray[Any, Any], array).dtype) is None:
-        raise CompileError(Diagnostic(f"`{path}` holds no array of a type that tensors have"))
+    except (ValueError, EOFError) as error:
+        raise CompileError(Diagnostic(f"`{path}` cannot be read as a .npy file: {error}")) from None
+    except MemoryError:
+        raise CompileError(Diagnostic(f"there is no memory for the array in `{path}`")) from None
+    if not isinstance(array, np.ndarray):
+        raise CompileError(Diagnostic(f"`{path}` holds several arrays", help="give one array: a .npy file"))
+    if from_numpy(cast(np.ndarray[Any, Any], array).dtype) is None:
+        raise CompileError(Diagnostic(f"`{path}` holds an array of {array.dtype}, which no tensor has"))
     return cast(np.ndarray[Any, Any], array)
+
+
+# what it means
 
 
 def _spec(content: Any) -> ArgumentSpec:
@@ -182,23 +275,44 @@ def _spec(content: Any) -> ArgumentSpec:
             return ConstantSpec(content)
 
 
-def _value(content: Any, generator: np.random.Generator) -> Any:
+def _filled(content: Any, fill: Callable[[RandomTensor], Any]) -> Any:
     match content:
         case RandomTensor():
-            return content.value(generator)
+            return fill(content)
         case list():
-            return [_value(c, generator) for c in cast(Sequence[Any], content)]
+            return [_filled(c, fill) for c in cast(Sequence[Any], content)]
         case tuple():
-            return tuple(_value(c, generator) for c in cast(Sequence[Any], content))
+            return tuple(_filled(c, fill) for c in cast(Sequence[Any], content))
         case _:
             return content
 
 
+def _tensors(content: Any) -> Iterator[RandomTensor]:
+    if isinstance(content, RandomTensor):
+        yield content
+    elif isinstance(content, list | tuple):
+        for item in cast(Sequence[Any], content):
+            yield from _tensors(item)
+
+
 def by_name(inputs: Sequence[Input]) -> Mapping[str, Input]:
-    """Inputs by parameter; CompileError for a name given twice."""
+    """Inputs by parameter, the sizes of named dimensions shared. CompileError for a name given twice."""
     result: dict[str, Input] = {}
+    sizes: dict[str, int] = {}
     for given in inputs:
         if given.name in result:
             raise CompileError(Diagnostic(f"--input {given.name} is given twice"))
         result[given.name] = given
-    return result
+        for dim in (d for tensor in given.tensors() for d in tensor.dims if isinstance(d, NamedDim)):
+            if dim.size is not None and sizes.setdefault(dim.name, dim.size) != dim.size:
+                message = f"--input {given.name}: dimension `{dim.name}` is {dim.size} here and {sizes[dim.name]} before"
+                raise CompileError(Diagnostic(message, help="give dimensions that may differ different names"))
+    return {name: replace(given, content=_sized(given.content, sizes)) for name, given in result.items()}
+
+
+def _sized(content: Any, sizes: Mapping[str, int]) -> Any:
+    def fill(tensor: RandomTensor) -> RandomTensor:
+        dims = tuple(NamedDim(d.name, sizes.get(d.name)) if isinstance(d, NamedDim) else d for d in tensor.dims)
+        return RandomTensor(tensor.dtype, dims)
+
+    return _filled(content, fill)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from rich.console import Console
 
 from .. import api
 from ..ir.diagnostics import CompileError, Diagnostic
-from ..ir.signature import ArgumentSpec, ConstantSpec
+from ..ir.schema import Argument
+from ..ir.script_types import OptionalType, StrType
+from ..ir.signature import ArgumentSpec, ConstantSpec, SequenceSpec, TensorSpec
+from .console import note, waiting
 from .inputs import Input, by_name, parse_input
 
-out = Console(highlight=False)
-status = Console(stderr=True)
-
 T = TypeVar("T")
+
+_ARCHIVES = (".pt", ".pth", ".ptl")
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,20 @@ class Request:
     @staticmethod
     def of(model: str, inputs: Sequence[str], weights: Path | None, seed: int, threads: int | None) -> Request:
         path, _, entry = model.partition(".py:")
-        path = f"{path}.py" if entry else model
+        path = f"{path}.py" if entry else model.removesuffix(":")
         return Request(path, entry or None, tuple(map(parse_input, inputs)), weights, seed, threads)
 
     @cached_property
-    def callable(self) -> api.Callable_:
+    def callable(self) -> api.ScriptFunction:
         """The program, parsed and type-checked."""
+        if Path(self.path).suffix in _ARCHIVES:
+            message = f"cannot read {self.path}: torchcc reads TorchScript source files (.py), not archives yet"
+            raise CompileError(Diagnostic(message, help="a state_dict file goes with --weights"))
         return waiting("reading", lambda: api.compile_file(self.path, self.entry, weights=self.weights, seed=self.seed))
 
     @cached_property
-    def _by_parameter(self) -> dict[str, Input]:
+    def by_parameter(self) -> dict[str, Input]:
+        """The inputs given, by parameter. CompileError where they do not fit the program."""
         given = dict(by_name(self.inputs))
         parameters = {a.name: a for a in self.callable.parameters}
         unknown = [n for n in given if n not in parameters]
@@ -58,41 +63,65 @@ class Request:
             listed = ", ".join(f"`{a.name}: {a.type.annotation}`" for a in missing)
             example = " ".join(f"--input {a.name}={_example(a.type.annotation)}" for a in missing)
             raise CompileError(Diagnostic(f"{self.callable.name} needs a value for {listed}", help=f"for example {example}"))
-        return given
+        return {name: _as_text(i) if _takes_text(parameters[name]) else i for name, i in given.items()}
 
     @cached_property
     def specs(self) -> list[ArgumentSpec]:
         """What the program is specialised for."""
-        given = self._by_parameter
-        result: list[ArgumentSpec] = []
-        for a in self.callable.parameters:
-            if a.name in given:
-                # Checked as a call would check it, on the value that a run would use.
-                value = api.adapt(self.value(a.name), a.type, a.name)
-                spec = given[a.name].spec()
-                result.append(api.spec_of(value) if isinstance(value, float | bool) else spec)
-            else:
-                result.append(ConstantSpec(a.default))
-        return result
+        return [self._spec(a, example) for a, example in zip(self.callable.parameters, self.examples, strict=True)]
+
+    def _spec(self, parameter: Argument, example: Any) -> ArgumentSpec:
+        if parameter.name not in self.by_parameter:
+            return ConstantSpec(parameter.default)
+        return _with_dims(api.spec_of(example), self.by_parameter[parameter.name].spec())
+
+    @cached_property
+    def examples(self) -> list[Any]:
+        """One value per parameter, as a call would check and adapt it: numbers as given, tensors that take no memory."""
+        given = self.by_parameter
+        values = [given[a.name].example() if a.name in given else a.default for a in self.callable.parameters]
+        return api.adapted(self.callable.parameters, values)
 
     @cached_property
     def values(self) -> list[Any]:
         """One value per parameter, random ones from the seed."""
-        given = self._by_parameter
-        return [self.value(a.name) if a.name in given else a.default for a in self.callable.parameters]
+        given = self.by_parameter
+        return [
+            given[a.name].value(np.random.default_rng([self.seed, position])) if a.name in given else a.default
+            for position, a in enumerate(self.callable.parameters)
+        ]
 
-    def value(self, name: str) -> Any:
-        position = [a.name for a in self.callable.parameters].index(name)
-        return self._by_parameter[name].value(np.random.default_rng([self.seed, position]))
+    def compiled(self, work: Callable[[Sequence[ArgumentSpec]], T]) -> T:
+        """`work(specs)` with a spinner; says so where numbers had to become constants."""
+        _ = self.callable, self.specs
+        level, specs, result = waiting("compiling", lambda: api.fitting(work, self.specs, self.examples))
+        if level:
+            parameters = zip(self.callable.parameters, self.specs, specs, strict=True)
+            fixed = [f"`{p.name}`" for p, wanted, got in parameters if wanted != got]
+            note(f"note: fixed at compile time: {', '.join(fixed)}")
+        return result
+
+
+def _with_dims(spec: ArgumentSpec, given: ArgumentSpec) -> ArgumentSpec:
+    """`spec`, which stands for a value, with the named dimensions of what was given."""
+    match spec, given:
+        case TensorSpec(), TensorSpec():
+            return given
+        case SequenceSpec(), SequenceSpec():
+            return replace(spec, elements=tuple(map(_with_dims, spec.elements, given.elements)))
+        case _:
+            return spec
+
+
+def _takes_text(parameter: Argument) -> bool:
+    declared = parameter.type
+    return isinstance(declared, StrType) or (isinstance(declared, OptionalType) and isinstance(declared.element, StrType))
+
+
+def _as_text(given: Input) -> Input:
+    """What is given for a string is that text: `mode=3`, `flag=true`."""
+    return given if isinstance(given.content, str) or given.text.lower() == "none" else replace(given, content=given.text)
 
 
 def _example(annotation: str) -> str:
-    return {"Tensor": "f32[2,3]", "int": "3", "float": "0.5", "bool": "true", "str": '"text"'}.get(annotation, "...")
-
-
-def waiting(what: str, work: Callable[[], T]) -> T:
-    """Runs `work`; a terminal sees a spinner meanwhile."""
-    if not status.is_terminal:
-        return work()
-    with status.status(what):
-        return work()
+    return {"Tensor": "f32[2,3]", "int": "3", "float": "0.5", "bool": "true", "str": "text"}.get(annotation, "...")

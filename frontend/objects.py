@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import copy
+import difflib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from ..ir.source import Span
 from . import ast, initialise, module_methods
 from .host_tensor import HostTensor
 from .initialise import Generator
-from .library import is_module
+from .library import is_module, nn_index
 from .machine import LimitError, fail
 from .module_methods import MODULE_METHODS
 from .python_builtins import BUILTINS, LIBRARY, MATH, METHODS
@@ -665,7 +666,8 @@ class Objects(ABC):
         return fail(
             span,
             f"`{name.removeprefix('builtins.')}` cannot be called while a module is built",
-            help="torchcc runs `__init__` by itself and knows the common functions of torch, math and Python",
+            help=_nearest(name)
+            or "torchcc runs `__init__` by itself: it knows the common functions of torch, math and Python",
         )
 
     @staticmethod
@@ -703,6 +705,14 @@ class Objects(ABC):
                     help=f"there are {', '.join(sorted([*initialise.RANDOM, *initialise.FIXED]))}",
                 )
         return tensor
+
+
+def _nearest(name: str) -> str | None:
+    """What may have been meant by a name of torch that does not exist."""
+    module, _, short = name.rpartition(".")
+    known = nn_index() if module == "torch.nn" else FUNCTIONS if module == "torch" else ()
+    found = difflib.get_close_matches(short, [k for k in known if not k.startswith("_")], 1)
+    return f"did you mean `{found[0]}`?" if found and found[0] != short else None
 
 
 def _linearize(cls: ClassValue, span: Span) -> tuple[ClassValue, ...]:

@@ -42,7 +42,8 @@ class AffineExpr:
                 return value
             case AffineBinary(op, left, right):
                 return _OPERATIONS[op](left.evaluate(dims, symbols), right.evaluate(dims, symbols))
-        raise TypeError(self)
+            case _:
+                raise TypeError(self)
 
     def substitute(self, dims: Sequence[AffineExpr], symbols: Sequence[AffineExpr] = ()) -> AffineExpr:
         """The expression with each dimension (and symbol, where given) replaced."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from .attributes import Attribute
@@ -47,7 +47,7 @@ class Builder:
         return self.block.insert_before(op, self.anchor)
 
     @contextmanager
-    def inside(self, block: Block) -> Iterator[Builder]:
+    def inside(self, block: Block) -> Generator[Builder]:
         """Inserts at the end of `block` within the `with`."""
         saved = self.block, self.anchor
         self.block, self.anchor = block, None

@@ -102,7 +102,8 @@ def pass_spec(p: Pass) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = str(value)
+    """An option as text; of a target or signature its name, which is all that a command line can say of it."""
+    text = str(getattr(value, "name", value))
     return repr(value) if isinstance(value, str) and (" " in text or not text) else text
 
 

@@ -10,8 +10,8 @@ from ..attributes import Attribute, DenseArrayAttr
 from ..builder import Builder
 from ..core import Block, Operation, Region, Value
 from ..definition import OpDefinition, Trait
-from . import arith
 from ..types import I32, INDEX, IntegerType, RankedTensorType, Type, element_type
+from . import arith
 
 PARALLEL: Final = "parallel"
 REDUCTION: Final = "reduction"

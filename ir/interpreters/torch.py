@@ -575,7 +575,7 @@ def _expand(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 _METADATA: Final = frozenset(
-    "aten::unsqueeze_ aten::squeeze_ aten::transpose_ aten::t_ aten::swapaxes_ aten::swapdims_".split()
+    ["aten::unsqueeze_", "aten::squeeze_", "aten::transpose_", "aten::t_", "aten::swapaxes_", "aten::swapdims_"]
 )
 """Operators that change how a tensor is looked at, not its elements."""
 

@@ -19,7 +19,7 @@ from ...ir.diagnostics import InternalError
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.interpreters.torch import default_dtype
-from ...ir.operator import Operator, OperatorError, Unknown, Unsupported
+from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupported
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import (
@@ -269,12 +269,27 @@ def _fitted(ev: Evaluator, value: Abstract, formal: ScriptType) -> Abstract:
 
 def infer(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abstract]) -> Any:
     """What the record says about the results."""
+    _require_constants(ev, form, arguments)
     try:
         return record.infer(**{a.name: _for_inference(ev, v) for a, v in zip(form.arguments, arguments)})
     except OperatorError as error:
         raise ev.operator_error(str(error)) from None
+    except NotConstant as error:
+        raise ev.not_static(f"{error.what} (of {form.name})") from None
     except Unsupported as error:
         raise ev.error(f"{form.name}: {error}") from None
+
+
+def _require_constants(ev: Evaluator, form: Schema, arguments: list[Abstract]) -> None:
+    """Dimensions, windows and switches of an operator on tensors; what may come at run time, schemas call `SymInt` or `Scalar`."""
+    if not any(a.kind == "Tensor" for a in form.arguments):
+        return
+    for argument, value in zip(form.arguments, arguments):
+        if argument.kind in _CONSTANT_KINDS and isinstance(value, Scalar | Ref | Tuple) and not is_static(value, ev.heap):
+            raise ev.not_static(f"`{argument.name}` of {form.name}")
+
+
+_CONSTANT_KINDS: Final = ("int", "bool", "ScalarType", "Layout", "MemoryFormat")
 
 
 def _for_inference(ev: Evaluator, value: Abstract) -> Any:
@@ -723,8 +738,10 @@ def _split(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
         raise ev.not_static("the number of tensors that this gives")
     step = cast(int, rest[0].value)
     extent = _static_extent(ev, type_, dim, "the number of tensors that this gives")
-    if step < 0 or (step == 0 and extent != 0):
+    if step < 0:
         raise ev.operator_error(f"split expects split_size be non-negative, but got split_size={step}")
+    if step == 0 and extent != 0:
+        raise ev.operator_error(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
     return _sliced(ev, tensor, dim, _in_steps(extent, max(step, 1)))
 
 
@@ -795,6 +812,8 @@ def _from_data(ev: Evaluator, arguments: list[Abstract], name: str) -> Results |
         return (_clone(ev, result) if split_name(name)[0] == "aten::tensor" and result is data else result,)
     if split_name(name)[0] == "aten::scalar_tensor" and dtype is None:
         dtype = DType.float32
+    if split_name(name)[0] == "prim::NumToTensor" and type_of(data) == FLOAT:
+        dtype = DType.float64
     return (_literal(ev, data, dtype),)
 
 

@@ -7,8 +7,8 @@ An operator that would have failed disappears with its failure, as in PyTorch's 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from ...ir.core import Block, Operation, OpResult, functions

@@ -266,21 +266,56 @@ def _emit(b: Builder, nest: Nest) -> None:
     window = _static_product(nest, reductions)
     unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
     boxed = list(parallel)
+    across: int | None = None
     if parallel and (not reductions or unrolled):
         inner = max(parallel, key=lambda d: _contiguity(nest, d))
         boxed = [*(d for d in parallel if d != inner), inner]
+        across = _transposed_dimension(nest, inner)
     positions: list[Size] = [0] * nest.rank
     if not boxed:
         _element(b, nest, positions, reductions, unrolled)
         return
 
-    def box(ib: Builder, args: Sequence[Value]) -> None:
-        for d, value in zip(boxed, args, strict=True):
+    def run(ib: Builder, dims: Sequence[int], values: Sequence[Value]) -> None:
+        for d, value in zip(dims, values, strict=True):
             positions[d] = value
         _element(ib, nest, list(positions), reductions, unrolled)
 
     zero, one = as_value(b, 0), as_value(b, 1)
-    scf.parallel(b, [zero] * len(boxed), [as_value(b, nest.extents[d]) for d in boxed], [one] * len(boxed), box)
+    uppers = [as_value(b, nest.extents[d]) for d in boxed]
+    if across is None:
+        scf.parallel(b, [zero] * len(boxed), uppers, [one] * len(boxed), lambda ib, values: run(ib, boxed, values))
+        return
+    blocked = (boxed[-1], across)
+    steps = [as_value(b, _TRANSPOSED_BLOCK) if d in blocked else one for d in boxed]
+
+    def block(ib: Builder, starts: Sequence[Value]) -> None:
+        for d, start in zip(boxed, starts, strict=True):
+            positions[d] = start
+        dims = [across, boxed[-1]]
+        lowers = [as_value(ib, positions[d]) for d in dims]
+        ends = [indexing.minimum(ib, indexing.add(ib, positions[d], _TRANSPOSED_BLOCK), nest.extents[d]) for d in dims]
+        bounds = [as_value(ib, end) for end in ends]
+        scf.parallel(ib, lowers, bounds, [one, one], lambda jb, values: run(jb, dims, values))
+
+    scf.parallel(b, [zero] * len(boxed), uppers, steps, block)
+
+
+_TRANSPOSED_BLOCK: Final = 32
+"""Side of the blocks in which a transposition runs: the lines that one block touches fit L1 twice over."""
+
+
+def _transposed_dimension(nest: Nest, inner: int) -> int | None:
+    """A dimension along which an input is contiguous that is walked with strides along `inner`."""
+    for access in nest.inputs:
+        if not isinstance(access, Access) or step_along(access, inner) in (0, 1):
+            continue
+        for d in nest.of_kind(linalg.PARALLEL):
+            extents = (nest.extents[d], nest.extents[inner])
+            large = all(not isinstance(e, int) or e > _TRANSPOSED_BLOCK // 2 for e in extents)
+            if d != inner and step_along(access, d) == 1 and large:
+                return d
+    return None
 
 
 def _static_product(nest: Nest, dims: Sequence[int]) -> int | None:

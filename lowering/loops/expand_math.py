@@ -20,7 +20,20 @@ from ...ir.builder import Builder
 from ...ir.core import Operation, Value
 from ...ir.dialects import arith, scf
 from ...ir.dialects import math as mathd
-from ...ir.types import BF16, F16, F32, F64, I32, I64, FloatType, IntegerType, Type, VectorType, element_type, with_shape_of
+from ...ir.types import (
+    BF16,
+    F16,
+    F32,
+    F64,
+    I32,
+    I64,
+    FloatType,
+    IntegerType,
+    Type,
+    VectorType,
+    element_type,
+    with_shape_of,
+)
 
 
 @dataclass(frozen=True)

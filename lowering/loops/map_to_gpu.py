@@ -1,24 +1,35 @@
 """Maps parallel loops to GPU kernels: each outermost `scf.parallel` becomes a kernel and its launch, one iteration a thread.
 
 In: the loops contract. Out: the same function as host code with `gpu.launch_func`, and a `gpu.module` with the kernels.
-Loops without results that touch memory but are not parallel become kernels of one thread; copies become parallel
-kernels. What is left on the host is control flow, extents, allocation, and single loads that control flow depends on.
+Other work on elements (loops that are not parallel, stores) becomes kernels of one thread, neighbours together; copies
+become parallel kernels. What is left on the host is control flow, extents, allocation, and single loads that these need.
 
     scf.parallel (%i) = (%c0) to (%n) step (%c1) { ... }   ->   gpu.launch_func @kernels::@main_0 blocks in (...) ...
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, cast
 
-from ...ir.attributes import DenseArrayAttr
+from ...ir.attributes import DenseArrayAttr, SymbolRef
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, symbol
-from ...ir.dialects import arith, func, gpu, memref, scf
-from ...ir.types import INDEX
+from ...ir.definition import Trait
+from ...ir.dialects import DEFINITIONS, arith, func, gpu, memref, scf
+from ...ir.types import INDEX, MemRefType, VectorType
 
 KERNELS = "kernels"
+
+_CONTROL: Final = frozenset({"scf.for", "scf.while", "scf.if"})
+_LOADS: Final = frozenset({"memref.load", "vector.load", "vector.maskedload"})
+_STORES: Final = frozenset({"memref.store", "vector.store", "vector.maskedstore"})
+_ENDS: Final = frozenset({"scf.yield", "scf.condition", "cf.assert", "memref.prefetch"})
+"""Other operations that a loop of a kernel may contain; so may it notes of values, which an assertion reports."""
+
+_NOTE: Final = "torchcc_note_"
 
 
 @dataclass(frozen=True)
@@ -44,17 +55,30 @@ class _Mapper:
         self.count = 0
 
     def map_block(self, block: Block) -> None:
+        for run in _runs(block):
+            self.outline_run(run)
         for op in block.operations():
             if op.name == "scf.parallel":
                 self.outline_parallel(op)
             elif op.name == "memref.copy":
                 self.outline_copy(op)
-            elif op.name in ("scf.for", "scf.while", "scf.if") and not op.results and _is_sequential_work(op):
-                self.outline(op, [], [], [])
             else:
                 for region in op.regions:
                     for inner in region.blocks:
                         self.map_block(inner)
+
+    def outline_run(self, run: Sequence[Operation]) -> None:
+        """A kernel of one thread; scalars that the host needs afterwards come back in buffers."""
+        inside = {nested for op in run for nested in op.walk()}
+        wanted = [v for op in run for v in op.results if any(user not in inside for user in v.users)]
+        b = Builder.after(run[-1])
+        buffers = [memref.alloc(b, [], v.type) for v in wanted]
+        self.outline(b, run, [], [], [], dict(zip(wanted, buffers, strict=True)))
+        for value, buffer in zip(wanted, buffers, strict=True):
+            value.replace_all_uses_with(memref.load(b, buffer, []))
+            memref.dealloc(b, buffer)
+        for op in reversed(run):
+            op.erase()
 
     def outline_copy(self, op: Operation) -> None:
         b = Builder.before(op)
@@ -78,31 +102,45 @@ class _Mapper:
         trips = [arith.ceildivsi(b, arith.subi(b, u, lo), s) for lo, u, s in zip(lowers, uppers, steps, strict=True)]
         zero = arith.constant(b, 0, INDEX)
         trips = [arith.maxsi(b, t, zero) for t in trips]
-        self.outline(op, lowers, trips, steps)
+        self.outline(b, [op], lowers, trips, steps)
+        op.erase()
 
-    def outline(self, op: Operation, lowers: Sequence[Value], trips: Sequence[Value], steps: Sequence[Value]) -> None:
-        """Moves `op` into a kernel: one thread per iteration of a parallel loop, else one thread in all."""
-        b = Builder.before(op)
+    def outline(
+        self,
+        b: Builder,
+        ops: Sequence[Operation],
+        lowers: Sequence[Value],
+        trips: Sequence[Value],
+        steps: Sequence[Value],
+        returned: Mapping[Value, Value] = MappingProxyType({}),
+    ) -> None:
+        """Copies `ops` into a kernel, launched at `b`: one thread per iteration of a parallel loop, else one in all.
+
+        `returned`: results of `ops` -> buffers of one element that the kernel leaves them in.
+        """
+        _hoist_globals(ops)
         name = f"{self.prefix}_{self.count}"
         self.count += 1
-        captured = list(dict.fromkeys([*lowers, *trips, *steps, *_captures(op)]))
+        captured = list(dict.fromkeys([*lowers, *trips, *steps, *_captures(ops), *returned.values()]))
         constants = [v for v in captured if v.defining_op("arith.constant") is not None]
         operands = [v for v in captured if v not in constants]
         kernel = gpu.kernel(self.container, name, [v.type for v in operands], [v.name for v in operands])
-        inner = Builder(kernel.body(), span=op.span)
+        inner = Builder(kernel.body(), span=ops[0].span)
         mapping: dict[Value, Value] = dict(zip(operands, kernel.body().args, strict=True))
         for value in constants:
             origin = value.defining_op()
             assert origin is not None
             mapping[value] = inner.insert(origin.clone()).result
         if lowers:
-            self.thread_body(inner, op, mapping, lowers, trips, steps)
+            self.thread_body(inner, ops[0], mapping, lowers, trips, steps)
         else:
-            inner.insert(op.clone(mapping))
+            for op in ops:
+                inner.insert(op.clone(mapping))
+        for value, buffer in returned.items():
+            memref.store(inner, mapping[value], mapping[buffer], [])
         _serialise(kernel)
         gpu.return_(inner)
         self.launch(b, name, trips, operands)
-        op.erase()
 
     def thread_body(
         self,
@@ -163,24 +201,85 @@ def _bounds(op: Operation) -> tuple[Sequence[Value], Sequence[Value], Sequence[V
     return operands[:n], operands[n : 2 * n], operands[2 * n : 3 * n]
 
 
-def _is_sequential_work(op: Operation) -> bool:
-    """Loads or stores inside, and nothing that has to be launched or allocated by the host."""
+def _runs(block: Block) -> list[list[Operation]]:
+    """Work on elements that one thread of a kernel does, neighbours together; the host's work between is not part of it."""
+    runs: list[list[Operation]] = []
+    current: list[Operation] = []
+    made: set[Value] = set()
+    for op in block.operations():
+        depends = any(v in made for v in op.operands) or bool(op.regions and any(v in made for v in _captures([op])))
+        if _is_element_work(op) or (depends and _is_scalar(op)):
+            current.append(op)
+            made.update(op.results)
+        elif depends or not (_is_scalar(op) or _is_view(op) or op.name == "memref.alloc"):
+            runs.append(current)
+            current, made = [], set()
+    return [trimmed for run in [*runs, current] if (trimmed := _trimmed(run))]
+
+
+def _trimmed(run: list[Operation]) -> list[Operation]:
+    """Up to the last store or loop: the loads behind it are the host's."""
+    last = max((i for i, op in enumerate(run) if _is_worth_a_kernel(op)), default=-1)
+    return run[: last + 1]
+
+
+def _is_worth_a_kernel(op: Operation) -> bool:
     names = {nested.name for nested in op.walk()}
-    host_only = {"scf.parallel", "memref.copy", "memref.alloc", "memref.dealloc", "func.call", "cf.assert"}
-    return not names & host_only and bool(names & {"memref.store", "vector.store", "vector.maskedstore"})
+    return bool(names & _STORES) or bool(names & _LOADS and names & {"scf.for", "scf.while"})
 
 
-def _captures(op: Operation) -> list[Value]:
+def _is_element_work(op: Operation) -> bool:
+    """Loads or stores, also in loops, and nothing that has to be launched or allocated by the host."""
+    if any(isinstance(v.type, MemRefType) for v in op.results) or (op.regions and op.name not in _CONTROL):
+        return False
+    nested = list(op.walk())
+    return any(o.name in _LOADS | _STORES for o in nested) and all(_is_thread_work(o) for o in nested)
+
+
+def _is_thread_work(op: Operation) -> bool:
+    if op.name == "func.call":
+        return cast(SymbolRef, op.attributes["callee"]).name.startswith(_NOTE)
+    return op.name in _CONTROL | _LOADS | _STORES | _ENDS or _is_pure(op)
+
+
+def _is_scalar(op: Operation) -> bool:
+    """Arithmetic, also in loops: either side can do it."""
+    if op.name in _CONTROL:
+        return all(o.name in _CONTROL | {"scf.yield", "scf.condition"} or _is_scalar(o) for o in op.walk() if o is not op)
+    return _is_pure(op) and not any(isinstance(v.type, MemRefType | VectorType) for v in op.results)
+
+
+def _is_view(op: Operation) -> bool:
+    return _is_pure(op) and all(isinstance(v.type, MemRefType) for v in op.results)
+
+
+def _is_pure(op: Operation) -> bool:
+    definition = DEFINITIONS.get(op.name)
+    return definition is not None and Trait.PURE in definition.traits and not op.regions
+
+
+def _captures(ops: Sequence[Operation]) -> list[Value]:
     """Values from outside that are used inside, in order of first use."""
     inside: set[Value] = set()
-    for nested in op.walk():
-        inside.update(nested.results)
-        for region in nested.regions:
-            for block in region.blocks:
-                inside.update(block.args)
-    own = [] if op.name == "scf.parallel" else list(op.operands)
-    used = [v for nested in op.walk() if nested is not op for v in nested.operands if v not in inside]
-    return list(dict.fromkeys([*own, *used]))
+    used: list[Value] = []
+    for op in ops:
+        for nested in op.walk():
+            inside.update(nested.results)
+            for region in nested.regions:
+                for block in region.blocks:
+                    inside.update(block.args)
+            if op.name != "scf.parallel" or nested is not op:
+                used += nested.operands
+    return [v for v in dict.fromkeys(used) if v not in inside]
+
+
+def _hoist_globals(ops: Sequence[Operation]) -> None:
+    """Constant buffers are found by the host and given to the kernel."""
+    for op in ops:
+        for nested in list(op.walk()):
+            if nested is not op and nested.name == "memref.get_global":
+                outside = Builder.before(ops[0]).insert(nested.clone())
+                nested.replace_with(outside.results)
 
 
 def _serialise(kernel: Operation) -> None:

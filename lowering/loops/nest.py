@@ -6,16 +6,17 @@ contiguous (`merge_dimensions`), and `emit.py`-like code turns it into loops.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...ir.affine import AffineBinary, AffineConstant, AffineDim, AffineExpr, AffineMap
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value
-from ...ir.dialects import linalg, memref
+from ...ir.dialects import linalg, memref, scf
 from ...ir.dialects.tensor import Size
 from ...ir.types import MemRefType
 from .. import indexing
+from ..indexing import as_value
 from .bufferize import VIEWS, collapsed_type
 
 
@@ -309,3 +310,37 @@ def materialize(b: Builder, nest: Nest) -> Nest:
         outputs=tuple(a.materialize(b) for a in nest.outputs),
         epilogue=epilogue,
     )
+
+
+# loops
+
+
+def loop_over(
+    b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Size], body: Callable[[Builder], None]
+) -> None:
+    """Serial loops over dimensions (dim, extent), outermost first; `positions` is kept up to date for `body`."""
+    if not dims:
+        body(b)
+        return
+    (dim, extent), rest = dims[0], dims[1:]
+
+    def inner(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
+        positions[dim] = args[0]
+        loop_over(ib, rest, positions, body)
+        return ()
+
+    scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, 1), (), inner)
+
+
+def contiguous_copy(b: Builder, buffer: Value) -> Value:
+    """A fresh buffer of identity layout with the elements of a strided one."""
+    shape = indexing.buffer_shape(b, buffer)
+    copy = memref.alloc(b, shape, memref.memref_type(buffer).element)
+    positions: list[Size] = [0] * len(shape)
+
+    def element(ib: Builder) -> None:
+        where = [as_value(ib, p) for p in positions]
+        memref.store(ib, memref.load(ib, buffer, where), copy, where)
+
+    loop_over(b, list(enumerate(shape)), positions, element)
+    return copy

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from torchcc.backend.cpu.call import CompiledFunction
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.ir.dtypes import SHORT_NAMES

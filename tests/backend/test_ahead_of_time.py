@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pytest
+
 from torchcc.backend.cpu import host as hosts
 from torchcc.backend.cpu.compile import assembly_text, llvm_text, translate
 from torchcc.backend.cpu.header import header_text

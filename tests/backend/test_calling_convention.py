@@ -8,6 +8,7 @@ import gc
 import ml_dtypes
 import numpy as np
 import pytest
+
 from torchcc.backend.cpu.jit import session
 from torchcc.backend.runtime.abi import DL_TENSOR
 from torchcc.ir.diagnostics import ExecutionError

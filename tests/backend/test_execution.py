@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 import pytest
+
 from torchcc.backend.cpu import jit
 from torchcc.ir.diagnostics import ExecutionError
 from torchcc.ir.parser import parse_module

@@ -7,6 +7,7 @@ import dataclasses
 import ml_dtypes
 import numpy as np
 import pytest
+
 from torchcc.backend.cpu import compile as cpu_compile
 from torchcc.backend.cpu.host import CpuTarget, host
 from torchcc.backend.cpu.jit import load
@@ -39,7 +40,7 @@ func.func @f({parameters}) -> memref<?x{element_out}> {{
 }}"""
 
 
-def check(compiled, body, arrays, expected, element_in, element_out, short_in, short_out, exact=True):  # noqa: PLR0917
+def check(compiled, body, arrays, expected, element_in, element_out, short_in, short_out, exact=True):
     inputs = " ".join([f"{short_in}[n]"] * len(arrays))
     f = compiled(scalar_program(body, inputs, "", element_in, element_out), inputs, f"{short_out}[n]")
     got = f(*arrays)
@@ -242,7 +243,7 @@ SHORT = {
 
 
 @pytest.mark.parametrize(("op", "source", "target", "source_dtype", "target_dtype"), CASTS)
-def test_casts(compiled, op, source, target, source_dtype, target_dtype):  # noqa: PLR0917
+def test_casts(compiled, op, source, target, source_dtype, target_dtype):
     values = np.array([0, 1, 2.75, 3, 100, 7.125])
     if source_dtype in (np.int8, np.int32, np.int64, np.float32, np.float64, np.float16):
         values = np.concatenate([values, -values])

@@ -9,9 +9,10 @@ import sys
 
 import numpy as np
 import pytest
+
 from torchcc.backend.cpu import jit, object_cache
-from torchcc.ir import cache
 from torchcc.backend.cpu.host import host
+from torchcc.ir import cache
 from torchcc.ir.parser import parse_module
 
 PROGRAM = """

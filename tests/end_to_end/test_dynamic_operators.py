@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from torchcc.api import compile_source, rebuild
 from torchcc.ir.dtypes import DType
 from torchcc.ir.signature import Dim, TensorSpec

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from torchcc.api import compile_source
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch")

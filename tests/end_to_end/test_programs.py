@@ -50,7 +50,7 @@ def test_there_are_ten():
 def test_stages_agree(name):
     request = request_of(name)
     report = verify.verify_stages(request.callable.program, request.specs, request.values)
-    assert [line.stage for line in report][0] == "torch" and all(line.agrees for line in report), report
+    assert report[0].stage == "torch" and all(line.agrees for line in report), report
 
 
 @pytest.mark.parametrize("name", NAMES)

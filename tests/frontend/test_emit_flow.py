@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from torchcc.frontend.compile import compile_text, prelude_function
 from torchcc.ir.attributes import Constant
 from torchcc.ir.core import Operation, functions, lookup, symbol

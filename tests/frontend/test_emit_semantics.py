@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import pytest
+
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import ExecutionError
 from torchcc.ir.interpreters.torch import Interpreter

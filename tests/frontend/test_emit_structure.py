@@ -1,6 +1,7 @@
 """The structure of emitted functions, compared with PyTorch's own graphs of the same text."""
 
 import pytest
+
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.core import Block, Operation, lookup
 

@@ -36,7 +36,9 @@ def run(text, entry="M", **options):
 
 def module(body, before="", args=""):
     lines = "\n".join(f"        {line}" for line in body.strip("\n").split("\n"))
-    return run(f"{before}\nclass M(nn.Module):\n    def __init__(self):\n        super().__init__()\n{lines}\n", f"M({args})")
+    return run(
+        f"{before}\nclass M(nn.Module):\n    def __init__(self):\n        super().__init__()\n{lines}\n", f"M({args})"
+    )
 
 
 def value(expression, before=""):
@@ -63,7 +65,7 @@ def value(expression, before=""):
         "list(map(lambda x, y: x + y, [1, 2], [3, 4])), list(filter(None, [0, 1])), any([0, 1]), all([])",
         "int('12'), float('1.5'), str(3), bool([]), tuple([1]), dict(a=1), dict([('b', 2)]), int(2.9), complex(1, 2)",
         "'a,b'.split(','), '-'.join(['x', 'y']), 'Ab'.lower(), '{}-{k}'.format(1, k=2), '%d %s' % (3, 'x'), ' a '.strip()",
-        "f'{3}a{\"b\"!r:>5}{2.5:.2f}{10:04d}{[1, \"x\"]}'",
+        'f\'{3}a{"b"!r:>5}{2.5:.2f}{10:04d}{[1, "x"]}\'',
         "isinstance(1, int), isinstance('a', (int, str)), isinstance([], tuple), isinstance(True, int), callable(len)",
         "[1, 2, 3, 4][1:3], [1, 2, 3][-1], (1, 2, 3)[::2], range(10)[2:5][1], {'a': 1}.get('b', 7), list({'a': 1}.items())",
         "(lambda x, *a, k=2, **r: (x, a, k, r))(1, 2, 3, k=4, z=5)",
@@ -131,7 +133,9 @@ def f():
 
 
 def test_math_and_constants():
-    assert value("math.sqrt(16), math.pi, math.floor(2.5), math.prod([2, 3]), math.log(8, 2), math.inf, torch.pi")[:3] == (4.0, np.pi, 2)
+    assert value("math.sqrt(16), math.pi, math.floor(2.5), math.prod([2, 3]), math.log(8, 2), math.inf, torch.pi")[
+        :3
+    ] == (4.0, np.pi, 2)
     assert value("torch.float32, torch.half, torch.long") == (DType.float32, DType.float16, DType.int64)
 
 
@@ -216,7 +220,8 @@ self.b = torch.ones(1)
 
 
 def test_containers():
-    m = module("""
+    m = module(
+        """
 self.seq = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), *[nn.Linear(3, 3) for _ in range(2)])
 self.ml = nn.ModuleList([nn.Linear(1, 1) for _ in range(2)])
 self.ml.append(nn.Linear(1, 2))
@@ -227,7 +232,9 @@ self.pl = nn.ParameterList([torch.ones(2), nn.Parameter(torch.zeros(1))])
 self.k = len(self.ml), self.ml[-2].out_features, [l.__class__.__name__ for l in self.seq], "b" in self.md, list(self.md.keys())
 self.od = nn.Sequential(__import__ if False else OrderedDict([("x", nn.ReLU())]))
 self.head = nn.Sequential(*list(self.seq.children())[:2])
-""", before="from collections import OrderedDict")
+""",
+        before="from collections import OrderedDict",
+    )
     assert m.attributes["k"] == (4, 2, ["Linear", "ReLU", "Linear", "Linear"], True, ["a", "b", "c"])
     assert m.modules["seq"].container == "sequential" and m.modules["md"].container == "module_dict"
     assert list(m.modules["od"].modules) == ["x"] and list(m.modules["pl"].parameters) == ["0", "1"]
@@ -286,7 +293,9 @@ self.d = copy.deepcopy(self.a)
 self.n = len(list(self.parameters()))
 self.eval()
 """)
-    assert m.modules["a"] is m.modules["b"] and m.modules["c"].parameters["weight"] is m.modules["a"].parameters["weight"]
+    assert (
+        m.modules["a"] is m.modules["b"] and m.modules["c"].parameters["weight"] is m.modules["a"].parameters["weight"]
+    )
     assert m.modules["d"].parameters["weight"] is not m.modules["a"].parameters["weight"]
     assert m.attributes["n"] == 5 and not m.training and not m.modules["d"].training
 
@@ -339,7 +348,9 @@ def test_main_guard_and_seed():
 
 
 def test_files_beside_the_file(tmp_path):
-    (tmp_path / "layers.py").write_text("from torch import nn\nfrom .sizes import N\nclass L(nn.Linear):\n  def __init__(self): super().__init__(N, 1)\n")
+    (tmp_path / "layers.py").write_text(
+        "from torch import nn\nfrom .sizes import N\nclass L(nn.Linear):\n  def __init__(self): super().__init__(N, 1)\n"
+    )
     (tmp_path / "sizes.py").write_text("N = 5\n")
     text = "import torch.nn as nn\nimport layers\nfrom layers import L\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.a, self.b = L(), layers.L()\n"
     interpreter = Interpreter(loader=sibling_loader(tmp_path / "m.py"))
@@ -348,7 +359,10 @@ def test_files_beside_the_file(tmp_path):
 
 
 def test_without_initialisation():
-    m = run("class M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.l = nn.Linear(3, 3)\n    self.n = nn.BatchNorm1d(2)\n", initialise=False)
+    m = run(
+        "class M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.l = nn.Linear(3, 3)\n    self.n = nn.BatchNorm1d(2)\n",
+        initialise=False,
+    )
     assert not m.modules["l"].parameters["weight"].array.any() and m.modules["n"].buffers["running_var"].array.all()
 
 
@@ -362,9 +376,17 @@ ERRORS = [
     ("self.x = {}['k']", "there is no key 'k'", "{}['k']"),
     ("self.x = 1 / 0", "division by zero", "1 / 0"),
     ("self.x = nn.Linear(2)", "missing the argument `out_features`", "nn.Linear(2)"),
-    ("self.x = nn.Linear(2, 3, 4, 5, 6, 7)", "takes 6 positional arguments, 7 are given", "nn.Linear(2, 3, 4, 5, 6, 7)"),
+    (
+        "self.x = nn.Linear(2, 3, 4, 5, 6, 7)",
+        "takes 6 positional arguments, 7 are given",
+        "nn.Linear(2, 3, 4, 5, 6, 7)",
+    ),
     ("self.x = nn.Linear(2, 3, biass=True)", "no parameter `biass`", "nn.Linear(2, 3, biass=True)"),
-    ("self.x = nn.Conv2d(3, 4, 3, groups=2)", "in_channels must be divisible by groups", "nn.Conv2d(3, 4, 3, groups=2)"),
+    (
+        "self.x = nn.Conv2d(3, 4, 3, groups=2)",
+        "in_channels must be divisible by groups",
+        "nn.Conv2d(3, 4, 3, groups=2)",
+    ),
     ("self.x = torch.cat([1, 2])", "`torch.cat`", "torch.cat([1, 2])"),
     ("self.x = torch.ones(2) + torch.ones(3)", "shape mismatch", "torch.ones(2) + torch.ones(3)"),
     ("self.x = torch.zeros(-1)", "cannot have the shape", "torch.zeros(-1)"),
@@ -399,6 +421,11 @@ def test_errors_have_a_place(body, message, underlined):
     assert diagnostic.span is not None and diagnostic.span.file.name == "m.py"
     if underlined is not None:
         assert diagnostic.span.text == underlined
+
+
+def test_misspelled_modules_get_a_suggestion():
+    with pytest.raises(CompileError, match=r"did you mean `BatchNorm2d`\?"):
+        module("self.n = nn.BatchNorm2D(3)")
 
 
 def test_a_module_without_super_init():

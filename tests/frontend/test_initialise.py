@@ -19,7 +19,9 @@ def test_uniform_and_normal(seed, count, dtype):
         expected = torch.empty(count, dtype=getattr(torch, dtype)).uniform_(-0.3, 0.7).numpy()
         assert np.array_equal(initialise.uniform_(np.empty(count, dtype), generator, -0.3, 0.7), expected)
         expected = torch.empty(count, dtype=getattr(torch, dtype)).normal_(0.5, 2).numpy()
-        np.testing.assert_allclose(initialise.normal_(np.empty(count, dtype), generator, 0.5, 2), expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            initialise.normal_(np.empty(count, dtype), generator, 0.5, 2), expected, rtol=1e-6, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,15 @@ def test_names_of_parameters_of_constructors():
     wrong = []
     for name, file in sorted(nn_index().items()):
         theirs = getattr(nn, name, None)
-        if not inspect.isclass(theirs) or name in ("RNNBase", "LSTM", "GRU", "RNN", "Parameter", "Identity", "RNNCellBase"):
+        if not inspect.isclass(theirs) or name in (
+            "RNNBase",
+            "LSTM",
+            "GRU",
+            "RNN",
+            "Parameter",
+            "Identity",
+            "RNNCellBase",
+        ):
             continue
         interpreter = Interpreter()
         value = interpreter.module_member("torch.nn", name)

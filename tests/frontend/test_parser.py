@@ -81,7 +81,7 @@ def python_tree(n):
         case A.BoolOp():
             return ("bool", OPS[type(n.op)], L(n.values))
         case A.Compare():
-            return ("cmp", [OPS[type(x)] for x in n.ops], L([n.left] + n.comparators))
+            return ("cmp", [OPS[type(x)] for x in n.ops], L([n.left, *n.comparators]))
         case A.IfExp():
             return ("?", python_tree(n.test), python_tree(n.body), python_tree(n.orelse))
         case A.List():
@@ -111,18 +111,17 @@ def python_tree(n):
             for v in n.values:
                 if isinstance(v, A.Constant):
                     parts.append(v.value)
+                elif v.conversion == -1 and v.format_spec is None:
+                    parts.append(python_tree(v.value))
                 else:
-                    if v.conversion == -1 and v.format_spec is None:
-                        parts.append(python_tree(v.value))
-                    else:
-                        parts.append(
-                            (
-                                "fv",
-                                python_tree(v.value),
-                                None if v.conversion == -1 else chr(v.conversion),
-                                o(v.format_spec),
-                            )
+                    parts.append(
+                        (
+                            "fv",
+                            python_tree(v.value),
+                            None if v.conversion == -1 else chr(v.conversion),
+                            o(v.format_spec),
                         )
+                    )
             return ("f", parts)
         case A.Assign():
             return ("=", L(n.targets), python_tree(n.value))
@@ -288,17 +287,6 @@ def our_tree(n):
 def our_params(ps):
     o = lambda x: None if x is None else our_tree(x)
     return [(p.name, o(p.annotation), o(p.default), p.kind) for p in ps]
-
-
-def diff(a, b, path=""):
-    if type(a) != type(b) or not isinstance(a, (tuple, list)):
-        return None if a == b else (path, a, b)
-    if len(a) != len(b):
-        return (path, a, b)
-    for i, (x, y) in enumerate(zip(a, b)):
-        d = diff(x, y, path + f"/{i}")
-        if d:
-            return d
 
 
 def difference(a, b, path=""):

@@ -1,6 +1,7 @@
 """Types of expressions, and programs that are refused: the kind of message, its place, what it advises."""
 
 import pytest
+
 from torchcc.frontend import ast
 from torchcc.frontend.ast_printer import print_ast
 from torchcc.frontend.compile import compile_functions, compile_source, compile_text

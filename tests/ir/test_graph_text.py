@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+
 from torchcc.ir.attributes import Constant
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Block, Operation, Region, new_module

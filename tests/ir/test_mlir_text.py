@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from torchcc.ir.attributes import UNIT, Constant, DenseArrayAttr, DenseAttr, FloatAttr, IntegerAttr
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Operation, new_module

@@ -1,6 +1,7 @@
 """Which overload a call means, and what happens to its arguments."""
 
 import pytest
+
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.overloads import (
     Default,

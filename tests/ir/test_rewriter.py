@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Operation, new_module
 from torchcc.ir.diagnostics import InternalError

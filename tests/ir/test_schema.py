@@ -1,6 +1,7 @@
 """Signatures as text: parsed, printed, and compared with the shipped table."""
 
 import pytest
+
 from torchcc.ir.overloads import candidates, core_names, names
 from torchcc.ir.schema import parse_schema, print_schema
 from torchcc.ir.script_types import (

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.parser import parse_module
 from torchcc.ir.printer import print_module
@@ -9,7 +10,7 @@ from torchcc.ir.printer import print_module
 
 def _upstream():
     try:
-        from torch_mlir import ir  # noqa: PLC0415
+        from torch_mlir import ir
     except ImportError:
         return None
     return ir

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from torchcc.ir.core import Operation
 from torchcc.ir.diagnostics import CompileError, InternalError
 from torchcc.ir.parser import parse_module

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Unknown, Unsupported
+from ...operator import NotConstant, Unknown
 from ...script_types import TensorType
 from .lowering import Extent, LoweringContext
 from .rules import Array

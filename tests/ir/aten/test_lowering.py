@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Operation, Value, new_module
 from torchcc.ir.diagnostics import ExecutionError
@@ -114,4 +115,4 @@ def test_numbers_convert_like_elements(dtype: DType, value: float) -> None:
     )
     expected = cast_array(wide, dtype)
     found = np.asarray(convert_number(value, dtype), dtype.numpy)
-    assert found == expected or (found != found and expected != expected)  # noqa: PLR0124
+    assert found == expected or (found != found and expected != expected)

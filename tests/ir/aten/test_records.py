@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Value, new_module
 from torchcc.ir.diagnostics import ExecutionError

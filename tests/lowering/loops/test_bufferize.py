@@ -1,9 +1,10 @@
 """`bufferize`: every value keeps its elements whatever is written in place; nothing leaks and nothing is freed twice."""
 
-# ruff: noqa: E501 (MLIR text has long lines)
+
 
 import numpy as np
 import pytest
+
 from torchcc.ir.core import functions
 from torchcc.ir.parser import parse_module
 from torchcc.lowering.contracts import verify_loops

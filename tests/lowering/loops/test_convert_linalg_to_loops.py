@@ -1,10 +1,11 @@
 """`convert_linalg_to_loops`, tiles included: all forms of structured operations, compared with the interpreter of `linalg`."""
 
-# ruff: noqa: E501 (MLIR text has long lines)
+
 
 import dataclasses
 
 import pytest
+
 from torchcc.ir.attributes import Constant
 from torchcc.ir.parser import parse_module
 from torchcc.ir.printer import print_module
@@ -371,3 +372,25 @@ func.func @f(%x: tensor<20x5xf32>, %w: tensor<40x12xf32>) -> tensor<20x40xf32> {
   return %c : tensor<20x40xf32>
 }"""
     run_passes(text, [normal(20, 5), normal(40, 12)], PASSES)
+
+
+@pytest.mark.parametrize("shape", [(40, 70), (17, 33), (64, 0)])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_transposition_in_blocks(run_passes, normal, shape, dynamic):
+    a, b = ("?", "?") if dynamic else shape
+    sizes = "%n, %m" if dynamic else ""
+    text = f"""
+func.func @f(%x: tensor<{a}x{b}xf32>) -> tensor<{b}x{a}xf32> {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = tensor.dim %x, %c0 : tensor<{a}x{b}xf32>
+  %n = tensor.dim %x, %c1 : tensor<{a}x{b}xf32>
+  %e = tensor.empty({sizes}) : tensor<{b}x{a}xf32>
+  %r = linalg.generic {{indexing_maps = [affine_map<(i,j)->(j,i)>, affine_map<(i,j)->(i,j)>], iterator_types = ["parallel", "parallel"]}}
+    ins(%x : tensor<{a}x{b}xf32>) outs(%e : tensor<{b}x{a}xf32>) {{
+  ^bb0(%p: f32, %o: f32):
+    linalg.yield %p : f32
+  }} -> tensor<{b}x{a}xf32>
+  return %r : tensor<{b}x{a}xf32>
+}}"""
+    run_passes(text, [normal(*shape)], PASSES)

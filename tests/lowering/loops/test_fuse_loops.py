@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from torchcc.ir.core import functions
 from torchcc.lowering.loops.fuse_loops import fuse_loops
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+
 from torchcc.ir.parser import parse_module
 from torchcc.ir.target import AVX512
 from torchcc.lowering.loops.parallelize import ATTRIBUTE, parallelize

@@ -2,6 +2,7 @@
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from torchcc.ir.printer import print_module
 from torchcc.lowering.loops.bufferize import bufferize
 from torchcc.lowering.loops.convert_linalg_to_loops import convert_linalg_to_loops

@@ -1,9 +1,10 @@
 """`canonicalize`: what must fold, what must stay, and that nothing changes in meaning."""
 
-# ruff: noqa: E501 (MLIR text has long lines)
+
 
 import numpy as np
 import pytest
+
 from torchcc.ir.parser import parse_module
 from torchcc.ir.printer import print_module
 from torchcc.lowering.contracts import verify_tensor

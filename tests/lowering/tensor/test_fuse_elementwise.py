@@ -1,8 +1,9 @@
 """`fuse_elementwise`: chains become one operation; work that would be repeated is not fused."""
 
-# ruff: noqa: E501 (MLIR text has long lines)
+
 
 import pytest
+
 from torchcc.ir.printer import print_module
 from torchcc.lowering.tensor.fuse_elementwise import fuse_elementwise
 

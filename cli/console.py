@@ -1,0 +1,66 @@
+"""Output of the commands: results on stdout as plain lines, never wrapped or recoloured in a pipe; progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+status = Console(stderr=True)
+
+T = TypeVar("T")
+
+PATIENCE = 0.5
+"""Seconds until somebody who waits is told what for."""
+
+
+def note(text: str) -> None:
+    """A line about the run, not of its result."""
+    sys.stderr.write(text + "\n")
+
+
+def table(rows: Sequence[Sequence[str]]) -> None:
+    """Aligned columns, the first row in bold."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        line = "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True))
+        out.print(line.rstrip(), style=None if number else "bold")
+
+
+def painter(roles: dict[str, str]) -> Callable[[str, str], str] | None:
+    """Puts ANSI colours around text by its role; None where stderr is no terminal or NO_COLOR is set."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return None
+    return lambda role, text: f"\x1b[{roles[role]}m{text}\x1b[0m" if role in roles else text
+
+
+def waiting(what: str, work: Callable[[], T]) -> T:
+    """The result of `work`; a terminal sees a spinner if it takes long.
+
+    It is done on a thread of its own, so that Ctrl-C ends the wait even while native code runs.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name=what, daemon=True).start()
+    if not done.wait(PATIENCE) and status.is_terminal:
+        with status.status(what):
+            done.wait()
+    done.wait()
+    if errors:
+        raise errors[0]
+    return results[0]

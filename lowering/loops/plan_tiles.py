@@ -1,0 +1,298 @@
+"""Decides how a reduction is tiled: which dimension runs across lanes, which makes rows, what is packed.
+
+In: a `Nest`. Out: a `Plan` over merged dimensions, or None where the nest is left to scalar loops. Sizes come from
+`schedule.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ...ir.affine import AffineDim
+from ...ir.builder import Builder
+from ...ir.core import Block, Operation, Value
+from ...ir.definition import Trait
+from ...ir.dialects import DEFINITIONS, linalg, memref
+from ...ir.dialects.tensor import Size
+from ...ir.target import Target, element_bytes
+from ...ir.types import F32, F64, I32, I64, INDEX, MemRefType, Type, VectorType
+from . import schedule
+from .nest import (
+    Access,
+    Nest,
+    coefficients,
+    contiguous_copy,
+    depends_on,
+    is_unit_along,
+    materialize,
+    merge_dimensions,
+    step_along,
+)
+from .pack_panels import Packer, Packing, constant_of
+
+_ACCUMULATORS: Final = frozenset({F32, F64, I32, I64})
+
+
+def plan_tiles(b: Builder, nest: Nest, target: Target) -> Plan | None:
+    """The plan of a nest that has the form of a tile; views and copies it needs are made at `b`."""
+    if not _has_form(nest) or _lanes(nest, target) < 2:
+        return None
+    return _plan_product(b, nest, target) if product_of(nest) is not None else _plan_reduction(b, nest, target)
+
+
+# form
+
+
+def _has_form(nest: Nest) -> bool:
+    if len(nest.outputs) != 1 or linalg.REDUCTION not in nest.kinds or linalg.PARALLEL not in nest.kinds:
+        return False
+    if nest.outputs[0].type.element not in _ACCUMULATORS:
+        return False
+    if any(depends_on(nest.outputs[0], d) for d in nest.of_kind(linalg.REDUCTION)):
+        return False
+    blocks = [nest.body] + ([nest.epilogue.body] if nest.epilogue is not None else [])
+    if not all(_is_vectorizable(block) for block in blocks):
+        return False
+    # i1 is a byte in memory and a bit in a vector.
+    return all(
+        a.type.element not in (INDEX,) and element_bytes(a.type.element) * 8 == _bits(a.type.element)
+        for a in nest.accesses()
+    )
+
+
+def _bits(t: Type) -> int:
+    return t.width if hasattr(t, "width") else 0  # type: ignore[attr-defined]
+
+
+def _is_vectorizable(block: Block) -> bool:
+    for op in block.operations():
+        if op is block.terminator or op.name == "arith.constant":
+            continue
+        definition = DEFINITIONS.get(op.name)
+        if definition is None or Trait.ELEMENTWISE not in definition.traits or op.regions:
+            return False
+        if any(isinstance(v.type, VectorType | MemRefType) for v in op.operands):
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class Product:
+    """The multiply-add at the end of a contraction's body."""
+
+    total: Operation
+    product: Operation
+
+
+def product_of(nest: Nest) -> Product | None:
+    """acc + x * y, where x comes from the first input and y from the second (casts between)."""
+    if len(nest.inputs) != 2 or not all(isinstance(a, Access) for a in nest.inputs):
+        return None
+    block = nest.body
+    acc = block.args[2]
+    total = block.terminator.operand(0).defining_op()
+    if (
+        total is None
+        or total.name not in ("arith.addf", "arith.addi")
+        or acc not in total.operands
+        or len(acc.uses) != 1
+    ):
+        return None
+    other = total.operand(1) if total.operand(0) is acc else total.operand(0)
+    product = other.defining_op()
+    if product is None or product.name not in ("arith.mulf", "arith.muli") or len(product.result.uses) != 1:
+        return None
+    return Product(total, product)
+
+
+@dataclass(frozen=True)
+class Plan:
+    nest: Nest
+    """Merged; views made."""
+    column: int
+    """The dimension across lanes."""
+    row: int | None
+    """The dimension of the tile's rows."""
+    block: schedule.Block
+    right: int | None = None
+    """The input that is read from panels."""
+    packer: Packer | None = None
+    chunk: int | None = None
+    """Rows that one parallel iteration works on; None for all."""
+    temporary: Value | None = None
+    """A contiguous copy of a strided right operand, to be freed afterwards."""
+
+    @property
+    def depth(self) -> int | None:
+        """Steps of the (only) reduction dimension done at a time, the output holding partial sums; None for all."""
+        return None if self.packer is None else self.packer.depth
+
+
+def _column_of(nest: Nest) -> int | None:
+    """The parallel dimension along which the stored output is contiguous."""
+    out = nest.stores()[0]
+    if not out.map.results or not isinstance(out.map.results[-1], AffineDim):
+        return None
+    dim = out.map.results[-1].position
+    if nest.kinds[dim] != linalg.PARALLEL or not is_unit_along(out, dim):
+        return None
+    # Everything read once per output element must be there as a vector or a scalar, too.
+    once = list(nest.outputs) if nest.init is None else []
+    if nest.epilogue is not None:
+        once += [a for a in nest.epilogue.inputs if a is not None]
+    return dim if all(_vector_or_scalar(a, dim) for a in once) else None
+
+
+def _vector_or_scalar(access: Access, dim: int) -> bool:
+    return not depends_on(access, dim) or is_unit_along(access, dim)
+
+
+def _lanes(nest: Nest, target: Target) -> int:
+    return max(1, target.vector_bytes // max(element_bytes(a.type.element) for a in nest.outputs))
+
+
+def _size(nest: Nest, dims: Sequence[int], unknown: int) -> int:
+    return math.prod(e if isinstance(e, int) else unknown for e in (nest.extents[d] for d in dims))
+
+
+def _plan_reduction(b: Builder, nest: Nest, target: Target) -> Plan | None:
+    """A reduction over outer dimensions: vectors along the contiguous one."""
+    merged, _ = merge_dimensions(b, nest)
+    column = _column_of(merged)
+    if column is None:
+        return None
+    inputs = [a for a in merged.inputs if isinstance(a, Access)]
+    if (
+        not inputs
+        or not all(_vector_or_scalar(a, column) for a in inputs)
+        or not any(depends_on(a, column) for a in inputs)
+    ):
+        return None
+    lanes = _lanes(merged, target)
+    extent = merged.extents[column]
+    if isinstance(extent, int) and extent < lanes:
+        return None
+    merged = materialize(b, merged)
+    block = schedule.choose_block(
+        1, extent, lanes, 0, element_bytes(merged.outputs[0].type.element), target, broadcast=False
+    )
+    return Plan(merged, column, None, block)
+
+
+def _plan_product(b: Builder, nest: Nest, target: Target) -> Plan | None:
+    merged, _ = merge_dimensions(b, nest)
+    column = _column_of(merged)
+    if column is None:
+        return None
+    inputs = cast("tuple[Access, Access]", merged.inputs)
+    on_column = [i for i in (0, 1) if depends_on(inputs[i], column)]
+    if len(on_column) == 2:
+        return _plan_both_vectors(b, merged, column, target)
+    if len(on_column) != 1:
+        return None
+    right = on_column[0]
+    left = 1 - right
+    rows = [
+        d for d in merged.of_kind(linalg.PARALLEL) if depends_on(inputs[left], d) and not depends_on(inputs[right], d)
+    ]
+    count = _size(merged, rows, 64)
+    unit = is_unit_along(inputs[right], column)
+    window = not inputs[right].map.is_projected_permutation
+    if constant_of(inputs[right]) is None:
+        if count < schedule.MIN_PACKED_ROWS:
+            return _plan_direct(b, merged, column, left, right, rows, target) if unit else None
+        if unit and not window and count <= schedule.DIRECT_ROWS:
+            return _plan_direct(b, merged, column, left, right, rows, target)
+    return _plan_packed(b, nest, right, target)
+
+
+def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target) -> Plan | None:
+    """Both operands run along the lanes (a depthwise convolution with channels last)."""
+    if not all(is_unit_along(a, column) for a in nest.inputs if isinstance(a, Access)):
+        return None
+    lanes = _lanes(nest, target)
+    extent = nest.extents[column]
+    if isinstance(extent, int) and extent < lanes:
+        return None
+    nest = materialize(b, nest)
+    block = schedule.choose_block(
+        1, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False
+    )
+    return Plan(nest, column, None, block)
+
+
+def _plan_direct(
+    b: Builder, nest: Nest, column: int, left: int, right: int, rows: list[int], target: Target
+) -> Plan | None:
+    """The right operand is read in place. Without proper rows, any other output dimension reuses the left operand."""
+    lanes = _lanes(nest, target)
+    extent = nest.extents[column]
+    if isinstance(extent, int) and extent < max(2, lanes // 2):
+        return None
+    row = _longest(nest, rows)
+    if row is None:
+        others = [
+            d
+            for d in nest.of_kind(linalg.PARALLEL)
+            if d != column and not depends_on(cast(Access, nest.inputs[left]), d)
+        ]
+        row = others[-1] if others else None
+    nest = materialize(b, nest)
+    operand = cast(Access, nest.inputs[left])
+    row_extent: Size = 1 if row is None else nest.extents[row]
+    step = 0 if row is None else step_along(operand, row)
+    size = element_bytes(operand.type.element)
+    block = schedule.choose_block(row_extent, extent, lanes, step, size, target, broadcast=bool(rows))
+    return Plan(nest, column, row, block)
+
+
+def _longest(nest: Nest, dims: Sequence[int]) -> int | None:
+    def extent(d: int) -> int:
+        e = nest.extents[d]
+        return e if isinstance(e, int) else 1 << 30
+
+    return max(dims, key=lambda d: (extent(d), d), default=None)
+
+
+def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | None:
+    """The right operand goes through panels: its layout does not matter, dimensions merge without regard to it."""
+    merged, origin = merge_dimensions(b, nest, ignored=(right,))
+    column = _column_of(merged)
+    if column is None:
+        return None
+    left = 1 - right
+    operand = cast(Access, merged.inputs[left])
+    access = cast(Access, nest.inputs[right])
+    temporary: Value | None = None
+    on_right = {d for d in range(merged.rank) if any(depends_on(access, o) for o in origin[d])}
+    if depends_on(operand, column) or column not in on_right:
+        return None
+    if any(coefficients(e, nest.rank) is None for e in access.map.results):
+        return None
+    rows = [d for d in merged.of_kind(linalg.PARALLEL) if d not in on_right and depends_on(operand, d)]
+    row = _longest(merged, rows)
+    merged = materialize(b, merged)
+    packing = Packing(access, origin, nest.extents)
+    group = origin[column]
+    if memref.memref_type(access.buffer).layout is not None and not (
+        len(group) == 1 and is_unit_along(access, group[0])
+    ):
+        temporary = contiguous_copy(b, access.buffer)
+        packing = Packing(Access.of(temporary, access.map), origin, nest.extents)
+    operand = cast(Access, merged.inputs[left])
+    lanes = _lanes(merged, target)
+    row_extent: Size = 1 if row is None else merged.extents[row]
+    step = 0 if row is None else step_along(operand, row)
+    size = element_bytes(operand.type.element)
+    block = schedule.choose_block(row_extent, merged.extents[column], lanes, step, size, target, broadcast=True)
+    reductions = merged.of_kind(linalg.REDUCTION)
+    depth = (
+        schedule.reduction_chunk(merged.extents[reductions[0]], size, block, target) if len(reductions) == 1 else None
+    )
+    reduction: Size = depth or _size(merged, reductions, 512)
+    others = _size(merged, [d for d in merged.of_kind(linalg.PARALLEL) if d not in (row, column)], 1)
+    chunk = schedule.rows_per_chunk(row_extent, reduction, size, merged.extents[column], block, others, target)
+    return Plan(merged, column, row, block, right, Packer(merged, column, block, packing, depth), chunk, temporary)
