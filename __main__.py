@@ -1,6 +1,27 @@
 """`python -m torchcc`, and the `torchcc` command."""
 
-from .cli.main import main
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+
+def main() -> None:
+    """Entry point of the command; Ctrl-C ends it quietly at any time, while it is still being imported too."""
+    try:
+        import_module("torchcc.cli.main").main()
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1 if error.code else 0
+    except KeyboardInterrupt:
+        status = 130
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if status == 130:
+        os._exit(status)  # native code may still run on a thread that cannot be stopped
+    sys.exit(status)
+
 
 if __name__ == "__main__":
     main()

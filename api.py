@@ -139,7 +139,7 @@ class ScriptFunction:
     def state_dict(self) -> dict[str, np.ndarray[Any, Any]]:
         """Parameters and buffers by name, read-only; empty for a function."""
         receiver = self.program.receiver
-        tensors = {} if receiver is None else receiver.named_tensors()
+        tensors: Mapping[str, Any] = {} if receiver is None else receiver.named_tensors()
         return {name: _read_only(tensor.array) for name, tensor in tensors.items()}
 
     def train(self, mode: bool = True) -> ScriptFunction:
@@ -288,6 +288,10 @@ def adapted(parameters: Sequence[Argument], values: Sequence[Any]) -> list[Any]:
     return [adapt(v, a.type, a.name) for v, a in zip(values, parameters, strict=True)]
 
 
+_NUMPY_SCALAR: Final[Any] = np.generic
+_BOOLS: Final[Any] = (int, np.bool_)
+_INTEGERS: Final[Any] = (int, np.integer, np.bool_)
+_REALS: Final[Any] = (int, float, np.floating, np.integer, np.bool_)
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -298,13 +302,13 @@ def adapt(value: Any, type: ScriptType, name: str) -> Any:
             return None if value is None else adapt(value, type.element, name)
         case TensorType() if is_tensor(value):
             return value
-        case TensorType() if isinstance(value, np.generic):
+        case TensorType() if isinstance(value, _NUMPY_SCALAR):
             return np.asarray(value)  # what numpy makes of an array without dimensions
-        case FloatType() if isinstance(value, int | float | np.floating | np.integer | np.bool_):
-            return float(cast(Any, value))
-        case BoolType() if isinstance(value, int | np.bool_):
+        case FloatType() if isinstance(value, _REALS):
+            return float(value)
+        case BoolType() if isinstance(value, _BOOLS):
             return bool(value)
-        case IntType() if isinstance(value, int | np.integer | np.bool_):
+        case IntType() if isinstance(value, _INTEGERS):
             if int(value) not in _INT64:
                 raise _call_error(f"argument `{name}`: {value} does not fit into 64 bits")
             return int(value)
@@ -323,7 +327,7 @@ def adapt(value: Any, type: ScriptType, name: str) -> Any:
         case TensorType() | FloatType() | BoolType() | IntType() | StrType() | ListType() | TupleType():
             raise _call_error(f"argument `{name}` must be {type.annotation}, but {_described(value)} was given")
         case _:
-            return value
+            return cast(Any, value)
 
 
 def _described(value: Any) -> str:
@@ -334,7 +338,7 @@ def _described(value: Any) -> str:
 
 def is_tensor(value: Any) -> bool:
     """numpy arrays, and everything that speaks DLPack (torch, cupy, jax ...)."""
-    return isinstance(value, np.ndarray) or (hasattr(value, "__dlpack__") and not isinstance(value, np.generic))
+    return isinstance(value, np.ndarray) or (hasattr(value, "__dlpack__") and not isinstance(value, _NUMPY_SCALAR))
 
 
 def spec_of(value: Any) -> ArgumentSpec:
@@ -385,7 +389,7 @@ def compile_file(
     """The function or module `entry` of a source file; the only one there is for None.
 
     `entry`: `name`, `Net`, `Net(10)`, `Net(10).method`. `weights`: arrays by name, or a file: .safetensors, .npz, a
-    PyTorch state_dict. Without, parameters get PyTorch's default initialisation with `seed` (a random one for None).
+    PyTorch state_dict. Without, parameters get PyTorch's default initialisation with `seed` (0 for None).
     Modules are in eval mode. CompileError for a program that does not check.
     """
     file = frontend.read_source(path)

@@ -20,8 +20,9 @@ from .backend.cpu.jit import load
 from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
-from .ir.core import Operation, lookup
+from .ir.core import Operation, functions, lookup
 from .ir.diagnostics import CompileError, Diagnostic, TorchccError
+from .ir.dialects.torch import FUNC
 from .ir.printer import print_module
 from .ir.program import Program
 from .ir.signature import ArgumentSpec, Signature
@@ -41,9 +42,6 @@ NeedsConstant = NotStatic
 
 
 # down the stages
-
-Watch = Callable[[str, Operation], None]
-"""Takes the name of a step and the module after it."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,8 @@ def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str, write
     numbers = itertools.count()
 
     def watch(name: str, module: Operation) -> None:
-        write(f"{next(numbers):02}-{name}.mlir", print_module(module))
+        suffix = "graph" if any(f.name == FUNC for f in functions(module)) else "mlir"
+        write(f"{next(numbers):02}-{name}.{suffix}", print_module(module))
 
     lowered = lower(program, specs, target, manager=PassManager(watch=watch))
     for stage, suffix in (("ptx", "ptx"),) if is_gpu(target) else (("llvm", "ll"), ("asm", "s")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .ir.core import Operation, lookup
 from .ir.interpreters import torch as torch_interpreter
 from .ir.interpreters.run import interpret
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, Leaf, ResultTree, SequenceResult, Signature, leaves
+from .ir.signature import ArgumentSpec, Leaf, ResultTree, SequenceResult, leaves
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Seque
         ("loops", flat_function(lowered.modules["loops"])),
         ("native", native),
     ]
-    kept = outputs(signature)
+    kept = signature.outputs
     report: list[StageResult] = []
     expected: list[Any] | None = None
     for stage, run in runs:
@@ -71,12 +71,6 @@ def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Seque
         if wrong is not None:
             break
     return report
-
-
-def outputs(signature: Signature) -> list[int]:
-    """Flat results that are returned, not written back into an argument."""
-    written = {p.write_back for p in signature.parameters}
-    return [i for i in range(len(signature.results)) if i not in written]
 
 
 def flatten_results(tree: ResultTree, value: Any) -> list[Any]:
@@ -96,9 +90,15 @@ def flatten_results(tree: ResultTree, value: Any) -> list[Any]:
 
 def copied(value: Any) -> Any:
     """A copy that the run may write to."""
-    if isinstance(value, np.ndarray):
-        return np.array(value)
-    return [copied(v) for v in value] if isinstance(value, list) else tuple(map(copied, value)) if isinstance(value, tuple) else value
+    match value:
+        case np.ndarray():
+            return np.array(cast(Any, value))
+        case list():
+            return [copied(v) for v in cast(list[Any], value)]
+        case tuple():
+            return tuple(copied(v) for v in cast(tuple[Any, ...], value))
+        case _:
+            return value
 
 
 def difference(expected: Sequence[Any], got: Sequence[Any]) -> str | None:
@@ -123,4 +123,4 @@ def simulate_gpu(program: Program, specs: Sequence[ArgumentSpec], values: Sequen
     lowered, module = driver.gpu_module(program, specs, target)
     flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
     results = simulate(lowered.modules["loops"], module, lowered.signature.name, [copied(v) for v in flat])
-    return [results[i] for i in outputs(lowered.signature)]
+    return [results[i] for i in lowered.signature.outputs]

@@ -34,7 +34,7 @@ def ast_text(request: Request) -> str:
 
 
 def dump_all(request: Request, folder: Path, target: str) -> None:
-    """`ast.txt`, then `NN-step.mlir` for every step, `emit`, `specialize` and `functionalize` among them."""
+    """`ast.txt`, then `NN-step.graph` or `NN-step.mlir` for every step, `emit`, `specialize` and `functionalize` among them."""
     program = request.callable.program
 
     def write(name: str, text: str) -> None:

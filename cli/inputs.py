@@ -179,7 +179,7 @@ class _Reader:
         if not path:
             raise self.wrong("the name of a .npy file is missing here", start)
         self.at = end
-        return _load(Path(path))
+        return load_array(Path(path))
 
     def quoted(self, quote: str, start: int) -> str:
         end = self.text.find(quote, self.at)
@@ -234,20 +234,22 @@ class _Reader:
 _DIGITS: Final = re.compile(r"\d+")
 
 
-def _load(path: Path) -> np.ndarray[Any, Any]:
+def load_array(path: Path) -> np.ndarray[Any, Any]:
+    """The array of a .npy file."""
     try:
-        array = np.load(path, allow_pickle=False)
+        array: Any = np.load(path, allow_pickle=False)
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot read `{path}`: {error.strerror or error}")) from None
-    except (ValueError, EOFError) as error:
-        raise CompileError(Diagnostic(f"`{path}` cannot be read as a .npy file: {error}")) from None
+    except (ValueError, EOFError):
+        raise CompileError(Diagnostic(f"`{path}` is not a .npy file, or it is damaged")) from None
     except MemoryError:
         raise CompileError(Diagnostic(f"there is no memory for the array in `{path}`")) from None
     if not isinstance(array, np.ndarray):
         raise CompileError(Diagnostic(f"`{path}` holds several arrays", help="give one array: a .npy file"))
-    if from_numpy(cast(np.ndarray[Any, Any], array).dtype) is None:
-        raise CompileError(Diagnostic(f"`{path}` holds an array of {array.dtype}, which no tensor has"))
-    return cast(np.ndarray[Any, Any], array)
+    found = cast(np.ndarray[Any, Any], array)
+    if from_numpy(found.dtype) is None:
+        raise CompileError(Diagnostic(f"`{path}` holds an array of {found.dtype}, which no tensor has"))
+    return found
 
 
 # what it means

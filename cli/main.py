@@ -1,64 +1,86 @@
-"""The command line: `torchcc run | compile | dump | info | ops | bench`."""
+"""The command line: `torchcc run | compile | dump | info | bench | ops | opt`."""
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+import traceback
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
-from rich.console import Console
 
+from .. import __version__
 from ..ir.diagnostics import CompileError, Diagnostic, ExecutionError, InternalError
-from . import bench, compile_command, dump, info, ops, run
+from ..lowering.pass_manager import PassFailure
+from . import bench, compile_command, dump, info, ops, opt, run
+from .console import note, painter
 from .request import Request
 
 app = typer.Typer(
     name="torchcc",
     help="The stand-alone compiler for TorchScript: source in, native machine code or PTX out; no PyTorch needed.",
+    epilog="""\b
+Exit status:
+  0    done
+  1    the program, its inputs or its files are at fault: printed as `error: ...`
+  2    the command line cannot be understood, or torchcc has a bug: `internal error: ...`
+  130  Ctrl-C""",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 P = ParamSpec("P")
 
+_COLOURS = {"error": "1;31", "note": "1", "help": "1;36", "gutter": "34", "caret": "1;31"}
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
 
 @contextmanager
-def reported() -> Iterator[None]:
+def reported() -> Generator[None]:
     """A user's fault is printed as a diagnostic, status 1; a fault of ours as an internal error, status 2."""
     try:
         yield
     except CompileError as error:
-        for number, diagnostic in enumerate(error.diagnostics):
-            if number:
-                sys.stderr.write("\n")
-            _print(diagnostic)
+        sys.stderr.write("\n\n".join(map(_text, error.diagnostics)) + "\n")
         raise typer.Exit(1) from None
     except ExecutionError as error:
-        _print(Diagnostic(error.message, error.span, notes=()) if error.span else Diagnostic(str(error)))
+        sys.stderr.write(_text(Diagnostic(error.message, error.span) if error.span else Diagnostic(str(error))) + "\n")
         raise typer.Exit(1) from None
     except InternalError as error:
-        errors.print(f"internal error: {error}", style="bold red", markup=False)
-        errors.print("This is a bug in torchcc; please report it with the program and the command.", markup=False)
+        if error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        report_bug(str(error), error.before if isinstance(error, PassFailure) else None)
+        raise typer.Exit(2) from None
+    except (typer.Exit, typer.Abort, BrokenPipeError):
+        raise
+    except Exception as error:  # whatever else comes up here is a bug, and is to be reported as one
+        traceback.print_exc()
+        report_bug(f"{type(error).__name__}: {error}", None)
         raise typer.Exit(2) from None
 
 
-_STYLES = {"error": "bold red", "note": "bold", "help": "bold cyan", "gutter": "blue", "caret": "bold red"}
+def _text(diagnostic: Diagnostic) -> str:
+    return diagnostic.render(painter(_COLOURS))
 
 
-def _print(diagnostic: Diagnostic) -> None:
-    if errors.is_terminal:
-        text = diagnostic.render(lambda role, text: f"[{_STYLES[role]}]{text.replace('[', chr(92) + '[')}[/]" if role in _STYLES else text)
-        errors.print(text)
-    else:
-        sys.stderr.write(diagnostic.render() + "\n")
+def report_bug(message: str, before: str | None) -> None:
+    """`before` is the IR that went into a pass that failed; it is kept in a file."""
+    note(_text(Diagnostic(message)).replace("error", "internal error", 1))
+    if before is not None:
+        with tempfile.NamedTemporaryFile("w", prefix="before-", suffix=".mlir", delete=False) as file:
+            file.write(before)
+        note(f"the IR before it is in {file.name}")
+    note("This is a bug in torchcc; please report it with the program and the command.")
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
@@ -70,97 +92,205 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     return run_reported
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="file.py, file.py:Name or file.py:Name(arguments)")]
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"torchcc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="show the version")] = False,
+) -> None:
+    del version
+
+
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="file.py, file.py:name, file.py:Net(arguments) or file.py:Net(arguments).method")
+]
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", "-i", help="name=f32[1,3,8,8] (random), name=@file.npy, name=3; f32[batch,3] is dynamic"),
+    typer.Option(
+        "--input",
+        "-i",
+        metavar="NAME=VALUE",
+        help="once per parameter: x=f32[1,3,8,8] (random), x=@file.npy, k=3, s=text, xs=[f32[2],f32[3]]; "
+        "f32[batch,3] has a dynamic dimension, f32[batch=8,3] gives it a size for runs",
+    ),
 ]
-Weights = Annotated[Path | None, typer.Option("--weights", "-w", help=".safetensors, .npz or a PyTorch state_dict file")]
-Seed = Annotated[int, typer.Option("--seed", help="seed of random inputs, and of the initialisation where there are no weights")]
-Threads = Annotated[int | None, typer.Option("--threads", help="threads that parallel loops use (default: all cores)")]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", "-w", metavar="FILE", help=".safetensors, .npz or a PyTorch state_dict file")
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="seed of random inputs, and of the initialisation where there are no weights")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, max=1023, help="threads that parallel loops use (default: all cores)")
+]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target",
+        metavar="TARGET",
+        help="host, x86-64-v3, x86-64-v4, aarch64, riscv64, aarch64-apple-darwin, an LLVM triple or triple:cpu, "
+        "or an NVIDIA chip such as sm_90",
+    ),
+]
 
 
-@app.command(name="run", epilog="Example: torchcc run net.py:Net --weights net.safetensors --input x=f32[1,3,8,8]")
+@app.command(
+    name="run",
+    epilog=_examples(
+        'torchcc run net.py --input x=f32[1,3,8,8]',
+        'torchcc run net.py:Net --weights net.safetensors --input x=@images.npy --labels labels.npy',
+        'torchcc run "net.py:Net(10)" --input "x=f32[batch=8,3]" --verify-stages',
+    ),
+)
 @command
 def run_(
     model: Model,
     input: Inputs = None,
     weights: Weights = None,
     seed: Seed = 0,
-    labels: Annotated[Path | None, typer.Option("--labels", help=".npy of class numbers: prints the accuracy of the scores")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="write the result to .npy or .npz")] = None,
-    verify_stages: Annotated[bool, typer.Option("--verify-stages", help="run every stage and name the first that differs")] = False,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", metavar="FILE", help=".npy of class numbers: prints the accuracy of the scores")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="write the result to .npy, or a list of them to .npz")
+    ] = None,
+    verify_stages: Annotated[
+        bool, typer.Option("--verify-stages", help="run every stage too, and name the first that differs")
+    ] = False,
     threads: Threads = None,
 ) -> None:
-    """Compile MODEL to native code, run it, and print its result."""
+    """Compile MODEL to native code, run it, print the result."""
     run.run(Request.of(model, input or [], weights, seed, threads), labels=labels, output=output, verify=verify_stages)
 
 
-@app.command(name="compile", epilog="Example: torchcc compile net.py --input x=f32[batch,784] -o libnet.so")
+@app.command(
+    name="compile",
+    epilog=_examples(
+        'torchcc compile net.py --input "x=f32[batch,784]" -o libnet.so',
+        'torchcc compile net.py --input x=f32[8,784] --target aarch64 -o net.o',
+        'torchcc compile net.py --input x=f32[8,784] --target sm_90 -o net.ptx',
+    ),
+)
 @command
 def compile_(
     model: Model,
-    output: Annotated[Path, typer.Option("--output", "-o", help="file to write; a header of the same name goes beside .so and .o")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="file to write; a header of the same name goes beside .so and .o"),
+    ],
     input: Inputs = None,
     weights: Weights = None,
     seed: Seed = 0,
-    emit: Annotated[str | None, typer.Option("--emit", help="so, obj, llvm, asm or ptx (default: by the output's suffix)")] = None,
-    target: Annotated[str, typer.Option("--target", help="host, or an NVIDIA chip such as sm_90")] = "host",
-    name: Annotated[str | None, typer.Option("--name", help="name of the C function (default: the entry's)")] = None,
+    emit: Annotated[
+        str | None, typer.Option("--emit", metavar="KIND", help="so, obj, llvm, asm or ptx (default: by the output's suffix)")
+    ] = None,
+    target: Target = "host",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="name of the C function (default: the entry's)")
+    ] = None,
 ) -> None:
-    """Compile MODEL ahead of time: a shared library, an object file, LLVM IR, assembly or PTX."""
+    """Compile MODEL to a file: library, object or text."""
     compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name)
 
 
-@app.command(name="dump", epilog="Example: torchcc dump net.py --input x=f32[2,3] --stage loops --after bufferize")
+@app.command(
+    name="dump",
+    epilog=_examples(
+        'torchcc dump net.py --stage ast',
+        'torchcc dump net.py --input x=f32[2,3] --stage loops',
+        'torchcc dump net.py --input x=f32[2,3] --after bufferize',
+        'torchcc dump net.py --input x=f32[2,3] --all stages/',
+    ),
+)
 @command
 def dump_(
     model: Model,
-    stage: Annotated[str, typer.Option("--stage", "-s", help="ast, torch, linalg, loops, llvm, asm or ptx")] = "linalg",
+    stage: Annotated[
+        str, typer.Option("--stage", "-s", metavar="STAGE", help="ast, torch, linalg, loops, llvm, asm or ptx")
+    ] = "linalg",
     input: Inputs = None,
     weights: Weights = None,
     seed: Seed = 0,
-    after: Annotated[str | None, typer.Option("--after", help="show the program right after this pass")] = None,
-    all: Annotated[Path | None, typer.Option("--all", help="write every stage and the result of every pass to this folder")] = None,
-    target: Annotated[str, typer.Option("--target", help="host, or an NVIDIA chip such as sm_90")] = "host",
+    after: Annotated[
+        str | None,
+        typer.Option(
+            "--after", metavar="PASS", help="the program right after this pass; emit, specialize and functionalize come first"
+        ),
+    ] = None,
+    all: Annotated[
+        Path | None, typer.Option("--all", metavar="FOLDER", help="write the program after every pass to this folder")
+    ] = None,
+    target: Target = "host",
 ) -> None:
     """Print MODEL at a stage of its compilation."""
     dump.dump(Request.of(model, input or [], weights, seed, None), stage, after=after, folder=all, target=target)
 
 
-@app.command(name="info", epilog="Example: torchcc info net.py:Net")
+@app.command(
+    name="info",
+    epilog=_examples("torchcc info net.py:Net", "torchcc info net.py --input x=f32[2,3]    (and can it be compiled for these?)"),
+)
 @command
-def info_(model: Model, weights: Weights = None) -> None:
-    """Show signature, parameters and operators of MODEL, and what is not supported, with the source lines."""
-    info.info(Request.of(model, [], weights, 0, None))
+def info_(model: Model, input: Inputs = None, weights: Weights = None) -> None:
+    """Show what MODEL takes, holds and needs.
+
+    Signature, parameters, operators, and everything that is not supported, with the source lines.
+    """
+    info.info(Request.of(model, input or [], weights, 0, None))
 
 
-@app.command(name="ops", epilog="Example: torchcc ops softmax")
-@command
-def ops_(
-    pattern: Annotated[str, typer.Argument(help="only operators whose name contains this")] = "",
-    core: Annotated[bool, typer.Option("--core", help="only Core ATen")] = False,
-) -> None:
-    """List the operators that are known, and how each is implemented."""
-    ops.ops(pattern, core_only=core)
-
-
-@app.command(name="bench", epilog="Example: torchcc bench net.py --input x=f32[64,784] --runs 200")
+@app.command(name="bench", epilog=_examples("torchcc bench net.py --input x=f32[64,784] --runs 200"))
 @command
 def bench_(
     model: Model,
     input: Inputs = None,
     weights: Weights = None,
     seed: Seed = 0,
-    runs: Annotated[int, typer.Option("--runs", help="timed calls")] = 100,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="timed calls")] = 100,
     threads: Threads = None,
 ) -> None:
-    """Time the compiled MODEL: compile time, then minimum, median and maximum of the calls."""
+    """Time the compiled MODEL.
+
+    Prints the compile time, then minimum, median and maximum of the calls.
+    """
     bench.bench(Request.of(model, input or [], weights, seed, threads), runs)
 
 
+@app.command(name="ops", epilog=_examples("torchcc ops softmax", "torchcc ops --core"))
+@command
+def ops_(
+    pattern: Annotated[str, typer.Argument(metavar="[TEXT]", help="only operators whose name contains this")] = "",
+    core: Annotated[bool, typer.Option("--core", help="only Core ATen")] = False,
+) -> None:
+    """List operators and how they are implemented."""
+    ops.ops(pattern, core_only=core)
+
+
+@app.command(
+    name="opt",
+    epilog=_examples("torchcc opt before.mlir --pass canonicalize --pass 'map-to-gpu{block_size=128}'"),
+)
+@command
+def opt_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="printed IR of the torch, linalg or loops stage")],
+    passes: Annotated[
+        list[str] | None, typer.Option("--pass", "-p", metavar="PASS", help="name or name{option=value ...}, in order")
+    ] = None,
+    target: Target = "host",
+) -> None:
+    """Run passes on printed IR and print the result.
+
+    Without a pass: parse, verify and print.
+    """
+    opt.opt(file, passes or [], target)
+
+
 def main() -> None:
-    """Entry point of the `torchcc` command."""
+    """Runs the command line; a reader that goes away (`| head`) ends it quietly."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     app()
-
-

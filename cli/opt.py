@@ -13,7 +13,7 @@ import numpy as np
 from .. import driver
 from ..backend.cpu.host import named_target
 from ..ir.attributes import Constant
-from ..ir.core import Operation, functions
+from ..ir.core import Operation, functions, symbol
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dialects.torch import FUNC
 from ..ir.parser import parse_module
@@ -101,4 +101,4 @@ def signature_of(module: Operation) -> Signature:
             case _:
                 parameters.append(Parameter(name, ScalarSpec(cast(ScriptType, argument.type))))
     results = tuple(cast(ScriptType, v.type) for v in body.terminator.operands)
-    return Signature(found[0].attributes["sym_name"], tuple(parameters), results, ConstantResult(None))
+    return Signature(symbol(found[0]), tuple(parameters), results, ConstantResult(None))

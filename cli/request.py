@@ -13,7 +13,7 @@ import numpy as np
 from .. import api
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.schema import Argument
-from ..ir.script_types import OptionalType, StrType
+from ..ir.script_types import ListType, OptionalType, ScriptType, StrType, TupleType
 from ..ir.signature import ArgumentSpec, ConstantSpec, SequenceSpec, TensorSpec
 from .console import note, waiting
 from .inputs import Input, by_name, parse_input
@@ -61,7 +61,7 @@ class Request:
         missing = [a for a in parameters.values() if a.name not in given and not a.has_default]
         if missing:
             listed = ", ".join(f"`{a.name}: {a.type.annotation}`" for a in missing)
-            example = " ".join(f"--input {a.name}={_example(a.type.annotation)}" for a in missing)
+            example = " ".join(f"--input {_quoted(f'{a.name}={_example(a.type)}')}" for a in missing)
             raise CompileError(Diagnostic(f"{self.callable.name} needs a value for {listed}", help=f"for example {example}"))
         return {name: _as_text(i) if _takes_text(parameters[name]) else i for name, i in given.items()}
 
@@ -123,5 +123,18 @@ def _as_text(given: Input) -> Input:
     return given if isinstance(given.content, str) or given.text.lower() == "none" else replace(given, content=given.text)
 
 
-def _example(annotation: str) -> str:
-    return {"Tensor": "f32[2,3]", "int": "3", "float": "0.5", "bool": "true", "str": "text"}.get(annotation, "...")
+def _example(type: ScriptType) -> str:
+    match type:
+        case OptionalType():
+            return _example(type.element)
+        case ListType():
+            return f"[{_example(type.element)}]"
+        case TupleType():
+            return f"({','.join(map(_example, type.elements))})"
+        case _:
+            return {"Tensor": "f32[2,3]", "int": "3", "float": "0.5", "bool": "true", "str": "text"}.get(type.annotation, "...")
+
+
+def _quoted(text: str) -> str:
+    """As a shell takes it."""
+    return f'"{text}"' if "(" in text else text

@@ -16,6 +16,7 @@ from ..ir.dtypes import from_numpy
 from ..ir.signature import rebuild
 from ..verify import verify_stages as run_stages
 from .console import note, out, waiting
+from .inputs import load_array
 from .request import Request
 
 SHOWN = 1000
@@ -69,18 +70,14 @@ def verify_stages(request: Request) -> None:
 
 def print_accuracy(scores: Any, labels: Path) -> None:
     """Share of rows whose largest score is at the label."""
-    try:
-        expected = np.load(labels, allow_pickle=False)
-    except OSError as error:
-        raise CompileError(Diagnostic(f"cannot read `{labels}`: {error.strerror or error}")) from None
-    except (ValueError, EOFError) as error:
-        raise CompileError(Diagnostic(f"`{labels}` cannot be read as a .npy file: {error}")) from None
-    if not isinstance(scores, np.ndarray) or scores.ndim != 2:
+    expected = load_array(labels)
+    if not isinstance(scores, np.ndarray) or cast(np.ndarray[Any, Any], scores).ndim != 2:
         raise CompileError(Diagnostic("--labels needs a program that returns one Tensor of shape [samples, classes]"))
-    if not isinstance(expected, np.ndarray) or expected.shape != scores.shape[:1]:
-        given = f"an array of shape {list(expected.shape)}" if isinstance(expected, np.ndarray) else "several arrays"
-        raise CompileError(Diagnostic(f"--labels needs {scores.shape[0]} numbers, one per sample; `{labels}` holds {given}"))
-    right = int((cast(np.ndarray[Any, Any], scores).argmax(1) == expected).sum())
+    rows = cast(np.ndarray[Any, Any], scores)
+    if expected.shape != rows.shape[:1]:
+        given = f"an array of shape {list(expected.shape)}"
+        raise CompileError(Diagnostic(f"--labels needs {len(rows)} numbers, one per sample; `{labels}` holds {given}"))
+    right = int((rows.argmax(1) == expected).sum())
     out.print(f"accuracy {right / max(1, len(expected)):.4f} ({right} of {len(expected)})")
 
 

@@ -30,7 +30,7 @@ from .checker.classes import Classes
 from .checker.meanings import describe_host
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
-from .evaluator import Interpreter
+from .evaluator import Interpreter, sibling_loader
 from .syntax_cache import parse_cached
 from .values import MISSING, BoundMethod, ClassValue, Frame, FunctionValue, ModuleInstance, Scope
 
@@ -120,6 +120,11 @@ class Compilation:
 
     def evaluate(self, node: ast.Expr, scope: Scope) -> Any:
         return self.interpreter.evaluate(node, Frame(scope))
+
+    def upgrader(self, operator: str, scope: object) -> FunctionValue | None:
+        """What an operator means in the code of `scope`, if that is not what it means today."""
+        del operator, scope
+        return None
 
     # torch.nn.functional
 
@@ -253,7 +258,9 @@ def compile_source(
     seed: int | None = None,
 ) -> Compiled:
     source = parse_cached(file)
-    interpreter = Interpreter(seed=seed, initialise=weights is None)
+    # A text without a file has no neighbours that it could import.
+    loader = sibling_loader(file.name) if Path(file.name).is_file() else None
+    interpreter = Interpreter(seed=seed, initialise=weights is None, loader=loader)
     scope = interpreter.module_scope(source)
     chosen = default_entry(source, scope).name if entry is None else entry
     value = interpreter.evaluate_entry(scope, chosen)

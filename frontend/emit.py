@@ -22,13 +22,14 @@ from ..ir.script_types import (
     OptionalType,
     PoisonType,
     ScriptType,
+    constant_type,
 )
 from ..ir.subtyping import is_subtype, optional
 from . import ast
 from .checker.annotations import list_size
 from .checker.frames import Flow
 from .checker.names import assigned_names
-from .checker.state import CompiledFunction, Unit, constant_type, script_type
+from .checker.state import CompiledFunction, Unit, script_type
 from .checker.statements import Statements
 from .parser import signature_comment
 from .values import Device, DType, FunctionValue

@@ -25,16 +25,16 @@ def _parser_version() -> str:
     return "".join(files(_PACKAGE).joinpath(name).read_text(encoding="utf-8") for name in _PARSER_FILES)
 
 
-def parse_cached(file: SourceFile) -> SourceModule:
+def parse_cached(file: SourceFile, *, dialect: str = "python") -> SourceModule:
     """The tree of a file, as `parse` gives it; every call gives a tree of its own."""
-    key = disk.key("syntax", _parser_version(), file.name, file.text)
+    key = disk.key("syntax", _parser_version(), dialect, file.name, file.text)
     found = disk.load(key)
     if found is not None:
         try:
             return _module(pickle.loads(found))
         except (pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, TypeError):
             pass  # written by other libraries; parsed again
-    module = parse(file)
+    module = parse(file, dialect=dialect)
     disk.store(key, pickle.dumps(module, protocol=pickle.HIGHEST_PROTOCOL))
     return module
 

@@ -168,9 +168,6 @@ class ClassValue:
                 return cls.members[name]
         return MISSING
 
-    def is_subclass(self, qualified: str) -> bool:
-        return any(cls.qualified == qualified for cls in self.mro)
-
     @property
     def all_annotations(self) -> dict[str, tuple[Expr, Scope]]:
         """Class-level annotations with those of the bases, each with the scope that gives its names a meaning."""

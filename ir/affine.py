@@ -166,10 +166,6 @@ class AffineMap:
         return AffineMap(num_dims, tuple(AffineDim(i) for i in positions))
 
     @property
-    def is_identity(self) -> bool:
-        return self.results == tuple(AffineDim(i) for i in range(self.num_dims))
-
-    @property
     def is_projected_permutation(self) -> bool:
         """Every result a plain dimension, none twice."""
         return all(isinstance(e, AffineDim) for e in self.results) and len(set(self.results)) == len(self.results)

@@ -28,6 +28,9 @@ class DType(IntEnum):
     bool = 11
     bfloat16 = 15
 
+    def __bool__(self) -> bool:
+        return True  # uint8, number 0, is a dtype like the others: `dtype or default`
+
     @property
     def is_floating(self) -> bool:
         return self in (DType.float16, DType.float32, DType.float64, DType.bfloat16)

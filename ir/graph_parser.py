@@ -7,14 +7,14 @@ In: one graph or several; out: a module of `torch.func`s. Overloads follow from 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
 
 import numpy as np
 
 from .attributes import Attribute, Constant
 from .core import Block, Operation, Region, Value, new_module
-from .diagnostics import CompileError
+from .cursor import Cursor, Task, drive
 from .dialects import DEFINITIONS, torch
 from .dtypes import DType, from_graph_name
 from .overloads import candidates, resolve_operands
@@ -46,11 +46,7 @@ from .script_types import (
     UnionType,
 )
 from .source import SourceFile, Span
-from .text_parser import Task, drive
 
-T = TypeVar("T")
-
-_SKIP: Final = re.compile(r"(?:\s+|#[^\n]*)*")
 _VALUE: Final = re.compile(r"%[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 _NODE: Final = re.compile(r"([A-Za-z_]\w*)::([A-Za-z_]\w*)")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
@@ -98,69 +94,15 @@ def parse_graphs(
     return drive(parser.module())
 
 
-class _Parser:
+class _Parser(Cursor):
+    SKIP = re.compile(r"(?:\s+|#[^\n]*)*")
+    UNIT = re.compile(r"%?[\w.:]+|.", re.DOTALL)
+
     def __init__(self, file: SourceFile, constants: Mapping[str, Constant], classes: dict[str, ClassType]) -> None:
-        self.file = file
-        self.text = file.text
-        self.position = 0
-        self.token_end = 0
+        super().__init__(file)
         self.constants = constants
         self.classes = classes
         self.values: dict[str, Value] = {}
-        self.skip()
-
-    # tokens
-
-    def skip(self) -> None:
-        self.token_end = self.position
-        match = _SKIP.match(self.text, self.position)
-        assert match is not None
-        self.position = match.end()
-
-    def error(self, message: str, start: int | None = None, help: str | None = None) -> CompileError:
-        if start is not None:
-            return CompileError.at(Span(self.file, start, max(start, self.token_end)), message, help=help)
-        word = re.compile(r"%?[\w.:]+|.", re.DOTALL).match(self.text, self.position)
-        return CompileError.at(
-            Span(self.file, self.position, word.end() if word else self.position), message, help=help
-        )
-
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        found = pattern.match(self.text, self.position)
-        if found is not None:
-            self.position = found.end()
-            self.skip()
-        return found
-
-    def peek(self, literal: str) -> bool:
-        return self.text.startswith(literal, self.position)
-
-    def accept(self, literal: str) -> bool:
-        if not self.peek(literal):
-            return False
-        self.position += len(literal)
-        self.skip()
-        return True
-
-    def expect(self, literal: str) -> None:
-        if not self.accept(literal):
-            raise self.error(f"expected `{literal}`")
-
-    def token(self, pattern: re.Pattern[str], what: str) -> str:
-        found = self.match(pattern)
-        if found is None:
-            raise self.error(f"expected {what}")
-        return found[0]
-
-    def list_of(self, item: Callable[[], T], close: str) -> list[T]:
-        items: list[T] = []
-        if self.accept(close):
-            return items
-        items.append(item())
-        while self.accept(","):
-            items.append(item())
-        self.expect(close)
-        return items
 
     # structure
 
@@ -276,9 +218,6 @@ class _Parser:
         block.append(op)
         for (out, _), result in zip(outs, op.results, strict=True):
             self.define(out, result)
-
-    def span(self, start: int) -> Span:
-        return Span(self.file, start, max(start, self.token_end))
 
     # values
 

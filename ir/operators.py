@@ -66,7 +66,7 @@ def functional_form(name: str) -> tuple[str, str] | None:
     base, overload = split_name(name)
     if own.arguments[0].is_written and own.arguments[0].type == _TENSOR:
         twin = functional_base(base)
-        return None if twin is None else (f"{twin}.{overload}" if overload else twin, own.arguments[0].name)
+        return None if twin is None else (_twin(own, twin, overload), own.arguments[0].name)
     written = [a for a in own.arguments if a.is_written]
     if len(written) == 1 and written[0].keyword_only:
         wanted = [(a.name, a.type) for a in own.arguments if not a.is_written]
@@ -74,6 +74,14 @@ def functional_form(name: str) -> tuple[str, str] | None:
             if [(a.name, a.type) for a in candidate.arguments] == wanted:
                 return candidate.name, written[0].name
     return None
+
+
+def _twin(own: Schema, base: str, overload: str) -> str:
+    """The overload of `base` with the arguments of `own`: most are named alike, `pow_.Scalar` goes with `pow.Tensor_Scalar`."""
+    wanted = [a.type for a in own.arguments]
+    named = f"{base}.{overload}" if overload else base
+    fitting = [c.name for c in candidates(base) if [a.type for a in c.arguments] == wanted]
+    return named if named in fitting or not fitting else fitting[0]
 
 
 _TENSOR: Final = TensorType()

@@ -11,11 +11,12 @@ from typing import Final
 
 from .attributes import Constant
 from .core import Operation, new_module
+from .cursor import Task, drive
 from .dialects import DEFINITIONS
 from .graph_parser import parse_graphs
 from .source import SourceFile
 from .syntax import PARSE, RESULT_TYPES
-from .text_parser import Parser, Task, drive
+from .text_parser import Parser
 
 _GRAPH: Final = re.compile(r"(?:\s+|#[^\n]*\n)*[A-Za-z_]\w*\(")
 """A graph starts with a word and its parameters; in MLIR no operation is written so."""

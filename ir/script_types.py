@@ -261,6 +261,25 @@ GENERATOR: Final = GeneratorType()
 POISON: Final = PoisonType()
 
 
+def constant_type(value: Any) -> ScriptType:
+    """The type of a Python constant."""
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return BOOL
+        case int():
+            return INT
+        case float():
+            return FLOAT
+        case complex():
+            return COMPLEX
+        case str():
+            return STR
+        case _:
+            raise AssertionError(f"no constant: {value!r}")
+
+
 @dataclass(eq=False)
 class ScriptObject:
     """An instance of a ClassType as a compile-time value: its attributes are Python values, tensors, objects."""

@@ -100,6 +100,12 @@ class Signature:
     """Flat result types: refined TensorType, INT, FLOAT or BOOL; those that are written back come last."""
     tree: ResultTree
 
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Flat results that are returned: all but those written back into an argument."""
+        back = {p.write_back for p in self.parameters}
+        return tuple(i for i in range(len(self.results)) if i not in back)
+
 
 def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
     """Run-time leaves of an argument, in the order of `Signature.parameters`."""

@@ -12,10 +12,11 @@ from typing import Final, cast
 from .attributes import UNIT, Attribute, DenseArrayAttr, DenseAttr, IntegerAttr, SymbolRef
 from .builder import Builder
 from .core import Block, Operation, Region, Value
+from .cursor import Task
 from .dialects import linalg, math
 from .dialects.tensor import DYNAMIC_SENTINEL
 from .structure import difference
-from .text_parser import Parser, ParseSyntax, Task
+from .text_parser import Parser, ParseSyntax
 from .text_printer import SEGMENTS, Body, Piece, Printer, PrintSyntax, symbol_name
 from .types import I1, I32, I64, INDEX, FunctionType, MemRefType, Type, VectorType, element_type, with_shape_of
 

@@ -23,11 +23,8 @@ class Target:
     l1_bytes: int = 32 << 10
     l1_ways: int = 8
     l2_bytes: int = 1 << 20
-    line_bytes: int = 64
     cores: int = 1
     """Threads that a parallel loop may use."""
-    has_masks: bool = False
-    """Masked vector loads and stores cost what plain ones do (AVX-512, SVE, RVV)."""
 
     def lanes(self, element: Type) -> int:
         """Elements of a vector register."""
@@ -45,10 +42,6 @@ def element_bytes(element: Type) -> int:
             return 8
 
 
-AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32, has_masks=True)
+AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32)
 AVX2: Final = Target("x86-64-v3", vector_bytes=32, vector_registers=16, l2_bytes=512 << 10)
-SSE2: Final = Target("x86-64", vector_bytes=16, vector_registers=16, l2_bytes=512 << 10)
 NEON: Final = Target("aarch64", vector_bytes=16, vector_registers=32, l1_ways=4, l2_bytes=512 << 10)
-WASM: Final = Target(
-    "wasm32", vector_bytes=16, vector_registers=16, fma_per_cycle=1, loads_per_cycle=1, l2_bytes=512 << 10
-)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -36,8 +36,8 @@ from .attributes import (
     SymbolRef,
 )
 from .core import Block, Operation, Region, Value
+from .cursor import Cursor, Task
 from .definition import OpDefinition, Trait
-from .diagnostics import CompileError
 from .dtypes import DType
 from .source import SourceFile, Span
 from .text_printer import SEGMENTS
@@ -56,15 +56,10 @@ from .types import (
     VectorType,
 )
 
-T = TypeVar("T")
-Task = Generator[Any, Any, Any]
-"""A parse in progress: yields the tasks it waits for and is sent their results."""
-
 ParseSyntax = Callable[["Parser"], "Operation | Generator[Any, Any, Operation]"]
 InferResults = Callable[[Sequence[Value]], Type]
 """The type of the only result, from the operands."""
 
-_SKIP: Final = re.compile(r"(?:\s+|//[^\n]*)*")
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$.]*")
 _VALUE: Final = re.compile(r"%(?:[0-9]+|[A-Za-z_$.-][A-Za-z0-9_$.-]*)(?:#[0-9]+)?")
 _RESULT: Final = re.compile(r"(%(?:[0-9]+|[A-Za-z_$.-][A-Za-z0-9_$.-]*))(?:\s*:\s*([0-9]+))?")
@@ -78,24 +73,11 @@ _ESCAPE: Final = re.compile(r'\\([0-9A-Fa-f]{2}|[nt"\\])')
 _SCALAR: Final = re.compile(r"(?:i([0-9]+)|(index)|(f16|bf16|f32|f64))(?![A-Za-z0-9_$.])")
 
 
-def drive(task: Task) -> Any:
-    """Result of a task, with those it waits for; no recursion."""
-    stack = [task]
-    result: Any = None
-    while stack:
-        try:
-            request = stack[-1].send(result)
-        except StopIteration as stop:
-            stack.pop()
-            result = stop.value
-        else:
-            stack.append(request)
-            result = None
-    return result
+class Parser(Cursor):
+    """Reads one text; scopes of values, attribute aliases."""
 
-
-class Parser:
-    """Reads one text from left to right; `position` is the next character."""
+    SKIP = re.compile(r"(?:\s+|//[^\n]*)*")
+    UNIT = re.compile(r"[%@#^!]?[\w$.#-]+|.", re.DOTALL)
 
     def __init__(
         self,
@@ -105,10 +87,7 @@ class Parser:
         infer: Mapping[str, InferResults],
         constants: Mapping[str, Constant],
     ) -> None:
-        self.file = file
-        self.text = file.text
-        self.position = 0
-        self._token_end = 0
+        super().__init__(file)
         self._definitions = definitions
         self._syntax = syntax
         self._infer = infer
@@ -116,35 +95,8 @@ class Parser:
         self._values: dict[str, Value] = {}
         self._shadowed: list[tuple[str, Value | None]] = []
         self._aliases: dict[str, Attribute] = {}
-        self.skip()
 
     # tokens
-
-    def skip(self) -> None:
-        self._token_end = self.position
-        match = _SKIP.match(self.text, self.position)
-        assert match is not None
-        self.position = match.end()
-
-    def error(
-        self, message: str, start: int | None = None, end: int | None = None, help: str | None = None
-    ) -> CompileError:
-        """An error at the next token, or at the given text."""
-        if start is None:
-            word = re.compile(r"[%@#^!]?[\w$.#-]+|.", re.DOTALL).match(self.text, self.position)
-            start, end = self.position, word.end() if word else self.position
-        return CompileError.at(self.span(start, end), message, help=help)
-
-    def span(self, start: int, end: int | None = None) -> Span:
-        return Span(self.file, start, max(start, self._token_end) if end is None else end)
-
-    def match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """The next token if it has this form; it is consumed."""
-        found = pattern.match(self.text, self.position)
-        if found is not None:
-            self.position = found.end()
-            self.skip()
-        return found
 
     def peek(self, literal: str) -> bool:
         if not self.text.startswith(literal, self.position):
@@ -154,23 +106,8 @@ class Parser:
             return not (following.isalnum() or following in ("_", "$", "."))
         return True
 
-    def accept(self, literal: str) -> bool:
-        """Whether the next token is this word or punctuation; it is consumed then."""
-        if not self.peek(literal):
-            return False
-        self.position += len(literal)
-        self.skip()
-        return True
-
-    def expect(self, literal: str) -> None:
-        if not self.accept(literal):
-            raise self.error(f"expected `{literal}`")
-
     def word(self) -> str:
-        found = self.match(_WORD)
-        if found is None:
-            raise self.error("expected a name")
-        return found[0]
+        return self.token(_WORD, "a name")
 
     def string(self) -> str:
         found = self.match(_STRING)
@@ -184,21 +121,7 @@ class Parser:
         return self.string() if self.peek('"') else self.word()
 
     def integer(self) -> int:
-        found = self.match(_INTEGER)
-        if found is None:
-            raise self.error("expected an integer")
-        return int(found[0])
-
-    def list_of(self, item: Callable[[], T], close: str) -> list[T]:
-        """Items separated by commas up to `close`, which is consumed."""
-        items: list[T] = []
-        if self.accept(close):
-            return items
-        items.append(item())
-        while self.accept(","):
-            items.append(item())
-        self.expect(close)
-        return items
+        return int(self.token(_INTEGER, "an integer"))
 
     # values
 
@@ -237,7 +160,7 @@ class Parser:
             start = self.position
             type = self.type()
             if type != value.type:
-                raise self.error(f"the value has type {value.type}, not {type}", start, self._token_end)
+                raise self.error(f"the value has type {value.type}, not {type}", start, self.token_end)
 
     def argument(self) -> tuple[str, Type]:
         """`%x: f32`."""
@@ -281,7 +204,7 @@ class Parser:
                 result = RankedTensorType(shape, element)
             case "vector":
                 if any(e is None for e in shape):
-                    raise self.error("a vector has static extents", start, self._token_end)
+                    raise self.error("a vector has static extents", start, self.token_end)
                 result = VectorType(cast(tuple[int, ...], shape), element)
             case _:
                 result = self._memref(shape, element)
@@ -350,7 +273,7 @@ class Parser:
             case "#":
                 name = self.match(_ALIAS)
                 if name is None or name[0] not in self._aliases:
-                    raise self.error("unknown attribute", start, self._token_end)
+                    raise self.error("unknown attribute", start, self.token_end)
                 return self._aliases[name[0]]
             case _:
                 pass
@@ -376,7 +299,7 @@ class Parser:
         if isinstance(type, FloatType):
             return FloatAttr(self._float(text, type), type)
         if not isinstance(type, IntegerType | IndexType) or "." in text:
-            raise self.error(f"`{text}` is not a number of type {type}", start, self._token_end)
+            raise self.error(f"`{text}` is not a number of type {type}", start, self.token_end)
         return IntegerAttr(int(text, 0), type)
 
     def _float(self, text: str, type: FloatType) -> float:
@@ -403,7 +326,7 @@ class Parser:
         self.expect(":")
         type = self.type()
         if not isinstance(type, RankedTensorType | VectorType | MemRefType):
-            raise self.error("a dense constant has a shaped type", start, self._token_end)
+            raise self.error("a dense constant has a shaped type", start, self.token_end)
         return self.dense_of(value, is_list, type, start)
 
     def dense_literal(self) -> tuple[Any, bool]:
@@ -442,7 +365,7 @@ class Parser:
         if isinstance(value, Constant):
             if value.array.shape != type.shape:
                 raise self.error(
-                    f"the constant `{value.name}` has shape {list(value.array.shape)}", start, self._token_end
+                    f"the constant `{value.name}` has shape {list(value.array.shape)}", start, self.token_end
                 )
             return DenseAttr(value, target)
         elements = tuple(self._dense_element(text, type.element, start) for text in value)
@@ -450,7 +373,7 @@ class Parser:
         if not listed:
             return DenseAttr(elements[0], target)
         if len(elements) != count:
-            raise self.error(f"{len(elements)} elements are given for {type}", start, self._token_end)
+            raise self.error(f"{len(elements)} elements are given for {type}", start, self.token_end)
         return DenseAttr(elements, target)
 
     def _dense_element(self, text: str, element: Type, start: int) -> int | float | bool:
@@ -459,7 +382,7 @@ class Parser:
         if isinstance(element, FloatType):
             return self._float(text, element)
         if "." in text:
-            raise self.error(f"`{text}` is not a number of type {element}", start, self._token_end)
+            raise self.error(f"`{text}` is not a number of type {element}", start, self.token_end)
         return bool(int(text, 0)) if element == IntegerType(1) else int(text, 0)
 
     def attributes(self) -> dict[str, Attribute]:
@@ -552,7 +475,7 @@ class Parser:
                     break
             self.expect("=")
         operation: Operation = yield self._unnamed()
-        operation.span = Span(self.file, start, self._token_end)
+        operation.span = Span(self.file, start, self.token_end)
         self._name_results(operation, names, start)
         return operation
 

@@ -40,9 +40,6 @@ class FloatType(Type):
         return {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}[self.name]
 
 
-DYNAMIC: Final = None
-"""An extent, stride or offset that is not known at compile time; printed as `?`."""
-
 Extent = int | None
 
 

@@ -30,7 +30,7 @@ from ...ir.signature import (
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, scalar_kind
-from .wrapper import describe, result_numbers
+from .wrapper import describe
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
@@ -106,7 +106,7 @@ class CompiledFunction:
         self._functions = functions
         self._spans = tuple(spans)
         self._keep = keep
-        self._outputs = result_numbers(signature)
+        self._outputs = signature.outputs
         self._converters = [_converter(p) for p in signature.parameters]
         argument_types = [
             ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype

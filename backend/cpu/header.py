@@ -18,7 +18,7 @@ from ...ir.signature import (
     TensorSpec,
 )
 from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, result_kind, scalar_kind
-from .wrapper import describe, dimensions, result_numbers
+from .wrapper import describe, dimensions
 
 _KEYWORD_TEXT: Final = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -94,7 +94,7 @@ def c_names(signature: Signature) -> list[str]:
 def _function(signature: Signature) -> str:
     names = c_names(signature)
     parameters = [_parameter(p, n) for p, n in zip(signature.parameters, names, strict=True)]
-    outputs = result_numbers(signature)
+    outputs = signature.outputs
     parameters += [f"{result_kind(signature.results[i]).c} *out{k}" for k, i in enumerate(outputs)]
     notes = [f"   {n}: {_describe_parameter(p)}" for n, p in zip(names, signature.parameters, strict=True)]
     notes += [f"   out{k}: {_describe_result(signature.results[i])}" for k, i in enumerate(outputs)]

@@ -77,12 +77,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def result_numbers(signature: Signature) -> list[int]:
-    """Flat results that have an output parameter: all but those written back into an argument."""
-    back = {p.write_back for p in signature.parameters if p.write_back is not None}
-    return [i for i in range(len(signature.results)) if i not in back]
-
-
 def dimensions(signature: Signature) -> dict[str, Dim]:
     """Dynamic dimensions by name, in order of appearance, their ranges intersected."""
     found: dict[str, Dim] = {}
@@ -109,7 +103,7 @@ def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, w
     numbers = {name: i for i, name in enumerate(dims)}
     if len(facts.inputs) != len(signature.parameters) or len(facts.results) != len(signature.results):
         raise InternalError(f"@{signature.name}: its function type does not fit its signature")
-    outputs = result_numbers(signature)
+    outputs = signature.outputs
     parameters = [_parameter(p, i) for i, p in enumerate(signature.parameters)] + [
         f"ptr %out{k}" for k in range(len(outputs))
     ]
@@ -232,7 +226,7 @@ def _hand_out(
     w: _Text, signature: Signature, facts: FunctionFacts, parts: list[list[str]], checks: dict[int, str]
 ) -> None:
     """First all checks, then all results, so that a bad output tensor leaves the others untouched."""
-    outputs = result_numbers(signature)
+    outputs = signature.outputs
     tensors: list[tuple[str, str, str, str, bool]] = []
     for k, i in enumerate(outputs):
         t = signature.results[i]

@@ -54,4 +54,3 @@ class Linear:
 
 
 ZERO = Linear()
-ONE = Linear((), 1)

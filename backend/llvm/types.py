@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from ...ir.diagnostics import InternalError
-from ...ir.types import FloatType, IndexType, IntegerType, MemRefType, Type, VectorType, element_type
+from ...ir.types import FloatType, IndexType, IntegerType, Type, VectorType, element_type
 
 _FLOATS: Final = {"f16": "i16", "bf16": "i16", "f32": "float", "f64": "double"}
 NUMPY: Final[dict[str, np.dtype[Any]]] = {
@@ -142,7 +142,3 @@ def quoted(data: bytes) -> str:
     """An `[n x i8]` constant."""
     text = "".join(chr(b) if 32 <= b < 127 and b not in (34, 92) else f"\\{b:02X}" for b in data)
     return f'c"{text}"'
-
-
-def is_memref(t: Type) -> bool:
-    return isinstance(t, MemRefType)

@@ -21,8 +21,18 @@ DTYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
+_UNMODELLED_ROUNDINGS = frozenset({"rz", "rm", "rp"})
+
+
 class PtxFault(TorchccError):
     """A kernel did what a GPU would fault on, or what this interpreter does not model; names kernel and line."""
+
+
+def dtype_of(type: str) -> np.dtype[Any]:
+    """What numpy has for a PTX type."""
+    if type not in DTYPES:
+        raise PtxFault(f"type .{type} is not modelled")
+    return np.dtype(DTYPES[type])
 
 
 def source_types(opcode: tuple[str, ...], count: int) -> list[str]:
@@ -30,8 +40,6 @@ def source_types(opcode: tuple[str, ...], count: int) -> list[str]:
     match name:
         case "selp":
             return [type, type, "pred"]
-        case "slct":
-            return [opcode[-2], opcode[-2], type]
         case "shl" | "shr":
             return [type, "u32"]
         case "shf":
@@ -42,6 +50,8 @@ def source_types(opcode: tuple[str, ...], count: int) -> list[str]:
             return [type, "u32", "u32"]
         case "bfi":
             return [type, type, "u32", "u32"]
+        case "prmt" if type != "b32":
+            raise PtxFault(f"prmt mode {type} is not modelled")
         case "prmt":
             return ["b32", "b32", "b32"]
         case _:
@@ -90,9 +100,17 @@ def _head(x: Array) -> Array:
     return scaled - (scaled - x)
 
 
+def flushed(opcode: tuple[str, ...], value: Array) -> Array:
+    """Without subnormals where the instruction says `.ftz`."""
+    if "ftz" not in opcode or value.dtype != np.float32:
+        return value
+    return np.where(np.abs(value) < np.finfo(np.float32).tiny, np.copysign(np.float32(0), value), value)
+
+
 def _rounded(opcode: tuple[str, ...], value: Array) -> Array:
-    if "ftz" in opcode and value.dtype.kind == "f":
-        value = np.where(np.abs(value) < np.finfo(value.dtype).tiny, np.copysign(value.dtype.type(0), value), value)
+    if value.dtype.kind not in "iub" and not _UNMODELLED_ROUNDINGS.isdisjoint(opcode):
+        raise PtxFault("only rounding to nearest is modelled")
+    value = flushed(opcode, value)
     return np.clip(value, 0, 1).astype(value.dtype) if "sat" in opcode and value.dtype.kind == "f" else value
 
 
@@ -100,11 +118,9 @@ def _divide(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
     if x.dtype.kind not in "iu":
         return _rounded(opcode, x / y)
     safe = np.where(y == 0, x.dtype.type(1), y)
-    quotient = (
-        np.where((x < 0) != (safe < 0), -(np.abs(x) // np.abs(safe)), np.abs(x) // np.abs(safe)).astype(x.dtype)
-        if x.dtype.kind == "i"
-        else x // safe
-    )
+    quotient = x // safe
+    if x.dtype.kind == "i":  # numpy rounds down, PTX towards zero
+        quotient += ((x - quotient * safe) != 0) & ((x < 0) != (safe < 0))
     return np.where(y == 0, ~np.zeros_like(x), quotient)
 
 
@@ -116,9 +132,12 @@ def _extreme(largest: bool) -> Callable[..., Array]:
     def compute(opcode: tuple[str, ...], x: Array, y: Array) -> Array:
         if x.dtype.kind in "iu":
             return np.maximum(x, y) if largest else np.minimum(x, y)
+        # -0 is below +0; without .NaN a number wins over NaN.
+        first = (x > y) | ((x == y) & ~np.signbit(x)) if largest else (x < y) | ((x == y) & np.signbit(x))
+        result = np.where(first, x, y)
         if "NaN" in opcode:
-            return np.maximum(x, y) if largest else np.minimum(x, y)
-        return np.fmax(x, y) if largest else np.fmin(x, y)
+            return np.where(np.isnan(x) | np.isnan(y), x.dtype.type(np.nan), result)
+        return flushed(opcode, np.where(np.isnan(y), x, np.where(np.isnan(x), y, result)))
 
     return compute
 
@@ -141,18 +160,36 @@ def _funnel(opcode: tuple[str, ...], low: Array, high: Array, by: Array) -> Arra
     return shifted.astype(np.uint32)
 
 
+def _low_bits(count: Array) -> Array:
+    """Masks of `count` ones."""
+    ones = (np.uint64(1) << np.minimum(count, 63).astype(np.uint64)) - np.uint64(1)
+    return np.where(count >= 64, ~np.uint64(0), ones)
+
+
 def _bit_field(opcode: tuple[str, ...], x: Array, start: Array, length: Array) -> Array:
     width = 8 * x.dtype.itemsize
     start, length = (v.astype(np.int64) & 0xFF for v in (start, length))
-    unsigned = x.view(f"u{x.dtype.itemsize}").astype(np.uint64) >> np.minimum(start, width - 1).astype(np.uint64)
-    mask = (np.uint64(1) << np.minimum(length, 63).astype(np.uint64)) - np.uint64(1)
-    field = np.where(start >= width, 0, unsigned & mask)
+    whole = x.view(f"u{x.dtype.itemsize}").astype(np.uint64)
+    mask = _low_bits(length)
+    field = np.where(start >= width, np.uint64(0), (whole >> np.minimum(start, width - 1).astype(np.uint64)) & mask)
     if x.dtype.kind == "i":
-        sign = np.where(length > 0, (field >> np.maximum(length - 1, 0).astype(np.uint64)) & np.uint64(1), 0).astype(
-            bool
-        )
-        field = np.where(sign, field | ~mask, field)
+        last = np.minimum(start + length - 1, width - 1).clip(0).astype(np.uint64)
+        sign = (length > 0) & ((whole >> last) & np.uint64(1)).astype(bool)
+        kept = _low_bits(np.minimum(length, (width - start).clip(0)))
+        field = np.where(sign, field | ~kept, field)
     return field.astype(f"u{x.dtype.itemsize}").view(x.dtype)
+
+
+def _insert_bit_field(opcode: tuple[str, ...], x: Array, into: Array, start: Array, length: Array) -> Array:
+    start, length = (v.astype(np.int64) & 0xFF for v in (start, length))
+    by = np.minimum(start, 63).astype(np.uint64)
+    mask = np.where(start > 63, np.uint64(0), _low_bits(length) << by)
+    return ((into.astype(np.uint64) & ~mask) | ((x.astype(np.uint64) << by) & mask)).astype(x.dtype)
+
+
+def _reversed_bits(opcode: tuple[str, ...], x: Array) -> Array:
+    width = 8 * x.dtype.itemsize
+    return np.array([int(f"{int(v):0{width}b}"[::-1], 2) for v in x], x.dtype)
 
 
 def _permute(opcode: tuple[str, ...], x: Array, y: Array, selector: Array) -> Array:
@@ -195,7 +232,7 @@ def _unary(compute: Callable[[Array], Array]) -> Compute:
     """An instruction of one operand whose modifiers do not matter."""
 
     def run(opcode: tuple[str, ...], x: Array) -> Array:
-        return compute(x).astype(x.dtype)
+        return _rounded(opcode, compute(x).astype(x.dtype))
 
     return run
 
@@ -235,6 +272,8 @@ COMPUTE: dict[str, Compute] = {
     "shr": _shift_right,
     "shf": _funnel,
     "bfe": _bit_field,
+    "bfi": _insert_bit_field,
+    "brev": _reversed_bits,
     "prmt": _permute,
     "clz": _count_leading_zeros,
     "popc": _population,
@@ -300,6 +339,8 @@ def convert(value: Array, to: str, modes: Sequence[str]) -> Array:
     rounding = next((_ROUNDINGS[m] for m in modes if m in _ROUNDINGS), None)
     with np.errstate(all="ignore"):
         if from_float and to_float:
+            if dtype.itemsize < value.dtype.itemsize and not _UNMODELLED_ROUNDINGS.isdisjoint(modes):
+                raise PtxFault("only rounding to nearest is modelled")
             if rounding is not None:
                 value = rounding(value.astype(np.float64)).astype(value.dtype)
             return _rounded(("cvt", *modes), value.astype(dtype))
@@ -310,8 +351,10 @@ def convert(value: Array, to: str, modes: Sequence[str]) -> Array:
             above, below = whole >= float(limits.max), whole <= float(limits.min)
             inside = np.where(np.isnan(whole) | above | below, 0, whole).astype(dtype)
             result = np.where(above, limits.max, np.where(below, limits.min, inside)).astype(dtype)
-            # NaN becomes 0 (PTX ISA, cvt).
-            return np.where(np.isnan(whole), 0, result).astype(dtype)
+            # PTX ISA, cvt: NaN becomes 0, or the top bit alone where 64 bits come in or go out.
+            wide = value.dtype == np.float64 or dtype.itemsize == 8
+            nan = np.array(1 << 8 * dtype.itemsize - 1, f"u{dtype.itemsize}").view(dtype) if wide else dtype.type(0)
+            return np.where(np.isnan(whole), nan, result).astype(dtype)
         if to_float:
             return value.astype(dtype)
         if "sat" in modes:

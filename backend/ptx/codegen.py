@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import llvmlite.binding as llvm
-
 from ...ir.attributes import SymbolRef
 from ...ir.core import Operation, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
@@ -21,6 +19,7 @@ from ...ir.dialects.func import function_type
 from ...ir.target import Target
 from ...ir.types import MemRefType
 from ..cpu.compile import parse
+from ..llvm.binding import llvm
 from ..llvm.control import NOTES
 from ..llvm.emitter import Emit, Emitter, Failure, ModuleContext
 from ..llvm.memory import STACK_LIMIT

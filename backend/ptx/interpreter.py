@@ -1,7 +1,8 @@
 """Runs PTX without a GPU, to check generated kernels: one numpy lane per thread, many blocks at once.
 
 What it models: SIMT control flow with reconvergence, global, shared, local, constant and parameter memory with bounds and
-alignment checked, barriers, warp shuffles and votes, atomics. What it does not: time, occupancy, memory ordering.
+alignment checked, barriers, races in shared memory, warp shuffles and votes, atomics. What it does not: time, occupancy,
+memory ordering.
 
     machine = Machine(parse(ptx))
     x = machine.upload(numpy_array); y = machine.allocate(nbytes)
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .alu import ATOMICS, COMPUTE, DTYPES, Array, PtxFault, compare, convert, source_types
+from .alu import ATOMICS, COMPUTE, DTYPES, Array, PtxFault, compare, convert, dtype_of, flushed, source_types
 from .parser import Address, Immediate, Instruction, Kernel, Module, Operand, Register, Symbol, Variable, Vector
+from .race import RaceCheck
 
 LANES_AT_ONCE = 1 << 15
 """Lanes of one batch of blocks: large enough to amortise Python, small enough for the caches."""
@@ -27,6 +29,11 @@ _GUARD = 256
 _GLOBAL_BASE = 1 << 20
 _SHARED_WINDOW = 1 << 40
 """Generic addresses of shared memory start here."""
+_LOCAL_WINDOW = 1 << 41
+_WINDOWS = {"shared": _SHARED_WINDOW, "local": _LOCAL_WINDOW}
+
+_NOT_WAITING = -1
+_ALL_LANES = (1 << 32) - 1
 
 
 class Machine:
@@ -205,11 +212,18 @@ class _Run:
         self.parameters, self.offsets = self._parameters(arguments)
         shared = [v for v in (*machine.module.variables, *kernel.variables) if v.space == "shared"]
         self.shared_offsets, shared_size = _layout(shared)
-        self.shared = np.full((len(blocks), shared_size + dynamic_shared + 16), 0xCD, np.uint8)
         self.local_offsets, local_size = _layout([v for v in kernel.variables if v.space == "local"])
-        self.local = np.full((self.lanes, local_size), 0xCD, np.uint8)
+        self.sizes = {"shared": shared_size + dynamic_shared, "local": local_size}
+        # Rows are padded so that atomics can view them as any type.
+        self.shared = np.full((len(blocks), _padded(self.sizes["shared"])), 0xCD, np.uint8)
+        self.local = np.full((self.lanes, _padded(local_size)), 0xCD, np.uint8)
+        self.warp_of = self.block_of * -(-self.threads // 32) + thread // 32
+        self.race = RaceCheck(self.shared.size, self.block_of, self.warp_of)
         self.at = np.zeros(self.lanes, np.int64)
-        self.waiting = np.zeros(self.lanes, bool)
+        self.barrier = np.full(self.lanes, _NOT_WAITING, np.int64)
+        """The barrier that each lane waits at."""
+        self.expected = np.zeros(self.lanes, np.int64)
+        """How many threads it waits for."""
         self.done = np.zeros(self.lanes, bool)
 
     def _parameters(self, arguments: Sequence[Any]) -> tuple[Array, dict[str, int]]:
@@ -231,7 +245,7 @@ class _Run:
         ranks = np.array(self.program.rank)
         end = len(self.program.blocks)
         while True:
-            runnable = ~self.done & ~self.waiting
+            runnable = ~self.done & (self.barrier == _NOT_WAITING)
             if not runnable.any():
                 if self.done.all():
                     return
@@ -246,12 +260,30 @@ class _Run:
             self._run_block(index, lanes)
 
     def _release_barriers(self) -> None:
-        arrived = (self.waiting | self.done).reshape(-1, self.threads).all(axis=1)
-        if not arrived.any():
+        waiting = np.flatnonzero(self.barrier != _NOT_WAITING)
+        keys = np.stack([self.block_of[waiting], self.barrier[waiting], self.expected[waiting]])
+        _, group, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
+        complete = waiting[counts[group.reshape(-1)] == self.expected[waiting]]
+        if not len(complete):
             raise PtxFault(
                 f"{self.kernel.name}: deadlock, some threads of a block wait at a barrier that others never reach"
             )
-        self.waiting[arrived[self.block_of]] = False
+        self.barrier[complete] = _NOT_WAITING
+        self.race.block_barrier(complete)
+
+    def _wait(self, instruction: Instruction, lanes: Array) -> None:
+        opcode = instruction.opcode
+        if "warp" in opcode:
+            self._whole_warps(instruction.operands[0], lanes)
+            self.race.warp_barrier(lanes)
+            return
+        if "sync" not in opcode:
+            raise PtxFault("this kind of barrier is not modelled")
+        if opcode[0] == "bar" or "aligned" in opcode:
+            self._whole_warps(Immediate(_ALL_LANES), lanes)
+        number, *count = (self.read(o, "u32", lanes).astype(np.int64) for o in instruction.operands)
+        self.barrier[lanes] = number
+        self.expected[lanes] = count[0] if count else self.threads
 
     def _run_block(self, index: int, lanes: Array) -> None:
         first, last = self.program.blocks[index]
@@ -281,8 +313,7 @@ class _Run:
             case "trap":
                 raise PtxFault("trap")
             case "bar" | "barrier":
-                if "warp" not in instruction.opcode:
-                    self.waiting[lanes] = True
+                self._wait(instruction, lanes)
             case "membar" | "fence" | "prefetch" | "prefetchu" | "discard":
                 pass
             case "ld" | "ldu":
@@ -313,10 +344,11 @@ class _Run:
 
     def read(self, operand: Operand | None, type: str, lanes: Array) -> Array:
         """Value of an operand in these lanes, as numpy values of the PTX type."""
-        dtype = np.dtype(DTYPES[type])
+        dtype = dtype_of(type)
         if isinstance(operand, Register):
             stored = self.registers.get(operand.name)
             if stored is None:
+                self._check_declared(operand.name)
                 return np.zeros(len(lanes), dtype)
             value = stored[lanes]
             if value.dtype == dtype:
@@ -371,10 +403,15 @@ class _Run:
                 stored = self.registers[operand.name] = np.zeros(self.lanes, unsigned.dtype)
         stored[lanes] = unsigned
 
+    def _check_declared(self, name: str) -> None:
+        registers = self.kernel.registers
+        if name not in registers and name.rstrip("0123456789") not in registers:
+            raise PtxFault(f"there is no register {name}")
+
     def _declared(self, name: str) -> np.dtype[Any] | None:
         prefix = name.rstrip("0123456789")
         type = self.kernel.registers.get(name) or self.kernel.registers.get(prefix)
-        return None if type is None or type == "pred" else np.dtype(f"u{np.dtype(DTYPES[type]).itemsize}")
+        return None if type is None or type == "pred" else np.dtype(f"u{dtype_of(type).itemsize}")
 
     # memory
 
@@ -397,7 +434,7 @@ class _Run:
         if operand.base is None:
             return np.full(len(lanes), operand.offset, np.int64)
         if isinstance(operand.base, Register):
-            base = self.registers[operand.base.name][lanes].astype(np.int64)
+            base = self.read(operand.base, "u64", lanes).astype(np.int64)
         elif operand.base in self.offsets:
             base = np.full(len(lanes), self.offsets[operand.base], np.int64)
         else:
@@ -406,25 +443,32 @@ class _Run:
 
     def _located(self, space: str, addresses: Array, lanes: Array, size: int) -> tuple[Array, Array]:
         """The flat byte array and the offsets in it of these accesses."""
-        if space == "generic" and len(addresses) and int(addresses[0]) >= _SHARED_WINDOW:
-            space, addresses = "shared", addresses - _SHARED_WINDOW
+        if space == "generic":
+            space, addresses = _resolved(addresses)
         if space in ("global", "const", "generic"):
             return self.machine.memory, self.machine.check(addresses, size)
         if space == "param":
-            return self.parameters, addresses
-        memory, row = (self.shared, self.block_of[lanes]) if space == "shared" else (self.local, lanes)
-        width = memory.shape[1]
+            memory, width, row = self.parameters, len(self.parameters), 0
+        elif space == "shared":
+            memory, width, row = self.shared.reshape(-1), self.sizes[space], self.block_of[lanes] * self.shared.shape[1]
+        else:
+            memory, width, row = self.local.reshape(-1), self.sizes[space], lanes * self.local.shape[1]
         if ((addresses < 0) | (addresses + size > width)).any():
             raise PtxFault(f"access of {size} bytes to {space} memory is out of bounds")
         if (addresses % size).any():
             raise PtxFault(f"access of {size} bytes to {space} memory is not aligned")
-        return memory.reshape(-1), row * width + addresses
+        return memory, row + addresses
+
+    def _is_shared(self, memory: Array) -> bool:
+        return np.may_share_memory(memory, self.shared)
 
     def _load(self, instruction: Instruction, lanes: Array) -> None:
         space, type, count = self._access(instruction)
-        size = np.dtype(DTYPES[type]).itemsize
+        size = dtype_of(type).itemsize
         target, source = instruction.operands
         memory, offsets = self._located(space, self._addresses(source, lanes), lanes, size * count)
+        if self._is_shared(memory):
+            self.race.read(offsets, size * count, lanes)
         raw = memory[offsets[:, None] + np.arange(size * count)].view(DTYPES[type])
         targets = target.elements if isinstance(target, Vector) else (target,)
         for i, register in enumerate(targets):
@@ -432,55 +476,69 @@ class _Run:
 
     def _store(self, instruction: Instruction, lanes: Array) -> None:
         space, type, count = self._access(instruction)
-        size = np.dtype(DTYPES[type]).itemsize
+        size = dtype_of(type).itemsize
         target, source = instruction.operands
         memory, offsets = self._located(space, self._addresses(target, lanes), lanes, size * count)
         sources = source.elements if isinstance(source, Vector) else (source,)
         values = np.stack([self.read(s, type, lanes) for s in sources], axis=1)
-        memory[offsets[:, None] + np.arange(size * count)] = (
-            np.ascontiguousarray(values).view(np.uint8).reshape(len(lanes), -1)
-        )
+        raw = np.ascontiguousarray(values).view(np.uint8).reshape(len(lanes), -1)
+        if self._is_shared(memory):
+            self.race.write(offsets, size * count, lanes, raw)
+        memory[offsets[:, None] + np.arange(size * count)] = raw
 
     def _atomic(self, instruction: Instruction, lanes: Array) -> None:
         space, type, _ = self._access(instruction)
-        operation = next(p for p in instruction.opcode if p in ATOMICS)
+        operation = next((p for p in instruction.opcode if p in ATOMICS), None)
+        if operation is None:
+            raise PtxFault("this atomic operation is not modelled")
         operands = list(instruction.operands)
         target = operands.pop(0) if instruction.opcode[0] == "atom" else None
-        memory, offsets = self._located(
-            space, self._addresses(operands[0], lanes), lanes, np.dtype(DTYPES[type]).itemsize
-        )
+        size = dtype_of(type).itemsize
+        memory, offsets = self._located(space, self._addresses(operands[0], lanes), lanes, size)
+        if self._is_shared(memory):
+            self.race.atomic(offsets, size, lanes)
         values = [self.read(o, type, lanes) for o in operands[1:]]
-        view = (
-            memory.view(DTYPES[type])
-            if memory.nbytes % np.dtype(DTYPES[type]).itemsize == 0
-            else memory[: memory.nbytes // 8 * 8].view(DTYPES[type])
-        )
-        places = offsets // np.dtype(DTYPES[type]).itemsize
+        view = memory[: memory.nbytes // 16 * 16].view(DTYPES[type])
         old = np.empty(len(lanes), view.dtype)
-        for i, place in enumerate(places):
-            old[i] = view[place]
-            view[place] = ATOMICS[operation](view[place], *(v[i] for v in values))
+        with np.errstate(all="ignore"):
+            for i, place in enumerate(offsets // size):
+                old[i] = view[place]
+                view[place] = ATOMICS[operation](view[place], *(v[i] for v in values))
         self.write(target, old, lanes)
 
     # warps
 
-    def _warp_sources(self, lanes: Array) -> None:
-        if len(lanes) % min(32, self.threads):
-            raise PtxFault("a warp-wide instruction is reached by part of a warp")
+    def _whole_warps(self, mask: Operand, lanes: Array) -> None:
+        """PtxFault unless exactly the lanes of the member mask are here, in each warp that is."""
+        members = self.read(mask, "u32", lanes).astype(np.int64)
+        here = np.zeros(int(self.warp_of[-1]) + 1, np.int64)
+        np.bitwise_or.at(here, self.warp_of[lanes], 1 << self.thread[lanes] % 32)
+        exist = np.minimum(self.threads - self.thread[lanes] // 32 * 32, 32)
+        wanted = members & ((1 << exist) - 1)
+        if (here[self.warp_of[lanes]] != wanted).any():
+            raise PtxFault("a warp-wide instruction is reached by other lanes than its member mask says")
 
     def _shuffle(self, instruction: Instruction, lanes: Array) -> None:
-        self._warp_sources(lanes)
         mode, type = instruction.opcode[2], instruction.opcode[-1]
-        target, source, distance, clamp, *_ = instruction.operands
+        target, source, distance, clamp, members = instruction.operands
+        self._whole_warps(members, lanes)
         value = self.read(source, type, lanes)
         full = np.zeros(self.lanes, value.dtype)
         full[lanes] = value
         lane = self.thread[lanes] % 32
-        by = self.read(distance, "u32", lanes).astype(np.int64)
-        bound = self.read(clamp, "u32", lanes).astype(np.int64) & 31
-        chosen = {"bfly": lane ^ by, "down": lane + by, "up": lane - by, "idx": by}[mode]
-        valid = (chosen >= 0) if mode == "up" else (chosen <= bound)
-        picked = full[np.where(valid, lanes - lane + chosen, lanes).clip(0, self.lanes - 1)]
+        by = self.read(distance, "u32", lanes).astype(np.int64) & 31
+        control = self.read(clamp, "u32", lanes).astype(np.int64)
+        segment, bound = control >> 8 & 31, control & 31
+        first, last = lane & segment, lane & segment | bound & ~segment & 31
+        chosen = {"bfly": lane ^ by, "down": lane + by, "up": lane - by, "idx": first | by & ~segment & 31}[mode]
+        valid = chosen >= last if mode == "up" else chosen <= last
+        places = lanes - lane + np.where(valid, chosen, lane)
+        present = np.zeros(self.lanes, bool)
+        present[lanes] = True
+        outside = places >= self.lanes
+        if outside.any() or (self.warp_of[places] != self.warp_of[lanes]).any() or not present[places].all():
+            raise PtxFault("a shuffle reads a lane that is not there")
+        picked = full[places]
         if isinstance(target, Vector):
             self.write(target.elements[0], picked, lanes)
             self.write(target.elements[1], valid, lanes)
@@ -488,19 +546,17 @@ class _Run:
             self.write(target, picked, lanes)
 
     def _vote(self, instruction: Instruction, lanes: Array) -> None:
-        self._warp_sources(lanes)
-        mode = next(p for p in instruction.opcode if p in ("any", "all", "ballot"))
+        mode = next((p for p in instruction.opcode if p in ("any", "all", "ballot")), None)
+        if mode is None:
+            raise PtxFault("this vote is not modelled")
+        self._whole_warps(instruction.operands[2], lanes)
         held = self.read(instruction.operands[1], "pred", lanes)
-        warp = lanes // 32
-        result = np.zeros(len(lanes), np.uint32 if mode == "ballot" else bool)
-        for w in np.unique(warp):
-            members = warp == w
-            bits = held[members]
-            result[members] = (
-                int((bits.astype(np.uint64) << np.arange(len(bits), dtype=np.uint64)).sum())
-                if mode == "ballot"
-                else getattr(bits, mode)()
-            )
+        ballots = np.zeros((2, int(self.warp_of[-1]) + 1), np.int64)
+        bits = 1 << self.thread[lanes] % 32
+        np.bitwise_or.at(ballots[0], self.warp_of[lanes], np.where(held, bits, 0))
+        np.bitwise_or.at(ballots[1], self.warp_of[lanes], bits)
+        ballot, everyone = ballots[:, self.warp_of[lanes]]
+        result = {"any": ballot != 0, "all": ballot == everyone, "ballot": ballot.astype(np.uint32)}[mode]
         self.write(instruction.operands[0], result, lanes)
 
     # values
@@ -508,7 +564,7 @@ class _Run:
     def _move(self, instruction: Instruction, lanes: Array) -> None:
         target, source = instruction.operands
         type = instruction.opcode[-1]
-        size = np.dtype(DTYPES[type]).itemsize
+        size = dtype_of(type).itemsize
         if isinstance(target, Vector):
             whole = self.read(source, f"u{8 * size}", lanes)
             part = 8 * size // len(target.elements)
@@ -526,8 +582,9 @@ class _Run:
     def _convert_address(self, instruction: Instruction, lanes: Array) -> None:
         target, source = instruction.operands
         value = self.read(source, instruction.opcode[-1], lanes)
-        if "shared" in instruction.opcode:
-            window = np.array(_SHARED_WINDOW, value.dtype)
+        space = next((p for p in instruction.opcode if p in _WINDOWS), None)
+        if space is not None:
+            window = np.array(_WINDOWS[space], value.dtype)
             value = value - window if "to" in instruction.opcode else value + window
         self.write(target, value, lanes)
 
@@ -563,7 +620,8 @@ class _Run:
         target, *sources = instruction.operands
         types = source_types(opcode, len(sources))
         with np.errstate(all="ignore"):
-            value = compute(opcode, *(self.read(s, t, lanes) for s, t in zip(sources, types, strict=True)))
+            inputs = [flushed(opcode, self.read(s, t, lanes)) for s, t in zip(sources, types, strict=True)]
+            value = compute(opcode, *inputs)
         assert isinstance(value, np.ndarray), type
         self.write(target, value, lanes)
 
@@ -576,3 +634,18 @@ def _layout(variables: Sequence[Variable]) -> tuple[dict[str, int], int]:
         offsets[variable.name] = top
         top += variable.size
     return offsets, top
+
+
+def _padded(size: int) -> int:
+    return -(-size // 16) * 16
+
+
+def _resolved(addresses: Array) -> tuple[str, Array]:
+    """The space that generic addresses point into, and the addresses in it."""
+    for space, window in (("local", _LOCAL_WINDOW), ("shared", _SHARED_WINDOW)):
+        inside = addresses >= window
+        if inside.all() and len(addresses):
+            return space, addresses - window
+        if inside.any():
+            raise PtxFault("lanes use one generic access for different address spaces")
+    return "global", addresses

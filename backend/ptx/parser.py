@@ -137,7 +137,7 @@ def parse(text: str) -> Module:
         elif statement.startswith(".target"):
             module.target = statement.split(maxsplit=1)[1]
         elif (
-            statement.startswith((".address_size", ".file", ".loc", ".pragma", ".section", ".func", ".alias"))
+            statement.startswith((".address_size", ".file", ".loc ", ".pragma", ".section", ".func", ".alias"))
             or not statement
         ):
             continue
@@ -156,7 +156,7 @@ def _statements(text: str) -> list[tuple[int, str, str]]:
     for number, raw in enumerate(text.split("\n"), 1):
         stripped = raw.split("//")[0].strip()
         if not current and stripped.startswith(
-            (".version", ".target", ".address_size", ".loc", ".file", ".maxntid", ".minnctapersm", ".reqntid")
+            (".version", ".target", ".address_size", ".loc ", ".file", ".maxntid", ".minnctapersm", ".reqntid")
         ):
             result.append((number, stripped, ";"))
             continue
@@ -265,8 +265,8 @@ def _operand(text: str, line: int) -> Operand:
     if "|" in text:
         return Vector(tuple(_element(e.strip(), line) for e in text.split("|")))
     if text.startswith("["):
-        base, _, offset = text.strip("[]").partition("+")
-        base = base.strip()
+        base, _, offset = re.sub(r"(?<=[\w\s])-", "+-", text.strip("[]")).partition("+")
+        base, offset = base.strip(), offset.replace(" ", "")
         if base.startswith("%"):
             return Address(Register(base), int(offset or 0))
         return Address(None, int(base, 0)) if base.lstrip("-").isdigit() else Address(base, int(offset or 0))

@@ -62,7 +62,7 @@ class _Launch:
         """Address of the copy of a buffer; views of one memory share it."""
         owner = buffer
         while isinstance(owner.base, np.ndarray):
-            owner = cast(Array, owner.base)
+            owner = owner.base
         if id(owner) not in self.buffers:
             self.buffers[id(owner)] = owner, self.machine.upload(owner.reshape(-1).view(np.uint8))
         start = buffer.__array_interface__["data"][0] - owner.__array_interface__["data"][0]

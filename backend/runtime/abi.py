@@ -98,9 +98,6 @@ DL_TENSOR: Final = Structure(
     ),
 )
 DL_VERSION: Final = Structure("DLPackVersion", (("major", UINT32), ("minor", UINT32)))
-DL_MANAGED_TENSOR: Final = Structure(
-    "DLManagedTensor", (("dl_tensor", DL_TENSOR), ("manager_ctx", POINTER), ("deleter", POINTER))
-)
 DL_MANAGED_TENSOR_VERSIONED: Final = Structure(
     "DLManagedTensorVersioned",
     (

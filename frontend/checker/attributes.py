@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ...ir.attributes import Constant
 from ...ir.core import Value
 from ...ir.dtypes import DType
 from ...ir.overloads import has_method, suggest
 from ...ir.script_types import (
     DEVICE,
+    TENSOR,
     ClassType,
     DeviceType,
     NamedTupleType,
@@ -74,6 +76,8 @@ _NAMED_CONSTANTS: Final[dict[str, Any]] = {
     "torch.nan": float("nan"),
     "torch.pi": 3.141592653589793,
     "torch.e": 2.718281828459045,
+    "cmath.infj": complex(0.0, float("inf")),
+    "cmath.nanj": complex(0.0, float("nan")),
     "builtins.__debug__": True,
 }
 
@@ -127,6 +131,8 @@ class Attributes(Subscripts):
                 return self.constant(host, span)
             case BuiltinRef(name=name) if name in _NAMED_CONSTANTS:
                 return self.constant(_NAMED_CONSTANTS[name], span)
+            case Constant():
+                return self.one("prim::Constant", (), TENSOR, {"value": host}, span=span)
             case Unavailable():
                 raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
             case _:

@@ -35,6 +35,7 @@ from ...ir.source import Span
 from ...ir.subtyping import is_subtype
 from .. import ast
 from ..values import BuiltinRef, ClassValue, FunctionValue
+from .archive_calls import ARCHIVE_BUILTINS
 from .attributes import Attributes
 from .meanings import (
     BoundMethod,
@@ -201,7 +202,7 @@ class Calls(Attributes):
         )
 
     def _call_builtin(self, name: str, node: ast.Call, hint: ScriptType | None) -> Meaning:
-        special = _BUILTINS.get(name)
+        special = _BUILTINS.get(name) or ARCHIVE_BUILTINS.get(name)
         if special is not None:
             return special(self, node, hint)
         if is_exception_name(name):
@@ -224,6 +225,8 @@ class Calls(Attributes):
 
     def operator_name(self, name: str) -> str | None:
         """`aten::linalg_norm` for `torch.linalg.norm`; None where there is no such operator."""
+        if "::" in name:
+            return name if self.exists(name) else None
         for prefix, inside in _PREFIXES:
             if name.startswith(prefix):
                 word = name[len(prefix) :]

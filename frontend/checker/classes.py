@@ -31,6 +31,7 @@ from ...ir.script_types import (
     ScriptObject,
     ScriptType,
     TupleType,
+    constant_type,
 )
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype
@@ -46,7 +47,7 @@ from ..values import (
     ObjectValue,
 )
 from .annotations import Annotations
-from .state import ClassInfo, constant_type
+from .state import ClassInfo
 
 _CONSTANT_LEAVES = (bool, int, float, complex, str, DType, Device)
 

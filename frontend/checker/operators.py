@@ -32,6 +32,7 @@ from ...ir.script_types import (
     ClassType,
     DictType,
     FloatType,
+    FunctionRefType,
     IntType,
     ListType,
     NumberType,
@@ -143,12 +144,21 @@ class Operators(FunctionState):
         span: Span,
     ) -> Value:
         operands = self.match_operands(match, positional, keywords, receiver, span)
+        upgrader = self.unit.upgrader(match.schema.name, self.scope)
+        if upgrader is not None:
+            compiled = self.unit.function(upgrader, span)
+            return self.call_symbol(compiled.symbol, operands, compiled.result, span)
         op = self.emit(match.schema.name, operands, match.returns, span=span)
         if not op.results:
             return self.constant(None, span)
         if len(op.results) == 1:
             return op.result
         return self.one("prim::TupleConstruct", op.results, TupleType(match.returns), span=span)
+
+    def call_symbol(self, symbol: str, operands: Sequence[Value], result: ScriptType, span: Span) -> Value:
+        """A call of a compiled function."""
+        reference = self.one("prim::Constant", (), FunctionRefType(symbol), {"name": symbol}, span=span)
+        return self.one("prim::CallFunction", [reference, *operands], result, span=span)
 
     def match_operands(
         self,

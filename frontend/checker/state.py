@@ -20,13 +20,7 @@ from ...ir.core import Block, Operation, OpResult, Region, Value
 from ...ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
 from ...ir.schema import Schema
 from ...ir.script_types import (
-    BOOL,
-    COMPLEX,
-    FLOAT,
-    INT,
-    NONE,
     POISON,
-    STR,
     ClassType,
     ListType,
     NamedTupleType,
@@ -34,6 +28,7 @@ from ...ir.script_types import (
     PoisonType,
     ScriptType,
     TupleType,
+    constant_type,
 )
 from ...ir.source import Span
 from .. import ast
@@ -106,6 +101,10 @@ class Unit(Protocol):
 
     def evaluate(self, node: ast.Expr, scope: Scope) -> Any:
         """The host value of a constant expression."""
+        ...
+
+    def upgrader(self, operator: str, scope: object) -> FunctionValue | None:
+        """The function that an operator (by full name) stands for in the code of `scope`; None for itself."""
         ...
 
     def functional(self, name: str) -> FunctionValue | None:
@@ -284,21 +283,3 @@ def script_type(value: Value) -> ScriptType:
 
 def is_poison(value: Value) -> bool:
     return isinstance(value.type, PoisonType)
-
-
-def constant_type(value: Any) -> ScriptType:
-    match value:
-        case None:
-            return NONE
-        case bool():
-            return BOOL
-        case int():
-            return INT
-        case float():
-            return FLOAT
-        case complex():
-            return COMPLEX
-        case str():
-            return STR
-        case _:
-            raise AssertionError(f"no constant: {value!r}")

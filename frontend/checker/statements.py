@@ -66,6 +66,10 @@ _IGNORED_CONTEXTS: Final = frozenset(
 )
 """Contexts that change nothing in a program that computes no gradients."""
 
+_GRADIENT_MODES: Final = frozenset(
+    f"__torch__.torch.autograd.grad_mode.{name}" for name in ("no_grad", "enable_grad", "inference_mode")
+)
+
 
 class Statements(Loops):
     declared_return: ScriptType | None = None
@@ -308,10 +312,18 @@ class Statements(Loops):
                 and isinstance(callee.value, BuiltinRef)
                 and callee.value.name in _IGNORED_CONTEXTS
             )
-            if not known or item.target is not None:
+            if item.target is not None or not (known or self._is_gradient_mode(item.context)):
                 raise self.fault(
                     item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
                 )
+
+    def _is_gradient_mode(self, context: ast.Expr) -> bool:
+        """Whether this is an object that archives make for `torch.no_grad()` and its like."""
+        found = self.frame.find(context.id) if isinstance(context, ast.Name) else None
+        if not isinstance(found, Value) or not isinstance(found.type, ClassType):
+            return False
+        parts = found.type.name.split(".")
+        return ".".join(p for p in parts if not p.startswith("___torch_mangle_")) in _GRADIENT_MODES
 
     # assert, raise, return, del
 

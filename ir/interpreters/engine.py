@@ -20,12 +20,12 @@ from ..core import Block, Operation, Value, functions, symbol
 from ..definition import Trait
 from ..diagnostics import InternalError
 from ..dialects import DEFINITIONS
+from ..dialects.tensor import DYNAMIC_SENTINEL
 from ..types import (
     FloatType,
     FunctionType,
     IndexType,
     IntegerType,
-    MemRefType,
     RankedTensorType,
     Type,
     VectorType,
@@ -288,12 +288,7 @@ def extents(shape: Sequence[int | None], dynamic: Sequence[Any]) -> tuple[int, .
 def mixed(static: Sequence[int], dynamic: Sequence[Any]) -> list[int]:
     """Entries of a `static_...` attribute with the operands filled in."""
     rest = iter(dynamic)
-    return [int(next(rest)) if e == SENTINEL else e for e in static]
-
-
-SENTINEL: Final = -(2**63)
-
-ShapedType = RankedTensorType | MemRefType | VectorType
+    return [int(next(rest)) if e == DYNAMIC_SENTINEL else e for e in static]
 
 
 def function_type(op: Operation) -> FunctionType:

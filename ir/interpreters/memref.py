@@ -10,11 +10,11 @@ import numpy as np
 from ..attributes import DenseAttr, SymbolRef
 from ..core import Operation, lookup
 from ..diagnostics import InternalError
+from ..dialects.tensor import DYNAMIC_SENTINEL
 from ..rank_reduction import kept_dims
 from ..types import MemRefType
 from .engine import (
     CONTEXT,
-    SENTINEL,
     Compiler,
     Context,
     Frame,
@@ -157,8 +157,8 @@ def _subview(compiler: Compiler, op: Operation) -> Step:
 def _kept_dims(op: Operation, steps: tuple[int, ...]) -> tuple[int, ...]:
     """Dimensions of the box that the result keeps."""
     source, type = cast(MemRefType, op.operand(0).type), memref_type(op)
-    sizes = [None if n == SENTINEL else n for n in static(op, "static_sizes")]
-    strides = [None if s is None or n == SENTINEL else s * n for s, n in zip(source.strides(), steps, strict=True)]
+    sizes = [None if n == DYNAMIC_SENTINEL else n for n in static(op, "static_sizes")]
+    strides = [None if s is None or n == DYNAMIC_SENTINEL else s * n for s, n in zip(source.strides(), steps, strict=True)]
     kept = kept_dims(sizes, type.shape, strides, type.strides())
     if kept is None:
         raise failure(op, f"the box makes no {type}")

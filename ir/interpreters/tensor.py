@@ -9,10 +9,11 @@ import numpy as np
 
 from ..attributes import DenseArrayAttr
 from ..core import Operation
+from ..dialects.tensor import DYNAMIC_SENTINEL
 from ..rank_reduction import kept_dims
 from ..types import RankedTensorType
 from .domain import is_vectorizable
-from .engine import SENTINEL, Array, Compiler, Frame, Rule, Step, dtype_of, extents, failure, garbage, mixed
+from .engine import Array, Compiler, Frame, Rule, Step, dtype_of, extents, failure, garbage, mixed
 from .memory import MemRef, inside
 
 
@@ -139,7 +140,7 @@ _BOX: Final = ("static_offsets", "static_sizes", "static_strides")
 
 def box_dims(op: Operation, shape: Sequence[int | None]) -> tuple[int, ...]:
     """Dimensions of the box that a slice of this shape keeps."""
-    kept = kept_dims([None if n == SENTINEL else n for n in static(op, "static_sizes")], shape)
+    kept = kept_dims([None if n == DYNAMIC_SENTINEL else n for n in static(op, "static_sizes")], shape)
     if kept is None:
         raise failure(op, f"the box makes no value of shape {list(shape)}")
     return kept

@@ -167,7 +167,7 @@ class _Analysis:
                 op.span,
                 "a weight, buffer or constant of the module is changed in place: "
                 "state that outlives the call is not supported",
-                help="return the new value as a result, or clone() it first",
+                help="call .eval() on the module, return the new value as a result, or clone() it first",
             )
         self.found.written[storage] = None
         for parent in enclosing(op):

@@ -752,32 +752,41 @@ def _split_sizes(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstrac
     extent = ev.size(tensor, dim)
     at: Abstract = known(0)
     bounds: list[tuple[Abstract, Abstract]] = []
+    given = ["but got split_sizes=", *_number_list(sizes)]
     for size in sizes:
+        non_negative = single(ev, "aten::ge.int", [size, known(0)])
+        require(ev, non_negative, ["split_with_sizes expects split_sizes have only non-negative entries, ", *given])
         following = single(ev, "aten::add.int", [at, size])
         bounds.append((at, following))
         at = following
-    fits = single(ev, "aten::eq.int", [at, extent])
-    holds = ev.condition(fits)
-    message = "split_with_sizes expects split_sizes to sum exactly to the size of the tensor at the given dimension"
-    if holds is False:
-        raise ev.operator_error(
-            f"split_with_sizes expects split_sizes to sum exactly to {builtins.to_text(to_python(extent, ev.heap))} "
-            f"(input tensor's size at dimension {dim}), "
-            f"but got split_sizes={builtins.to_text(to_python(rest[0], ev.heap))}"
-        )
-    if isinstance(holds, Scalar):
-        require(ev, holds, message)
+    where = f" (input tensor's size at dimension {dim}), "
+    expected = ["split_with_sizes expects split_sizes to sum exactly to ", extent, where]
+    require(ev, single(ev, "aten::eq.int", [at, extent]), [*expected, *given])
     return _sliced(ev, tensor, dim, bounds)
 
 
-def require(ev: Evaluator, condition: Scalar, message: str) -> None:
-    """Raises at run time unless the condition holds."""
+def _number_list(numbers: Sequence[Abstract]) -> list[str | Abstract]:
+    """Parts of a message: `[2, 3]`."""
+    between = [part for number in numbers for part in (", ", number)][1:]
+    return ["[", *between, "]"]
+
+
+def require(ev: Evaluator, holds: Abstract, message: Sequence[str | Abstract]) -> None:
+    """Raises unless the condition holds; at run time if it is known only then. Numbers are parts of the message."""
     from .branches import fork  # noqa: PLC0415
 
-    def fail() -> list[Abstract]:
-        raise ev.emit_raise([message])
+    parts = [builtins.to_text(p.value) if isinstance(p, Known) else cast("str | Scalar", p) for p in message]
+    condition = ev.condition(holds)
 
-    fork(ev, condition, list, fail)
+    def fail() -> list[Abstract]:
+        raise ev.emit_raise(parts)
+
+    if isinstance(condition, Scalar):
+        fork(ev, condition, list, fail)
+    elif not condition:
+        if all(isinstance(p, str) for p in parts):
+            raise ev.operator_error("".join(cast("list[str]", parts)))
+        raise ev.emit_raise(parts)
 
 
 def _chunk(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
@@ -958,6 +967,9 @@ _TENSOR_BUILTINS: Final[dict[str, _Builtin]] = {
     "aten::_unwrap_optional": lambda ev, arguments, name: _unwrap(ev, arguments),
     "prim::unchecked_unwrap_optional": lambda ev, arguments, name: arguments,
 }
+
+TENSOR_BUILTINS: Final = frozenset(_TENSOR_BUILTINS)
+"""Operators on tensors that are resolved here; a name without overload stands for all of them."""
 
 
 def _unwrap(ev: Evaluator, arguments: list[Abstract]) -> Results:

@@ -22,8 +22,7 @@ from ...ir.dtypes import from_numpy
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError, Unsupported
 from ...ir.operators import find, keywords
-from ...ir.script_types import ListType, ScriptType, TensorType
-from .values import python_type
+from ...ir.script_types import ListType, ScriptType, TensorType, constant_type
 
 LIMIT: Final = 1 << 16
 
@@ -97,7 +96,7 @@ class _Folder:
                 array = cast(npt.NDArray[Any], value)
                 value = Constant(f"folded_{self._names}", np.ascontiguousarray(array).reshape(array.shape))
             type_ = cast(ScriptType, result.type)
-            constant = torch.constant(b, value, type_ if isinstance(value, Constant) else python_type(value))
+            constant = torch.constant(b, value, type_ if isinstance(value, Constant) else constant_type(value))
             self.known[constant] = self.known[result]
             result.replace_all_uses_with(constant)
 

@@ -13,8 +13,7 @@ from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import torch
 from ...ir.operator import OperatorError, Unknown, Unsupported
 from ...ir.operators import find
-from ...ir.script_types import INT, NONE, ListType, ScriptType, TensorType
-from .values import python_type
+from ...ir.script_types import INT, ListType, ScriptType, TensorType, constant_type
 
 
 @dataclass
@@ -48,7 +47,7 @@ class NodeWriter:
             elements = [self.operand(v, INT) for v in cast(Sequence[Any], value)]
             type_ = formal if isinstance(formal, ListType) else ListType(INT)
             return self.b.create("prim::ListConstruct", elements, (type_,)).result
-        return torch.constant(self.b, value, NONE if value is None else python_type(value))
+        return torch.constant(self.b, value, constant_type(value))
 
 
 def _default(value: Any) -> Any:

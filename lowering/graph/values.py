@@ -36,6 +36,7 @@ from ...ir.script_types import (
     TensorType,
     TupleType,
     UnionType,
+    constant_type,
 )
 from ...ir.source import Span
 
@@ -146,28 +147,12 @@ FALSE: Final = Known(False, BOOL)
 
 def known(value: KnownValue, type_: ScriptType | None = None) -> Known:
     """A constant, with its type by Python's unless given."""
-    return Known(value, type_ if type_ is not None else python_type(value))
+    return Known(value, type_ if type_ is not None else constant_type(value))
 
 
 def zero(type_: ScriptType) -> KnownValue:
     """Something to stand where a number of this type is never read."""
     return 0.0 if type_ == FLOAT else False if type_ == BOOL else 0
-
-
-def python_type(value: KnownValue) -> ScriptType:
-    match value:
-        case None:
-            return NONE
-        case bool():
-            return BOOL
-        case int():
-            return INT
-        case float():
-            return FLOAT
-        case complex():
-            return COMPLEX
-        case _:
-            return STR
 
 
 def same_constant(a: KnownValue, b: KnownValue) -> bool:

@@ -33,6 +33,7 @@ from ..tensor.canonicalize import canonicalize
 from .bufferize import VIEWS
 from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensions, nest_of, root, step_along
 from .tile_contractions import tile
+from .transpose_blocks import transpose_blocks, transposed_dimension
 
 _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
@@ -59,7 +60,7 @@ def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
             if linalg.is_structured(op):
                 _convert(op, target)
             elif op.name == "memref.copy" and not _is_plain_copy(op):
-                _convert_copy(op)
+                _convert_copy(op, target)
         erase_dead_buffers(function)
         erase_unused(function)
     canonicalize(module)
@@ -71,7 +72,7 @@ def _is_plain_copy(op: Operation) -> bool:
     return all(memref.memref_type(v).layout is None for v in op.operands)
 
 
-def _convert_copy(op: Operation) -> None:
+def _convert_copy(op: Operation, target: Target) -> None:
     source, destination = op.operands
     b = Builder.before(op)
     rank = memref.memref_type(source).rank
@@ -80,7 +81,7 @@ def _convert_copy(op: Operation) -> None:
         b, (source,), (destination,), (identity, identity), (linalg.PARALLEL,) * rank, lambda _, args: [args[0]]
     )
     op.erase()
-    _emit(Builder.before(new), nest_of(Builder.before(new), new))
+    _emit(Builder.before(new), nest_of(Builder.before(new), new), target)
     new.erase()
 
 
@@ -101,7 +102,7 @@ def _convert(op: Operation, target: Target) -> None:
     if epilogue_op is not None:
         nest = _with_epilogue(nest, op, epilogue_op)
     if not tile(b, nest, target):
-        _emit(b, nest)
+        _emit(b, nest, target)
     for old in consumed:
         old.erase()
 
@@ -258,7 +259,7 @@ def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
 # scalar loops
 
 
-def _emit(b: Builder, nest: Nest) -> None:
+def _emit(b: Builder, nest: Nest, target: Target) -> None:
     """Scalar loops."""
     merged, _ = merge_dimensions(b, nest)
     nest = materialize(b, merged)
@@ -266,56 +267,37 @@ def _emit(b: Builder, nest: Nest) -> None:
     window = _static_product(nest, reductions)
     unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
     boxed = list(parallel)
-    across: int | None = None
     if parallel and (not reductions or unrolled):
         inner = max(parallel, key=lambda d: _contiguity(nest, d))
         boxed = [*(d for d in parallel if d != inner), inner]
-        across = _transposed_dimension(nest, inner)
     positions: list[Size] = [0] * nest.rank
     if not boxed:
         _element(b, nest, positions, reductions, unrolled)
         return
 
-    def run(ib: Builder, dims: Sequence[int], values: Sequence[Value]) -> None:
-        for d, value in zip(dims, values, strict=True):
-            positions[d] = value
-        _element(ib, nest, list(positions), reductions, unrolled)
+    def box(lowers: Sequence[Size], uppers: Sequence[Size]) -> None:
+        """Part of the iteration space."""
+        if any(upper == lower for lower, upper in zip(lowers, uppers, strict=True)):
+            return
 
-    zero, one = as_value(b, 0), as_value(b, 1)
-    uppers = [as_value(b, nest.extents[d]) for d in boxed]
+        def run(ib: Builder, values: Sequence[Value]) -> None:
+            for d, value in zip(boxed, values, strict=True):
+                positions[d] = value
+            _element(ib, nest, list(positions), reductions, unrolled)
+
+        first, last = ([as_value(b, s) for s in sizes] for sizes in (lowers, uppers))
+        scf.parallel(b, first, last, [as_value(b, 1)] * len(boxed), run)
+
+    zeros: list[Size] = [0] * len(boxed)
+    extents = [nest.extents[d] for d in boxed]
+    across = None if reductions else transposed_dimension(nest, boxed[-1], target)
     if across is None:
-        scf.parallel(b, [zero] * len(boxed), uppers, [one] * len(boxed), lambda ib, values: run(ib, boxed, values))
+        box(zeros, extents)
         return
-    blocked = (boxed[-1], across)
-    steps = [as_value(b, _TRANSPOSED_BLOCK) if d in blocked else one for d in boxed]
-
-    def block(ib: Builder, starts: Sequence[Value]) -> None:
-        for d, start in zip(boxed, starts, strict=True):
-            positions[d] = start
-        dims = [across, boxed[-1]]
-        lowers = [as_value(ib, positions[d]) for d in dims]
-        ends = [indexing.minimum(ib, indexing.add(ib, positions[d], _TRANSPOSED_BLOCK), nest.extents[d]) for d in dims]
-        bounds = [as_value(ib, end) for end in ends]
-        scf.parallel(ib, lowers, bounds, [one, one], lambda jb, values: run(jb, dims, values))
-
-    scf.parallel(b, [zero] * len(boxed), uppers, steps, block)
-
-
-_TRANSPOSED_BLOCK: Final = 32
-"""Side of the blocks in which a transposition runs: the lines that one block touches fit L1 twice over."""
-
-
-def _transposed_dimension(nest: Nest, inner: int) -> int | None:
-    """A dimension along which an input is contiguous that is walked with strides along `inner`."""
-    for access in nest.inputs:
-        if not isinstance(access, Access) or step_along(access, inner) in (0, 1):
-            continue
-        for d in nest.of_kind(linalg.PARALLEL):
-            extents = (nest.extents[d], nest.extents[inner])
-            large = all(not isinstance(e, int) or e > _TRANSPOSED_BLOCK // 2 for e in extents)
-            if d != inner and step_along(access, d) == 1 and large:
-                return d
-    return None
+    rows, columns = transpose_blocks(b, nest, across, boxed[-1], target).covered
+    at = boxed.index(across)
+    box([*zeros[:at], rows, *zeros[at + 1 :]], extents)
+    box([*zeros[:-1], columns], [*extents[:at], rows, *extents[at + 1 :]])
 
 
 def _static_product(nest: Nest, dims: Sequence[int]) -> int | None:

@@ -670,22 +670,30 @@ def _remainder(m: _Math, x: Value, y: Value) -> Value:
     def before(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
         return [_Math(b, m.type).test("oge", args[0], divisor), args[0]]
 
+    limit = 2.0 ** (m.format.fraction_bits - 1)
+
     def after(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
         inner = _Math(b, m.type)
         rest = args[0]
-        # The largest y * 2**k with rest / (y * 2**k) < 2**(fraction_bits - 1); k >= 0.
-        ratio = inner.div(rest, divisor)
-        limit = 2.0 ** (m.format.fraction_bits - 1)
-        fits = inner.test("olt", ratio, limit)
-        exponent_mask = inner.i(((1 << (m.format.integer.width - 1 - m.format.fraction_bits)) - 1) << m.format.fraction_bits)
-        bounded = inner.at_most(ratio, _largest(inner))
-        power = inner.from_bits(arith.andi(b, inner.bits(bounded), exponent_mask))
-        scale = inner.select(fits, 1.0, inner.mul(power, 1.0 / limit))
-        scaled = inner.mul(divisor, scale)
+        fits = inner.test("olt", inner.div(rest, divisor), limit)
+        scaled = scf.if_(b, fits, [m.type], lambda _, __: [divisor], lambda b, _: [scaled_up(b, rest)]).result
         quotient = mathd.trunc(b, inner.div(rest, scaled))
         left = inner.fma(inner.neg(quotient), scaled, rest)
         # The quotient may have been rounded up to a whole number.
         return [inner.select(inner.test("olt", left, 0.0), inner.add(left, scaled), left)]
+
+    def scaled_up(b: Builder, rest: Value) -> Value:
+        """The largest y * 2**k with rest / (y * 2**k) < 2**fraction_bits; three rounds, for a quotient may overflow twice."""
+        inner = _Math(b, m.type)
+        exponent_bits = m.format.integer.width - 1 - m.format.fraction_bits
+        exponent_mask = inner.i(((1 << exponent_bits) - 1) << m.format.fraction_bits)
+        scaled = divisor
+        for _ in range(3):
+            ratio = inner.at_most(inner.div(rest, scaled), _largest(inner))
+            power = inner.from_bits(arith.andi(b, inner.bits(ratio), exponent_mask))
+            scale = inner.select(inner.test("olt", ratio, limit), 1.0, inner.mul(power, 1.0 / limit))
+            scaled = inner.mul(scaled, scale)
+        return scaled
 
     rest = scf.while_(m.b, [start], before, after).results[0]
     result = m.select(m.test("oeq", divisor, math.inf), m.abs(x), rest)

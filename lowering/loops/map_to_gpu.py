@@ -55,6 +55,11 @@ class _Mapper:
         self.count = 0
 
     def map_block(self, block: Block) -> None:
+        for op in block.operations():
+            if op.name == "memref.copy" and memref.memref_type(op.operand(0)).rank == 0:
+                b = Builder.before(op)
+                memref.store(b, memref.load(b, op.operand(0), []), op.operand(1), [])
+                op.erase()
         for run in _runs(block):
             self.outline_run(run)
         for op in block.operations():
@@ -90,10 +95,7 @@ class _Mapper:
         def element(inner: Builder, place: Sequence[Value]) -> None:
             memref.store(inner, memref.load(inner, source, place), target, place)
 
-        if rank == 0:
-            element(b, [])
-        else:
-            self.outline_parallel(scf.parallel(b, [zero] * rank, extents, [one] * rank, element))
+        self.outline_parallel(scf.parallel(b, [zero] * rank, extents, [one] * rank, element))
         op.erase()
 
     def outline_parallel(self, op: Operation) -> None:

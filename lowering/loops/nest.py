@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from ...ir.affine import AffineBinary, AffineConstant, AffineDim, AffineExpr, AffineMap
 from ...ir.builder import Builder
@@ -226,7 +227,7 @@ def _indices_used(nest: Nest) -> set[int]:
         for top in block.operations()
         for op in top.walk()
         if op.name == "linalg.index"
-        for d in dims[op.attributes["dim"]].dims_used()  # type: ignore[index]
+        for d in dims[cast(int, op.attributes["dim"])].dims_used()
     }
 
 

@@ -13,12 +13,11 @@ from typing import Final, cast
 
 from ...ir.affine import AffineDim
 from ...ir.builder import Builder
-from ...ir.core import Block, Operation, Value
-from ...ir.definition import Trait
-from ...ir.dialects import DEFINITIONS, linalg, memref
+from ...ir.core import Value
+from ...ir.dialects import linalg, memref
 from ...ir.dialects.tensor import Size
 from ...ir.target import Target, element_bytes
-from ...ir.types import F32, F64, I32, I64, INDEX, MemRefType, Type, VectorType
+from ...ir.types import F32, F64, I32, I64
 from . import schedule
 from .nest import (
     Access,
@@ -32,6 +31,7 @@ from .nest import (
     step_along,
 )
 from .pack_panels import Packer, Packing, constant_of
+from .vector_body import has_vector_elements, is_vectorizable, product_of
 
 _ACCUMULATORS: Final = frozenset({F32, F64, I32, I64})
 
@@ -54,58 +54,7 @@ def _has_form(nest: Nest) -> bool:
     if any(depends_on(nest.outputs[0], d) for d in nest.of_kind(linalg.REDUCTION)):
         return False
     blocks = [nest.body] + ([nest.epilogue.body] if nest.epilogue is not None else [])
-    if not all(_is_vectorizable(block) for block in blocks):
-        return False
-    # i1 is a byte in memory and a bit in a vector.
-    return all(
-        a.type.element not in (INDEX,) and element_bytes(a.type.element) * 8 == _bits(a.type.element)
-        for a in nest.accesses()
-    )
-
-
-def _bits(t: Type) -> int:
-    return t.width if hasattr(t, "width") else 0  # type: ignore[attr-defined]
-
-
-def _is_vectorizable(block: Block) -> bool:
-    for op in block.operations():
-        if op is block.terminator or op.name == "arith.constant":
-            continue
-        definition = DEFINITIONS.get(op.name)
-        if definition is None or Trait.ELEMENTWISE not in definition.traits or op.regions:
-            return False
-        if any(isinstance(v.type, VectorType | MemRefType) for v in op.operands):
-            return False
-    return True
-
-
-@dataclass(frozen=True)
-class Product:
-    """The multiply-add at the end of a contraction's body."""
-
-    total: Operation
-    product: Operation
-
-
-def product_of(nest: Nest) -> Product | None:
-    """acc + x * y, where x comes from the first input and y from the second (casts between)."""
-    if len(nest.inputs) != 2 or not all(isinstance(a, Access) for a in nest.inputs):
-        return None
-    block = nest.body
-    acc = block.args[2]
-    total = block.terminator.operand(0).defining_op()
-    if (
-        total is None
-        or total.name not in ("arith.addf", "arith.addi")
-        or acc not in total.operands
-        or len(acc.uses) != 1
-    ):
-        return None
-    other = total.operand(1) if total.operand(0) is acc else total.operand(0)
-    product = other.defining_op()
-    if product is None or product.name not in ("arith.mulf", "arith.muli") or len(product.result.uses) != 1:
-        return None
-    return Product(total, product)
+    return all(is_vectorizable(block) for block in blocks) and all(map(has_vector_elements, nest.accesses()))
 
 
 @dataclass(frozen=True)

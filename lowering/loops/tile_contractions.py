@@ -15,21 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from ...ir.attributes import FloatAttr, IntegerAttr
 from ...ir.builder import Builder
-from ...ir.core import Block, Operation, Value
+from ...ir.core import Value
 from ...ir.dialects import arith, linalg, memref, scf, vector
 from ...ir.dialects.tensor import Size
 from ...ir.target import Target
-from ...ir.types import FloatType, Type, VectorType
+from ...ir.types import Type, VectorType
 from .. import indexing
 from ..indexing import as_value
 from . import schedule
 from .nest import Access, Nest, depends_on, loop_over
 from .pack_panels import Panel, Steps, load_vector
-from .plan_tiles import Plan, Product, plan_tiles, product_of
+from .plan_tiles import Plan, plan_tiles
+from .vector_body import VectorBody, product_of
 
 _SHORT: Final = 4
 """Inner reduction loops of up to this many steps (filter taps) are unrolled."""
@@ -64,7 +64,7 @@ class _Tiler:
         self.packer = plan.packer
         self.lanes = plan.block.lanes
         self.reductions = plan.nest.of_kind(linalg.REDUCTION)
-        self.product = product_of(plan.nest)
+        self.body = VectorBody(self.lanes, product_of(plan.nest))
         self.steps: Steps | None = None
 
     # outer loops
@@ -332,17 +332,18 @@ class _Tiler:
                 if not argument.uses:
                     continue
                 if not isinstance(operand, Access):
-                    mapping[argument] = self._broadcast(b, operand, cache)
+                    mapping[argument] = self.body.broadcast(b, operand, cache)
                 elif index == self.plan.right and place.panel is not None:
                     mapping[argument] = self._fetch_packed(b, place.panel, place, j, operand.type.element, cache)
                 else:
                     mapping[argument] = self._fetch(b, operand, place, i, j, cache)
-            results.append(self._vector_body(b, nest.body, mapping, cache, self.product))
+            results.append(self.body.emit(b, nest.body, mapping, cache))
         return results
 
     def _epilogue(self, b: Builder, place: _Place, values: list[Value]) -> list[Value]:
         epilogue = self.nest.epilogue
         assert epilogue is not None
+        finish = VectorBody(self.lanes)
         cache: dict[Any, Value] = {}
         results: list[Value] = []
         for (i, j), value in zip(self._cells(place), values, strict=True):
@@ -350,47 +351,8 @@ class _Tiler:
             for access, argument in zip(epilogue.inputs, epilogue.body.args, strict=False):
                 if argument.uses:
                     mapping[argument] = value if access is None else self._fetch(b, access, place, i, j, cache)
-            results.append(self._vector_body(b, epilogue.body, mapping, cache, None))
+            results.append(finish.emit(b, epilogue.body, mapping, cache))
         return results
-
-    def _broadcast(self, b: Builder, scalar: Value, cache: dict[Any, Value]) -> Value:
-        if scalar not in cache:
-            attribute = (
-                None
-                if scalar.defining_op("arith.constant") is None
-                else cast(Operation, scalar.owner).attributes["value"]
-            )
-            if isinstance(attribute, IntegerAttr | FloatAttr):
-                cache[scalar] = arith.constant(b, attribute.value, self._vector(scalar.type))
-            else:
-                cache[scalar] = vector.broadcast(b, scalar, self._vector(scalar.type))
-        return cache[scalar]
-
-    def _vector_body(
-        self, b: Builder, block: Block, mapping: dict[Value, Value], cache: dict[Any, Value], product: Product | None
-    ) -> Value:
-        """The body's operations on vectors; a float multiply-add as one operation."""
-
-        def value_of(v: Value) -> Value:
-            return mapping[v] if v in mapping else self._broadcast(b, v, cache)
-
-        fused = product is not None and isinstance(product.total.result.type, FloatType)
-        for op in block.operations():
-            if op is block.terminator or op.name == "arith.constant":
-                continue
-            if fused and product is not None and op is product.product:
-                continue
-            if fused and product is not None and op is product.total:
-                acc = next(v for v in op.operands if v is not product.product.result)
-                x, y = product.product.operands
-                mapping[op.result] = vector.fma(b, value_of(x), value_of(y), value_of(acc))
-                continue
-            key = (op, *(mapping.get(v) for v in op.operands))
-            if key not in cache:
-                types = [self._vector(r.type) for r in op.results]
-                cache[key] = b.create(op.name, [value_of(v) for v in op.operands], types, op.attributes).result
-            mapping[op.result] = cache[key]
-        return value_of(block.terminator.operand(0))
 
 
 # helpers

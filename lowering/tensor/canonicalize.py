@@ -152,7 +152,7 @@ _UNSIGNED: Final[dict[str, Callable[[int, int], int | None]]] = {
     "arith.minui": min,
     "arith.shrui": lambda x, y: x >> y if y < 64 else None,
 }
-_COMPARE: Final[dict[str, Callable[[int, int], bool]]] = {
+_COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
     "eq": lambda x, y: x == y,
     "ne": lambda x, y: x != y,
     "lt": lambda x, y: x < y,
@@ -391,8 +391,8 @@ _FLOAT: Final[dict[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def round_float(value: float, t: Type) -> float:
-    """`value` rounded to the float type `t`."""
+def _rounded_once(value: float, t: Type) -> float:
+    """`value` rounded to the float type `t` as `arith.truncf` does: directly, unlike a constant of PyTorch."""
     with np.errstate(all="ignore"):
         return float(_NUMPY[cast(FloatType, t).name](value))
 
@@ -431,7 +431,7 @@ def _compare_floats(op: Operation) -> bool:
         return _replace_constant(op, unordered == (predicate == "uno"))
     if unordered:
         return _replace_constant(op, predicate.startswith("u"))
-    return _replace_constant(op, _COMPARE[predicate[1:]](x, y))  # type: ignore[arg-type]
+    return _replace_constant(op, _COMPARE[predicate[1:]](x, y))
 
 
 def _float_cast(op: Operation) -> bool:
@@ -441,11 +441,11 @@ def _float_cast(op: Operation) -> bool:
         return False
     match op.name:
         case "arith.extf" | "arith.truncf":
-            return _replace_constant(op, round_float(value, target))
+            return _replace_constant(op, _rounded_once(value, target))
         case "arith.sitofp":
-            return _replace_constant(op, round_float(_signed(int(value), source), target))
+            return _replace_constant(op, _rounded_once(_signed(int(value), source), target))
         case "arith.uitofp":
-            return _replace_constant(op, round_float(_unsigned(int(value), source), target))
+            return _replace_constant(op, _rounded_once(_unsigned(int(value), source), target))
         case "arith.fptosi" if math.isfinite(value) and abs(value) < 2.0 ** (_width(target) - 1):
             return _replace_constant(op, wrap(int(value), target))
         case _:

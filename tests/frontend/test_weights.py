@@ -1,7 +1,6 @@
 """Weight files: what libraries write is read, what is damaged or hostile is a CompileError, and nothing is executed."""
 
 import contextlib
-import contextlib
 import io
 import json
 import os

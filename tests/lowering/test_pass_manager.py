@@ -10,7 +10,7 @@ from torchcc.ir.core import Operation
 from torchcc.ir.diagnostics import CompileError, InternalError
 from torchcc.ir.parser import parse_module
 from torchcc.ir.printer import print_module
-from torchcc.ir.rewriter import eliminate_dead_code
+from torchcc.lowering.effects import erase_unused
 from torchcc.lowering.pass_manager import (
     PassFailure,
     PassManager,
@@ -36,7 +36,7 @@ class RemoveDead:
     name: str = "remove-dead"
 
     def apply(self, module: Operation) -> Operation:
-        eliminate_dead_code(module.regions[0])
+        erase_unused(module)
         return module
 
 

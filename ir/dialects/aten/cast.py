@@ -157,13 +157,15 @@ CONVERSIONS: tuple[Operator, ...] = (
 # the same values: values are immutable here, so a copy is the value itself
 
 
-def _same(signature: str) -> Operator:
+def _same(signature: str, check: Callable[[TensorType], None] | None = None) -> Operator:
     def lower(cx: LoweringContext, self: Value, **arguments: Any) -> Value:
         del cx, arguments
         return self
 
     def infer(self: TensorType, **arguments: Any) -> TensorType:
         del arguments
+        if check is not None:
+            check(self)
         return like_self(self)
 
     def reference(self: Array, **arguments: Any) -> Array:
@@ -171,6 +173,11 @@ def _same(signature: str) -> Operator:
         return self.copy()
 
     return Operator(signature, infer, lower, reference, _no_dtype_samples)
+
+
+def _refuse_bool(self: TensorType) -> None:
+    if self.dtype is DType.bool:
+        raise OperatorError("The `+` operator, on a bool tensor is not supported.")
 
 
 def _infer_copy(self: TensorType, src: TensorType, non_blocking: bool) -> TensorType:
@@ -216,7 +223,7 @@ SAME: tuple[Operator, ...] = (
     _same("aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor"),
     _same("aten::detach(Tensor(a) self) -> Tensor(a)"),
     _same("aten::alias(Tensor(a) self) -> Tensor(a)"),
-    _same("aten::positive(Tensor(a) self) -> Tensor(a)"),
+    _same("aten::positive(Tensor(a) self) -> Tensor(a)", _refuse_bool),
     _same("aten::lift(Tensor self) -> Tensor"),
     _same("aten::lift_fresh(Tensor(a) self) -> Tensor(a)"),
     _same("aten::lift_fresh_copy(Tensor self) -> Tensor"),

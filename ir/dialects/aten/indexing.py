@@ -31,6 +31,7 @@ from .layout import (
 from .lowering import Extent, LoweringContext
 from .positions import (
     OUT_OF_BOUNDS,
+    check_along,
     check_inside,
     check_positions,
     check_reference,
@@ -165,14 +166,7 @@ def lower_gather(cx: LoweringContext, self: Value, dim: int, index: Value, spars
     axis = wrap_dim(dim, rank)
     extent = cx.dim(value, axis)
     check_inside(cx, places, value, axis, "self")
-    check_positions(
-        cx,
-        places,
-        extent,
-        f"index {{}} is out of bounds for dimension {axis} with size {{}}",
-        negative=False,
-        values=[extent],
-    )
+    check_along(cx, places, extent, axis, negative=False)
     dtype, out = cx.dtype(index), cx.dims(places)
 
     def body(b: Builder, element: Value) -> Value:
@@ -302,9 +296,7 @@ def _positions(
             at += cx.rank(index)
         else:
             extent = dims[at]
-            check_positions(
-                cx, index, extent, f"index {{}} is out of bounds for dimension {at} with size {{}}", values=[extent]
-            )
+            check_along(cx, index, extent, at)
             places.append(index)
             at += 1
     return plan, places, cx.broadcast_dims([cx.dims(p) for p in places])

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from ...affine import AffineConstant, AffineDim, AffineExpr, AffineMap
-from ...attributes import Constant, DenseArrayAttr, DenseAttr
+from ...attributes import Constant, DenseArrayAttr, DenseAttr, round_float
 from ...builder import Builder
 from ...core import MODULE, Block, BlockArgument, Operation, OpResult, Value
 from ...dtypes import DType
@@ -412,7 +412,7 @@ class LoweringContext:
         if isinstance(type, IntegerType):
             value = _wrap(int(value), type.width)
         elif isinstance(type, FloatType):
-            value = _round_float(float(value), type)
+            value = round_float(float(value), type)
         return arith.constant(self.b, value, type)
 
     def dense(self, array: np.ndarray[Any, Any], dtype: DType) -> Value:
@@ -647,7 +647,7 @@ def convert_number(value: float, dtype: DType) -> int | float | bool:
     if dtype is DType.bool:
         return value != 0
     if dtype.is_floating:
-        return _round_float(float(value), cast(FloatType, dtype.element))
+        return round_float(float(value), cast(FloatType, dtype.element))
     width = cast(IntegerType, dtype.element).width
     if isinstance(value, float):
         wide = max(width, 32)
@@ -663,14 +663,6 @@ def _wrap(value: int, width: int, signed: bool = True) -> int:
         return value & 1
     value &= (1 << width) - 1
     return value - (1 << width) if signed and value >= 1 << (width - 1) else value
-
-
-def _round_float(value: float, type: FloatType) -> float:
-    dtype = {"f16": DType.float16, "bf16": DType.bfloat16, "f32": DType.float32, "f64": DType.float64}[type.name]
-    with np.errstate(all="ignore"):
-        if type.width == 16:
-            return float(np.float32(value).astype(dtype.numpy))
-        return float(dtype.numpy.type(value))
 
 
 def _flatten(values: Any) -> list[Any]:

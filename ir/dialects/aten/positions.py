@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -72,6 +73,15 @@ def check_positions(
     cx.check(cx.all_of(fits_below, fits_above), message, [offending, *values] if "{}" in message else [])
 
 
+OUT_OF_BOUNDS: Final = "index {} is out of bounds for dimension {} with size {}"
+
+
+def check_along(cx: LoweringContext, index: Value, extent: Extent, axis: int, *, negative: bool = True) -> None:
+    """Run-time error unless all positions lie inside dimension `axis`, which has this extent."""
+    message = OUT_OF_BOUNDS.format("{}", axis, "{}")
+    check_positions(cx, index, extent, message, negative=negative, values=[extent])
+
+
 def position(
     cx: LoweringContext, b: Builder, element: Value, dtype: DType, extent: Value, *, negative: bool = True
 ) -> Value:
@@ -81,9 +91,6 @@ def position(
         return at
     below = arith.cmpi(b, "slt", at, arith.constant(b, 0, INDEX))
     return arith.select(b, below, arith.addi(b, at, extent), at)
-
-
-OUT_OF_BOUNDS = "index {} is out of bounds for dimension {} with size {}"
 
 
 def need_same_rank(name: str, self: TensorType, index: TensorType) -> None:

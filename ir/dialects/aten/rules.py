@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...dtypes import DType, from_numpy
-from ...operator import NotConstant, OperatorError, Unknown
+from ...operator import OperatorError, Unknown
 from ...script_types import BOOL, FLOAT, INT, TensorType
 from .lowering import convert_number
 
@@ -71,11 +71,6 @@ def _real(dtype: DType) -> DType:
     return _REAL_OF.get(dtype, dtype)
 
 
-def real_dtype(dtype: DType) -> DType:
-    """The dtype of the parts of a complex one; a real one itself."""
-    return _real(dtype)
-
-
 def result_type(*operands: Operand) -> DType:
     """dtype of an operation on tensors, 0-dim tensors and numbers: a lower kind matters only by a higher category."""
     kinds: list[DType | None] = [None, None, None]
@@ -108,11 +103,6 @@ def opmath(dtype: DType) -> DType:
 def floating(dtype: DType) -> DType:
     """Result dtype of a float function: integers and bool give the default float."""
     return dtype if dtype.category >= 2 else DEFAULT_FLOAT
-
-
-def can_cast(source: DType, target: DType) -> bool:
-    """Whether an in-place or `out=` result of `source` may be stored in `target`."""
-    return source.category <= target.category
 
 
 def not_implemented(kernel: str, dtype: DType) -> OperatorError:
@@ -160,13 +150,6 @@ def wrap_dims(dims: Sequence[int], rank: int) -> tuple[int, ...]:
         if dim in wrapped[:i]:
             raise OperatorError(f"dim {dim} appears multiple times in the list of dims")
     return wrapped
-
-
-def static_int(value: int | Unknown, what: str) -> int:
-    """An integer that must be known at compile time (a dimension, a mode)."""
-    if isinstance(value, Unknown):
-        raise NotConstant(what)
-    return value
 
 
 def like_self(self: TensorType) -> TensorType:

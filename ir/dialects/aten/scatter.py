@@ -24,7 +24,14 @@ from .layout import (
     with_dims,
 )
 from .lowering import Extent, LoweringContext, Number
-from .positions import check_inside, check_positions, check_reference, need_index, need_inside, need_same_rank
+from .positions import (
+    check_along,
+    check_inside,
+    check_reference,
+    need_index,
+    need_inside,
+    need_same_rank,
+)
 from .rules import Array, cast_array, opmath, shape_of, wrap_dim
 from .shapes import (
     counting,
@@ -128,14 +135,7 @@ def _lower_scatter(
     axis = wrap_dim(dim, rank)
     extent, dtype = cx.dim(base, axis), cx.dtype(self)
     check_inside(cx, places, base, axis, "self")
-    check_positions(
-        cx,
-        places,
-        extent,
-        f"index {{}} is out of bounds for dimension {axis} with size {{}}",
-        negative=False,
-        values=[extent],
-    )
+    check_along(cx, places, extent, axis, negative=False)
     elements = None
     if isinstance(source, Value) and hasattr(source.type, "shape"):
         elements = source if cx.rank(source) else reshaped(cx, source, [1])
@@ -376,14 +376,7 @@ def _lower_rows(
             cx.compare("eq", have, wanted), f"source has size {{}} at dimension {i}, expected {{}}", [have, wanted]
         )
     extent = cx.dim(base, axis)
-    check_positions(
-        cx,
-        places,
-        extent,
-        f"index {{}} is out of bounds for dimension {axis} with size {{}}",
-        negative=False,
-        values=[extent],
-    )
+    check_along(cx, places, extent, axis, negative=False)
     plain = isinstance(alpha, int | float) and alpha == 1
     factor = None if plain else cx.number(alpha, dtype)
 

@@ -4,6 +4,8 @@
 
 import dataclasses
 
+import ml_dtypes
+import numpy as np
 import pytest
 
 from torchcc.ir.attributes import Constant
@@ -96,6 +98,7 @@ REDUCTIONS = {
     "conv3x3": ([(2, 3, 9, 10), (5, 3, 3, 3)], (2, 5, 7, 8), conv("y+i", "x+j"), "pppprrr", "mul"),
     "conv3x3w": ([(1, 3, 6, 22), (9, 3, 3, 3)], (1, 9, 4, 20), conv("y+i", "x+j"), "pppprrr", "mul"),
     "conv3x3s2d2": ([(2, 3, 11, 13), (5, 3, 3, 3)], (2, 5, 4, 5), conv("y*2+i*2", "x*2+j*2"), "pppprrr", "mul"),
+    "conv3x3s2w": ([(1, 2, 7, 41), (5, 2, 3, 3)], (1, 5, 3, 20), conv("y*2+i", "x*2+j"), "pppprrr", "mul"),
     "conv1x1": ([(2, 3, 5, 6), (7, 3, 1, 1)], (2, 7, 5, 6), conv("y+i", "x+j"), "pppprrr", "mul"),
     "depthwise": (
         [(2, 4, 9, 20), (4, 3, 3)],
@@ -394,3 +397,56 @@ func.func @f(%x: tensor<{a}x{b}xf32>) -> tensor<{b}x{a}xf32> {{
   return %r : tensor<{b}x{a}xf32>
 }}"""
     run_passes(text, [normal(*shape)], PASSES)
+
+
+@pytest.mark.parametrize(("element", "dtype"), [("f64", np.float64), ("i64", np.int64), ("i32", np.int32), ("f16", np.float16)])
+def test_products_of_other_types(run_passes, element, dtype):
+    text = f"""
+func.func @f(%x: tensor<9x7x{element}>, %w: tensor<7x20x{element}>, %y: tensor<9x20x{element}>) -> tensor<9x20x{element}> {{
+  %c = linalg.matmul ins(%x, %w : tensor<9x7x{element}>, tensor<7x20x{element}>) outs(%y : tensor<9x20x{element}>) -> tensor<9x20x{element}>
+  return %c : tensor<9x20x{element}>
+}}"""
+    random = np.random.default_rng(0)
+    values = [random.integers(-9, 9, shape).astype(dtype) for shape in ((9, 7), (7, 20), (9, 20))]
+    run_passes(text, values, PASSES)
+
+
+def test_narrow_operands_with_a_wide_sum(run_passes):
+    text = """
+func.func @f(%x: tensor<9x7xbf16>, %w: tensor<20x7xbf16>) -> tensor<9x20xf32> {
+  %e = tensor.empty() : tensor<9x20xf32>
+  %z = arith.constant 0.0 : f32
+  %i = linalg.fill ins(%z : f32) outs(%e : tensor<9x20xf32>) -> tensor<9x20xf32>
+  %c = linalg.generic {indexing_maps = [affine_map<(m,n,k)->(m,k)>, affine_map<(m,n,k)->(n,k)>, affine_map<(m,n,k)->(m,n)>],
+    iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %w : tensor<9x7xbf16>, tensor<20x7xbf16>) outs(%i : tensor<9x20xf32>) {
+  ^bb0(%p: bf16, %q: bf16, %o: f32):
+    %a = arith.extf %p : bf16 to f32
+    %b = arith.extf %q : bf16 to f32
+    %m = arith.mulf %a, %b : f32
+    %r = arith.addf %o, %m : f32
+    linalg.yield %r : f32
+  } -> tensor<9x20xf32>
+  return %c : tensor<9x20xf32>
+}"""
+    random = np.random.default_rng(0)
+    values = [random.standard_normal(shape).astype(ml_dtypes.bfloat16) for shape in ((9, 7), (20, 7))]
+    run_passes(text, values, PASSES)
+
+
+def test_running_sum(run_passes, normal):
+    """An output with one element for each step of the reduction."""
+    text = """
+func.func @f(%x: tensor<5x20xf32>) -> (tensor<20xf32>, tensor<5x20xf32>) {
+  %e0 = tensor.empty() : tensor<20xf32>
+  %e1 = tensor.empty() : tensor<5x20xf32>
+  %z = arith.constant 0.0 : f32
+  %i = linalg.fill ins(%z : f32) outs(%e0 : tensor<20xf32>) -> tensor<20xf32>
+  %r:2 = linalg.generic {indexing_maps = [affine_map<(a,b)->(a,b)>, affine_map<(a,b)->(b)>, affine_map<(a,b)->(a,b)>],
+    iterator_types = ["reduction", "parallel"]} ins(%x : tensor<5x20xf32>) outs(%i, %e1 : tensor<20xf32>, tensor<5x20xf32>) {
+  ^bb0(%p: f32, %s: f32, %o: f32):
+    %t = arith.addf %s, %p : f32
+    linalg.yield %t, %t : f32, f32
+  } -> (tensor<20xf32>, tensor<5x20xf32>)
+  return %r#0, %r#1 : tensor<20xf32>, tensor<5x20xf32>
+}"""
+    run_passes(text, [normal(5, 20)], PASSES)

@@ -1,0 +1,276 @@
+"""The code of an archive: what a qualified name `__torch__.a.b.C` means, found in `code/**.py` when it is first used.
+
+Files are parsed one by one, in the dialect of archives. Every file has the same global names: `torch` (the operators),
+`ops`, `CONSTANTS`, `annotate` and so on; these are values of this file, and what is behind their dots is told by
+`attribute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from ...ir.diagnostics import CompileError
+from ...ir.source import SourceFile, Span
+from .. import ast
+from ..syntax_cache import parse_cached
+from ..values import (
+    MISSING,
+    PYTHON_BUILTINS,
+    BuiltinRef,
+    ClassKind,
+    ClassValue,
+    Device,
+    FunctionValue,
+    Scope,
+    Value,
+)
+from .reader import ArchiveReader
+
+
+@dataclass(frozen=True)
+class Package:
+    """`__torch__.a`: something that qualified names go through."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Operators:
+    """`torch` (aten), `ops` (namespace ""), `ops.prim`. `is_current`: of today, in the code of upgraders."""
+
+    namespace: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True)
+class Constants:
+    """`CONSTANTS`."""
+
+
+_BASES: Final[dict[str, ClassKind]] = {
+    "Module": "module",
+    "NamedTuple": "named_tuple",
+    "Enum": "enum",
+    "Interface": "interface",
+    "ModuleInterface": "interface",
+}
+
+_GLOBALS: Final[Mapping[str, Value]] = {
+    "__torch__": Package("__torch__"),
+    "torch": Operators("aten"),
+    "ops": Operators(""),
+    "CONSTANTS": Constants(),
+    "annotate": BuiltinRef("archive.annotate"),
+    "unchecked_cast": BuiltinRef("archive.unchecked_cast"),
+    "uninitialized": BuiltinRef("archive.uninitialized"),
+    "fork": BuiltinRef("torch.jit.fork"),
+    "inf": BuiltinRef("torch.inf"),
+    "nan": BuiltinRef("torch.nan"),
+    "infj": BuiltinRef("cmath.infj"),
+    "nanj": BuiltinRef("cmath.nanj"),
+}
+
+_SPECIAL: Final[Mapping[str, BuiltinRef]] = {
+    "aten::device": BuiltinRef("torch.device"),
+    "aten::_unwrap_optional": BuiltinRef("torch.jit._unwrap_optional"),
+    "aten::wait": BuiltinRef("torch.jit.wait"),
+    "prim::RaiseException": BuiltinRef("archive.raise"),
+}
+"""Operators with rules of their own."""
+
+@dataclass(eq=False)
+class ArchiveScope(Scope):
+    """The global names of a code file, or of the upgraders."""
+
+    is_current: bool = False
+
+    def lookup(self, name: str) -> Value:
+        if name == "torch" and self.is_current:
+            return Operators("aten", is_current=True)
+        if name in _GLOBALS:
+            return _GLOBALS[name]
+        return BuiltinRef(f"builtins.{name}") if name in PYTHON_BUILTINS else MISSING
+
+
+@dataclass(eq=False)
+class _File:
+    definitions: dict[str, ast.FunctionDef | ast.ClassDef] = field(
+        default_factory=dict[str, ast.FunctionDef | ast.ClassDef]
+    )
+
+
+class Code:
+    """All code of one archive. `constants` are the values of `CONSTANTS.cN`; `replaced` gives old operators a function."""
+
+    def __init__(
+        self, reader: ArchiveReader, constants: tuple[Value, ...], replaced: Callable[[str], FunctionValue | None]
+    ) -> None:
+        self.reader = reader
+        self.constants = constants
+        self.replaced = replaced
+        self.scope = ArchiveScope("__torch__")
+        self._files: dict[str, _File] = {}
+        self._found: dict[str, Value] = {}
+        self._folders = {
+            name[:i] for name in reader.names() if name.startswith("code/") for i, c in enumerate(name) if c == "/"
+        }
+
+    # qualified names
+
+    def find(self, qualified: str) -> Value:
+        """The class or function of that name; MISSING where there is none."""
+        if qualified not in self._found:
+            self._found[qualified] = self._define(qualified)
+        return self._found[qualified]
+
+    def _define(self, qualified: str) -> Value:
+        package, _, name = qualified.rpartition(".")
+        definition = self._file(package).definitions.get(name) if package else None
+        if isinstance(definition, ast.FunctionDef):
+            return FunctionValue(definition, self.scope, _short(qualified))
+        return MISSING if definition is None else self._class(qualified, definition)
+
+    def _file(self, package: str) -> _File:
+        if package not in self._files:
+            self._files[package] = self._parsed(f"code/{package.replace('.', '/')}.py")
+        return self._files[package]
+
+    def _parsed(self, member: str) -> _File:
+        file = _File()
+        if member not in self.reader:
+            return file
+        source = SourceFile(f"{self.reader.name}/{member}", self.reader.text(member))
+        for statement in parse_cached(source, dialect="archive").body:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                if statement.name in file.definitions:
+                    raise CompileError.at(statement.name_span, f"`{statement.name}` is defined twice in this file")
+                file.definitions[statement.name] = statement
+            elif not _is_ignored(statement):
+                raise CompileError.at(statement.span, "a code file holds only classes and functions")
+        return file
+
+    # classes
+
+    def _class(self, qualified: str, definition: ast.ClassDef) -> ClassValue:
+        if definition.keywords or len(definition.bases) > 1:
+            raise CompileError.at(definition.name_span, f"the class `{definition.name}` has bases that are not known")
+        kind: ClassKind = "plain"
+        if definition.bases:
+            base = definition.bases[0]
+            if not isinstance(base, ast.Name) or base.id not in _BASES:
+                raise CompileError.at(base.span, f"the base of the class `{definition.name}` is not known")
+            kind = _BASES[base.id]
+        cls = ClassValue(definition.name, qualified, kind, self.scope, definition)
+        cls.mro = (cls,)
+        for statement in definition.body:
+            self._member(cls, statement)
+        return cls
+
+    def _member(self, cls: ClassValue, statement: ast.Stmt) -> None:
+        match statement:
+            case ast.FunctionDef():
+                qualified = f"{_short(cls.qualified)}.{statement.name}"
+                cls.members[statement.name] = FunctionValue(statement, self.scope, qualified, cls)
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                cls.annotations[name] = statement.annotation
+                if statement.value is not None:
+                    cls.members[name] = self.evaluate(statement.value)
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="__annotations__"), indices=[ast.Literal_(value=str() as name)])]):
+                cls.annotations[name] = statement.value
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                cls.members[name] = self.evaluate(statement.value)
+            case ast.Pass():
+                pass
+            case _:
+                raise CompileError.at(statement.span, "this cannot stand in the body of a class")
+
+    # constants
+
+    def evaluate(self, node: ast.Expr) -> Value:
+        """The value of a constant expression: a default of a parameter, a constant of a class. Lists become tuples."""
+        match node:
+            case ast.Literal_():
+                return node.value
+            case ast.UnaryOp(op="-"):
+                operand = self.evaluate(node.operand)
+                if isinstance(operand, int | float | complex):
+                    return -operand
+            case ast.BinaryOp(op="+" | "-"):
+                left, right = self.evaluate(node.left), self.evaluate(node.right)
+                if isinstance(left, int | float | complex) and isinstance(right, int | float | complex):
+                    return left + right if node.op == "+" else left - right
+            case ast.ListExpr() | ast.TupleExpr():
+                return tuple(self.evaluate(e) for e in node.elements)
+            case ast.Name(id="inf" | "nan" | "infj" | "nanj" as name):
+                return {"inf": float("inf"), "nan": float("nan"), "infj": complex(0, float("inf")), "nanj": complex(0, float("nan"))}[name]
+            case ast.Call(func=ast.Name(id="annotate"), args=[_, value]):
+                return self.evaluate(value)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), name="device"), args=[ast.Literal_(value=str() as name)]):
+                return Device(name)
+            case ast.Attribute(value=ast.Name(id="CONSTANTS"), name=name):
+                return self.constant(name, node.span)
+            case _:
+                pass
+        raise CompileError.at(node.span, "this is not a constant")
+
+    def constant(self, name: str, span: Span | None) -> Value:
+        """`CONSTANTS.c3`."""
+        digits = name.removeprefix("c")
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 9 or int(digits) >= len(self.constants):
+            raise CompileError.at(span, f"there is no constant `{name}`", label=f"`constants.pkl` has {len(self.constants)}")
+        return self.constants[int(digits)]
+
+    # what is behind a dot
+
+    def attribute(self, value: Value, name: str, span: Span | None) -> Value:
+        """`value.name` for the values of this file and for classes; MISSING where there is none."""
+        match value:
+            case Constants():
+                return self.constant(name, span)
+            case Operators(namespace=""):
+                return Operators(name)
+            case Operators(namespace="aten") if name == "autograd":
+                return Operators("autograd")
+            case Operators():
+                operator = f"{value.namespace}::{name}"
+                replaced = None if value.is_current else self.replaced(operator)
+                return replaced or _SPECIAL.get(operator) or BuiltinRef(operator)
+            case Package():
+                return self._package_member(f"{value.name}.{name}")
+            case ClassValue():
+                if name == "__new__":
+                    return BuiltinRef("archive.new")
+                found = self.find(f"{value.qualified}.{name}")
+                return value.find(name) if found is MISSING else found
+            case _:
+                return MISSING
+
+    def _package_member(self, qualified: str) -> Value:
+        found = self.find(qualified)
+        if found is not MISSING:
+            return found
+        path = f"code/{qualified.replace('.', '/')}"
+        return Package(qualified) if path in self._folders or f"{path}.py" in self.reader else MISSING
+
+
+def _short(qualified: str) -> str:
+    return qualified.removeprefix("__torch__.")
+
+
+def _is_ignored(statement: ast.Stmt) -> bool:
+    """Imports, and `op_version_set = 1` of old files."""
+    if isinstance(statement, ast.Import | ast.Pass):
+        return True
+    match statement:
+        case ast.Assign(targets=[ast.Name(id="op_version_set")]):
+            return True
+        case _:
+            return False
+
+
+def names_of(value: Value) -> tuple[str, ...]:
+    """The strings of `__parameters__` and the like."""
+    items = cast(tuple[Any, ...], value) if isinstance(value, tuple) else ()
+    return tuple(v for v in items if isinstance(v, str))

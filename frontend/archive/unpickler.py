@@ -1,0 +1,460 @@
+"""The pickles of an archive: a machine that knows the operations and the globals that PyTorch writes, and runs nothing.
+
+In: the bytes of `data.pkl` or `constants.pkl`, and where storages are found. Out: None, bool, int, float, complex, str,
+list, tuple, dict, and the classes below. Containers that a pickle shares are shared in the result.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, NoReturn, cast
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+
+from ..machine import is_dict, is_list
+from ..values import Device
+from .reader import ArchiveReader
+
+Array = npt.NDArray[Any]
+
+MAX_MEMO: Final = 1 << 24
+MAX_STACK: Final = 1 << 22
+MAX_RANK: Final = 64
+_MAX_EXPANSION: Final = 1 << 24
+"""Elements that a tensor may have beyond its storage (by a stride of 0)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tensor:
+    """A tensor: a view of its storage. Equal views of one storage are the same object."""
+
+    array: Array
+
+
+@dataclass(eq=False)
+class PickledObject:
+    """An instance of `__torch__.a.C`; `state` is what it was built with, a dict of attributes for most."""
+
+    qualified: str
+    state: Any = None
+    is_built: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class EnumValue:
+    """A member of the enum `qualified`, by its value."""
+
+    qualified: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Global:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Storage:
+    """The elements of a storage; `key` names its member."""
+
+    key: str
+    array: Array
+
+
+_STORAGES: Final[dict[str, Any]] = {
+    "FloatStorage": np.float32,
+    "DoubleStorage": np.float64,
+    "HalfStorage": np.float16,
+    "BFloat16Storage": ml_dtypes.bfloat16,
+    "LongStorage": np.int64,
+    "IntStorage": np.int32,
+    "ShortStorage": np.int16,
+    "CharStorage": np.int8,
+    "ByteStorage": np.uint8,
+    "BoolStorage": np.bool_,
+    "ComplexFloatStorage": np.complex64,
+    "ComplexDoubleStorage": np.complex128,
+    "UInt16Storage": np.uint16,
+    "UInt32Storage": np.uint32,
+    "UInt64Storage": np.uint64,
+    "Float8_e4m3fnStorage": ml_dtypes.float8_e4m3fn,
+    "Float8_e5m2Storage": ml_dtypes.float8_e5m2,
+}
+
+_UNSUPPORTED_STORAGES: Final = {
+    "QInt8Storage": "quantized",
+    "QUInt8Storage": "quantized",
+    "QInt32Storage": "quantized",
+    "ComplexHalfStorage": "half-precision complex",
+}
+
+_LISTS: Final = {
+    "torch.jit._pickle.build_intlist": int,
+    "torch.jit._pickle.build_doublelist": float,
+    "torch.jit._pickle.build_boollist": bool,
+    "torch.jit._pickle.build_tensorlist": Tensor,
+}
+
+_CALLABLE: Final = frozenset(
+    (
+        "torch.jit._pickle.restore_type_tag",
+        "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_parameter",
+        "collections.OrderedDict",
+        "builtins.complex",
+        "torch.device",
+        *_LISTS,
+    )
+)
+
+_REFUSED: Final = {
+    "torch._utils._rebuild_qtensor": "quantized tensors are",
+    "torch.per_tensor_affine": "quantized tensors are",
+    "torch.per_channel_affine": "quantized tensors are",
+    "torch._utils._rebuild_sparse_tensor": "sparse tensors are",
+    "torch.jit._pickle.build_tensor_from_id": "the format from before PyTorch 1.4 is",
+    "torch._tensor._rebuild_from_type_v2": "subclasses of Tensor are",
+}
+
+_MARK: Final = object()
+
+_OPCODES: Final[dict[int, str]] = {
+    ord("."): "STOP", ord("("): "MARK", ord("N"): "NONE", 0x88: "NEWTRUE", 0x89: "NEWFALSE", 0x80: "PROTO",
+    ord("K"): "BININT1", ord("M"): "BININT2", ord("J"): "BININT", 0x8A: "LONG1", ord("G"): "BINFLOAT",
+    ord("X"): "BINUNICODE", ord(")"): "EMPTY_TUPLE", ord("]"): "EMPTY_LIST", ord("}"): "EMPTY_DICT",
+    ord("t"): "TUPLE", 0x85: "TUPLE1", 0x86: "TUPLE2", 0x87: "TUPLE3", ord("l"): "LIST", ord("d"): "DICT",
+    ord("e"): "APPENDS", ord("a"): "APPEND", ord("s"): "SETITEM", ord("u"): "SETITEMS",
+    ord("q"): "BINPUT", ord("r"): "LONG_BINPUT", ord("h"): "BINGET", ord("j"): "LONG_BINGET",
+    ord("c"): "GLOBAL", 0x81: "NEWOBJ", ord("R"): "REDUCE", ord("b"): "BUILD", ord("Q"): "BINPERSID",
+}  # fmt: skip
+
+
+class Storages:
+    """The storages below one directory of an archive (`data/`, `constants/`), each read once."""
+
+    def __init__(self, reader: ArchiveReader, folder: str) -> None:
+        self.reader = reader
+        self.folder = folder
+        self._found: dict[str, Array] = {}
+
+    @cached_property
+    def total(self) -> int:
+        """Bytes of all storages."""
+        prefix = f"{self.folder}/"
+        return sum(self.reader.size(n) for n in self.reader.names() if n.startswith(prefix))
+
+    def array(self, kind: str, key: str, count: int, pickle: str) -> Array:
+        """`count` elements of the storage `key`; `pickle` is the member that asks."""
+        refuse = self.reader.refuse
+        if kind in _UNSUPPORTED_STORAGES:
+            refuse(f"holds a {_UNSUPPORTED_STORAGES[kind]} tensor, which is not supported", pickle)
+        dtype: np.dtype[Any] = np.dtype(_STORAGES[kind])
+        if not 0 <= count < 1 << 48:
+            refuse(f"has a storage of {count} elements", pickle)
+        if count == 0:
+            return np.empty(0, dtype)
+        member = f"{self.folder}/{key}"
+        if member not in self.reader:
+            refuse(f"needs `{member}`, which is missing", pickle)
+        if self.reader.size(member) < count * dtype.itemsize:
+            refuse(f"has {self.reader.size(member)} bytes where `{pickle}` needs {count * dtype.itemsize}", member)
+        if member not in self._found:
+            self._found[member] = self._aligned(member, dtype.itemsize)
+        data = self._found[member]
+        if data.ctypes.data % dtype.itemsize:
+            refuse("is used as two kinds of elements", member)
+        data = data[: count * dtype.itemsize]
+        if kind == "BoolStorage" and data.max() > 1:
+            data = (data != 0).view(np.uint8)
+        return data.view(dtype)
+
+    def _aligned(self, member: str, itemsize: int) -> Array:
+        data = np.frombuffer(self.reader.read(member), np.uint8)
+        return data.copy() if data.ctypes.data % max(itemsize, 8) else data
+
+
+class Unpickler:
+    """Runs one pickle."""
+
+    def __init__(self, reader: ArchiveReader, member: str, storages: Storages) -> None:
+        self.reader = reader
+        self.member = member
+        self.storages = storages
+        self.data = reader.pickle(member)
+        self.at = 0
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.tensors: dict[tuple[Any, ...], Tensor] = {}
+        self.expanded = 0
+
+    def refuse(self, why: str, help: str | None = None) -> NoReturn:
+        self.reader.refuse(why, self.member, help)
+
+    def damaged(self, why: str) -> NoReturn:
+        self.refuse(f"is damaged: {why} (byte {self.at})")
+
+    def load(self) -> Any:
+        """The one value of the pickle."""
+        steps = _STEPS
+        while True:
+            code = self.bytes(1)[0]
+            name = _OPCODES.get(code)
+            if name is None:
+                self.refuse(f"has the pickle operation {code:#04x} at byte {self.at - 1}, which archives do not use")
+            if name == "STOP":
+                if len(self.stack) != 1 or self.stack[0] is _MARK:
+                    self.damaged("it does not end with one value")
+                return self.stack[0]
+            steps[name](self)
+            if len(self.stack) > MAX_STACK or len(self.memo) > MAX_MEMO:
+                self.refuse("is too large")
+
+    # reading
+
+    def bytes(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            self.damaged("it ends early")
+        found = self.data[self.at : self.at + count]
+        self.at += count
+        return found
+
+    def number(self, form: str) -> Any:
+        return struct.unpack(form, self.bytes(struct.calcsize(form)))[0]
+
+    def line(self) -> str:
+        end = self.data.find(b"\n", self.at, self.at + 4096)
+        if end < 0:
+            self.damaged("the name of a global has no end")
+        raw = self.bytes(end - self.at)
+        self.at += 1
+        return self.text(raw)
+
+    def text(self, raw: bytes) -> str:
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self.damaged("a string is not UTF-8")
+
+    # the stack
+
+    def push(self, value: Any) -> None:
+        self.stack.append(value)
+
+    def pop(self) -> Any:
+        if not self.stack or self.stack[-1] is _MARK:
+            self.damaged("a value is missing")
+        return self.stack.pop()
+
+    def top(self) -> Any:
+        if not self.stack or self.stack[-1] is _MARK:
+            self.damaged("a value is missing")
+        return self.stack[-1]
+
+    def marked(self) -> list[Any]:
+        """What stands above the last mark, which goes too."""
+        for index in range(len(self.stack) - 1, -1, -1):
+            if self.stack[index] is _MARK:
+                items = self.stack[index + 1 :]
+                del self.stack[index:]
+                return items
+        self.damaged("a mark is missing")
+
+    # operations
+
+    def tuple_of(self, count: int) -> None:
+        items = [self.pop() for _ in range(count)]
+        self.push(tuple(reversed(items)))
+
+    def put(self, index: int) -> None:
+        self.memo[index] = self.top()
+
+    def get(self, index: int) -> None:
+        if index not in self.memo:
+            self.damaged(f"memo {index} is empty")
+        self.push(self.memo[index])
+
+    def append(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is not list:
+            self.damaged("a list is missing")
+        cast(list[Any], target).extend(items)
+
+    def set_items(self, items: list[Any]) -> None:
+        target = self.top()
+        if type(target) is not dict or len(items) % 2:
+            self.damaged("a dict is missing")
+        table = cast(dict[Any, Any], target)
+        for key, value in zip(items[0::2], items[1::2], strict=True):
+            if not isinstance(key, bool | int | float | complex | str | Device | Tensor):
+                self.damaged("a dict has a key that cannot be one")
+            table[key] = value
+
+    def find_global(self) -> None:
+        module, name = self.line(), self.line()
+        full = f"{module}.{name}"
+        is_storage = module == "torch" and (name in _STORAGES or name in _UNSUPPORTED_STORAGES)
+        is_class = module == "__torch__" or module.startswith("__torch__.")
+        if full in _REFUSED:
+            self.refuse(f"uses `{full}`: {_REFUSED[full]} not supported")
+        if not is_storage and not is_class and full not in _CALLABLE:
+            shown = "".join(c if c.isprintable() else "?" for c in full)[:100]
+            self.refuse(f"wants to use `{shown}`, which archives do not need", "nothing in an archive is executed")
+        self.push(_Global(full))
+
+    def new_object(self) -> None:
+        arguments, cls = self.pop(), self.pop()
+        if not isinstance(cls, _Global) or not cls.name.startswith("__torch__.") or arguments != ():
+            self.damaged("an object of no class is made")
+        self.push(PickledObject(cls.name))
+
+    def build(self) -> None:
+        state, target = self.pop(), self.top()
+        if not isinstance(target, PickledObject) or target.is_built:
+            self.damaged("a state has no object")
+        target.state, target.is_built = state, True
+
+    def storage(self) -> None:
+        match self.pop():
+            case ("storage", _Global(name=name), str(key), str(), int(count)) if name.removeprefix("torch.") in (
+                *_STORAGES, *_UNSUPPORTED_STORAGES
+            ):  # fmt: skip
+                self.push(_Storage(key, self.storages.array(name.removeprefix("torch."), key, count, self.member)))
+            case _:
+                self.damaged("the name of a storage has another form")
+
+    def reduce(self) -> None:
+        arguments, function = self.pop(), self.pop()
+        if not isinstance(function, _Global) or not isinstance(arguments, tuple):
+            self.damaged("something that is no function is called")
+        values: list[Any] = list(cast(tuple[Any, ...], arguments))
+        name = function.name
+        match name, values:
+            case "torch.jit._pickle.restore_type_tag", [container, str()]:
+                self.push(container)
+            case "torch._utils._rebuild_tensor_v2", [_Storage() as storage, offset, size, stride, _, _, *rest]:
+                self.push(self.tensor(storage, offset, size, stride, rest))
+            case "torch._utils._rebuild_parameter", [Tensor() as tensor, *_]:
+                self.push(tensor)
+            case "collections.OrderedDict", []:
+                self.push({})
+            case "builtins.complex", [float(real), float(imaginary)]:
+                self.push(complex(real, imaginary))
+            case "torch.device", [str(device)]:
+                self.push(Device(device))
+            case _, [list(items)] if name in _LISTS:
+                elements = cast(list[Any], items)
+                if any(type(v) is not _LISTS[name] for v in elements):
+                    self.damaged(f"a list made by `{name.rpartition('.')[2]}` has an element of another type")
+                self.push(elements)
+            case _, [value] if name.startswith("__torch__."):
+                self.push(EnumValue(name, value))
+            case _:
+                self.damaged(f"`{name}` is called in a way that is not known")
+
+    # tensors
+
+    def tensor(self, storage: _Storage, offset: Any, size: Any, stride: Any, rest: list[Any]) -> Tensor:
+        """A strided view of a storage; conjugation and negation, which are marks on the tensor, are carried out."""
+        if not is_list(size) or not is_list(stride) or len(size) != len(stride) or len(size) > MAX_RANK:
+            self.damaged("a tensor has no proper sizes")
+        numbers: list[Any] = [offset, *size, *stride]
+        if any(type(v) is not int or not 0 <= v < 1 << 62 for v in numbers):
+            self.damaged("a tensor has no proper sizes")
+        sizes, strides = tuple(cast(tuple[int, ...], size)), tuple(cast(tuple[int, ...], stride))
+        metadata: dict[Any, Any] = rest[0] if len(rest) == 1 and is_dict(rest[0]) else {}
+        marks = tuple(m for m in ("conj", "neg") if metadata.get(m) is True)
+        flat = storage.array
+        key = (storage.key, flat.dtype.str, flat.size, offset, sizes, strides, marks)
+        if key not in self.tensors:
+            self.tensors[key] = Tensor(self._view(flat, offset, sizes, strides, marks))
+        return self.tensors[key]
+
+    def _view(self, flat: Array, offset: int, sizes: tuple[int, ...], strides: tuple[int, ...], marks: tuple[str, ...]) -> Array:
+        count = math.prod(sizes)
+        if count == 0:
+            if math.prod(s for s in sizes if s) > 1 << 40:
+                self.damaged("a tensor has no proper sizes")
+            return np.zeros(sizes, flat.dtype)
+        if offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) >= flat.size:
+            self.refuse("has a tensor that reaches beyond its storage")
+        itemsize = flat.itemsize
+        view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, [s * itemsize for s in strides], writeable=False)
+        if not view.flags.c_contiguous or marks:
+            self.expanded += count
+            if self.expanded > 2 * self.storages.total + _MAX_EXPANSION:
+                self.refuse("has tensors that are too large for their storages")
+            view = np.array(view, order="C")
+        if "conj" in marks:
+            view = np.conj(view)
+        return -view if "neg" in marks else view
+
+
+def _long(machine: Unpickler) -> None:
+    if machine.bytes(1)[0] != 8:
+        machine.refuse("has an integer of another size than 8 bytes")
+    machine.push(machine.number("<q"))
+
+
+def _unicode(machine: Unpickler) -> None:
+    machine.push(machine.text(machine.bytes(machine.number("<I"))))
+
+
+def _dict(machine: Unpickler) -> None:
+    items = machine.marked()
+    machine.push({})
+    machine.set_items(items)
+
+
+def _set_item(machine: Unpickler) -> None:
+    value, key = machine.pop(), machine.pop()
+    machine.set_items([key, value])
+
+
+def _protocol(machine: Unpickler) -> None:
+    if machine.bytes(1)[0] != 2:
+        machine.refuse("is not a pickle of protocol 2")
+
+
+_STEPS: Final[dict[str, Callable[[Unpickler], None]]] = {
+    "PROTO": _protocol,
+    "MARK": lambda m: m.push(_MARK),
+    "NONE": lambda m: m.push(None),
+    "NEWTRUE": lambda m: m.push(True),
+    "NEWFALSE": lambda m: m.push(False),
+    "BININT1": lambda m: m.push(m.number("<B")),
+    "BININT2": lambda m: m.push(m.number("<H")),
+    "BININT": lambda m: m.push(m.number("<i")),
+    "LONG1": _long,
+    "BINFLOAT": lambda m: m.push(m.number(">d")),
+    "BINUNICODE": _unicode,
+    "EMPTY_TUPLE": lambda m: m.push(()),
+    "EMPTY_LIST": lambda m: m.push([]),
+    "EMPTY_DICT": lambda m: m.push({}),
+    "TUPLE": lambda m: m.push(tuple(m.marked())),
+    "TUPLE1": lambda m: m.tuple_of(1),
+    "TUPLE2": lambda m: m.tuple_of(2),
+    "TUPLE3": lambda m: m.tuple_of(3),
+    "LIST": lambda m: m.push(m.marked()),
+    "DICT": _dict,
+    "APPENDS": lambda m: m.append(m.marked()),
+    "APPEND": lambda m: m.append([m.pop()]),
+    "SETITEM": _set_item,
+    "SETITEMS": lambda m: m.set_items(m.marked()),
+    "BINPUT": lambda m: m.put(m.number("<B")),
+    "LONG_BINPUT": lambda m: m.put(m.number("<I")),
+    "BINGET": lambda m: m.get(m.number("<B")),
+    "LONG_BINGET": lambda m: m.get(m.number("<I")),
+    "GLOBAL": Unpickler.find_global,
+    "NEWOBJ": Unpickler.new_object,
+    "REDUCE": Unpickler.reduce,
+    "BUILD": Unpickler.build,
+    "BINPERSID": Unpickler.storage,
+}
+
+
