@@ -11,7 +11,7 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -113,8 +113,8 @@ class _Keep:
         self.arrays = arrays
         self._library = library
 
-    def __del__(self) -> None:
-        if sys.is_finalizing():
+    def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:
+        if is_finalizing():  # a default: the names of this module may be gone already
             self._library.detach()
             return
         # ORC is not used from two threads at once: unload under the lock that links

@@ -24,7 +24,7 @@ from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError
 from ..dialects import torch
 from ..dtypes import DType, from_numpy
-from ..operator import OperatorError, Unsupported
+from ..operator import Operator, OperatorError, Unsupported
 from ..operators import find, functional_form, gives_contiguous, is_view, keywords, resolve_exact, schema, split_name
 from ..program import Program
 from ..schema import Schema
@@ -86,12 +86,14 @@ class Interpreter:
         return [self.current(r) for r in results]
 
     def run_program(self, program: Program, arguments: Sequence[Any]) -> Any:
-        """The result of the entry function; `self` is added."""
+        """The result of the entry function; `self` is added, and defaults for arguments that are missing."""
         function = lookup(program.module, program.entry)
         if function is None:
             raise InternalError(f"the program has no function {program.entry}")
         receiver = [] if program.receiver is None else [program.receiver]
-        return self.run(function, [*receiver, *arguments])[0]
+        missing = program.schema.arguments[len(arguments) :]
+        defaults = [list(a.default) if isinstance(a.type, ListType) and a.default else a.default for a in missing]
+        return self.run(function, [*receiver, *arguments, *defaults])[0]
 
     def current(self, value: Any) -> Any:
         """A value with its tensors as in-place changes of their metadata have left them."""
@@ -210,14 +212,17 @@ class _Frame:
         form = schema(op.name)
         record = find(op.name)
         if record is not None and form is not None:
-            return self.call_record(form, record.reference, arguments)
+            return self.call_record(record, arguments)
         derived = functional_form(op.name)
         if derived is not None and form is not None:
             return self.write_in_place(form, derived, arguments, op)
         return self.call_composite(op.name, arguments, op)
 
-    def call_record(self, form: Schema, reference: Callable[..., Any], arguments: list[Any]) -> Any:
-        result = reference(**keywords(form, arguments))
+    def call_record(self, record: Operator, arguments: list[Any]) -> Any:
+        form = record.schema
+        named = keywords(form, arguments)
+        record.infer(**{name: _inferred(value) for name, value in named.items()})  # refuses what PyTorch refuses
+        result = record.reference(**named)
         if is_view(form):
             return _viewed(form, arguments, result)
         results = _normal(form, result)
@@ -238,7 +243,7 @@ class _Frame:
     def apply_named(self, name: str, arguments: list[Any], op: Operation) -> Any:
         form, record = schema(name), find(name)
         if record is not None and form is not None:
-            return self.call_record(form, record.reference, arguments)
+            return self.call_record(record, arguments)
         if name == "aten::zero":
             return np.zeros_like(arguments[0])
         return self.call_composite(name, arguments, op)
@@ -651,6 +656,15 @@ def write(target: Array, value: Any) -> None:
         source = np.asarray(record.reference(self=target, src=source, non_blocking=False))
     with np.errstate(all="ignore"):
         target[...] = source.astype(target.dtype, copy=False)
+
+
+def _inferred(value: Any) -> Any:
+    """A run-time value as `infer` rules take it."""
+    if isinstance(value, np.ndarray):
+        return TensorType(dtype_of(value), tuple(int(e) for e in value.shape))
+    if isinstance(value, list | tuple):
+        return [_inferred(v) for v in cast(Sequence[Any], value)]
+    return value
 
 
 def _normal(form: Schema, result: Any) -> Any:

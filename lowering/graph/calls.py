@@ -35,6 +35,7 @@ from ...ir.script_types import (
     TensorType,
 )
 from . import containers
+from .branches import fork
 from .values import (
     NONE_VALUE,
     Abstract,
@@ -285,7 +286,11 @@ def _require_constants(ev: Evaluator, form: Schema, arguments: list[Abstract]) -
     if not any(a.kind == "Tensor" for a in form.arguments):
         return
     for argument, value in zip(form.arguments, arguments):
-        if argument.kind in _CONSTANT_KINDS and isinstance(value, Scalar | Ref | Tuple) and not is_static(value, ev.heap):
+        if (
+            argument.kind in _CONSTANT_KINDS
+            and isinstance(value, Scalar | Ref | Tuple)
+            and not is_static(value, ev.heap)
+        ):
             raise ev.not_static(f"`{argument.name}` of {form.name}")
 
 
@@ -773,8 +778,6 @@ def _number_list(numbers: Sequence[Abstract]) -> list[str | Abstract]:
 
 def require(ev: Evaluator, holds: Abstract, message: Sequence[str | Abstract]) -> None:
     """Raises unless the condition holds; at run time if it is known only then. Numbers are parts of the message."""
-    from .branches import fork  # noqa: PLC0415
-
     parts = [builtins.to_text(p.value) if isinstance(p, Known) else cast("str | Scalar", p) for p in message]
     condition = ev.condition(holds)
 

@@ -47,6 +47,8 @@ def converted_type(t: ScriptType) -> Type:
     match t:
         case TensorType():
             assert t.dtype is not None and t.shape is not None, f"unspecialised tensor type {t}"
+            if t.dtype.is_complex:
+                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
             return RankedTensorType(t.shape, t.dtype.element)
         case IntType():
             return I64

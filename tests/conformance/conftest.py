@@ -119,8 +119,11 @@ class Cases:
         return f"gives {shown(result)}; PyTorch: {str(expected)[:150]}" if isinstance(expected, Exception) else text
 
     def scripted(self, case):
+        torch = self.torch
+        names = {"torch": torch, "F": torch.nn.functional, "nn": torch.nn}
+        torch_unit = "torch.jit.CompilationUnit(text)"  # looks names up where it is called
         try:
-            return self.torch.jit.CompilationUnit(self.source([case])[len(HEAD) :]).c0(*self.values())
+            return eval(torch_unit, names, {"text": self.source([case])[len(HEAD) :]}).c0(*self.values())
         except (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError):
             return None
 

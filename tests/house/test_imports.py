@@ -1,6 +1,7 @@
 """The rooms import one way: cli -> api -> driver -> {frontend | lowering | backend} -> ir."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,18 @@ THIRD_PARTY = {"lark": {"frontend", "cli"}, "llvmlite": {"backend"}, "typer": {"
 EXTRAS = {"torch", "cuda", "ziglang", "torch_mlir"}
 
 
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@functools.cache
+def files() -> tuple[Path, ...]:
+    return tuple(p for room in LEVELS for p in sorted((*ROOT.glob(f"{room}.py"), *(ROOT / room).rglob("*.py"))))
+
+
 def sources():
-    for path in sorted(ROOT.rglob("*.py")):
+    for path in files():
         room = path.relative_to(ROOT).parts[0].removesuffix(".py")
         if room in LEVELS and not {"nn", "prelude"} & set(path.relative_to(ROOT).parts[:-1]):
             yield room, path
@@ -23,7 +34,7 @@ def sources():
 def imported(path: Path):
     """(room, line) of each import of the package, (top-level name, line) of each other one."""
     package = path.relative_to(ROOT).parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.ImportFrom):
             if node.level:
                 base = list(package[: len(package) - (node.level - 1)])
@@ -61,7 +72,7 @@ def test_one_door_per_third_party():
 def test_extras_are_not_imported_at_the_top():
     wrong = []
     for _, path in sources():
-        for node in ast.parse(path.read_text()).body:
+        for node in tree(path).body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
                 level = getattr(node, "level", 0)

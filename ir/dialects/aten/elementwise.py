@@ -35,11 +35,12 @@ from .rules import (
 
 
 class Scalars:
-    """Arithmetic on scalars of one dtype, written through a builder."""
+    """Arithmetic on scalars of one dtype, written through a builder; `stored` is what they are outside (16-bit floats)."""
 
-    def __init__(self, b: Builder, dtype: DType) -> None:
+    def __init__(self, b: Builder, dtype: DType, stored: DType | None = None) -> None:
         self.b = b
         self.dtype = dtype
+        self.stored = stored or dtype
 
     @property
     def is_float(self) -> bool:
@@ -248,7 +249,7 @@ def lower_elementwise(
                 scalars.append(cx.cast(b, narrow, chosen.compute, wide))
             else:
                 scalars.append(fixed[i] if i in fixed else cx.number(operand, wide))
-        outcome = cast(Callable[..., Value], formula)(Scalars(b, wide), *scalars)
+        outcome = cast(Callable[..., Value], formula)(Scalars(b, wide, chosen.compute), *scalars)
         return cx.cast(b, outcome, chosen.outcome, chosen.result)
 
     return cx.pointwise([x for x in tensors if isinstance(x, Value)], chosen.result, body)

@@ -45,7 +45,7 @@ def _power(k: Scalars, x: Value, y: Value) -> Value:
 
 
 def _special_power(k: Scalars, x: Value, exponent: float) -> Value | None:
-    """Exponents that PyTorch computes without pow, with the same rounding."""
+    """Exponents that PyTorch computes without pow, with the same rounding (it has no such roots for float16)."""
     one = k.constant(1)
     match exponent:
         case 0:
@@ -60,9 +60,9 @@ def _special_power(k: Scalars, x: Value, exponent: float) -> Value | None:
             return k.div(one, x)
         case -2 if k.is_float:
             return k.div(one, k.mul(x, x))
-        case 0.5 if k.is_float:
+        case 0.5 if k.is_float and k.stored is not DType.float16:
             return math.sqrt(k.b, x)
-        case -0.5 if k.is_float:
+        case -0.5 if k.is_float and k.stored is not DType.float16:
             return k.div(one, math.sqrt(k.b, x))
         case _:
             return None

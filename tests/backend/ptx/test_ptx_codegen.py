@@ -154,8 +154,9 @@ def agree(callable_, arguments, target="sm_90", specs=None):
     assert verify.difference(expected, got) is None, verify.difference(expected, got)
 
 
-def test_weights_scalars_and_strided_results():
-    net = api.compile_source(MODULE).Net()
+def test_weights_scalars_and_strided_results(tmp_path):
+    (tmp_path / "net.py").write_text(MODULE)
+    net = api.compile_file(tmp_path / "net.py")
     x = np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)
     agree(net, [x, np.array([3, -1])])
 
@@ -222,5 +223,5 @@ def test_what_a_thread_cannot_allocate():
 
 def test_functions_without_code_for_the_gpu_do_not_reach_llvm():
     """LLVM would end the process."""
-    with pytest.raises(InternalError, match="llvm.exp reached PTX code generation"):
+    with pytest.raises(InternalError, match="math.exp cannot be translated"):
         codegen.translate(gpu(pointwise("f32", "%r = math.exp %a : f32")), "sm_90")

@@ -1,0 +1,4 @@
+# torchcc run nothing_to_compile.py
+import torch
+
+K = 3

@@ -1,0 +1,7 @@
+# torchcc run runtime_slice_step.py --input x=f32[5]
+import torch
+from torch import Tensor
+
+
+def f(x: Tensor) -> Tensor:
+    return x[::-1]
