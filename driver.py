@@ -80,7 +80,8 @@ def _ignore(name: str, module: Operation) -> None:
 
 def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
     """Machine code in this process."""
-    lowered = lower(program, specs)
+    # Every pass is verified in tests and dumps; a call pays for the contracts at the ends of stages.
+    lowered = lower(program, specs, manager=PassManager(verify="stages"))
     return load(cpu.translate(lowered.modules["loops"], lowered.signature, host()), host()), lowered.signature
 
 

@@ -166,6 +166,9 @@ def default_entry(source: ast.SourceModule, scope: Scope) -> Entry:
     """The only module of a file, or its only function; one that others are made of does not count."""
     found = entries(source, scope)
     if not found:
+        refused = next((s for s in source.body if isinstance(s, ast.UnsupportedStmt)), None)
+        if refused is not None:
+            raise CompileError.at(refused.span, f"{refused.what} are not supported")
         raise CompileError.at(None, f"{source.file.name} has no function and no nn.Module to compile")
     kind = "module" if any(e.kind == "module" for e in found) else "function"
     candidates = _tops(source, [e for e in found if e.kind == kind])

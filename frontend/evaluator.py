@@ -26,7 +26,8 @@ from .expressions import Expressions
 from .initialise import Generator
 from .library import is_module, library_source, member, nn_index
 from .machine import LimitError, fail
-from .parser import parse, parse_expression
+from .parser import parse
+from .syntax_cache import parse_expression_cached
 from .values import (
     MISSING,
     BuiltinRef,
@@ -127,7 +128,7 @@ class Interpreter(Expressions):
 
     def evaluate_entry(self, scope: Scope, text: str) -> Value:
         """What `Name`, `Name.method` or `Name(arguments)` of a command line means; a module class is instantiated."""
-        node = parse_expression(text, "<entry>")
+        node = parse_expression_cached(text, "<entry>")
         with self.recursion_guard(node.span):
             value = self.evaluate(node, Frame(scope))
             if isinstance(value, ClassValue) and value.kind == "module":

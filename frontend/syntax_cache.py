@@ -7,13 +7,15 @@ trusted as the object code beside it, so trees are pickled.
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 from ..ir import cache as disk
 from ..ir.source import SourceFile
-from .ast import SourceModule
-from .parser import parse
+from .ast import Expr, Node, SourceModule
+from .parser import parse, parse_expression
 
 _PACKAGE = __name__.rpartition(".")[0]
 _PARSER_FILES = ("torchscript.lark", "parser.py", "ast.py", "layout.py", "machine.py", "operators.py", "string_literals.py")
@@ -27,19 +29,27 @@ def _parser_version() -> str:
 
 def parse_cached(file: SourceFile, *, dialect: str = "python") -> SourceModule:
     """The tree of a file, as `parse` gives it; every call gives a tree of its own."""
-    key = disk.key("syntax", _parser_version(), dialect, file.name, file.text)
+    return _cached(SourceModule, f"{dialect} module", file.name, file.text, lambda: parse(file, dialect=dialect))
+
+
+def parse_expression_cached(text: str, name: str) -> Expr:
+    """One expression that stands alone, as `parse_expression` gives it."""
+    return _cached(Expr, "expression", name, text, lambda: parse_expression(text, name))
+
+
+Tree = TypeVar("Tree", bound=Node)
+
+
+def _cached(kind: type[Tree], start: str, name: str, text: str, parsed: Callable[[], Tree]) -> Tree:
+    key = disk.key("syntax", _parser_version(), start, name, text)
     found = disk.load(key)
     if found is not None:
         try:
-            return _module(pickle.loads(found))
+            tree = pickle.loads(found)
         except (pickle.UnpicklingError, AttributeError, EOFError, ImportError, IndexError, TypeError):
-            pass  # written by other libraries; parsed again
-    module = parse(file, dialect=dialect)
-    disk.store(key, pickle.dumps(module, protocol=pickle.HIGHEST_PROTOCOL))
-    return module
-
-
-def _module(tree: object) -> SourceModule:
-    if not isinstance(tree, SourceModule):
-        raise TypeError(f"a {type(tree).__name__} is cached where a syntax tree is expected")
+            tree = None  # written by other libraries: parsed again
+        if isinstance(tree, kind):
+            return tree
+    tree = parsed()
+    disk.store(key, pickle.dumps(tree, protocol=pickle.HIGHEST_PROTOCOL))
     return tree

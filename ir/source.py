@@ -14,6 +14,11 @@ class SourceFile:
     name: str
     text: str
 
+    @property
+    def is_library(self) -> bool:
+        """Whether it is of the TorchScript library that comes with the compiler, and not of the user."""
+        return self.name.startswith("torchcc/")
+
     @cached_property
     def _line_starts(self) -> list[int]:
         starts = [0]

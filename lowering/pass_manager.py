@@ -167,7 +167,8 @@ class Pipeline:
 class PassManager:
     """How pipelines are run; collects the times that passes take."""
 
-    verify: bool = True
+    verify: Literal["passes", "stages", "nothing"] = "passes"
+    """When the verifier runs: after every pass, or where a stage ends, which is where its contract is checked too."""
     print_after: Literal["none", "all", "changed"] | Collection[str] = "none"
     """After no pass, all, those that changed something, or those of these names."""
     stop_after: str | None = None
@@ -212,7 +213,7 @@ class PassManager:
         begin = time.perf_counter()
         try:
             result = p.apply(module)
-            if self.verify:
+            if self.verify == "passes" or (self.verify == "stages" and p is given.stage.passes[-1]):
                 verify(result)
         except (CompileError, ExecutionError):
             raise  # the program's fault
@@ -231,7 +232,7 @@ class PassManager:
         return self.print_after == "all" or (not isinstance(self.print_after, str) and p.name in self.print_after)
 
     def _check_contract(self, stage: Stage, module: Operation, start: Operation) -> None:
-        if not self.verify or stage.ensures is None:
+        if self.verify == "nothing" or stage.ensures is None:
             return
         try:
             stage.ensures(module)

@@ -80,6 +80,7 @@ _SPECIAL: Final[Mapping[str, BuiltinRef]] = {
 }
 """Operators with rules of their own."""
 
+
 @dataclass(eq=False)
 class ArchiveScope(Scope):
     """The global names of a code file, or of the upgraders."""
@@ -177,7 +178,11 @@ class Code:
                 cls.annotations[name] = statement.annotation
                 if statement.value is not None:
                     cls.members[name] = self.evaluate(statement.value)
-            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id="__annotations__"), indices=[ast.Literal_(value=str() as name)])]):
+            case ast.Assign(
+                targets=[
+                    ast.Subscript(value=ast.Name(id="__annotations__"), indices=[ast.Literal_(value=str() as name)])
+                ]
+            ):
                 cls.annotations[name] = statement.value
             case ast.Assign(targets=[ast.Name(id=name)]):
                 cls.members[name] = self.evaluate(statement.value)
@@ -204,10 +209,17 @@ class Code:
             case ast.ListExpr() | ast.TupleExpr():
                 return tuple(self.evaluate(e) for e in node.elements)
             case ast.Name(id="inf" | "nan" | "infj" | "nanj" as name):
-                return {"inf": float("inf"), "nan": float("nan"), "infj": complex(0, float("inf")), "nanj": complex(0, float("nan"))}[name]
+                return {
+                    "inf": float("inf"),
+                    "nan": float("nan"),
+                    "infj": complex(0, float("inf")),
+                    "nanj": complex(0, float("nan")),
+                }[name]
             case ast.Call(func=ast.Name(id="annotate"), args=[_, value]):
                 return self.evaluate(value)
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="torch"), name="device"), args=[ast.Literal_(value=str() as name)]):
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="torch"), name="device"), args=[ast.Literal_(value=str() as name)]
+            ):
                 return Device(name)
             case ast.Attribute(value=ast.Name(id="CONSTANTS"), name=name):
                 return self.constant(name, node.span)
@@ -219,7 +231,9 @@ class Code:
         """`CONSTANTS.c3`."""
         digits = name.removeprefix("c")
         if not digits.isascii() or not digits.isdigit() or len(digits) > 9 or int(digits) >= len(self.constants):
-            raise CompileError.at(span, f"there is no constant `{name}`", label=f"`constants.pkl` has {len(self.constants)}")
+            raise CompileError.at(
+                span, f"there is no constant `{name}`", label=f"`constants.pkl` has {len(self.constants)}"
+            )
         return self.constants[int(digits)]
 
     # what is behind a dot

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, NoReturn, cast
 
 from ...ir.attributes import Constant
 from ...ir.diagnostics import CompileError
@@ -116,7 +116,9 @@ class _Loader:
         if not isinstance(function, FunctionValue):
             known = [n for n, m in cls.members.items() if isinstance(m, FunctionValue) and not n.startswith("__")]
             help = f"it has {', '.join(f'`{k}`' for k in known[:10])}" if known else None
-            raise CompileError.at(None, f"the module `{cls.name}` of {self.reader.name} has no method `{method}`", help=help)
+            raise CompileError.at(
+                None, f"the module `{cls.name}` of {self.reader.name} has no method `{method}`", help=help
+            )
         if method == "forward":
             self._refuse_hooks(cls)
         compiled = self.unit.method(receiver.type, function, function.definition.span)
@@ -253,7 +255,9 @@ class _Importer:
         with_depth = self._deeper(path)
         for name, declared in type_.attributes.items():
             if name not in table:
-                self.reader.refuse(f"lacks the attribute `{path}{name}`, which the class `{cls.name}` declares", self.member)
+                self.reader.refuse(
+                    f"lacks the attribute `{path}{name}`, which the class `{cls.name}` declares", self.member
+                )
             result.attributes[name] = self.value(table[name], declared, f"{path}{name}")
         self.depth = with_depth
         self.objects[id(value)] = result
@@ -272,7 +276,9 @@ class _Importer:
         cls = self.loader.unit.code.find(value.qualified)
         if not isinstance(cls, ClassValue) or cls.kind not in ("module", "plain"):
             place = f"`{path.rstrip('.')}`" if path else "the module"
-            self.reader.refuse(f"makes {place} an object of `{value.qualified[:200]}`, which the code does not define", self.member)
+            self.reader.refuse(
+                f"makes {place} an object of `{value.qualified[:200]}`, which the code does not define", self.member
+            )
         span = cls.definition.name_span if cls.definition is not None else None
         assert span is not None
         type_ = self.loader.unit.classes.of_class(cls, span)
@@ -358,10 +364,14 @@ class _Importer:
                 pairs = zip(cast(tuple[Any, ...], value), type_.elements, strict=True)
                 return tuple(self.value(v, t, f"{path}.{i}") for i, (v, t) in enumerate(pairs))
 
-    def _mismatch(self, value: Any, type_: ScriptType, path: str) -> Any:
+    def _mismatch(self, value: Any, type_: ScriptType, path: str) -> NoReturn:
         if isinstance(value, EnumValue):
             self.reader.refuse(f"has an enum in `{path}`: enums are not supported yet", self.member)
-        found = f"an object of {value.qualified}" if isinstance(value, PickledObject) else f"a value of type {type(value).__name__}"
+        found = (
+            f"an object of {value.qualified}"
+            if isinstance(value, PickledObject)
+            else f"a value of type {type(value).__name__}"
+        )
         self.reader.refuse(f"gives `{path}` {found}; its type is {type_.annotation}", self.member)
 
 

@@ -6,6 +6,7 @@ has a limit. The file is read once; members that are stored are views of it. Che
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import struct
@@ -64,7 +65,7 @@ class ArchiveReader:
     def __init__(self, name: str, data: npt.NDArray[np.uint8]) -> None:
         self.name = name
         self.root = ""
-        self._data = memoryview(data)
+        self._data = data.data
         self._members: dict[str, Member] = {}
         self._budget = max(_INFLATED_FLOOR, _INFLATED_FACTOR * len(self._data))
         for member in _Directory(self, self._data).members():
@@ -79,7 +80,12 @@ class ArchiveReader:
 
     def _add(self, member: Member) -> None:
         parts = member.name.split("/")
-        if any(p in ("", ".", "..") for p in parts[:-1]) or parts[-1] in (".", "..") or "\\" in member.name or "\0" in member.name:
+        if (
+            any(p in ("", ".", "..") for p in parts[:-1])
+            or parts[-1] in (".", "..")
+            or "\\" in member.name
+            or "\0" in member.name
+        ):
             self.refuse("has a name that leads out of the archive", member.name)
         if len(parts) == 1:
             self.refuse("is not in a subdirectory", member.name, "all members of an archive stand below one directory")
@@ -166,7 +172,7 @@ class _Directory:
             found.append(member)
             ranges.append((header, member.start + member.packed, member.name))
         ranges.sort()
-        for (_, stop, name), (begin, _, other) in zip(ranges, ranges[1:], strict=False):
+        for (_, stop, name), (begin, _, other) in itertools.pairwise(ranges):
             if begin < stop:
                 self.reader.refuse(f"overlaps `{_printable(other)}`", name)
         return found
@@ -244,7 +250,9 @@ class _Directory:
                 if len(body) < 8 * sum(wide):
                     break
                 values = iter(struct.unpack_from(f"<{sum(wide)}Q", body))
-                size, packed, offset = (next(values) if w else v for w, v in zip(wide, (size, packed, offset), strict=True))
+                size, packed, offset = (
+                    next(values) if w else v for w, v in zip(wide, (size, packed, offset), strict=True)
+                )
                 return size, packed, offset
             at += 4 + length
         self.damaged("sizes of a large member are missing")

@@ -347,8 +347,8 @@ class Unpickler:
                 self.push(complex(real, imaginary))
             case "torch.device", [str(device)]:
                 self.push(Device(device))
-            case _, [list(items)] if name in _LISTS:
-                elements = cast(list[Any], items)
+            case _, [list()] if name in _LISTS:
+                elements = cast(list[Any], values[0])
                 if any(type(v) is not _LISTS[name] for v in elements):
                     self.damaged(f"a list made by `{name.rpartition('.')[2]}` has an element of another type")
                 self.push(elements)
@@ -375,7 +375,9 @@ class Unpickler:
             self.tensors[key] = Tensor(self._view(flat, offset, sizes, strides, marks))
         return self.tensors[key]
 
-    def _view(self, flat: Array, offset: int, sizes: tuple[int, ...], strides: tuple[int, ...], marks: tuple[str, ...]) -> Array:
+    def _view(
+        self, flat: Array, offset: int, sizes: tuple[int, ...], strides: tuple[int, ...], marks: tuple[str, ...]
+    ) -> Array:
         count = math.prod(sizes)
         if count == 0:
             if math.prod(s for s in sizes if s) > 1 << 40:
@@ -456,5 +458,3 @@ _STEPS: Final[dict[str, Callable[[Unpickler], None]]] = {
     "BUILD": Unpickler.build,
     "BINPERSID": Unpickler.storage,
 }
-
-

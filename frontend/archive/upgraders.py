@@ -21,28 +21,28 @@ VERSIONS: Final = range(1, 11)
 _SOURCE: Final = """
 def div_Tensor(self: Tensor, other: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other):
-    return torch.true_divide(self, other)
-  return torch.divide(self, other, rounding_mode="trunc")
+    return torch.div(self, other)
+  return torch.div(self, other, rounding_mode="trunc")
 
 def div_Scalar(self: Tensor, other: number) -> Tensor:
   if torch.is_floating_point(self) or isinstance(other, float):
-    return torch.true_divide(self, other)
-  return torch.divide(self, other, rounding_mode="trunc")
+    return torch.div(self, other)
+  return torch.div(self, other, rounding_mode="trunc")
 
 def div_out(self: Tensor, other: Tensor, *, out: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other) or torch.is_floating_point(out):
-    return torch.true_divide(self, other, out=out)
-  return torch.divide(self, other, rounding_mode="trunc", out=out)
+    return torch.div(self, other, out=out)
+  return torch.div(self, other, rounding_mode="trunc", out=out)
 
 def div__Tensor(self: Tensor, other: Tensor) -> Tensor:
   if torch.is_floating_point(self) or torch.is_floating_point(other):
-    return torch.true_divide_(self, other)
-  return torch.divide_(self, other, rounding_mode="trunc")
+    return torch.div_(self, other)
+  return torch.div_(self, other, rounding_mode="trunc")
 
 def div__Scalar(self: Tensor, other: number) -> Tensor:
   if torch.is_floating_point(self) or isinstance(other, float):
-    return torch.true_divide_(self, other)
-  return torch.divide_(self, other, rounding_mode="trunc")
+    return torch.div_(self, other)
+  return torch.div_(self, other, rounding_mode="trunc")
 
 def full(size: List[int], fill_value: number, *, dtype: Optional[int]=None, layout: Optional[int]=None,
          device: Optional[Device]=None, pin_memory: Optional[bool]=None) -> Tensor:

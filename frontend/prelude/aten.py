@@ -832,6 +832,8 @@ def inner(self: Tensor, other: Tensor) -> Tensor:
 
 
 def linalg_vecdot(x: Tensor, y: Tensor, dim: int) -> Tensor:
+    if not x.is_floating_point():
+        raise RuntimeError("linalg.vecdot: Expected a floating point or complex tensor as input.")
     return torch.sum(x * y, [dim])
 
 
@@ -1699,10 +1701,35 @@ def repeat_interleave__self_int(self: Tensor, repeats: int, dim: Optional[int], 
     return x.unsqueeze(d + 1).expand(wide).reshape(shape)
 
 
+def where(condition: Tensor) -> List[Tensor]:
+    x = condition.unsqueeze(0) if condition.dim() == 0 else condition
+    return torch.nonzero(x).unbind(1)
+
+
+def hsplit__int(self: Tensor, sections: int) -> List[Tensor]:
+    return torch.tensor_split(self, sections, 0 if self.dim() == 1 else 1)
+
+
+def hsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
+    return torch.tensor_split(self, indices, 0 if self.dim() == 1 else 1)
+
+
+def vsplit__int(self: Tensor, sections: int) -> List[Tensor]:
+    return torch.tensor_split(self, sections, 0)
+
+
+def vsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
+    return torch.tensor_split(self, indices, 0)
+
+
 def one_hot(self: Tensor, num_classes: int) -> Tensor:
+    if bool(torch.any(self < 0)):
+        raise RuntimeError("Class values must be non-negative.")
     classes = num_classes
     if num_classes == -1:
         classes = int(self.max().item()) + 1
+    elif bool(torch.any(self >= num_classes)):
+        raise RuntimeError("Class values must be smaller than num_classes.")
     return torch.eq(self.unsqueeze(-1), torch.arange(classes)).to(torch.int64)
 
 

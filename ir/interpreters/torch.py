@@ -339,7 +339,7 @@ def _raise(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     message, name, *holes = arguments
     if holes:
         message = builtins.format_(message, *holes)
-    raise ExecutionError(f"{name}: {message}" if name else message, op.span)
+    raise ExecutionError(f"{name.removeprefix('builtins.')}: {message}" if name else message, op.span)
 
 
 def _print(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:

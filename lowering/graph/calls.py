@@ -617,7 +617,7 @@ def _converted(base: str, *, implicit: bool = False) -> _Builtin:
         if implicit and type_.rank:
             raise ev.operator_error("Cannot input a tensor of dimension other than 0 as a scalar argument")
         dtype = cast(DType, type_.dtype)
-        if implicit and base == "aten::Int" and dtype.category > 1:
+        if implicit and base == "aten::Int" and dtype.category != 1:
             raise ev.operator_error(f"Cannot input a tensor of type {dtype.graph_name} as an integral argument")
         number = _item(ev, tensor, [])
         return number if base == "" else single(ev, base, [number])

@@ -98,6 +98,8 @@ class Evaluator:
     """How many run-time conditions the code being written stands under."""
     inlined_at: Span | None = None
     """Inside a composite operator: the user's line."""
+    in_library: Span | None = None
+    """The line of the library that is being evaluated, if it is one."""
     equal_dims: dict[tuple[Value, int], tuple[Value, int]] = field(default_factory=dict[Any, Any])
     """Extents of arguments that are declared equal: to which one."""
     _calls: list[Span | None] = field(default_factory=list[Span | None])
@@ -115,7 +117,9 @@ class Evaluator:
     def error(self, message: str, *, help: str | None = None, kind: type[CompileError] = CompileError) -> CompileError:
         """A CompileError at the current line, with the calls that led there."""
         at = self.span
-        notes = [Note("called from here", s) for s in reversed(self._calls) if s is not None and s != at]
+        notes = [] if self.in_library is None else [Note("raised in the library", self.in_library)]
+        calls = dict.fromkeys(s for s in reversed(self._calls) if s is not None and s != at)
+        notes += [Note("called from here", s) for s in calls]
         return kind(CompileError.at(at, message, help=help, notes=notes[:8]).diagnostics)
 
     def not_static(self, what: str, *, help: str | None = None) -> CompileError:
@@ -126,6 +130,13 @@ class Evaluator:
         if not self.conditional:
             return self.error(message)
         return self.emit_raise([message])
+
+    def place(self, span: Span | None) -> None:
+        """What follows belongs to this line; inside the library, to the user's line that called it."""
+        self.b.span = self.inlined_at or span or self.b.span
+        self.in_library = None
+        if self.inlined_at is None and span is not None and span.file.is_library and self._calls and self._calls[-1]:
+            self.b.span, self.in_library = self._calls[-1], span
 
     # writing operations
 
@@ -363,7 +374,7 @@ class Evaluator:
             operands = [values[v] for v in op.operands]
             if op.name in (torch.RETURN, torch.YIELD):
                 return operands
-            self.b.span = self.inlined_at or op.span or self.b.span
+            self.place(op.span)
             results = self.evaluate(frame, op, operands)
             if len(results) != len(op.results):
                 raise InternalError(f"{op.name} gave {len(results)} results instead of {len(op.results)}")
@@ -591,7 +602,7 @@ def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract])
         case _:
             parts = ("(the message is only known at run time)",)
     if isinstance(name, Known) and name.value is not None:
-        parts = (f"{name.value}: ", *parts)
+        parts = (f"{cast(str, name.value).removeprefix('builtins.')}: ", *parts)
     raise ev.emit_raise(parts)
 
 

@@ -192,6 +192,7 @@ class _Entry:
             case RunTimeOnly():
                 raise ev.use_error(value)
             case Text():
+                ev.place(self.function.span)
                 raise ev.not_static("the text that is returned")
             case Ref() | Enumerator() | Function():
                 raise CompileError.at(

@@ -247,7 +247,9 @@ def _is_thread_work(op: Operation) -> bool:
 def _is_scalar(op: Operation) -> bool:
     """Arithmetic, also in loops: either side can do it."""
     if op.name in _CONTROL:
-        return all(o.name in _CONTROL | {"scf.yield", "scf.condition"} or _is_scalar(o) for o in op.walk() if o is not op)
+        return all(
+            o.name in _CONTROL | {"scf.yield", "scf.condition"} or _is_scalar(o) for o in op.walk() if o is not op
+        )
     return _is_pure(op) and not any(isinstance(v.type, MemRefType | VectorType) for v in op.results)
 
 

@@ -298,18 +298,18 @@ def test_compile_with_examples_and_constants(library):
 # scripting
 
 
-def helper(x: "Tensor", k: float) -> "Tensor":  # noqa: F821
+def helper(x: "Tensor", k: float) -> "Tensor":
     return x * k
 
 
 @torchcc.script
-def doubled(x: "Tensor") -> "Tensor":  # noqa: F821
+def doubled(x: "Tensor") -> "Tensor":
     """Twice."""
     return helper(x, 2.0)
 
 
 @torchcc.script
-def quadrupled(x: "Tensor") -> "Tensor":  # noqa: F821
+def quadrupled(x: "Tensor") -> "Tensor":
     return doubled(doubled(x))
 
 
@@ -408,7 +408,7 @@ def test_number_of_threads():
 
 
 def run_with(environment, code):
-    import os  # noqa: PLC0415
+    import os
 
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, **environment}

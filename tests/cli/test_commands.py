@@ -379,8 +379,8 @@ def test_a_reader_that_goes_away_is_no_error():
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_native_code_quietly(program):
-    import signal  # noqa: PLC0415
-    import time  # noqa: PLC0415
+    import signal
+    import time
 
     running = process("run", program(ENDLESS), "-i", "n=1")
     time.sleep(float(os.environ.get("TORCHCC_TEST_PATIENCE", "6")))

@@ -570,7 +570,13 @@ def infer_einsum(equation: str, tensors: list[TensorType], path: Any) -> TensorT
                     f"previously seen size {known}"
                 )
             extents[name] = extent if known == 1 else known if extent in (1, None) else extent
-    return TensorType(dtype, tuple(extents[n] for n in out))
+    return TensorType(_einsum_dtype(dtype, labels, out), tuple(extents[n] for n in out))
+
+
+def _einsum_dtype(dtype: DType | None, labels: Sequence[Labels], out: Labels) -> DType | None:
+    """One operand whose labels are summed over is summed like `sum`: integers as int64."""
+    sums = len(labels) == 1 and any(n not in out for n in labels[0])
+    return DType.int64 if sums and dtype is not None and dtype.category < 2 else dtype
 
 
 def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path: Any) -> Value:
@@ -589,7 +595,8 @@ def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path:
         value = rounded(cx, contract(cx, [value, tensors[i]], [names, labels[i]], target), dtype)
         names = target
     if len(tensors) == 1:
-        value = rounded(cx, contract(cx, [value], [names], out), dtype)
+        dtype = _einsum_dtype(dtype, labels, out) or dtype
+        value = rounded(cx, contract(cx, [cx.cast_tensor(value, dtype)], [names], out), dtype)
     return value
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+
 from torchcc.backend.ptx.alu import DTYPES
 from torchcc.backend.ptx.interpreter import Machine
 from torchcc.backend.ptx.parser import parse

@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 import pytest
+
 from torchcc.backend.ptx.alu import PtxFault
 
 NAN, INF = np.nan, np.inf
@@ -39,7 +40,9 @@ INTEGERS = [
 ]
 
 
-@pytest.mark.parametrize(("opcode", "type", "x", "y", "expected"), INTEGERS, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("opcode", "type", "x", "y", "expected"), INTEGERS, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_integers(evaluate, opcode, type, x, y, expected):
     same(evaluate(f"{opcode} %y, %x0, %x1;", type, [x, y], type), expected)
 
@@ -66,7 +69,9 @@ SHIFTS = [
 ]
 
 
-@pytest.mark.parametrize(("opcode", "type", "x", "by", "expected"), SHIFTS, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("opcode", "type", "x", "by", "expected"), SHIFTS, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_shifts_clamp(evaluate, opcode, type, x, by, expected):
     same(evaluate(f"{opcode} %y, %x0, %x1;", f"{type} u32", [x, by], type), expected)
 
@@ -93,7 +98,9 @@ def test_bit_fields(evaluate):
     # A signed field takes its sign from its top bit, or from the top of the word where it reaches past that.
     signed = [-1, -1, 0, -8, -1, 0, 0x7FFFFFFF]
     same(evaluate("bfe.s32 %y, %x0, %x1, %x2;", types, [x, start, length], "s32"), signed)
-    inserted = evaluate("bfi.b32 %y, %x0, %x1, %x2, %x3;", "b32 b32 u32 u32", [[5, 5], [-1 % 2**32, 0], [4, 30], [4, 8]], "b32")
+    inserted = evaluate(
+        "bfi.b32 %y, %x0, %x1, %x2, %x3;", "b32 b32 u32 u32", [[5, 5], [-1 % 2**32, 0], [4, 30], [4, 8]], "b32"
+    )
     same(inserted, [0xFFFFFF5F, 0x40000000])
     same(evaluate("brev.b32 %y, %x0;", "b32", [[1, 0xF0000000]], "b32"), [0x80000000, 0xF])
 
@@ -110,7 +117,10 @@ def test_bytes_and_counts(evaluate):
 
 def test_float_arithmetic(evaluate):
     tiny = float(np.float32(1e-40))
-    same(evaluate("add.rn.f32 %y, %x0, %x1;", "f32", [[tiny, INF, 1.0], [tiny, -INF, 2**-25]], "f32"), [tiny + tiny, NAN, 1.0])
+    same(
+        evaluate("add.rn.f32 %y, %x0, %x1;", "f32", [[tiny, INF, 1.0], [tiny, -INF, 2**-25]], "f32"),
+        [tiny + tiny, NAN, 1.0],
+    )
     same(evaluate("add.rn.ftz.f32 %y, %x0, %x1;", "f32", [[tiny, 1e-38], [1.0, -tiny]], "f32"), [1.0, 0.0])
     same(evaluate("add.sat.f32 %y, %x0, %x1;", "f32", [[1.0, -2.0, 0.25], [1.0, 1.0, 0.5]], "f32"), [1.0, 0.0, 0.75])
     same(evaluate("div.rn.f32 %y, %x0, %x1;", "f32", [[1.0, -1.0, 0.0], [0.0, 0.0, 0.0]], "f32"), [INF, -INF, NAN])
@@ -163,7 +173,13 @@ def test_float_comparisons(evaluate, comparison, expected):
 
 def test_integer_comparisons(evaluate):
     x, y = [2**32 - 1, 1], [1, 1]
-    for comparison, expected in {"lt.s32": [1, 0], "lt.u32": [0, 0], "hi.u32": [1, 0], "hs.u32": [1, 1], "eq.b32": [0, 1]}.items():
+    for comparison, expected in {
+        "lt.s32": [1, 0],
+        "lt.u32": [0, 0],
+        "hi.u32": [1, 0],
+        "hs.u32": [1, 1],
+        "eq.b32": [0, 1],
+    }.items():
         same(evaluate(f"setp.{comparison} %p, %x0, %x1; selp.b32 %y, 1, 0, %p;", "b32", [x, y], "u32"), expected)
 
 
@@ -189,7 +205,9 @@ TO_INTEGER = [
 ]
 
 
-@pytest.mark.parametrize(("opcode", "source", "x", "to", "expected"), TO_INTEGER, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("opcode", "source", "x", "to", "expected"), TO_INTEGER, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_floats_to_integers_saturate(evaluate, opcode, source, x, to, expected):
     same(evaluate(f"{opcode} %y, %x0;", source, [x], to), expected)
 

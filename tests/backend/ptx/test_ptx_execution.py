@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from torchcc.backend.ptx.alu import PtxFault
 from torchcc.backend.ptx.interpreter import Machine
 from torchcc.backend.ptx.parser import PtxSyntaxError, parse
@@ -143,7 +144,12 @@ def test_all_readers_count(launch):
     body = """
     ld.shared.u32 %r1, [s]; {barrier}
     setp.eq.u32 %p1, %r0, 0; @%p1 st.shared.u32 [s], %r0;"""
-    for threads, barrier, fine in ((1, "", True), (32, "bar.warp.sync -1;", True), (64, "bar.warp.sync -1;", False), (64, "bar.sync 0;", True)):
+    for threads, barrier, fine in (
+        (1, "", True),
+        (32, "bar.warp.sync -1;", True),
+        (64, "bar.warp.sync -1;", False),
+        (64, "bar.sync 0;", True),
+    ):
         text = kernel(body.format(barrier=barrier), inside=SHARED)
         if fine:
             launch(text, [words(64)], threads)
@@ -159,7 +165,9 @@ def test_one_place_written_at_once(launch):
 
 
 def test_bytes_of_one_word_are_apart(launch):
-    body = "mov.u32 %r1, s; add.u32 %r1, %r1, %r0; cvt.u16.u32 %h1, %r0; st.shared.u8 [%r1], %h1; ld.shared.u8 %h2, [%r1];"
+    body = (
+        "mov.u32 %r1, s; add.u32 %r1, %r1, %r0; cvt.u16.u32 %h1, %r0; st.shared.u8 [%r1], %h1; ld.shared.u8 %h2, [%r1];"
+    )
     body += "cvt.u32.u16 %r2, %h2; st.global.u32 [%d0], %r2;"
     np.testing.assert_array_equal(launch(kernel(body, inside=SHARED), [words(32)])[0], range(32))
 
@@ -355,7 +363,10 @@ def test_generic_addresses(launch):
 def test_launch_limits():
     machine = Machine(parse(kernel("", limits=".maxntid 64")))
     place = machine.upload(words(32))
-    for threads, arguments, message in ((65, [place], "1 to 64 are allowed"), (32, [], "1 arguments expected, 0 given")):
+    for threads, arguments, message in (
+        (65, [place], "1 to 64 are allowed"),
+        (32, [], "1 arguments expected, 0 given"),
+    ):
         with pytest.raises(PtxFault, match=message):
             machine.launch("k", (1, 1, 1), (threads, 1, 1), arguments)
     with pytest.raises(PtxFault, match="no kernel `other`; there are k"):

@@ -1,7 +1,9 @@
 """Archives that PyTorch saves, scripted and traced, run at the torch stage and natively, against PyTorch."""
 
+
+
 import io
-from typing import Dict, Final, List, NamedTuple, Optional, Tuple, Union  # noqa: UP035
+from typing import Dict, Final, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
 import pytest
@@ -361,15 +363,6 @@ class Traced(nn.Module):
         y[:, 0] = 1.5
         z = self.linear(y[:, :18]) / y.shape[1] + torch.zeros(x.shape[0], 3) + torch.arange(3)
         return z, y.mean(), z.reshape(x.shape[0] * 3)
-
-
-class TracedLstm(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.rnn = nn.LSTM(3, 4, batch_first=True)
-
-    def forward(self, x):
-        return self.rnn(x)[0]
 
 
 class Arithmetic(nn.Module):

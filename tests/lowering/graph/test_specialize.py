@@ -86,7 +86,7 @@ def test_a_raising_branch_is_a_check_and_nothing_is_nested(steps):
     source = "def f(x, n: int):\n  if n < 0:\n    raise ValueError(f'n is {n}')\n  return x * n\n"
     case = steps(source, [X, 3]).lower()
     (branch,) = [op for op in case.function.walk() if op.name == "prim::If"]
-    assert not branch.results and [op.name for op in branch.body(0).operations()][0] == "prim::RaiseException"
+    assert not branch.results and branch.body(0).first.name == "prim::RaiseException"
     assert any(op.name == "aten::mul.Scalar" for op in case.function.body().operations())
 
 

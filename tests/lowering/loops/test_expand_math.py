@@ -5,17 +5,16 @@ import math
 import numpy as np
 import pytest
 
+from torchcc.backend.cpu.jit import compile_module
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import new_module
-from torchcc.ir.dialects import func
+from torchcc.ir.dialects import arith, func, memref, scf
 from torchcc.ir.dialects import math as mathd
-from torchcc.ir.dialects import arith, memref, scf
+from torchcc.ir.dtypes import DType
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.script_types import TensorType
-from torchcc.ir.dtypes import DType
 from torchcc.ir.signature import Leaf, Parameter, Signature, TensorSpec
 from torchcc.ir.types import BF16, F16, F32, F64, I1, I64, INDEX, MemRefType
-from torchcc.backend.cpu.jit import compile_module
 from torchcc.lowering.loops.expand_math import EXPANSIONS, ExpandMath
 
 ELEMENTS = {np.dtype(np.float32): F32, np.dtype(np.float64): F64, np.dtype(np.float16): F16, np.dtype(np.int64): I64}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from torchcc.backend.ptx import codegen
 from torchcc.backend.ptx.simulate import simulate
 from torchcc.ir.interpreters.run import interpret
@@ -159,21 +160,31 @@ def test_a_sequential_loop_is_one_thread(mapped, n):
 
 
 def test_results_of_a_loop_stay_on_the_device(mapped):
-    body = "  %zero = arith.constant 0.0 : f32" + SCAN + """
+    body = (
+        "  %zero = arith.constant 0.0 : f32"
+        + SCAN
+        + """
   %half = arith.constant 0.5 : f32
   %scaled = arith.mulf %last, %half : f32
   memref.store %scaled, %y[%c0] : memref<?xf32>"""
+    )
     module, (x, y) = mapped(function(body), [values(6), np.zeros(6, np.float32)])
     assert launches(module) == 1 and not host_names(module) & {"memref.load", "memref.store", "memref.alloc"}
     assert y[0] == x.sum() / 2
 
 
 def test_results_that_the_host_needs_come_back(mapped):
-    body = "  %zero = arith.constant 0.0 : f32" + SCAN + """
+    body = (
+        "  %zero = arith.constant 0.0 : f32"
+        + SCAN
+        + """
   %limit = arith.constant 20.0 : f32
   %large = arith.cmpf ogt, %last, %limit : f32
-  scf.if %large {""" + ADD_ONE + """
+  scf.if %large {"""
+        + ADD_ONE
+        + """
   }"""
+    )
     for n in (5, 8):
         module, (x, y) = mapped(function(body), [values(n), np.zeros(n, np.float32)])
         assert launches(module) == 2 and "memref.load" in host_names(module)
@@ -208,7 +219,7 @@ def test_a_condition_that_kernels_compute(mapped):
 
 
 def test_constants_are_given_to_the_kernel(mapped):
-    outside = "memref.global \"private\" constant @weights : memref<4xf32> = dense<[1.0, 2.0, 3.0, 4.0]>"
+    outside = 'memref.global "private" constant @weights : memref<4xf32> = dense<[1.0, 2.0, 3.0, 4.0]>'
     body = """
   scf.parallel (%i) = (%c0) to (%n) step (%c1) {
     %w = memref.get_global @weights : memref<4xf32>

@@ -1,4 +1,4 @@
-# torchcc run runtime_slice_step.py --input x=f32[5]
+# torchcc run slice_step.py --input x=f32[5]
 import torch
 from torch import Tensor
 

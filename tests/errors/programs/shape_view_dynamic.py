@@ -1,4 +1,4 @@
-# torchcc run runtime_view.py --input x=f32[n=5]
+# torchcc run shape_view_dynamic.py --input x=f32[n=5]
 import torch
 from torch import Tensor
 

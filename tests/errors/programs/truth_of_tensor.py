@@ -1,4 +1,4 @@
-# torchcc run runtime_truth.py --input x=f32[3]
+# torchcc run truth_of_tensor.py --input x=f32[3]
 import torch
 from torch import Tensor
 

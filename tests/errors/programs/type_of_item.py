@@ -1,4 +1,4 @@
-# torchcc run runtime_item.py --input x=f32[3]
+# torchcc run type_of_item.py --input x=f32[3]
 import torch
 from torch import Tensor
 
