@@ -78,28 +78,28 @@ def internalize(module: Any, keep: frozenset[str]) -> None:
             value.linkage = "internal"
 
 
-def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
-    """Object code of a module's text."""
+def _parsed(text: str, target: CpuTarget, optimized: bool) -> tuple[Any, Any]:
+    """The module, optimized or not, and the machine it is for."""
     target_machine = machine(target)
     module = parse(text, target_machine, target.triple)
     if optimized:
         optimize(module, target_machine)
+    return module, target_machine
+
+
+def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
+    """Object code of a module's text."""
+    module, target_machine = _parsed(text, target, optimized)
     return bytes(target_machine.emit_object(module))
 
 
 def llvm_text(text: str, target: CpuTarget, *, optimized: bool) -> str:
     """The module as LLVM prints it, before or after its mid-end."""
-    target_machine = machine(target)
-    module = parse(text, target_machine, target.triple)
-    if optimized:
-        optimize(module, target_machine)
+    module, _ = _parsed(text, target, optimized)
     return str(module)
 
 
 def assembly_text(text: str, target: CpuTarget, *, optimized: bool) -> str:
     """Assembly of the module."""
-    target_machine = machine(target)
-    module = parse(text, target_machine, target.triple)
-    if optimized:
-        optimize(module, target_machine)
+    module, target_machine = _parsed(text, target, optimized)
     return str(target_machine.emit_assembly(module))

@@ -298,18 +298,18 @@ def test_compile_with_examples_and_constants(library):
 # scripting
 
 
-def helper(x: "Tensor", k: float) -> "Tensor":
+def helper(x: "Tensor", k: float) -> "Tensor":  # noqa: F821
     return x * k
 
 
 @torchcc.script
-def doubled(x: "Tensor") -> "Tensor":
+def doubled(x: "Tensor") -> "Tensor":  # noqa: F821
     """Twice."""
     return helper(x, 2.0)
 
 
 @torchcc.script
-def quadrupled(x: "Tensor") -> "Tensor":
+def quadrupled(x: "Tensor") -> "Tensor":  # noqa: F821
     return doubled(doubled(x))
 
 
