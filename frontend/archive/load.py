@@ -64,7 +64,7 @@ def load(source: str | os.PathLike[str] | Readable | bytes, method: str = "forwa
     reader = open_archive(source)
     for member in ("constants.pkl", "data.pkl"):
         if member not in reader:
-            reader.refuse("is missing: this is no TorchScript archive", member, _help_for(reader))
+            raise reader.fault("is missing: this is no TorchScript archive", member, _help_for(reader))
     loader = _Loader(reader, _version(reader))
     return loader.program(method)
 
@@ -78,12 +78,12 @@ def _help_for(reader: ArchiveReader) -> str:
 def _version(reader: ArchiveReader) -> int:
     name = ".data/version" if ".data/version" in reader else "version"
     if reader.size(name) > 64:
-        reader.refuse("is no version", name)
+        raise reader.fault("is no version", name)
     text = reader.text(name).strip()
     if not text.isascii() or not text.isdigit():
-        reader.refuse("is no version", name)
+        raise reader.fault("is no version", name)
     if int(text) not in VERSIONS:
-        reader.refuse(f"says version {int(text)}; versions {VERSIONS[0]} to {VERSIONS[-1]} can be read", name)
+        raise reader.fault(f"says version {int(text)}; versions {VERSIONS[0]} to {VERSIONS[-1]} can be read", name)
     return int(text)
 
 
@@ -95,7 +95,7 @@ class _Loader:
         self.unit = ArchiveCompilation(self)
         constants = Unpickler(reader, "constants.pkl", Storages(reader, "constants")).load()
         if not isinstance(constants, tuple):
-            reader.refuse("is no tuple", "constants.pkl")
+            raise reader.fault("is no tuple", "constants.pkl")
         values = cast(tuple[Any, ...], constants)
         self.constants = tuple(self._constant(v, f"CONSTANTS.c{i}") for i, v in enumerate(values))
         self.unit.code.constants = self.constants
@@ -108,7 +108,7 @@ class _Loader:
     def program(self, method: str) -> Program:
         top = Unpickler(self.reader, "data.pkl", Storages(self.reader, "data")).load()
         if not isinstance(top, PickledObject):
-            self.reader.refuse("holds no module", "data.pkl", _ADVICE)
+            raise self.reader.fault("holds no module", "data.pkl", _ADVICE)
         importer = _Importer(self, "data.pkl")
         receiver = importer.object(top, "")
         cls = self.unit.class_info(receiver.type).cls
@@ -120,13 +120,13 @@ class _Loader:
                 None, f"the module `{cls.name}` of {self.reader.name} has no method `{method}`", help=help
             )
         if method == "forward":
-            self._refuse_hooks(cls)
+            self._fault_hooks(cls)
         compiled = self.unit.method(receiver.type, function, function.definition.span)
         self.unit.diagnostics.raise_if_any()
         schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
         return Program(self.unit.module, compiled.symbol, schema, receiver)
 
-    def _refuse_hooks(self, cls: ClassValue) -> None:
+    def _fault_hooks(self, cls: ClassValue) -> None:
         """Hooks of inner modules are calls in the code; those of the outermost one are run by Python."""
         hooks = [n for k in ("__forward_pre_hooks__", "__forward_hooks__") for n in names_of(cls.find(k))]
         if hooks:
@@ -239,23 +239,23 @@ class _Importer:
         if id(value) in self.objects:
             found = self.objects[id(value)]
             if found is None:
-                self.reader.refuse(f"has an object `{path}` that contains itself", self.member)
+                raise self.reader.fault(f"has an object `{path}` that contains itself", self.member)
             return found
         type_, cls = self._class(value, path)
         self.objects[id(value)] = None
         state = value.state
         if not isinstance(state, dict):
             if cls.find("__setstate__") is not MISSING or value.is_built:
-                self.reader.refuse(
+                raise self.reader.fault(
                     f"has a `{cls.name}` that is restored by `__setstate__`, which is not supported", self.member
                 )
-            self.reader.refuse(f"has a `{cls.name}` without a state", self.member)
+            raise self.reader.fault(f"has a `{cls.name}` without a state", self.member)
         result = ScriptObject(type_)
         table = cast(dict[Any, Any], state)
         with_depth = self._deeper(path)
         for name, declared in type_.attributes.items():
             if name not in table:
-                self.reader.refuse(
+                raise self.reader.fault(
                     f"lacks the attribute `{path}{name}`, which the class `{cls.name}` declares", self.member
                 )
             result.attributes[name] = self.value(table[name], declared, f"{path}{name}")
@@ -269,14 +269,14 @@ class _Importer:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             shown = path if len(path) < 60 else f"{path[:57]}..."
-            self.reader.refuse(f"has values nested deeper than {MAX_DEPTH} levels, at `{shown}`", self.member)
+            raise self.reader.fault(f"has values nested deeper than {MAX_DEPTH} levels, at `{shown}`", self.member)
         return before
 
     def _class(self, value: PickledObject, path: str) -> tuple[ClassType, ClassValue]:
         cls = self.loader.unit.code.find(value.qualified)
         if not isinstance(cls, ClassValue) or cls.kind not in ("module", "plain"):
             place = f"`{path.rstrip('.')}`" if path else "the module"
-            self.reader.refuse(
+            raise self.reader.fault(
                 f"makes {place} an object of `{value.qualified[:200]}`, which the code does not define", self.member
             )
         span = cls.definition.name_span if cls.definition is not None else None
@@ -288,7 +288,7 @@ class _Importer:
     def tensor(self, value: Tensor, path: str) -> Constant:
         if id(value) not in self.tensors:
             if from_numpy(value.array.dtype) is None:
-                self.reader.refuse(f"holds `{path}` as {value.array.dtype}, which is not supported", self.member)
+                raise self.reader.fault(f"holds `{path}` as {value.array.dtype}, which is not supported", self.member)
             self.tensors[id(value)] = Constant(path, value.array)
             self.kept.append(value)
         return self.tensors[id(value)]
@@ -297,7 +297,7 @@ class _Importer:
         """The value as one of its declared type."""
         self.count += 1
         if self.count > MAX_VALUES:
-            self.reader.refuse("holds too many values", self.member)
+            raise self.reader.fault("holds too many values", self.member)
         if isinstance(type_, OptionalType):
             return None if value is None else self.value(value, type_.element, path)
         match type_, value:
@@ -308,7 +308,7 @@ class _Importer:
             case ClassType(), PickledObject():
                 result = self.object(value, f"{path}.")
                 if result.type is not type_:
-                    self._mismatch(value, type_, path)
+                    raise self._mismatch(value, type_, path)
                 return result
             case (ListType(), list()) | (TupleType(), tuple()) | (DictType(), dict()):
                 return self._container(value, type_, path)
@@ -317,17 +317,17 @@ class _Importer:
             case UnionType(), _:
                 return self._member(value, type_, path)
             case AnyType(), _:
-                self.reader.refuse(f"has an attribute `{path}` of type Any, which is not supported", self.member)
+                raise self.reader.fault(f"has an attribute `{path}` of type Any, which is not supported", self.member)
             case _ if _is_scalar(value, type_):
                 return value
             case _:
-                self._mismatch(value, type_, path)
+                raise self._mismatch(value, type_, path)
 
     def _member(self, value: Any, type_: UnionType, path: str) -> Any:
         for member in type_.members:
             if _looks_like(value, member):
                 return self.value(value, member, path)
-        self._mismatch(value, type_, path)
+        raise self._mismatch(value, type_, path)
 
     def _container(self, value: Any, type_: ListType | TupleType | DictType, path: str) -> Any:
         key = (id(value), type_)
@@ -335,10 +335,10 @@ class _Importer:
             found, size = self.containers[key]
             self.count += size
             if self.count > MAX_VALUES:
-                self.reader.refuse("holds too many values", self.member)
+                raise self.reader.fault("holds too many values", self.member)
             return found
         if id(value) in self.open:
-            self.reader.refuse(f"has a value `{path}` that contains itself", self.member)
+            raise self.reader.fault(f"has a value `{path}` that contains itself", self.member)
         self.open.add(id(value))
         before, start = self._deeper(path), self.count
         result = self._filled(value, type_, path)
@@ -360,19 +360,19 @@ class _Importer:
                 }
             case TupleType():
                 if len(value) != len(type_.elements):
-                    self._mismatch(value, type_, path)
+                    raise self._mismatch(value, type_, path)
                 pairs = zip(cast(tuple[Any, ...], value), type_.elements, strict=True)
                 return tuple(self.value(v, t, f"{path}.{i}") for i, (v, t) in enumerate(pairs))
 
-    def _mismatch(self, value: Any, type_: ScriptType, path: str) -> NoReturn:
+    def _mismatch(self, value: Any, type_: ScriptType, path: str) -> CompileError:
         if isinstance(value, EnumValue):
-            self.reader.refuse(f"has an enum in `{path}`: enums are not supported yet", self.member)
+            raise self.reader.fault(f"has an enum in `{path}`: enums are not supported yet", self.member)
         found = (
             f"an object of {value.qualified}"
             if isinstance(value, PickledObject)
             else f"a value of type {type(value).__name__}"
         )
-        self.reader.refuse(f"gives `{path}` {found}; its type is {type_.annotation}", self.member)
+        raise self.reader.fault(f"gives `{path}` {found}; its type is {type_.annotation}", self.member)
 
 
 _SCALARS: Final[tuple[tuple[type[ScriptType], tuple[type, ...]], ...]] = (

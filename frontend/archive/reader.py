@@ -71,9 +71,9 @@ class ArchiveReader:
         for member in _Directory(self, self._data).members():
             self._add(member)
         if not self._members:
-            self.refuse("it is an empty zip file")
+            raise self.fault("it is an empty zip file")
 
-    def refuse(self, why: str, member: str | None = None, help: str | None = None) -> NoReturn:
+    def fault(self, why: str, member: str | None = None, help: str | None = None) -> CompileError:
         """CompileError that names the archive, and the member with its reason."""
         where = f"the archive {self.name}" if member is None else f"the archive {self.name}: `{_printable(member)}`"
         raise CompileError.at(None, f"{where}: {why}" if member is None else f"{where} {why}", help=help)
@@ -86,17 +86,17 @@ class ArchiveReader:
             or "\\" in member.name
             or "\0" in member.name
         ):
-            self.refuse("has a name that leads out of the archive", member.name)
+            raise self.fault("has a name that leads out of the archive", member.name)
         if len(parts) == 1:
-            self.refuse("is not in a subdirectory", member.name, "all members of an archive stand below one directory")
+            raise self.fault("is not in a subdirectory", member.name, "all members of an archive stand below one directory")
         root, _, rest = member.name.partition("/")
         if self.root and root != self.root:
-            self.refuse(f"is not below `{_printable(self.root)}/`, as the others are", member.name)
+            raise self.fault(f"is not below `{_printable(self.root)}/`, as the others are", member.name)
         self.root = root
         if not parts[-1]:
             return  # an entry of a directory
         if rest in self._members:
-            self.refuse("occurs twice", rest)
+            raise self.fault("occurs twice", rest)
         self._members[rest] = member
 
     def __contains__(self, name: str) -> bool:
@@ -112,7 +112,7 @@ class ArchiveReader:
     def _member(self, name: str) -> Member:
         found = self._members.get(name)
         if found is None:
-            self.refuse("is missing", name)
+            raise self.fault("is missing", name)
         return found
 
     def read(self, name: str) -> memoryview:
@@ -122,29 +122,29 @@ class ArchiveReader:
         if member.method == _STORED:
             return packed
         if member.size > self._budget:
-            self.refuse("inflates to more than the archive may hold", name, "save the model again with PyTorch")
+            raise self.fault("inflates to more than the archive may hold", name, "save the model again with PyTorch")
         self._budget -= member.size
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             data = inflater.decompress(packed, member.size + 1)
         except zlib.error as error:
-            self.refuse(f"is damaged: {error}", name)
+            raise self.fault(f"is damaged: {error}", name)
         if len(data) != member.size or not inflater.eof:
-            self.refuse(f"does not inflate to the {member.size} bytes that it should have", name)
+            raise self.fault(f"does not inflate to the {member.size} bytes that it should have", name)
         return memoryview(data)
 
     def text(self, name: str) -> str:
         """A member that is UTF-8 text."""
         if self.size(name) > MAX_TEXT:
-            self.refuse(f"is larger than {MAX_TEXT >> 20} MiB", name)
+            raise self.fault(f"is larger than {MAX_TEXT >> 20} MiB", name)
         try:
             return str(self.read(name), "utf-8")
         except UnicodeDecodeError:
-            self.refuse("is not UTF-8 text", name)
+            raise self.fault("is not UTF-8 text", name)
 
     def pickle(self, name: str) -> bytes:
         if self.size(name) > MAX_TEXT:
-            self.refuse(f"is larger than {MAX_TEXT >> 20} MiB", name)
+            raise self.fault(f"is larger than {MAX_TEXT >> 20} MiB", name)
         return bytes(self.read(name))
 
 
@@ -155,26 +155,26 @@ class _Directory:
         self.reader = reader
         self.data = data
 
-    def damaged(self, why: str) -> NoReturn:
-        self.reader.refuse(f"it is a damaged zip file: {why}")
+    def damage(self, why: str) -> CompileError:
+        raise self.reader.fault(f"it is a damaged zip file: {why}")
 
     def members(self) -> list[Member]:
         count, size, start, shift = self._end()
         if count > MAX_MEMBERS:
-            self.reader.refuse(f"it has more than {MAX_MEMBERS} members")
+            raise self.reader.fault(f"it has more than {MAX_MEMBERS} members")
         found: list[Member] = []
         ranges: list[tuple[int, int, str]] = []
         at, end = start, start + size
         for _ in range(count):
             if at + _CENTRAL.size > end:
-                self.damaged("its directory ends early")
+                raise self.damage("its directory ends early")
             member, header, at = self._entry(at, end, start, shift)
             found.append(member)
             ranges.append((header, member.start + member.packed, member.name))
         ranges.sort()
         for (_, stop, name), (begin, _, other) in itertools.pairwise(ranges):
             if begin < stop:
-                self.reader.refuse(f"overlaps `{_printable(other)}`", name)
+                raise self.reader.fault(f"overlaps `{_printable(other)}`", name)
         return found
 
     def _end(self) -> tuple[int, int, int, int]:
@@ -183,7 +183,7 @@ class _Directory:
         tail = bytes(data[max(0, len(data) - _END.size - 0xFFFF) :])
         found = tail.rfind(b"PK\x05\x06")
         if found < 0 or found + _END.size > len(tail):
-            self.reader.refuse("it is not a zip file", help="archives are made by torch.jit.save")
+            raise self.reader.fault("it is not a zip file", help="archives are made by torch.jit.save")
         at = len(data) - len(tail) + found
         _, disk, disk_start, here, count, size, offset, _ = _END.unpack_from(data, at)
         end = at
@@ -192,22 +192,22 @@ class _Directory:
         if is_wide or bytes(data[max(0, at - _END64_LOCATOR.size) : at]).startswith(b"PK\x06\x07"):
             end, disk, disk_start, here, count, size, offset = self._end64(at)
         if disk or disk_start or here != count:
-            self.damaged("it has several parts")
+            raise self.damage("it has several parts")
         start = end - size
         if start < 0 or offset > start or count * _CENTRAL.size > size:
-            self.damaged("its directory is not where it should be")
+            raise self.damage("its directory is not where it should be")
         return count, size, start, start - offset
 
     def _end64(self, at: int) -> tuple[int, int, int, int, int, int, int]:
         locator = at - _END64_LOCATOR.size
         if locator < 0:
-            self.damaged("its zip64 record is missing")
+            raise self.damage("its zip64 record is missing")
         magic, _, place, _ = _END64_LOCATOR.unpack_from(self.data, locator)
         if magic != b"PK\x06\x07" or place > locator - _END64.size:
-            self.damaged("its zip64 record is missing")
+            raise self.damage("its zip64 record is missing")
         magic, _, _, _, disk, disk_start, here, count, size, offset = _END64.unpack_from(self.data, place)
         if magic != b"PK\x06\x06":
-            self.damaged("its zip64 record is missing")
+            raise self.damage("its zip64 record is missing")
         return place, disk, disk_start, here, count, size, offset
 
     def _entry(self, at: int, end: int, limit: int, shift: int) -> tuple[Member, int, int]:
@@ -215,10 +215,10 @@ class _Directory:
         fields = _CENTRAL.unpack_from(self.data, at)
         magic, _, _, flags, method, _, _, _, packed, size, n, extra, comment, disk, _, _, offset = fields
         if magic != b"PK\x01\x02":
-            self.damaged("an entry of its directory does not begin as one")
+            raise self.damage("an entry of its directory does not begin as one")
         text = at + _CENTRAL.size
         if text + n + extra + comment > end:
-            self.damaged("its directory ends early")
+            raise self.damage("its directory ends early")
         raw = bytes(self.data[text : text + n])
         try:
             name = raw.decode("utf-8")
@@ -228,16 +228,16 @@ class _Directory:
         if wide in (packed, size, offset):
             size, packed, offset = self._zip64(bytes(self.data[text + n : text + n + extra]), size, packed, offset)
         if flags & _ENCRYPTED:
-            self.reader.refuse("is encrypted", name)
+            raise self.reader.fault("is encrypted", name)
         if method not in (_STORED, _DEFLATED):
-            self.reader.refuse(f"is packed by method {method}, which is not supported", name)
+            raise self.reader.fault(f"is packed by method {method}, which is not supported", name)
         if disk:
-            self.damaged("it has several parts")
+            raise self.damage("it has several parts")
         start = self._payload(name, offset + shift, limit)
         if packed > limit - start:
-            self.reader.refuse("reaches beyond the end of the file", name)
+            raise self.reader.fault("reaches beyond the end of the file", name)
         if (method == _STORED and packed != size) or size > MAX_BYTES or size > _MAX_RATIO * (packed + 64):
-            self.reader.refuse(f"cannot have {size} bytes: it takes {packed} in the file", name)
+            raise self.reader.fault(f"cannot have {size} bytes: it takes {packed} in the file", name)
         return Member(name, method, packed, size, start), offset + shift, text + n + extra + comment
 
     def _zip64(self, extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -255,17 +255,17 @@ class _Directory:
                 )
                 return size, packed, offset
             at += 4 + length
-        self.damaged("sizes of a large member are missing")
+        raise self.damage("sizes of a large member are missing")
 
     def _payload(self, name: str, header: int, limit: int) -> int:
         if header + _LOCAL.size > limit:
-            self.reader.refuse("begins beyond the end of the file", name)
+            raise self.reader.fault("begins beyond the end of the file", name)
         fields: tuple[Any, ...] = _LOCAL.unpack_from(self.data, header)
         if fields[0] != b"PK\x03\x04":
-            self.reader.refuse("does not begin where the directory says", name)
+            raise self.reader.fault("does not begin where the directory says", name)
         start = header + _LOCAL.size + fields[-2] + fields[-1]
         if start > limit:
-            self.reader.refuse("begins beyond the end of the file", name)
+            raise self.reader.fault("begins beyond the end of the file", name)
         return start
 
 

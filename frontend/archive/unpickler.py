@@ -151,24 +151,24 @@ class Storages:
 
     def array(self, kind: str, key: str, count: int, pickle: str) -> Array:
         """`count` elements of the storage `key`; `pickle` is the member that asks."""
-        refuse = self.reader.refuse
+        fault = self.reader.fault
         if kind in _UNSUPPORTED_STORAGES:
-            refuse(f"holds a {_UNSUPPORTED_STORAGES[kind]} tensor, which is not supported", pickle)
+            raise fault(f"holds a {_UNSUPPORTED_STORAGES[kind]} tensor, which is not supported", pickle)
         dtype: np.dtype[Any] = np.dtype(_STORAGES[kind])
         if not 0 <= count < 1 << 48:
-            refuse(f"has a storage of {count} elements", pickle)
+            raise fault(f"has a storage of {count} elements", pickle)
         if count == 0:
             return np.empty(0, dtype)
         member = f"{self.folder}/{key}"
         if member not in self.reader:
-            refuse(f"needs `{member}`, which is missing", pickle)
+            raise fault(f"needs `{member}`, which is missing", pickle)
         if self.reader.size(member) < count * dtype.itemsize:
-            refuse(f"has {self.reader.size(member)} bytes where `{pickle}` needs {count * dtype.itemsize}", member)
+            raise fault(f"has {self.reader.size(member)} bytes where `{pickle}` needs {count * dtype.itemsize}", member)
         if member not in self._found:
             self._found[member] = self._aligned(member, dtype.itemsize)
         data = self._found[member]
         if data.ctypes.data % dtype.itemsize:
-            refuse("is used as two kinds of elements", member)
+            raise fault("is used as two kinds of elements", member)
         data = data[: count * dtype.itemsize]
         if kind == "BoolStorage" and data.max() > 1:
             data = (data != 0).view(np.uint8)
@@ -193,11 +193,11 @@ class Unpickler:
         self.tensors: dict[tuple[Any, ...], Tensor] = {}
         self.expanded = 0
 
-    def refuse(self, why: str, help: str | None = None) -> NoReturn:
-        self.reader.refuse(why, self.member, help)
+    def fault(self, why: str, help: str | None = None) -> CompileError:
+        raise self.reader.fault(why, self.member, help)
 
-    def damaged(self, why: str) -> NoReturn:
-        self.refuse(f"is damaged: {why} (byte {self.at})")
+    def damage(self, why: str) -> CompileError:
+        raise self.fault(f"is damaged: {why} (byte {self.at})")
 
     def load(self) -> Any:
         """The one value of the pickle."""
@@ -206,20 +206,20 @@ class Unpickler:
             code = self.bytes(1)[0]
             name = _OPCODES.get(code)
             if name is None:
-                self.refuse(f"has the pickle operation {code:#04x} at byte {self.at - 1}, which archives do not use")
+                raise self.fault(f"has the pickle operation {code:#04x} at byte {self.at - 1}, which archives do not use")
             if name == "STOP":
                 if len(self.stack) != 1 or self.stack[0] is _MARK:
-                    self.damaged("it does not end with one value")
+                    raise self.damage("it does not end with one value")
                 return self.stack[0]
             steps[name](self)
             if len(self.stack) > MAX_STACK or len(self.memo) > MAX_MEMO:
-                self.refuse("is too large")
+                raise self.fault("is too large")
 
     # reading
 
     def bytes(self, count: int) -> bytes:
         if count > len(self.data) - self.at:
-            self.damaged("it ends early")
+            raise self.damage("it ends early")
         found = self.data[self.at : self.at + count]
         self.at += count
         return found
@@ -230,7 +230,7 @@ class Unpickler:
     def line(self) -> str:
         end = self.data.find(b"\n", self.at, self.at + 4096)
         if end < 0:
-            self.damaged("the name of a global has no end")
+            raise self.damage("the name of a global has no end")
         raw = self.bytes(end - self.at)
         self.at += 1
         return self.text(raw)
@@ -239,7 +239,7 @@ class Unpickler:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            self.damaged("a string is not UTF-8")
+            raise self.damage("a string is not UTF-8")
 
     # the stack
 
@@ -248,12 +248,12 @@ class Unpickler:
 
     def pop(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
-            self.damaged("a value is missing")
+            raise self.damage("a value is missing")
         return self.stack.pop()
 
     def top(self) -> Any:
         if not self.stack or self.stack[-1] is _MARK:
-            self.damaged("a value is missing")
+            raise self.damage("a value is missing")
         return self.stack[-1]
 
     def marked(self) -> list[Any]:
@@ -263,7 +263,7 @@ class Unpickler:
                 items = self.stack[index + 1 :]
                 del self.stack[index:]
                 return items
-        self.damaged("a mark is missing")
+        raise self.damage("a mark is missing")
 
     # operations
 
@@ -276,23 +276,23 @@ class Unpickler:
 
     def get(self, index: int) -> None:
         if index not in self.memo:
-            self.damaged(f"memo {index} is empty")
+            raise self.damage(f"memo {index} is empty")
         self.push(self.memo[index])
 
     def append(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is not list:
-            self.damaged("a list is missing")
+            raise self.damage("a list is missing")
         cast(list[Any], target).extend(items)
 
     def set_items(self, items: list[Any]) -> None:
         target = self.top()
         if type(target) is not dict or len(items) % 2:
-            self.damaged("a dict is missing")
+            raise self.damage("a dict is missing")
         table = cast(dict[Any, Any], target)
         for key, value in zip(items[0::2], items[1::2], strict=True):
             if not isinstance(key, bool | int | float | complex | str | Device | Tensor):
-                self.damaged("a dict has a key that cannot be one")
+                raise self.damage("a dict has a key that cannot be one")
             table[key] = value
 
     def find_global(self) -> None:
@@ -301,22 +301,22 @@ class Unpickler:
         is_storage = module == "torch" and (name in _STORAGES or name in _UNSUPPORTED_STORAGES)
         is_class = module == "__torch__" or module.startswith("__torch__.")
         if full in _REFUSED:
-            self.refuse(f"uses `{full}`: {_REFUSED[full]} not supported")
+            raise self.fault(f"uses `{full}`: {_REFUSED[full]} not supported")
         if not is_storage and not is_class and full not in _CALLABLE:
             shown = "".join(c if c.isprintable() else "?" for c in full)[:100]
-            self.refuse(f"wants to use `{shown}`, which archives do not need", "nothing in an archive is executed")
+            raise self.fault(f"wants to use `{shown}`, which archives do not need", "nothing in an archive is executed")
         self.push(_Global(full))
 
     def new_object(self) -> None:
         arguments, cls = self.pop(), self.pop()
         if not isinstance(cls, _Global) or not cls.name.startswith("__torch__.") or arguments != ():
-            self.damaged("an object of no class is made")
+            raise self.damage("an object of no class is made")
         self.push(PickledObject(cls.name))
 
     def build(self) -> None:
         state, target = self.pop(), self.top()
         if not isinstance(target, PickledObject) or target.is_built:
-            self.damaged("a state has no object")
+            raise self.damage("a state has no object")
         target.state, target.is_built = state, True
 
     def storage(self) -> None:
@@ -326,12 +326,12 @@ class Unpickler:
             ):  # fmt: skip
                 self.push(_Storage(key, self.storages.array(name.removeprefix("torch."), key, count, self.member)))
             case _:
-                self.damaged("the name of a storage has another form")
+                raise self.damage("the name of a storage has another form")
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
-            self.damaged("something that is no function is called")
+            raise self.damage("something that is no function is called")
         values: list[Any] = list(cast(tuple[Any, ...], arguments))
         name = function.name
         match name, values:
@@ -350,22 +350,22 @@ class Unpickler:
             case _, [list()] if name in _LISTS:
                 elements = cast(list[Any], values[0])
                 if any(type(v) is not _LISTS[name] for v in elements):
-                    self.damaged(f"a list made by `{name.rpartition('.')[2]}` has an element of another type")
+                    raise self.damage(f"a list made by `{name.rpartition('.')[2]}` has an element of another type")
                 self.push(elements)
             case _, [value] if name.startswith("__torch__."):
                 self.push(EnumValue(name, value))
             case _:
-                self.damaged(f"`{name}` is called in a way that is not known")
+                raise self.damage(f"`{name}` is called in a way that is not known")
 
     # tensors
 
     def tensor(self, storage: _Storage, offset: Any, size: Any, stride: Any, rest: list[Any]) -> Tensor:
         """A strided view of a storage; conjugation and negation, which are marks on the tensor, are carried out."""
         if not is_list(size) or not is_list(stride) or len(size) != len(stride) or len(size) > MAX_RANK:
-            self.damaged("a tensor has no proper sizes")
+            raise self.damage("a tensor has no proper sizes")
         numbers: list[Any] = [offset, *size, *stride]
         if any(type(v) is not int or not 0 <= v < 1 << 62 for v in numbers):
-            self.damaged("a tensor has no proper sizes")
+            raise self.damage("a tensor has no proper sizes")
         sizes, strides = tuple(cast(tuple[int, ...], size)), tuple(cast(tuple[int, ...], stride))
         metadata: dict[Any, Any] = rest[0] if len(rest) == 1 and is_dict(rest[0]) else {}
         marks = tuple(m for m in ("conj", "neg") if metadata.get(m) is True)
@@ -381,16 +381,16 @@ class Unpickler:
         count = math.prod(sizes)
         if count == 0:
             if math.prod(s for s in sizes if s) > 1 << 40:
-                self.damaged("a tensor has no proper sizes")
+                raise self.damage("a tensor has no proper sizes")
             return np.zeros(sizes, flat.dtype)
         if offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) >= flat.size:
-            self.refuse("has a tensor that reaches beyond its storage")
+            raise self.fault("has a tensor that reaches beyond its storage")
         itemsize = flat.itemsize
         view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, [s * itemsize for s in strides], writeable=False)
         if not view.flags.c_contiguous or marks:
             self.expanded += count
             if self.expanded > 2 * self.storages.total + _MAX_EXPANSION:
-                self.refuse("has tensors that are too large for their storages")
+                raise self.fault("has tensors that are too large for their storages")
             view = np.array(view, order="C")
         if "conj" in marks:
             view = np.conj(view)
@@ -399,7 +399,7 @@ class Unpickler:
 
 def _long(machine: Unpickler) -> None:
     if machine.bytes(1)[0] != 8:
-        machine.refuse("has an integer of another size than 8 bytes")
+        raise machine.fault("has an integer of another size than 8 bytes")
     machine.push(machine.number("<q"))
 
 
@@ -420,7 +420,7 @@ def _set_item(machine: Unpickler) -> None:
 
 def _protocol(machine: Unpickler) -> None:
     if machine.bytes(1)[0] != 2:
-        machine.refuse("is not a pickle of protocol 2")
+        raise machine.fault("is not a pickle of protocol 2")
 
 
 _STEPS: Final[dict[str, Callable[[Unpickler], None]]] = {

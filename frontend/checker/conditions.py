@@ -16,6 +16,7 @@ from ...ir.script_types import (
     ClassType,
     ListType,
     NoneType,
+    NumberType,
     OptionalType,
     PoisonType,
     ScriptType,
@@ -229,7 +230,7 @@ class Conditions(Branches):
             return Condition(value)
         yes = [m for m in members_of(actual) if any(t.covers(m) for t in tests)]
         no = [m for m in members_of(actual) if not any(t.covers(m) for t in tests)]
-        if isinstance(actual, AnyType):
+        if isinstance(actual, AnyType | NumberType):
             wanted = [t.type for t in tests if t.type is not None]
             known = union(wanted) if len(wanted) == len(tests) else None
             facts = {subject.id: known} if known is not None and isinstance(subject, ast.Name) else {}

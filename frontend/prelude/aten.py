@@ -580,11 +580,25 @@ def log_sigmoid(self: Tensor) -> Tensor:
 
 
 def prelu(self: Tensor, weight: Tensor) -> Tensor:
-    if weight.numel() == 1:
+    if self.dim() < 2:
         w = weight.reshape([])
     else:
+        if weight.numel() != 1 and weight.numel() != self.size(1):
+            raise RuntimeError("Mismatch of parameter numbers and input channel size.")
         w = _h_per_channel(weight, self.dim())
     return torch.where(self > 0, self, w * self)
+
+
+def logit(self: Tensor, eps: Optional[float]) -> Tensor:
+    x = self if eps is None else torch.clamp(self, eps, 1.0 - eps)
+    return torch.log(x / (1.0 - x))
+
+
+def nanmean(self: Tensor, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
+    if not self.is_floating_point():
+        raise RuntimeError("nanmean(): expected input to have floating point or complex dtype")
+    count = torch.sum(torch.logical_not(torch.isnan(self)), dim, keepdim)
+    return torch.nansum(self, dim, keepdim, dtype=dtype) / count
 
 
 def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator: Optional[Generator]) -> Tensor:
@@ -1933,3 +1947,93 @@ def divmod__int_float(x: int, y: float) -> Tuple[float, float]:
 
 def divmod__float_int(x: float, y: int) -> Tuple[float, float]:
     return x // y, x % y
+
+
+# The fast paths of attention that PyTorch takes in evaluation: what they compute, without the speed of their own.
+
+
+def _h_masked_scores(scores: Tensor, mask: Optional[Tensor], mask_type: Optional[int]) -> Tensor:
+    # mask types: 0 is one per query and key, 1 is padding of keys, 2 has the shape of the scores; true hides
+    if mask is None:
+        return scores
+    hidden = mask != 0
+    if mask_type is not None:
+        if mask_type == 1:
+            hidden = hidden.unsqueeze(1).unsqueeze(1)
+    return scores.masked_fill(hidden, float("-inf"))
+
+
+def _native_multi_head_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    embed_dim: int,
+    num_head: int,
+    qkv_weight: Tensor,
+    qkv_bias: Tensor,
+    proj_weight: Tensor,
+    proj_bias: Tensor,
+    mask: Optional[Tensor],
+    need_weights: bool,
+    average_attn_weights: bool,
+    mask_type: Optional[int],
+) -> Tuple[Tensor, Tensor]:
+    batch = query.size(0)
+    width = embed_dim // num_head
+    q = torch.linear(query, qkv_weight[:embed_dim], qkv_bias[:embed_dim])
+    k = torch.linear(key, qkv_weight[embed_dim : 2 * embed_dim], qkv_bias[embed_dim : 2 * embed_dim])
+    v = torch.linear(value, qkv_weight[2 * embed_dim :], qkv_bias[2 * embed_dim :])
+    q = q.view(batch, -1, num_head, width).transpose(1, 2) * (1.0 / float(width) ** 0.5)
+    k = k.view(batch, -1, num_head, width).transpose(1, 2)
+    v = v.view(batch, -1, num_head, width).transpose(1, 2)
+    scores = _h_masked_scores(torch.matmul(q, k.transpose(-2, -1)), mask, mask_type)
+    weights = torch.softmax(scores, -1)
+    heads = torch.matmul(weights, v).transpose(1, 2).reshape(batch, -1, embed_dim)
+    result = torch.linear(heads, proj_weight, proj_bias)
+    if not need_weights:
+        return result, result
+    if average_attn_weights:
+        return result, weights.mean([1])
+    return result, weights
+
+
+def _transformer_encoder_layer_fwd(
+    src: Tensor,
+    embed_dim: int,
+    num_heads: int,
+    qkv_weight: Tensor,
+    qkv_bias: Tensor,
+    proj_weight: Tensor,
+    proj_bias: Tensor,
+    use_gelu: bool,
+    norm_first: bool,
+    eps: float,
+    norm_weight_1: Tensor,
+    norm_bias_1: Tensor,
+    norm_weight_2: Tensor,
+    norm_bias_2: Tensor,
+    ffn_weight_1: Tensor,
+    ffn_bias_1: Tensor,
+    ffn_weight_2: Tensor,
+    ffn_bias_2: Tensor,
+    mask: Optional[Tensor],
+    mask_type: Optional[int],
+) -> Tensor:
+    x = src
+    if norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_1, norm_bias_1, eps)
+    attended, _ = _native_multi_head_attention(
+        x, x, x, embed_dim, num_heads, qkv_weight, qkv_bias, proj_weight, proj_bias, mask, False, True, mask_type
+    )
+    x = attended + src
+    if not norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_1, norm_bias_1, eps)
+    before = x
+    if norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_2, norm_bias_2, eps)
+    x = torch.linear(x, ffn_weight_1, ffn_bias_1)
+    x = torch.gelu(x) if use_gelu else torch.relu(x)
+    x = torch.linear(x, ffn_weight_2, ffn_bias_2) + before
+    if not norm_first:
+        x = torch.layer_norm(x, [embed_dim], norm_weight_2, norm_bias_2, eps)
+    return x

@@ -304,14 +304,20 @@ def unfold(
 
 
 def adaptive_max_pool1d(input: Tensor, output_size: BroadcastingList1[int], return_indices: bool = False) -> Tensor:
+    if return_indices:
+        raise RuntimeError("adaptive_max_pool1d: return_indices=True is not supported; use torch.adaptive_max_pool1d")
     return torch.adaptive_max_pool1d(input, output_size)[0]
 
 
 def adaptive_max_pool2d(input: Tensor, output_size: BroadcastingList2[int], return_indices: bool = False) -> Tensor:
+    if return_indices:
+        raise RuntimeError("adaptive_max_pool2d: return_indices=True is not supported; use torch.adaptive_max_pool2d")
     return torch.adaptive_max_pool2d(input, output_size)[0]
 
 
 def adaptive_max_pool3d(input: Tensor, output_size: BroadcastingList3[int], return_indices: bool = False) -> Tensor:
+    if return_indices:
+        raise RuntimeError("adaptive_max_pool3d: return_indices=True is not supported; use torch.adaptive_max_pool3d")
     return torch.adaptive_max_pool3d(input, output_size)[0]
 
 

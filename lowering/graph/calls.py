@@ -20,7 +20,7 @@ from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.interpreters.torch import default_dtype
 from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupported
-from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name
+from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import (
     BOOL,
@@ -66,6 +66,7 @@ LITERAL_LIMIT: Final = 4096
 
 def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | None = None) -> Results:
     """The results of an operator; `op` is the node of the program, for how many results it has."""
+    name = uniform_name(name)
     base, _ = split_name(name)
     builtin = _TENSOR_BUILTINS.get(name) or _TENSOR_BUILTINS.get(base)
     if builtin is not None:
@@ -105,6 +106,7 @@ def _generic(type_: ScriptType) -> ScriptType:
 
 def exists(ev: Evaluator, name: str) -> bool:
     """Whether the operator has a record or a definition."""
+    name = uniform_name(name)
     return find(name) is not None or ev.composite(name) is not None
 
 
@@ -138,8 +140,11 @@ def folded(ev: Evaluator, compute: Callable[[], Any], like: ScriptType | None = 
 
 def _numbers(ev: Evaluator, name: str, base: str, arguments: list[Abstract]) -> Results | None:
     """Operators on numbers only: folded, simplified, or the overload for exactly these types."""
-    if not all(isinstance(a, Known | Scalar | Enumerator) for a in arguments) or not arguments:
+    if not all(isinstance(a, Known | Scalar | Enumerator) for a in arguments):
         return None
+    if not arguments:
+        builtin = builtins.find(name, [])
+        return None if builtin is None else folded(ev, builtin)
     form = schema(name)
     if form is not None and any(_has_tensor(r.type) for r in form.returns):
         return None

@@ -15,7 +15,7 @@ from typing import Any, cast
 from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, new_module, symbol
-from ...ir.diagnostics import CompileError, InternalError
+from ...ir.diagnostics import CompileError, Diagnostic, InternalError
 from ...ir.dialects import arith, func, linalg, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
@@ -65,6 +65,8 @@ class _Converter:
         self.target = target
         self.signature = signature
         self.values: dict[Value, Lowered] = {}
+        self.faults: list[Diagnostic] = []
+        """What cannot be lowered: all of it is reported together."""
 
     def convert(self, source: Operation) -> None:
         body = source.body()
@@ -78,6 +80,8 @@ class _Converter:
             self.remember_dtype(new, cast(ScriptType, old.type))
         self.share_named_extents(function.body())
         self.convert_block(body)
+        if self.faults:
+            raise CompileError(list(dict.fromkeys(self.faults)))
         returned = body.terminator.operands
         values = [self.materialise(v, t) for v, t in zip(returned, results, strict=True)]
         func.return_(b, values)
@@ -116,7 +120,12 @@ class _Converter:
         if record is None:
             raise CompileError.at(op.span, f"operator {op.name} is not supported yet")
         arguments = {a.name: self.values[v] for a, v in zip(record.schema.arguments, op.operands, strict=True)}
-        self.bind(op, self.lowered(record, op, arguments))
+        try:
+            lowered = self.lowered(record, op, arguments)
+        except CompileError as error:
+            self.faults += error.diagnostics
+            lowered = [self.placeholder(cast(ScriptType, r.type)) for r in op.results]
+        self.bind(op, lowered)
 
     def lowered(self, record: Operator, op: Operation, arguments: Mapping[str, Lowered]) -> Sequence[Lowered]:
         try:
@@ -176,15 +185,17 @@ class _Converter:
         self.values[op.result] = tensor.from_elements(self.cx.b, [number], (), result.element)
 
     def uninitialized(self, op: Operation) -> None:
+        self.values[op.result] = self.placeholder(cast(ScriptType, op.result.type))
+
+    def placeholder(self, script_type: ScriptType) -> Value:
         """A value that is never read: zero, or a tensor without elements in its dynamic extents."""
         b = self.cx.b
-        type = converted_type(cast(ScriptType, op.result.type))
+        type = converted_type(script_type)
         if not isinstance(type, RankedTensorType):
-            self.values[op.result] = arith.constant(b, 0, type)
-            return
+            return arith.constant(b, 0, type)
         zero = arith.constant(b, 0, INDEX)
         empty = tensor.empty(b, [zero if e is None else e for e in type.shape], type.element)
-        self.values[op.result] = linalg.fill(b, arith.constant(b, 0, type.element), empty).result
+        return linalg.fill(b, arith.constant(b, 0, type.element), empty).result
 
     def raise_exception(self, op: Operation) -> None:
         holes = [self.values[v] for v in op.operands[2:]]

@@ -82,8 +82,3 @@ def test_command_parses(document, line):
     assert words[0] in group.commands, line
     group.commands[words[0]].make_context(words[0], words[1:], resilient_parsing=False)
 
-
-def test_links_lead_somewhere():
-    for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
-            assert target.startswith("http") or (ROOT / target).exists(), f"{document}: {target}"
