@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .api import CompiledCall, Library, ScriptFunction, compile_file, compile_source, script
+    from .api import CompiledCall, Library, ScriptFunction, compile_file, compile_source, load, script
     from .backend.cpu.jit import num_threads, set_num_threads
     from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
     from .ir.dtypes import DType
@@ -31,6 +31,7 @@ __all__ = [
     "__version__",
     "compile_file",
     "compile_source",
+    "load",
     "num_threads",
     "script",
     "set_num_threads",
@@ -49,6 +50,7 @@ _HOMES: Final = {
     "TorchccError": ".ir.diagnostics",
     "compile_file": ".api",
     "compile_source": ".api",
+    "load": ".api",
     "num_threads": ".backend.cpu.jit",
     "script": ".api",
     "set_num_threads": ".backend.cpu.jit",

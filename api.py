@@ -25,6 +25,7 @@ import numpy as np
 
 from . import driver
 from .backend.cpu.call import CompiledFunction, dtype_and_shape
+from .frontend import archive
 from .frontend import compile as frontend
 from .frontend.ast import SourceModule
 from .frontend.weights import load_weights
@@ -399,6 +400,14 @@ def compile_file(
     return ScriptFunction(compiled.program, compiled.source)
 
 
+def load(path: str | Path, method: str = "forward") -> ScriptFunction:
+    """A method of the module in a `.pt` archive that `torch.jit.save` wrote; nothing in the archive is executed.
+
+    `training` stays as saved. CompileError, with member and reason, for a file that is damaged or no such archive.
+    """
+    return ScriptFunction(archive.load(path, method))
+
+
 def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndarray[Any, Any]] | None:
     if weights is None:
         return None
@@ -497,4 +506,4 @@ def _source_file(value: Any) -> str | None:
         return None
 
 
-__all__ = ["CompiledCall", "Library", "ScriptFunction", "TorchccError", "compile_file", "compile_source", "script"]
+__all__ = ["CompiledCall", "Library", "ScriptFunction", "TorchccError", "compile_file", "compile_source", "load", "script"]

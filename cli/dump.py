@@ -29,7 +29,8 @@ def dump(request: Request, stage: str, *, after: str | None, folder: Path | None
 
 def ast_text(request: Request) -> str:
     source = request.callable.source
-    assert source is not None
+    if source is None:
+        raise CompileError(Diagnostic("an archive has no syntax tree of its own", help="its first stage is `torch`"))
     return print_ast(source)
 
 
@@ -43,7 +44,8 @@ def dump_all(request: Request, folder: Path, target: str) -> None:
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write("ast.txt", ast_text(request))
+        if request.callable.source is not None:
+            write("ast.txt", ast_text(request))
         request.compiled(lambda specs: driver.dump_all(program, specs, target, write))
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot write to `{folder}`: {error.strerror or error}")) from None

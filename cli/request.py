@@ -36,16 +36,21 @@ class Request:
 
     @staticmethod
     def of(model: str, inputs: Sequence[str], weights: Path | None, seed: int, threads: int | None) -> Request:
-        path, _, entry = model.partition(".py:")
-        path = f"{path}.py" if entry else model.removesuffix(":")
-        return Request(path, entry or None, tuple(map(parse_input, inputs)), weights, seed, threads)
+        path, entry = model.removesuffix(":"), None
+        for suffix in (".py", *_ARCHIVES):
+            head, found, rest = model.partition(f"{suffix}:")
+            if found and rest:
+                path, entry = head + suffix, rest
+                break
+        return Request(path, entry, tuple(map(parse_input, inputs)), weights, seed, threads)
 
     @cached_property
     def callable(self) -> api.ScriptFunction:
         """The program, parsed and type-checked."""
         if Path(self.path).suffix in _ARCHIVES:
-            message = f"cannot read {self.path}: torchcc reads TorchScript source files (.py), not archives yet"
-            raise CompileError(Diagnostic(message, help="a state_dict file goes with --weights"))
+            if self.weights is not None:
+                raise CompileError(Diagnostic("an archive brings its own weights", help="leave --weights out"))
+            return waiting("reading", lambda: api.load(self.path, self.entry or "forward"))
         return waiting("reading", lambda: api.compile_file(self.path, self.entry, weights=self.weights, seed=self.seed))
 
     @cached_property

@@ -76,15 +76,18 @@ def functional_form(name: str) -> tuple[str, str] | None:
     return None
 
 
-_SYNONYMS: Final = dict(
-    pair.split("=")
-    for pair in (
-        "absolute=abs arccos=acos arccosh=acosh arcsin=asin arcsinh=asinh arctan=atan arctan2=atan2 arctanh=atanh "
-        "clip=clamp divide=div fix=trunc greater=gt greater_equal=ge less=lt less_equal=le multiply=mul negative=neg "
-        "not_equal=ne subtract=sub special_erf=erf special_erfc=erfc special_exp2=exp2 special_expit=sigmoid "
-        "special_expm1=expm1 special_log1p=log1p special_logit=logit special_logsumexp=logsumexp special_sinc=sinc"
-    ).split()
-)
+_SYNONYMS: Final = {
+    second: first
+    for second, _, first in (
+        pair.partition("=")
+        for pair in (
+            "absolute=abs arccos=acos arccosh=acosh arcsin=asin arcsinh=asinh arctan=atan arctan2=atan2 arctanh=atanh "
+            "clip=clamp divide=div fix=trunc greater=gt greater_equal=ge less=lt less_equal=le multiply=mul negative=neg "
+            "not_equal=ne subtract=sub special_erf=erf special_erfc=erfc special_exp2=exp2 special_expit=sigmoid "
+            "special_expm1=expm1 special_log1p=log1p special_logit=logit special_logsumexp=logsumexp special_sinc=sinc"
+        ).split()
+    )
+}
 """Operators under a second name with the same overloads, as in PyTorch's own pass that makes names uniform."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
 from ...ir.diagnostics import CompileError
@@ -91,19 +91,17 @@ class _Loader:
     def __init__(self, reader: ArchiveReader, version: int) -> None:
         self.reader = reader
         self.version = version
-        self.constants: tuple[Value, ...] = ()
+        self.names: set[str] = set()
+        """Of tensors, each used once."""
         self.unit = ArchiveCompilation(self)
         constants = Unpickler(reader, "constants.pkl", Storages(reader, "constants")).load()
         if not isinstance(constants, tuple):
             raise reader.fault("is no tuple", "constants.pkl")
         values = cast(tuple[Any, ...], constants)
-        self.constants = tuple(self._constant(v, f"CONSTANTS.c{i}") for i, v in enumerate(values))
-        self.unit.code.constants = self.constants
-
-    def _constant(self, value: Any, name: str) -> Value:
-        if isinstance(value, Tensor):
-            return _Importer(self, "constants.pkl").tensor(value, name)
-        return value
+        importer = _Importer(self, "constants.pkl")
+        self.unit.code.constants = tuple(
+            importer.tensor(v, f"CONSTANTS.c{i}") if isinstance(v, Tensor) else v for i, v in enumerate(values)
+        )
 
     def program(self, method: str) -> Program:
         top = Unpickler(self.reader, "data.pkl", Storages(self.reader, "data")).load()
@@ -120,13 +118,13 @@ class _Loader:
                 None, f"the module `{cls.name}` of {self.reader.name} has no method `{method}`", help=help
             )
         if method == "forward":
-            self._fault_hooks(cls)
+            self._refuse_hooks(cls)
         compiled = self.unit.method(receiver.type, function, function.definition.span)
         self.unit.diagnostics.raise_if_any()
         schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
         return Program(self.unit.module, compiled.symbol, schema, receiver)
 
-    def _fault_hooks(self, cls: ClassValue) -> None:
+    def _refuse_hooks(self, cls: ClassValue) -> None:
         """Hooks of inner modules are calls in the code; those of the outermost one are run by Python."""
         hooks = [n for k in ("__forward_pre_hooks__", "__forward_hooks__") for n in names_of(cls.find(k))]
         if hooks:
@@ -289,7 +287,11 @@ class _Importer:
         if id(value) not in self.tensors:
             if from_numpy(value.array.dtype) is None:
                 raise self.reader.fault(f"holds `{path}` as {value.array.dtype}, which is not supported", self.member)
-            self.tensors[id(value)] = Constant(path, value.array)
+            name, count = path, 0
+            while name in self.loader.names:
+                name, count = f"{path}_{count}", count + 1
+            self.loader.names.add(name)
+            self.tensors[id(value)] = Constant(name, value.array)
             self.kept.append(value)
         return self.tensors[id(value)]
 
@@ -366,13 +368,13 @@ class _Importer:
 
     def _mismatch(self, value: Any, type_: ScriptType, path: str) -> CompileError:
         if isinstance(value, EnumValue):
-            raise self.reader.fault(f"has an enum in `{path}`: enums are not supported yet", self.member)
+            return self.reader.fault(f"has an enum in `{path}`: enums are not supported yet", self.member)
         found = (
             f"an object of {value.qualified}"
             if isinstance(value, PickledObject)
             else f"a value of type {type(value).__name__}"
         )
-        raise self.reader.fault(f"gives `{path}` {found}; its type is {type_.annotation}", self.member)
+        return self.reader.fault(f"gives `{path}` {found}; its type is {type_.annotation}", self.member)
 
 
 _SCALARS: Final[tuple[tuple[type[ScriptType], tuple[type, ...]], ...]] = (

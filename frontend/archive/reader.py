@@ -13,7 +13,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -76,7 +76,7 @@ class ArchiveReader:
     def fault(self, why: str, member: str | None = None, help: str | None = None) -> CompileError:
         """CompileError that names the archive, and the member with its reason."""
         where = f"the archive {self.name}" if member is None else f"the archive {self.name}: `{_printable(member)}`"
-        raise CompileError.at(None, f"{where}: {why}" if member is None else f"{where} {why}", help=help)
+        return CompileError.at(None, f"{where}: {why}" if member is None else f"{where} {why}", help=help)
 
     def _add(self, member: Member) -> None:
         parts = member.name.split("/")
@@ -88,7 +88,9 @@ class ArchiveReader:
         ):
             raise self.fault("has a name that leads out of the archive", member.name)
         if len(parts) == 1:
-            raise self.fault("is not in a subdirectory", member.name, "all members of an archive stand below one directory")
+            raise self.fault(
+                "is not in a subdirectory", member.name, "all members of an archive stand below one directory"
+            )
         root, _, rest = member.name.partition("/")
         if self.root and root != self.root:
             raise self.fault(f"is not below `{_printable(self.root)}/`, as the others are", member.name)
@@ -128,7 +130,7 @@ class ArchiveReader:
         try:
             data = inflater.decompress(packed, member.size + 1)
         except zlib.error as error:
-            raise self.fault(f"is damaged: {error}", name)
+            raise self.fault(f"is damaged: {error}", name) from None
         if len(data) != member.size or not inflater.eof:
             raise self.fault(f"does not inflate to the {member.size} bytes that it should have", name)
         return memoryview(data)
@@ -140,7 +142,7 @@ class ArchiveReader:
         try:
             return str(self.read(name), "utf-8")
         except UnicodeDecodeError:
-            raise self.fault("is not UTF-8 text", name)
+            raise self.fault("is not UTF-8 text", name) from None
 
     def pickle(self, name: str) -> bytes:
         if self.size(name) > MAX_TEXT:
@@ -156,7 +158,7 @@ class _Directory:
         self.data = data
 
     def damage(self, why: str) -> CompileError:
-        raise self.reader.fault(f"it is a damaged zip file: {why}")
+        return self.reader.fault(f"it is a damaged zip file: {why}")
 
     def members(self) -> list[Member]:
         count, size, start, shift = self._end()

@@ -11,12 +11,13 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 
 import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from ...ir.diagnostics import CompileError
 from ..machine import is_dict, is_list
 from ..values import Device
 from .reader import ArchiveReader
@@ -194,10 +195,10 @@ class Unpickler:
         self.expanded = 0
 
     def fault(self, why: str, help: str | None = None) -> CompileError:
-        raise self.reader.fault(why, self.member, help)
+        return self.reader.fault(why, self.member, help)
 
     def damage(self, why: str) -> CompileError:
-        raise self.fault(f"is damaged: {why} (byte {self.at})")
+        return self.fault(f"is damaged: {why} (byte {self.at})")
 
     def load(self) -> Any:
         """The one value of the pickle."""
@@ -206,7 +207,9 @@ class Unpickler:
             code = self.bytes(1)[0]
             name = _OPCODES.get(code)
             if name is None:
-                raise self.fault(f"has the pickle operation {code:#04x} at byte {self.at - 1}, which archives do not use")
+                raise self.fault(
+                    f"has the pickle operation {code:#04x} at byte {self.at - 1}, which archives do not use"
+                )
             if name == "STOP":
                 if len(self.stack) != 1 or self.stack[0] is _MARK:
                     raise self.damage("it does not end with one value")
@@ -239,7 +242,7 @@ class Unpickler:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            raise self.damage("a string is not UTF-8")
+            raise self.damage("a string is not UTF-8") from None
 
     # the stack
 

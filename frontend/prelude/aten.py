@@ -304,11 +304,14 @@ def native_layer_norm(
     centred = x - mean
     rstd = torch.rsqrt(torch.mean(centred * centred, dims, True) + eps)
     result = centred * rstd
+    statistics = input.dtype
     if weight is not None:
         result = result * weight
+        statistics = weight.dtype
     if bias is not None:
         result = result + bias
-    return _h_narrow(result, input.dtype), mean, rstd
+        statistics = bias.dtype
+    return _h_narrow(result, input.dtype), _h_narrow(mean, statistics), _h_narrow(rstd, statistics)
 
 
 def layer_norm(

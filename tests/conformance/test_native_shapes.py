@@ -1,6 +1,8 @@
 """Views, indexing, joining, reductions, sorting as machine code against PyTorch: static and run-time extents, strides, no elements."""
 
 import pytest
+from torchcc.api import compile_source
+from torchcc.ir.diagnostics import CompileError
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch")
 
@@ -72,9 +74,15 @@ norm() | norm(2, 1) | norm(1, dim=[0, 1]) | norm(float('inf'), 1) | norm(3.0, 2,
 sort() | sort(1) | sort(-1, descending=True) | argsort() | argsort(0, descending=True) | topk(2) | topk(1, 1, largest=False) | kthvalue(2, 1) | aminmax() | aminmax(dim=1) | msort() | diff() | diff(dim=1)""".replace("\n", " | ").split(" | ")
 
 
+def short_form(dtype, dynamic, long):
+    if dynamic and dtype != "float32" and not long:
+        pytest.skip("run-time extents are tried with one dtype: --long")
+
+
 @DYNAMIC
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
-def test_views(check, dtype, dynamic):
+def test_views(check, dtype, dynamic, long):
+    short_form(dtype, dynamic, long)
     static = ("squeeze", "unbind", "split", "chunk", "unflatten", "hstack", "tolist")
     cases = VIEWS if not dynamic else [c for c in VIEWS if not any(w in c for w in static)]
     check(tensors(dtype), cases, dynamic)
@@ -82,7 +90,8 @@ def test_views(check, dtype, dynamic):
 
 @DYNAMIC
 @pytest.mark.parametrize("dtype", ["float32", "int16", "bool"])
-def test_indexing(check, dtype, dynamic):
+def test_indexing(check, dtype, dynamic, long):
+    short_form(dtype, dynamic, long)
     check(tensors(dtype), INDEXING if not dynamic else [c for c in INDEXING if "split" not in c], dynamic)
 
 
@@ -135,7 +144,16 @@ torch.matmul(e, m.t()) | torch.mm(e.t(), e) | F.linear(m, m) | F.linear(m, m, v)
 
 @DYNAMIC
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int64", "int8"])
-def test_products(check, dtype, dynamic):
-    if dynamic and dtype not in ("float32", "int64"):
-        pytest.skip("the static form has it")
+def test_products(check, dtype, dynamic, long):
+    short_form(dtype, dynamic, long)
     check(tensors(dtype), PRODUCTS, dynamic)
+
+
+def test_numbers_that_must_be_constants(check):
+    """Dimensions given as arguments are fixed for the call; one that only run time knows is refused, not guessed."""
+    cases = ["x.sum(n)", "x.softmax(n)", "x.select(n, 0)", "x.size(n)", "x.sort(n)[0]", "x.transpose(0, n)", "x.sum([0, n])", "m.split(n + 1)", "x.cumsum(n)", "x.round(decimals=n)"]
+    check(tensors(), cases)
+    library = compile_source("def f(x):\n    return x.sum(0, keepdim=bool(x.sum() > 0))\n\ndef g(x):\n    return x.amax(int(x.sum()))\n")
+    for name in "fg":
+        with pytest.raises(CompileError, match="only known at run time"):
+            getattr(library, name)(torch.zeros(2, 3))

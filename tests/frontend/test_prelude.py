@@ -86,6 +86,9 @@ IMAGE = _t(1, 2, 5, 7)
 GRID = _t(1, 3, 4, 2) * 0.8
 MASKED = torch.tensor([[True, False, True], [False, False, False]])
 
+ATTENTION = (_t(24, 8), _t(24), _t(8, 8), _t(8))
+MASKS = [(None, None), (torch.ones(5, 5).triu(1).bool(), 0), (torch.tensor([[False] * 5, [False] * 3 + [True] * 2]), 1)]
+
 CALLS: dict[str, list[tuple[Any, ...]]] = {
     "softmax.int": [(A, 1), (A, -1), (A, 0, 7), (HALF, 2), (torch.tensor(3.0), 0), (_i(5, 2, 3), 1, 6)],
     "log_softmax.int": [(A, 1), (HALF, 2), (A * 100, 0)],
@@ -255,6 +258,13 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "tile": [(A, [2]), (A, [2, 1, 1, 2])],
     "repeat_interleave.self_int": [(A, 2), (A, 3, 1), (A, 2, -1)],
     "one_hot": [(_i(4, 2, 3), 5), (_i(4, 2, 3), -1)],
+    "where": [(A > 0,), (_i(2, 5),)],
+    "hsplit.int": [(A, 3), (V, 2)],
+    "hsplit.array": [(A, [1])],
+    "vsplit.int": [(A, 2)],
+    "vsplit.array": [(A, [0, 1])],
+    "logit": [(P,), (P, 0.2)],
+    "nanmean": [(A,), (A, [1], True)],
     "diag": [(V,), (V, -1), (_t(3, 4), 1)],
     "diag_embed": [(A,), (_t(2, 3), 1, 0, 2)],
     "take": [(A, _i(24, 2, 3))],
@@ -269,6 +279,11 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "affine_grid_generator": [(_t(2, 2, 3), [2, 1, 4, 5], False), (_t(2, 2, 3), [2, 1, 4, 5], True)],
     "grid_sampler_2d": [(IMAGE, GRID * 2, 0, p, a) for p in (0, 1, 2) for a in (True, False)] + [(IMAGE, GRID, 1, 0, False)],
     "grid_sampler": [(IMAGE, GRID, 0, 0, False)],
+    "_native_multi_head_attention": [(*[_t(2, 5, 8)] * 3, 8, 2, *ATTENTION, m, True, a, t) for m, t in MASKS for a in (True, False)],
+    "_transformer_encoder_layer_fwd": [
+        (_t(2, 5, 8), 8, 2, *ATTENTION, g, n, 1e-5, *[_t(8, seed=i) for i in range(4)], _t(16, 8), _t(16), _t(8, 16), _t(8), m, t)
+        for (m, t), (g, n) in zip(MASKS, [(False, False), (True, True), (False, True)])
+    ],
 }  # fmt: skip
 
 

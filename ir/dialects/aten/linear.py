@@ -24,7 +24,7 @@ from ..linalg import PARALLEL, REDUCTION
 from .elementwise import Scalars
 from .layout import itself
 from .lowering import Extent, LoweringContext, Number
-from .rules import Array, Shape, broadcast, not_implemented, opmath, shape_of
+from .rules import Array, Shape, array_type, broadcast, cast_array, not_implemented, opmath, shape_of
 from .shapes import Known, floats, integers, product
 
 # types
@@ -672,8 +672,11 @@ def reference_linear(input: Array, weight: Array, bias: Array | None) -> Array:
 
 def reference_einsum(equation: str, tensors: list[Array], path: Any) -> Array:
     del path
-    result = np.einsum(equation.replace(" ", ""), *[_wide(t) for t in tensors])
-    return _as(result, tensors[0])
+    labels, out = parse_equation(equation, [t.ndim for t in tensors])
+    dtype = _einsum_dtype(array_type(tensors[0]).dtype, labels, out)
+    assert dtype is not None
+    tensors = [cast_array(tensors[0], dtype), *tensors[1:]]
+    return np.asarray(np.einsum(equation.replace(" ", ""), *[_wide(t) for t in tensors])).astype(dtype.numpy)
 
 
 # samples
@@ -771,6 +774,8 @@ def einsum_samples() -> Iterable[Sample]:
     yield Sample(("ii->i", [floats(3, 3)]))
     yield Sample(("ii", [floats(3, 3)]))
     yield Sample(("ij->ji", [floats(3, 5)]))
+    yield Sample(("ij->i", [integers(-100, 100, 3, 5, dtype=DType.int8)]))
+    yield Sample(("ij->ji", [integers(-100, 100, 3, 5, dtype=DType.int8)]))
     yield Sample(("...ij,...jk->...ik", [floats(2, 1, 3, 5), floats(4, 5, 3)]))
     yield Sample(("i,j->ij", [floats(3), floats(4)]))
     yield Sample(("ij,jk,kl->il", [floats(3, 5), floats(5, 4), floats(4, 2)]))

@@ -1,7 +1,5 @@
 """Archives that PyTorch saves, scripted and traced, run at the torch stage and natively, against PyTorch."""
 
-
-
 import io
 from typing import Dict, Final, List, NamedTuple, Optional, Tuple, Union
 
@@ -347,6 +345,62 @@ def test_shared_tensors_stay_one():
     program = agrees(torch.jit.script(Tied()), x(3), native=False)
     tensors = program.receiver.named_tensors()
     assert tensors["a.weight"] is tensors["b.weight"] and tensors["all"] is tensors["same"]
+
+
+class Resampling(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=2, mode="bilinear")
+        self.deconv = nn.ConvTranspose2d(2, 3, 2, stride=2)
+        self.group, self.instance, self.pool = nn.GroupNorm(1, 3), nn.InstanceNorm2d(3), nn.AdaptiveAvgPool2d(2)
+
+    def forward(self, x):
+        return self.instance(self.group(self.deconv(self.up(x)))).flatten(1), self.pool(x)
+
+
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x, mask: Tensor, padding: Tensor):
+        return self.attention(x, x, x, attn_mask=mask, key_padding_mask=padding)[0]
+
+
+class Wrapped(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+MASKS = (torch.triu(torch.ones(5, 5), 1).bool(), torch.tensor([[False] * 5, [False] * 3 + [True] * 2]))
+
+LAYERS = {
+    "lstm": (Wrapped(nn.LSTM(3, 4, 2, batch_first=True, bidirectional=True)), x(2, 5, 3)),
+    "gru": (Wrapped(nn.GRU(3, 4)), x(5, 2, 3)),
+    "resampling": (Resampling(), x(2, 2, 5, 5)),
+    "attention": (Masked(), x(2, 5, 8), *MASKS),
+    "encoder": (nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2), x(2, 5, 8)),
+    "norm_first": (nn.TransformerEncoderLayer(8, 2, 16, 0.1, "gelu", 1e-5, True, True), x(2, 5, 8), *MASKS),
+    "decoder": (nn.TransformerDecoderLayer(8, 2, 16), x(5, 2, 8), x(4, 2, 8)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.filterwarnings("ignore")
+def test_layers(name):
+    module, *args = LAYERS[name]
+    agrees(torch.jit.script(module.eval()), *args)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "resampling", "encoder"])
+@pytest.mark.filterwarnings("ignore")
+def test_traced_layers(name):
+    module, *args = LAYERS[name]
+    agrees(torch.jit.trace(module.eval(), tuple(args), check_trace=False), *args)
 
 
 # traced
