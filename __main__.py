@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -9,6 +10,8 @@ from importlib import import_module
 
 def main() -> None:
     """Entry point of the command; Ctrl-C ends it quietly at any time, while it is still being imported too."""
+    # A command makes many objects and little garbage: collecting as often as Python does by default doubles its time.
+    gc.set_threshold(200_000, 20, 20)
     try:
         import_module("torchcc.cli.main").main()
         status = 0

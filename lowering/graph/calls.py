@@ -152,7 +152,8 @@ def _numbers(ev: Evaluator, name: str, base: str, arguments: list[Abstract]) -> 
         values = [a.value if isinstance(a, Known) else a for a in arguments]
         builtin = builtins.find(name, values)
         if builtin is not None:
-            return folded(ev, lambda: builtin(*values), type_of(arguments[0]) if base == "aten::device" else None)
+            results = folded(ev, lambda: builtin(*values), type_of(arguments[0]) if base == "aten::device" else None)
+            return _unpacked(results[0], None, form) if results else results
         record = find(name)
         if record is not None and form is not None:
             return folded(ev, lambda: record.reference(**keywords(form, values)))

@@ -1,6 +1,7 @@
 """Views, indexing, joining, reductions, sorting as machine code against PyTorch: static and run-time extents, strides, no elements."""
 
 import pytest
+
 from torchcc.api import compile_source
 from torchcc.ir.diagnostics import CompileError
 
