@@ -345,7 +345,7 @@ def test_bench():
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("missing.py", "No such file"), (".", "directory"), ("model.pt", "not archives yet"), ("missing.py:Net(3)", "No such file")],
+    [("missing.py", "No such file"), (".", "directory"), ("model.pt", "No such file or directory"), ("missing.py:Net(3)", "No such file")],
 )
 def test_models_that_cannot_be_read(model, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
