@@ -111,7 +111,7 @@ torch.negative(x) | torch.concat([x, y]) | torch.special.expit(x) | torch.specia
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
 def test_functional(check, dtype, long):
-    allowed = ("local_response_norm", "multi_margin_loss")  # PyTorch has no bfloat16 kernels
+    allowed = ("local_response_norm", "multi_margin_loss", "cdist")  # PyTorch has no bfloat16 kernels
     check(inputs(dtype), FUNCTIONAL if long or dtype == "float32" else FUNCTIONAL[dtype == "bfloat16" :: 2], allow_more=allowed)
 
 
