@@ -10,7 +10,7 @@ from typing import Final
 
 from .ir.cache import cache_folder
 
-_LIBRARIES: Final = ("lark", "llvmlite.binding", "ml_dtypes", "numpy", "rich.console", "rich.table", "typer")
+_LIBRARIES: Final = ("llvmlite.binding", "ml_dtypes", "numpy", "typer")
 
 
 def _keep_bytecode() -> None:

@@ -19,17 +19,13 @@ import textwrap
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 
-from . import driver
+from . import native, programs
 from .backend.cpu.call import CompiledFunction, dtype_and_shape
-from .frontend import archive
-from .frontend import compile as frontend
-from .frontend.ast import SourceModule
-from .frontend.weights import load_weights
-from .ir.diagnostics import CompileError, Diagnostic, TorchccError
+from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError
 from .ir.program import Program
 from .ir.schema import Argument
 from .ir.script_types import (
@@ -59,6 +55,11 @@ from .ir.signature import (
 )
 from .ir.source import SourceFile
 
+if TYPE_CHECKING:
+    from .frontend.ast import SourceModule
+
+# The frontend is imported by the functions that read programs: one whose machine code is in the cache needs none of it.
+
 Specs = tuple[ArgumentSpec, ...]
 T = TypeVar("T")
 
@@ -66,14 +67,18 @@ T = TypeVar("T")
 class ScriptFunction:
     """A compiled function or module: called with numpy arrays, Python values, and anything that has `__dlpack__`."""
 
-    def __init__(self, program: Program, source: SourceModule | None = None) -> None:
+    def __init__(self, program: Program, source: Callable[[], SourceModule] | None = None) -> None:
         self.program = program
-        self.source = source
-        """The typed syntax tree of the file it comes from."""
+        self._source = source
         self._compiled: dict[Specs, tuple[CompiledFunction, Signature]] = {}
         self._fixed: dict[Specs, int] = {}
         """For specs that have failed with run-time numbers: which of them have to be constants, see `NUMBERS_FIXED`."""
         self._lock = threading.Lock()
+
+    @property
+    def source(self) -> SourceModule | None:
+        """The typed syntax tree of the file it comes from."""
+        return None if self._source is None else self._source()
 
     @property
     def name(self) -> str:
@@ -124,7 +129,7 @@ class ScriptFunction:
             with self._lock:
                 found = self._compiled.get(key)
                 if found is None:
-                    found = self._compiled[key] = driver.compile_native(self.program, key)
+                    found = self._compiled[key] = native.compile_native(self.program, key)
         return found
 
     def _fitting(self, specs: Specs, values: Sequence[Any]) -> tuple[Specs, tuple[CompiledFunction, Signature]]:
@@ -236,7 +241,7 @@ def fitting(
         chosen = tuple(constant_numbers(s, v, NUMBERS_FIXED[index]) for s, v in zip(specs, values, strict=True))
         try:
             return index, chosen, attempt(chosen)
-        except driver.NeedsConstant:
+        except NotStatic:
             if index == last or all(s == constant_numbers(s, v) for s, v in zip(chosen, values, strict=True)):
                 raise
     raise AssertionError("the loop returns or raises")
@@ -393,11 +398,26 @@ def compile_file(
     PyTorch state_dict. Without, parameters get PyTorch's default initialisation with `seed` (0 for None).
     Modules are in eval mode. CompileError for a program that does not check.
     """
-    file = frontend.read_source(path)
-    compiled = frontend.compile_source(file, entry, weights=_arrays(weights), seed=seed)
-    if compiled.program.receiver is not None:
-        set_training(compiled.program.receiver, False)
-    return ScriptFunction(compiled.program, compiled.source)
+    found: list[SourceModule] = []
+
+    def make() -> tuple[Program, programs.Files]:
+        from .frontend import compile as frontend  # noqa: PLC0415 - see above
+
+        compiled = frontend.compile_source(frontend.read_source(path), entry, weights=_arrays(weights), seed=seed)
+        if compiled.program.receiver is not None:
+            set_training(compiled.program.receiver, False)
+        found.append(compiled.source)
+        return compiled.program, compiled.files
+
+    def source() -> SourceModule:
+        _ = program.module  # made now, if it was put off
+        return found[0]
+
+    if weights is None or isinstance(weights, str | Path):
+        program = programs.source_program(path, entry, weights, seed, make)
+    else:
+        program, _ = make()
+    return ScriptFunction(program, source)
 
 
 def load(path: str | Path, method: str = "forward") -> ScriptFunction:
@@ -405,13 +425,22 @@ def load(path: str | Path, method: str = "forward") -> ScriptFunction:
 
     `training` stays as saved. CompileError, with member and reason, for a file that is damaged or no such archive.
     """
-    return ScriptFunction(archive.load(path, method))
+
+
+    def make() -> Program:
+        from .frontend import archive  # noqa: PLC0415 - see above
+
+        return archive.load(path, method)
+
+    return ScriptFunction(programs.archive_program(path, method, make))
 
 
 def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndarray[Any, Any]] | None:
     if weights is None:
         return None
     if isinstance(weights, str | Path):
+        from .frontend.weights import load_weights  # noqa: PLC0415 - see above
+
         return load_weights(Path(weights))
     return {name: np.asarray(value) for name, value in weights.items()}
 
@@ -433,7 +462,14 @@ def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def compile_source(text: str, name: str = "<source>") -> Library:
     """Every function of a TorchScript text, each compiled when it is first used; syntax and types are checked at once."""
-    return Library(frontend.compile_functions(SourceFile(name, text)))
+
+
+    def make() -> Mapping[str, Program]:
+        from .frontend.compile import compile_functions  # noqa: PLC0415 - see above
+
+        return compile_functions(SourceFile(name, text))
+
+    return Library(programs.text_programs(text, name, make))
 
 
 def script(function: Callable[..., Any]) -> ScriptFunction:

@@ -14,21 +14,18 @@ from typing import Final
 
 from .backend.cpu import compile as cpu
 from .backend.cpu import shared_library
-from .backend.cpu.call import CompiledFunction
 from .backend.cpu.host import host, named_target
-from .backend.cpu.jit import load
 from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
 from .ir.core import Operation, functions, lookup
-from .ir.diagnostics import CompileError, Diagnostic, TorchccError
+from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError
 from .ir.dialects.torch import FUNC
 from .ir.printer import print_module
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, Signature
+from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .lowering.graph.functionalize import functionalize
 from .lowering.graph.specialize import specialize
-from .lowering.graph.values import NotStatic
 from .lowering.pass_manager import PassManager
 from .lowering.pipeline import pipeline
 
@@ -37,7 +34,7 @@ STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
 DEFAULT_CHIP: Final = "sm_90"
 """What `ptx` is printed for where no chip is named."""
 
-NeedsConstant = NotStatic
+NeedsConstant: Final = NotStatic
 """Raised where a run-time number has to be known at compile time; giving it as a constant may help."""
 
 
@@ -59,14 +56,18 @@ def lower(
     target: str = "host",
     name: str | None = None,
     manager: PassManager | None = None,
+    state: Sequence[StateSpec] = (),
 ) -> Lowered:
-    """Source program to loops, for `host`, another CPU, or an NVIDIA chip."""
+    """Source program to loops, for `host`, another CPU, or an NVIDIA chip.
+
+    StateNeeded where the program changes attributes of its module that `state` does not declare.
+    """
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
     manager = manager or PassManager()
     watch = manager.watch or _ignore
     watch("emit", program.module)
-    module, signature = specialize(program, specs, composite, name or program.schema.base)
+    module, signature = specialize(program, specs, composite, name or program.schema.base, state)
     watch("specialize", module)
     signature = functionalize(module, signature)
     watch("functionalize", module)
@@ -78,11 +79,13 @@ def _ignore(name: str, module: Operation) -> None:
     del name, module
 
 
-def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
-    """Machine code in this process."""
+def translate_native(
+    program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec] = ()
+) -> cpu.CpuModule:
+    """LLVM text for this machine; `native.py` makes code of it and keeps that."""
     # Every pass is verified in tests and dumps; a call pays for the contracts at the ends of stages.
-    lowered = lower(program, specs, manager=PassManager(verify="stages"))
-    return load(cpu.translate(lowered.modules["loops"], lowered.signature, host()), host()), lowered.signature
+    lowered = lower(program, specs, manager=PassManager(verify="stages"), state=state)
+    return cpu.translate(lowered.modules["loops"], lowered.signature, host())
 
 
 def compile_ahead(

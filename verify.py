@@ -15,7 +15,7 @@ from .ir.core import Operation, lookup
 from .ir.interpreters import torch as torch_interpreter
 from .ir.interpreters.run import interpret
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, Leaf, ResultTree, SequenceResult, leaves
+from .ir.signature import ArgumentSpec, leaves, rebuild
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Seque
     def flat_function(module: Operation) -> Callable[[], list[Any]]:
         return lambda: interpret(module, signature.name, [copied(v) for v in flat])
 
-    def source() -> list[Any]:
+    def source() -> Any:
         interpreter = torch_interpreter.Interpreter(driver.composite)
-        return flatten_results(signature.tree, interpreter.run_program(program, [copied(v) for v in values]))
+        return interpreter.run_program(program, [copied(v) for v in values])
 
     def specialised() -> list[Any]:
         interpreter = torch_interpreter.Interpreter(driver.composite)
@@ -50,42 +50,44 @@ def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Seque
         return compile_module(lowered.modules["loops"], signature).call_flat([copied(v) for v in flat])
 
     runs: list[tuple[str, Callable[[], list[Any]]]] = [
-        ("torch", source),
         ("specialised", specialised),
         ("linalg", flat_function(lowered.modules["linalg"])),
         ("loops", flat_function(lowered.modules["loops"])),
         ("native", native),
     ]
-    kept = signature.outputs
-    report: list[StageResult] = []
-    expected: list[Any] | None = None
+    expected = source()
+    report = [StageResult("torch", True, "the source's meaning")]
     for stage, run in runs:
-        results = run()
-        results = [results[i] for i in kept] if len(results) == len(signature.results) else results
-        if expected is None:
-            expected = results
-            report.append(StageResult(stage, True, "the source's meaning"))
-            continue
-        wrong = difference(expected, results)
+        wrong = structured_difference(expected, rebuild(signature.tree, run()))
         report.append(StageResult(stage, wrong is None, wrong or "agrees"))
         if wrong is not None:
             break
     return report
 
 
-def flatten_results(tree: ResultTree, value: Any) -> list[Any]:
-    """Leaves of a structured result by their flat number."""
-    found: dict[int, Any] = {}
+def structured_difference(expected: Any, got: Any) -> str | None:
+    """Like `difference`, for results with lists, tuples and dicts in them."""
+    left, right = _flat(expected), _flat(got)
+    if [shape for shape, _ in left] != [shape for shape, _ in right]:
+        return "the result has another structure"
+    pairs = [(x, y) for (shape, x), (_, y) in zip(left, right) if shape == "leaf"]
+    return difference([x for x, _ in pairs], [y for _, y in pairs])
 
-    def visit(tree: ResultTree, value: Any) -> None:
-        if isinstance(tree, Leaf):
-            found[tree.index] = value
-        elif isinstance(tree, SequenceResult):
-            for t, v in zip(tree.elements, value, strict=True):
-                visit(t, v)
 
-    visit(tree, value)
-    return [found[i] for i in sorted(found)]
+def _flat(value: Any) -> list[tuple[str, Any]]:
+    """Leaves, and what stands around them."""
+    match value:
+        case list() | tuple():
+            elements = cast("Sequence[Any]", value)
+            inner = [part for e in elements for part in _flat(e)]
+            return [(f"{type(elements).__name__} of {len(elements)}", None), *inner]
+        case dict():
+            entries = cast("dict[Any, Any]", value)
+            return [(f"dict of {list(entries)}", None), *(part for e in entries.values() for part in _flat(e))]
+        case None | str():
+            return [(repr(value), None)]
+        case _:
+            return [("leaf", value)]
 
 
 def copied(value: Any) -> Any:

@@ -16,8 +16,8 @@ WARM_UP = 10
 def bench(request: Request, runs: int) -> None:
     use_threads(request)
     start = time.perf_counter()
-    call = compiled_call(request)
-    out.print(f"compiled in {time.perf_counter() - start:.3f} s")
+    call, origin = compiled_call(request)
+    out.print(f"{origin} in {time.perf_counter() - start:.3f} s")
 
     def measure() -> list[float]:
         times: list[float] = []

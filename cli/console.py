@@ -6,17 +6,41 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from rich.console import Console
-
-out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-status = Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 
 PATIENCE = 0.5
 """Seconds until somebody who waits is told what for."""
+
+
+class Output:
+    """Lines on stdout; a terminal gets them in colour."""
+
+    def print(self, text: str, style: str | None = None) -> None:
+        """`style` in rich's words: bold, red."""
+        if style is not None and sys.stdout.isatty():
+            _console(stderr=False).print(text, style=style)
+        else:
+            self.out(text)
+
+    def out(self, text: str) -> None:
+        """As it is."""
+        sys.stdout.write(text + "\n")
+
+
+out: Final = Output()
+
+
+@cache
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console  # noqa: PLC0415 - 15 ms, for terminals only
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=not stderr, markup=False, emoji=False)
 
 
 def note(text: str) -> None:
@@ -57,8 +81,8 @@ def waiting(what: str, work: Callable[[], T]) -> T:
             done.set()
 
     threading.Thread(target=run, name=what, daemon=True).start()
-    if not done.wait(PATIENCE) and status.is_terminal:
-        with status.status(what):
+    if not done.wait(PATIENCE) and sys.stderr.isatty():
+        with _console(stderr=True).status(what):
             done.wait()
     done.wait()
     if errors:

@@ -16,10 +16,9 @@ import typer
 
 from .. import __version__
 from ..ir.diagnostics import CompileError, Diagnostic, ExecutionError, InternalError
-from ..lowering.pass_manager import PassFailure
-from . import bench, compile_command, dump, info, ops, opt, run
 from .console import note, painter
-from .request import Request
+
+# Each command imports what it needs when it is called: `run` of a program that is in the cache needs no compiler.
 
 app = typer.Typer(
     name="torchcc",
@@ -59,7 +58,7 @@ def reported() -> Generator[None]:
     except InternalError as error:
         if error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
-        report_bug(str(error), error.before if isinstance(error, PassFailure) else None)
+        report_bug(str(error), error.before)
         raise typer.Exit(2) from None
     except (typer.Exit, typer.Abort, BrokenPipeError):
         raise
@@ -164,6 +163,9 @@ def run_(
     threads: Threads = None,
 ) -> None:
     """Compile MODEL to native code, run it, print the result."""
+    from . import run  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
     run.run(Request.of(model, input or [], weights, seed, threads), labels=labels, output=output, verify=verify_stages)
 
 
@@ -194,6 +196,9 @@ def compile_(
     ] = None,
 ) -> None:
     """Compile MODEL to a file: library, object or text."""
+    from . import compile_command  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
     compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name)
 
 
@@ -227,6 +232,9 @@ def dump_(
     target: Target = "host",
 ) -> None:
     """Print MODEL at a stage of its compilation."""
+    from . import dump  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
     dump.dump(Request.of(model, input or [], weights, seed, None), stage, after=after, folder=all, target=target)
 
 
@@ -240,6 +248,9 @@ def info_(model: Model, input: Inputs = None, weights: Weights = None) -> None:
 
     Signature, parameters, operators, and everything that is not supported, with the source lines.
     """
+    from . import info  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
     info.info(Request.of(model, input or [], weights, 0, None))
 
 
@@ -257,6 +268,9 @@ def bench_(
 
     Prints the compile time, then minimum, median and maximum of the calls.
     """
+    from . import bench  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
     bench.bench(Request.of(model, input or [], weights, seed, threads), runs)
 
 
@@ -267,6 +281,8 @@ def ops_(
     core: Annotated[bool, typer.Option("--core", help="only Core ATen")] = False,
 ) -> None:
     """List operators and how they are implemented."""
+    from . import ops  # noqa: PLC0415 - see above
+
     ops.ops(pattern, core_only=core)
 
 
@@ -286,6 +302,8 @@ def opt_(
 
     Without a pass: parse, verify and print.
     """
+    from . import opt  # noqa: PLC0415 - see above
+
     opt.opt(file, passes or [], target)
 
 

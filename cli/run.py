@@ -14,7 +14,6 @@ from ..backend.cpu.jit import set_num_threads
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dtypes import from_numpy
 from ..ir.signature import rebuild
-from ..verify import verify_stages as run_stages
 from .console import note, out, waiting
 from .inputs import load_array
 from .request import Request
@@ -28,7 +27,7 @@ def run(request: Request, *, labels: Path | None, output: Path | None, verify: b
         check_output(output)
     use_threads(request)
     start = time.perf_counter()
-    call = compiled_call(request)
+    call, origin = compiled_call(request)
     compiled = time.perf_counter()
     result = waiting("running", call)
     finished = time.perf_counter()
@@ -40,7 +39,7 @@ def run(request: Request, *, labels: Path | None, output: Path | None, verify: b
         print_value(result)
     if output is not None:
         write(result, output)
-    note(f"compiled in {compiled - start:.2f} s, ran in {1e3 * (finished - compiled):.2f} ms")
+    note(f"{origin} in {compiled - start:.2f} s, ran in {1e3 * (finished - compiled):.2f} ms")
 
 
 def use_threads(request: Request) -> None:
@@ -48,16 +47,19 @@ def use_threads(request: Request) -> None:
         set_num_threads(request.threads)
 
 
-def compiled_call(request: Request) -> Callable[[], Any]:
-    """The program as native code, bound to the request's values."""
+def compiled_call(request: Request) -> tuple[Callable[[], Any], str]:
+    """The program as native code, bound to the request's values; and how that was got: compiled, or loaded from cache."""
     values = api.adapted(request.callable.parameters, request.values)
     specs, (compiled, signature) = request.compiled(lambda specs: (specs, request.callable.specialise(specs)))
     flat = api.flat_values(values, specs)
-    return lambda: rebuild(signature.tree, compiled.call_flat(flat))
+    how = "loaded from cache" if compiled.is_from_cache else "compiled"
+    return lambda: rebuild(signature.tree, compiled.call_flat(flat)), how
 
 
 def verify_stages(request: Request) -> None:
     """Runs every stage on the same inputs; CompileError that names the first one that differs."""
+    from ..verify import verify_stages as run_stages  # noqa: PLC0415 - all of the compiler, which other runs may not need
+
     values = api.adapted(request.callable.parameters, request.values)
     report = request.compiled(lambda specs: run_stages(request.callable.program, specs, values))
     for line in report:

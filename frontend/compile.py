@@ -22,8 +22,10 @@ from ..ir.core import Operation, new_module
 from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
 from ..ir.program import Program
 from ..ir.schema import Argument, Schema
-from ..ir.script_types import POISON, ClassType, NamedTupleType, ScriptType
+from ..ir.script_types import POISON, ClassType, NamedTupleType, PoisonType, ScriptType
+from ..ir.script_types import EnumMember as TypedMember
 from ..ir.source import SourceFile, Span
+from ..ir.subtyping import is_subtype
 from . import ast, prelude
 from .checker.annotations import Annotations
 from .checker.classes import Classes
@@ -32,7 +34,7 @@ from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
 from .evaluator import Interpreter, sibling_loader
 from .syntax_cache import parse_cached
-from .values import MISSING, BoundMethod, ClassValue, Frame, FunctionValue, ModuleInstance, Scope
+from .values import MISSING, BoundMethod, ClassValue, EnumMember, Frame, FunctionValue, ModuleInstance, Scope
 
 
 @dataclass(eq=False)
@@ -48,6 +50,12 @@ class Compilation:
         default_factory=dict[tuple[FunctionValue | ast.FunctionDef, ClassType | None], "CompiledFunction | None"]
     )
     _symbols: set[str] = field(default_factory=set[str])
+    _depth: int = 0
+    """How many functions are being compiled, each for a call in the one before."""
+    _schemas: dict[str, Schema] = field(default_factory=dict[str, Schema])
+    """Of functions without an error in them, by symbol."""
+    _failed: list[Diagnostic] = field(default_factory=list[Diagnostic])
+    """What is wrong with methods that were asked for later."""
 
     def __post_init__(self) -> None:
         self.annotations = Annotations(self.attribute, self._class_type)
@@ -76,9 +84,13 @@ class Compilation:
                     f"function '{function.name}' is called recursively",
                     help="TorchScript has no recursion: write a loop",
                 )
+            if done.symbol not in self._schemas:
+                self.diagnostics.items += [d for d in self._failed if d not in self.diagnostics.items]
             return done
         self._compiled[key] = None
+        before = len(self.diagnostics.items)
         symbol = self._symbol(function, owner)
+        self._depth += 1
         try:
             compiled, op = compile_function(self, function, owner, symbol)
         except CompileError as error:
@@ -86,9 +98,28 @@ class Compilation:
             schema = Schema("", function.name, "", (), (Argument("", POISON, "Any"),), varargs=True)
             compiled = CompiledFunction(symbol, schema, POISON)
         else:
-            self.module.body().append(op)
+            if len(self.diagnostics.items) == before:
+                self.module.body().append(op)
+                self._schemas[symbol] = compiled.schema
+        finally:
+            self._depth -= 1
         self._compiled[key] = compiled
+        if not self._depth:
+            self.compile_met()
         return compiled
+
+    def compile_met(self) -> None:
+        """Compiles the methods of classes that stand for an interface: which is called is known to no caller."""
+        while self.classes.met:
+            type_, interface = self.classes.met.pop()
+            cls = self.class_info(type_).cls
+            for name, wanted in interface.methods.items():
+                function = cls.find(name)
+                if isinstance(function, FunctionValue):
+                    result = self.method(type_, function, function.definition.span).result
+                    if not is_subtype(result, wanted.result):
+                        message = f"the method returns {result.annotation}, the interface {wanted.result.annotation}"
+                        self.diagnostics.error(function.definition.span, message)
 
     def _collect(self, error: CompileError) -> None:
         self.diagnostics.items += [d for d in error.diagnostics if d not in self.diagnostics.items]
@@ -102,6 +133,32 @@ class Compilation:
         self._symbols.add(symbol)
         return symbol
 
+    # what is asked for later (`Methods` of a program)
+
+    def method_names(self, type: ClassType) -> list[str]:
+        cls = self.class_info(type).cls
+        forward = cls.find("forward") if type.is_module else None
+        names = ["forward"] if isinstance(forward, FunctionValue) else []
+        return list(dict.fromkeys([*names, *(name for name, _ in _exports(cls)), *type.methods]))
+
+    def compile_method(self, type: ClassType, name: str) -> Schema:
+        function = self.class_info(type).cls.find(name)
+        if not isinstance(function, FunctionValue):
+            raise CompileError.at(None, f"the module `{short_name(type)}` has no `{name}`")
+        before = len(self.diagnostics.items)
+        compiled = self.method(type, function, function.definition.span)
+        if len(self.diagnostics.items) > before:
+            # an error in a method that is asked for later is no error of the program
+            self._failed += self.diagnostics.items[before:]
+            del self.diagnostics.items[before:]
+        if isinstance(compiled.result, PoisonType) or compiled.symbol not in self._schemas:
+            type.methods.pop(name, None)
+            raise CompileError(self._failed)
+        return compiled.schema
+
+    def schema_of(self, symbol: str) -> Schema:
+        return self._schemas[symbol]
+
     # classes and host values
 
     def class_info(self, type_: ClassType) -> ClassInfo:
@@ -114,6 +171,9 @@ class Compilation:
             given = default is not MISSING
             arguments.append(Argument(name, element, str(element), default if given else None, given))
         return Schema("", cls.name, "", tuple(arguments), (Argument("", type_, cls.name),))
+
+    def enum_member(self, member: EnumMember) -> TypedMember:
+        return self.classes.enum_member(member)
 
     def attribute(self, value: Any, name: str, span: Span | None) -> Any:
         return self.interpreter.attribute(value, name, span)
@@ -218,6 +278,8 @@ class Compiled:
 
     program: Program
     source: ast.SourceModule
+    files: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
+    """Files beside it that were looked for by its imports, see `sibling_loader`."""
 
 
 def compile_file(
@@ -262,12 +324,13 @@ def compile_source(
 ) -> Compiled:
     source = parse_cached(file)
     # A text without a file has no neighbours that it could import.
-    loader = sibling_loader(file.name) if Path(file.name).is_file() else None
+    files: dict[str, str | None] = {}
+    loader = sibling_loader(file.name, files) if Path(file.name).is_file() else None
     interpreter = Interpreter(seed=seed, initialise=weights is None, loader=loader)
     scope = interpreter.module_scope(source)
     chosen = default_entry(source, scope).name if entry is None else entry
     value = interpreter.evaluate_entry(scope, chosen)
-    return Compiled(compile_value(interpreter, value, chosen, weights), source)
+    return Compiled(compile_value(interpreter, value, chosen, weights), source, files)
 
 
 def compile_functions(file: SourceFile) -> dict[str, Program]:
@@ -281,7 +344,7 @@ def compile_functions(file: SourceFile) -> dict[str, Program]:
         value = scope.names[found.name]
         if isinstance(value, FunctionValue):
             compiled = compilation.function(value, found.span)
-            programs[found.name] = Program(compilation.module, compiled.symbol, compiled.schema)
+            programs[found.name] = Program(compilation.module, compiled.symbol, compiled.schema, methods=compilation)
     compilation.diagnostics.raise_if_any()
     return programs
 
@@ -295,7 +358,7 @@ def compile_value(
         case FunctionValue():
             compiled = compilation.function(value, value.definition.span)
             compilation.diagnostics.raise_if_any()
-            return Program(compilation.module, compiled.symbol, compiled.schema)
+            return Program(compilation.module, compiled.symbol, compiled.schema, methods=compilation)
         case ModuleInstance():
             return _compile_module(compilation, value, "forward", weights)
         case BoundMethod(receiver=ModuleInstance() as instance, name=name):
@@ -324,8 +387,9 @@ def _compile_module(
             compilation.method(type_, member, span)
     compilation.diagnostics.raise_if_any()
     receiver = compilation.classes.object(instance)
+    compilation.compile_met()
     schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
-    return Program(compilation.module, compiled.symbol, schema, receiver)
+    return Program(compilation.module, compiled.symbol, schema, receiver, compilation)
 
 
 def _exports(cls: ClassValue) -> list[tuple[str, FunctionValue]]:

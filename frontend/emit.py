@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ..ir.attributes import Attribute
+from ..ir.attributes import Attribute, Constant
 from ..ir.core import Block, Operation, Region
 from ..ir.diagnostics import CompileError
 from ..ir.schema import Argument, Schema
@@ -24,6 +24,7 @@ from ..ir.script_types import (
     ScriptType,
     constant_type,
 )
+from ..ir.script_types import EnumMember as TypedMember
 from ..ir.subtyping import is_subtype, optional
 from . import ast
 from .checker.annotations import list_size
@@ -32,7 +33,7 @@ from .checker.names import assigned_names
 from .checker.state import CompiledFunction, Unit, script_type
 from .checker.statements import Statements
 from .parser import signature_comment
-from .values import Device, DType, FunctionValue
+from .values import Device, DType, EnumMember, FunctionValue
 
 _NOT_COMPILED = frozenset({"torch.jit.unused", "torch.jit.ignore"})
 
@@ -101,6 +102,8 @@ class FunctionEmitter(Statements):
             default = int(default)
         if isinstance(default, Device):
             default = default.name
+        if isinstance(default, EnumMember):
+            default = self.unit.enum_member(default)
         if default is None and annotation is None:
             # PyTorch passes an undefined tensor here; an optional one says the same
             type_ = optional(TENSOR)
@@ -119,10 +122,12 @@ class FunctionEmitter(Statements):
             )
         if isinstance(default, int) and not isinstance(default, bool) and type_ == FLOAT:
             return float(default)
+        if isinstance(default, Constant) and is_subtype(TENSOR, type_):
+            return default
         inner = type_.element if isinstance(type_, OptionalType) else type_
         if isinstance(cast(object, default), tuple):
             return default
-        if default is not None and not isinstance(default, bool | int | float | complex | str):
+        if default is not None and not isinstance(default, bool | int | float | complex | str | TypedMember):
             raise CompileError.at(param.default.span, f"the default of `{param.name}` is not a constant")
         found = constant_type(default)
         is_device = str(inner) == "Device" and isinstance(default, str)

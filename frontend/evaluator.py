@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..ir.cache import file_digest
 from ..ir.diagnostics import CompileError
 from ..ir.source import SourceFile, Span
 from . import ast
@@ -397,8 +398,13 @@ def _bound_names(statements: Sequence[ast.Stmt]) -> set[str]:
     return names
 
 
-def sibling_loader(path: str | os.PathLike[str]) -> Callable[[str], SourceFile | None]:
-    """A loader of the `.py` files beside a file, for `import layers` and `from .layers import Block`."""
+def sibling_loader(
+    path: str | os.PathLike[str], files: dict[str, str | None] | None = None
+) -> Callable[[str], SourceFile | None]:
+    """A loader of the `.py` files beside a file, for `import layers` and `from .layers import Block`.
+
+    Notes in `files` every path that is looked for, with the hash of the file, None where there is none.
+    """
     folder = os.path.dirname(os.path.abspath(path))
 
     def load(name: str) -> SourceFile | None:
@@ -406,7 +412,10 @@ def sibling_loader(path: str | os.PathLike[str]) -> Callable[[str], SourceFile |
         if not all(part.isidentifier() for part in parts):
             return None
         for candidate in (os.path.join(folder, *parts) + ".py", os.path.join(folder, *parts, "__init__.py")):
-            if os.path.isfile(candidate):
+            is_there = os.path.isfile(candidate)
+            if files is not None:
+                files[candidate] = file_digest(candidate) if is_there else None
+            if is_there:
                 with open(candidate, encoding="utf-8") as file:
                     return SourceFile(candidate, file.read())
         return None

@@ -6,6 +6,7 @@ attribute, `UNIT` a unit attribute. In the `torch` stage attributes are plain Py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .affine import AffineMap
+from .script_types import EnumMember
 from .types import FloatType, Type
 
 
@@ -89,6 +91,29 @@ class Constant:
         return hash(self.name)
 
 
+@dataclass(frozen=True, eq=False)
+class ForeignTensor:
+    """A tensor that a model holds and no operator here takes: quantized, sparse, or of a dtype without arithmetic.
+
+    It can be looked at and saved again. `dtype` is PyTorch's name of it (`qint8`, `float8_e5m2`, `float32`), `what` the
+    kind in words (`quantized`), `parts` its numbers: `int_repr` with `scheme`, `scale`, `zero_point` and `axis`;
+    `indices` and `values`; or only `values`, as numpy holds them (complex32 as pairs of float16).
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    what: str
+    parts: Mapping[str, Any]
+
+    @property
+    def description(self) -> str:
+        return f"a {self.what} tensor ({self.dtype}{list(self.shape)})"
+
+    def __repr__(self) -> str:
+        return f"<{self.what} tensor {self.dtype}{list(self.shape)}>"
+
+
 @dataclass(frozen=True)
 class DenseAttr:
     """`dense<...> : type`: a splat (one value) or all elements, row major, as Python numbers; or a `Constant`.
@@ -102,5 +127,5 @@ class DenseAttr:
 
 Attribute = (
     IntegerAttr | FloatAttr | DenseArrayAttr | SymbolRef | Unit | Constant | DenseAttr | AffineMap | Type
-    | str | int | float | bool | complex | None | tuple[Any, ...]
+    | EnumMember | str | int | float | bool | complex | None | tuple[Any, ...]
 )

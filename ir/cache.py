@@ -1,25 +1,43 @@
-"""What was computed once, on disk by content hash: object code, syntax trees.
+"""What was computed once, on disk by content hash: object code, syntax trees, whole compiled functions, their constants.
 
 The folder is TORCHCC_CACHE_DIR, else the user's cache folder; TORCHCC_CACHE_DIR set to nothing switches the cache off.
-Processes may share it: files appear complete by renaming, a damaged one is found by its checksum and rebuilt. When the
-files together exceed TORCHCC_CACHE_SIZE bytes (256 MB), those used longest ago go.
+Processes may share it: files appear complete by renaming. An entry is small, is read whole, and a damaged one is found by
+its checksum and rebuilt. A block (constants) may be large: it is mapped, and checked by its header and its size.
+Files of other users are not read. When all files together exceed TORCHCC_CACHE_SIZE bytes (4 GiB), those used longest ago go.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import mmap
 import os
+import struct
+import sys
 import tempfile
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
+import numpy as np
 import platformdirs
 
 _MAGIC: Final = b"torchcc1"
 _SUFFIX: Final = ".tco"
-_DEFAULT_SIZE: Final = 256 << 20
+_BLOCK_MAGIC: Final = b"torchccB"
+_BLOCK_SUFFIX: Final = ".tcb"
+_BLOCK_HEADER: Final = struct.Struct("<8s40sQ8x")
+"""Magic, key, bytes in the block; 64 bytes in all, so that what follows starts on a cache line."""
+
+_DEFAULT_SIZE: Final = 4 << 30
 _EVICT_TO: Final = 0.75
+_STALE: Final = 3600.0
+"""Seconds after which a file that nobody finished writing goes."""
+
+_CHUNK: Final = 4 << 20
 
 VERSION: Final = "torchcc-0.1.0"
 """Part of every key: what another version made is never used."""
@@ -33,6 +51,9 @@ def cache_folder() -> Path | None:
     return Path(text) if text is not None else Path(platformdirs.user_cache_dir("torchcc", appauthor=False)) / "objects"
 
 
+# keys
+
+
 def key(*parts: str) -> str:
     """Hash of everything that an entry depends on; `VERSION` comes by itself."""
     digest = hashlib.blake2b(digest_size=20)
@@ -43,6 +64,64 @@ def key(*parts: str) -> str:
     return digest.hexdigest()
 
 
+def digest(*buffers: Any) -> str:
+    """Hash of the contents of buffers, in order; of large ones by several threads (a gigabyte takes half a second)."""
+    chunks: list[memoryview] = []
+    whole = hashlib.sha256()
+    for buffer in buffers:
+        view = memoryview(buffer).cast("B")
+        whole.update(f"{len(view)}:".encode())
+        chunks += [view[i : i + _CHUNK] for i in range(0, len(view), _CHUNK)]
+    if len(chunks) < 3:
+        parts = list(map(_sha256, chunks))
+    else:
+        with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+            parts = list(pool.map(_sha256, chunks))
+    for part in parts:
+        whole.update(part)
+    return whole.hexdigest()[:40]
+
+
+def _sha256(data: memoryview) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """`digest` of a file. OSError where it cannot be read."""
+    with Path(path).open("rb") as file:
+        if os.fstat(file.fileno()).st_size < _CHUNK:
+            return digest(file.read())
+        try:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except ValueError as error:
+            raise OSError(str(error)) from error
+        with data:
+            return digest(data)
+
+
+@cache
+def compiler() -> str:
+    """Hash of what compiles: torchcc's own files by size and time of change (as Python does for bytecode), Python, numpy.
+
+    An edited checkout has a hash of its own, so what an older state of it made is never used.
+    """
+    root = Path(__file__).parent.parent
+    parts = [sys.version, np.__version__, sys.byteorder]
+    for folder, folders, files in os.walk(root):
+        top = folder == str(root)
+        folders[:] = sorted(f for f in folders if f in _ROOMS or (not top and not f.startswith(("_", "."))))
+        with os.scandir(folder) as entries:
+            stats = {e.name: e.stat() for e in entries if e.name in files and e.name.endswith((".py", ".ll", ".lark"))}
+        parts += [f"{folder}/{name} {s.st_size} {s.st_mtime_ns}" for name, s in sorted(stats.items())]
+    return key("compiler", *parts)
+
+
+_ROOMS: Final = frozenset({"ir", "frontend", "lowering", "backend"})
+
+
+# entries: bytes, read whole
+
+
 def load(name: str) -> bytes | None:
     """The entry of that key; None when it is not there or damaged."""
     folder = cache_folder()
@@ -50,7 +129,10 @@ def load(name: str) -> bytes | None:
         return None
     path = folder / (name + _SUFFIX)
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            if not _is_own(file):
+                return None
+            data = file.read()
     except OSError:
         return None
     header = len(_MAGIC) + 20
@@ -66,22 +148,81 @@ def load(name: str) -> bytes | None:
 
 def store(name: str, data: bytes) -> None:
     """Keeps an entry; a folder that cannot be written to is no error."""
+    check = hashlib.blake2b(data, digest_size=20).digest()
+    _keep(name + _SUFFIX, len(data), lambda file: file.write(_MAGIC + check + data))
+
+
+def _is_own(file: BinaryIO) -> bool:
+    """Whether the file is the user's or the system's: what another user wrote is not trusted."""
+    return not hasattr(os, "geteuid") or os.fstat(file.fileno()).st_uid in (os.geteuid(), 0)
+
+
+# blocks: large, mapped
+
+
+def load_block(name: str, size: int) -> memoryview | None:
+    """The block of that key and size, mapped read-only; None when it is not there or damaged. It starts on a cache line."""
     folder = cache_folder()
     if folder is None:
-        return
+        return None
+    path = folder / (name + _BLOCK_SUFFIX)
+    try:
+        with path.open("rb") as file:
+            if not _is_own(file):
+                return None
+            header = file.read(_BLOCK_HEADER.size)
+            whole = os.fstat(file.fileno()).st_size == _BLOCK_HEADER.size + size
+            if not whole or header != _BLOCK_HEADER.pack(_BLOCK_MAGIC, name.encode(), size):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                return None
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return memoryview(data)[_BLOCK_HEADER.size :]
+
+
+def has_block(name: str) -> bool:
+    folder = cache_folder()
+    return folder is not None and (folder / (name + _BLOCK_SUFFIX)).exists()
+
+
+def store_block(name: str, pieces: Sequence[Any], size: int) -> bool:
+    """Keeps buffers, one after the other, `size` bytes in all; False where there is no room or it cannot be written."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(_BLOCK_HEADER.pack(_BLOCK_MAGIC, name.encode(), size))
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())  # its contents are not checked when it is read: a power failure must leave all or nothing
+
+    return _keep(name + _BLOCK_SUFFIX, size, write)
+
+
+# the folder
+
+
+def _keep(name: str, size: int, write: Callable[[BinaryIO], Any]) -> bool:
+    folder = cache_folder()
+    if folder is None or size > _limit() // 2:
+        return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + hashlib.blake2b(data, digest_size=20).digest() + data)
-            Path(temporary).replace(folder / (name + _SUFFIX))
-        except OSError:
+                write(file)
+            Path(temporary).replace(folder / name)
+        except BaseException:  # Ctrl-C among them
             Path(temporary).unlink(missing_ok=True)
             raise
-        _evict(folder)
+        _account(folder, size)
     except OSError:
-        return
+        return False
+    return True
 
 
 def _limit() -> int:
@@ -89,19 +230,37 @@ def _limit() -> int:
     return int(text) if text.isdigit() else _DEFAULT_SIZE
 
 
+_written: dict[Path, int] = {}
+"""Bytes since the folder was last gone through."""
+
+
+def _account(folder: Path, size: int) -> None:
+    """Goes through the folder at the first write, then whenever enough was written to make a difference."""
+    written = _written.get(folder)
+    _written[folder] = (written or 0) + size + 4096
+    if written is None or _written[folder] > _limit() // 64:
+        _evict(folder)
+        _written[folder] = 0
+
+
 def _evict(folder: Path) -> None:
-    entries: list[tuple[float, int, Path]] = []
-    for path in folder.glob("*" + _SUFFIX):
-        with contextlib.suppress(OSError):  # another process may have removed it
-            status = path.stat()
-            entries.append((status.st_mtime, status.st_size, path))
+    entries: list[tuple[float, int, str]] = []
+    now = time.time()
+    with os.scandir(folder) as found:
+        for entry in found:
+            with contextlib.suppress(OSError):  # another process may have removed it
+                status = entry.stat()
+                if entry.name.endswith((_SUFFIX, _BLOCK_SUFFIX)):
+                    entries.append((status.st_mtime, status.st_size, entry.path))
+                elif entry.name.endswith(".tmp") and now - status.st_mtime > _STALE:
+                    os.unlink(entry.path)  # its writer was killed
     total = sum(size for _, size, _ in entries)
     limit = _limit()
     if total <= limit:
         return
     for _, size, path in sorted(entries):
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)
         total -= size
         if total <= limit * _EVICT_TO:
             return

@@ -93,6 +93,10 @@ class CompileError(TorchccError):
         return CompileError(Diagnostic(message, span, label, tuple(notes), help))
 
 
+class NotStatic(CompileError):
+    """Something that has to be known at compile time is not; unrolling a loop around it, or a constant, may help."""
+
+
 class ExecutionError(TorchccError, RuntimeError):
     """A compiled program failed while running: a shape, an index, an assert, a raise. `message` is PyTorch's text."""
 
@@ -105,6 +109,9 @@ class ExecutionError(TorchccError, RuntimeError):
 
 class InternalError(TorchccError):
     """A bug in torchcc. Carries what is needed to report it: the pass, the printed IR, the operation."""
+
+    before: str | None = None
+    """IR that went into a pass that failed."""
 
 
 @dataclass

@@ -24,7 +24,7 @@ from .attributes import Attribute, Constant
 from .core import MODULE, BlockArgument, Operation, OpResult, Region, Value, functions
 from .dialects import torch
 from .operators import schema
-from .script_types import BOOL, NUMBER, FutureType, ListType, TensorType
+from .script_types import BOOL, NUMBER, EnumMember, FutureType, ListType, TensorType
 from .types import Type
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -246,6 +246,8 @@ def print_value(value: Attribute) -> str:
             return f"[{', '.join(map(print_value, value))}]"
         case Constant():
             return "<Tensor>"
+        case EnumMember():
+            return str(value)
         case Type():
             return print_type(value)
         case _:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -246,6 +246,63 @@ class ClassType(ScriptType):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def submodules(self) -> dict[str, ScriptType]:
+        """The attributes that are modules, in order."""
+        return {n: t for n, t in self.attributes.items() if isinstance(t, ClassType | InterfaceType) and t.is_module}
+
+
+@dataclass(frozen=True, eq=False)
+class EnumType(ScriptType):
+    """An Enum class, compared by identity. `members`: values by name, in order, all of the type `value`."""
+
+    name: str
+    value: ScriptType
+    members: Mapping[str, int | float | str]
+
+    def __str__(self) -> str:
+        return f"Enum<{self.name}>"
+
+    @property
+    def annotation(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class EnumMember:
+    """A member of an Enum as a value."""
+
+    type: EnumType
+    name: str
+
+    @property
+    def value(self) -> int | float | str:
+        return self.type.members[self.name]
+
+    def __str__(self) -> str:
+        return f"{self.type.name}.{self.name}"
+
+
+@dataclass(frozen=True)
+class MethodType:
+    """Names and types of a method's parameters, without `self`, and the type of its result."""
+
+    parameters: tuple[tuple[str, ScriptType], ...]
+    result: ScriptType
+
+
+@dataclass(frozen=True, eq=False)
+class InterfaceType(ScriptType):
+    """What classes have in common: methods. Compared by identity; `is_met_by` says whether a class has them all."""
+
+    name: str
+    is_module: bool
+    methods: Mapping[str, MethodType]
+    is_met_by: Callable[[ClassType], bool]
+
+    def __str__(self) -> str:
+        return self.name
+
 
 TENSOR: Final = TensorType()
 INT: Final = IntType()
@@ -276,6 +333,8 @@ def constant_type(value: Any) -> ScriptType:
             return COMPLEX
         case str():
             return STR
+        case EnumMember():
+            return value.type
         case _:
             raise AssertionError(f"no constant: {value!r}")
 
@@ -286,6 +345,8 @@ class ScriptObject:
 
     type: ClassType
     attributes: dict[str, Any] = field(default_factory=dict[str, Any])
+    without_gradient: set[str] = field(default_factory=set[str])
+    """Parameters that PyTorch is not to compute gradients for (`requires_grad=False`)."""
 
     def named_tensors(self, prefix: str = "") -> Mapping[str, Any]:
         """Every parameter and buffer below this object by its dotted name (a `state_dict`)."""

@@ -2,16 +2,20 @@
 
 A function of the `torch` stage takes and returns structured values; the specialised function takes and returns a flat
 list of tensors and numbers. `ArgumentSpec` says what each parameter is; `ResultTree` rebuilds the result.
+
+State: attributes of the module that the program changes are parameters too (`StateSpec` says what they are at present),
+and their new values are results (`StateResult`). Attributes stand at a path: `encoder.count`; values in them at
+`cache[0]`, `table['k']`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, cast
 
 from .dtypes import DType
-from .script_types import ScriptType
+from .script_types import ScriptType, TensorType
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,32 @@ class ScalarSpec:
     type: ScriptType
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ConstantSpec:
-    """A value fixed at compile time: None, str, or a number, bool, list, tuple of them."""
+    """A value fixed at compile time: None, str, or a number, bool, list, tuple of them.
+
+    Equal where the program cannot tell the values apart: 1, 1.0 and True differ, 0.0 and -0.0 too, nan equals itself.
+    """
 
     value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConstantSpec) and _identity(self.value) == _identity(other.value)
+
+    def __hash__(self) -> int:
+        return hash(_identity(self.value))
+
+
+def _identity(value: Any) -> Any:
+    match value:
+        case list() | tuple():
+            return isinstance(value, list), tuple(_identity(v) for v in cast("Sequence[Any]", value))
+        case dict():
+            return dict, tuple((_identity(k), _identity(v)) for k, v in cast("dict[Any, Any]", value).items())
+        case float() | complex():
+            return type(value), repr(value)
+        case _:
+            return cast("type[Any]", type(value)), value
 
 
 @dataclass(frozen=True)
@@ -53,7 +78,37 @@ class SequenceSpec:
     is_tuple: bool = False
 
 
-ArgumentSpec = TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec
+@dataclass(frozen=True)
+class DictSpec:
+    """A dict with these keys, in this order; its leaves become separate flat arguments."""
+
+    keys: tuple[int | float | bool | str, ...]
+    values: tuple[ArgumentSpec, ...]
+
+
+@dataclass(frozen=True)
+class SameSpec:
+    """In state: the tensor, list or dict that is number `index` of those before it, in the order they stand in."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class ObjectSpec:
+    """In state: the object that stands at this path."""
+
+    path: str
+
+
+ArgumentSpec = TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | SameSpec | ObjectSpec
+
+
+@dataclass(frozen=True)
+class StateSpec:
+    """An attribute that the program changes, and what its value is before the call."""
+
+    path: str
+    spec: ArgumentSpec
 
 
 @dataclass(frozen=True)
@@ -73,9 +128,42 @@ class ConstantResult:
 class SequenceResult:
     elements: tuple[ResultTree, ...]
     is_tuple: bool
+    identity: str | None = None
+    """In state: which list it is. A path: the one that stood there; `#n`: a new one, shared by all results of this name."""
 
 
-ResultTree = Leaf | ConstantResult | SequenceResult
+@dataclass(frozen=True)
+class DictResult:
+    keys: tuple[int | float | bool | str, ...]
+    values: tuple[ResultTree, ...]
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class KeptResult:
+    """In state: the tensor or object that stood at this path before the call."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """`then` where the flat bool result `selector` holds, else `otherwise`; leaves of the other one say nothing."""
+
+    selector: Leaf
+    then: ResultTree
+    otherwise: ResultTree
+
+
+ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult
+
+
+@dataclass(frozen=True)
+class StateResult:
+    """The value of an attribute after the call."""
+
+    path: str
+    tree: ResultTree
 
 
 @dataclass(frozen=True)
@@ -88,6 +176,8 @@ class Parameter:
     name: str
     spec: TensorSpec | ScalarSpec
     write_back: int | None = None
+    path: str | None = None
+    """Of state: where in the module the value stands."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +189,20 @@ class Signature:
     results: tuple[ScriptType, ...]
     """Flat result types: refined TensorType, INT, FLOAT or BOOL; those that are written back come last."""
     tree: ResultTree
+    state: tuple[StateResult, ...] = ()
+    """Attributes that are something else after the call; those whose tensors were only written in place are not here."""
+    used: tuple[str, ...] = ()
+    """Attributes given as state that the program reads or writes, by path."""
+    entangled: tuple[tuple[str, str], ...] = ()
+    """Pairs of attributes that share memory in PyTorch after the call, but not here: neither may be written in place.
+
+    `=name`: the constant of that name.
+    """
+
+    @property
+    def returned(self) -> frozenset[int]:
+        """Flat results that the caller gets; the other outputs are state."""
+        return frozenset(leaf_numbers(self.tree))
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -114,17 +218,62 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return [value]
         case SequenceSpec(elements):
             return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
-        case ConstantSpec():
+        case DictSpec(keys, values):
+            return [leaf for k, s in zip(keys, values, strict=True) for leaf in leaves(value[k], s)]
+        case ConstantSpec() | SameSpec() | ObjectSpec():
             return []
 
 
-def rebuild(tree: ResultTree, results: Sequence[Any]) -> Any:
-    """The structured result of flat ones."""
+class LiveState(Protocol):
+    """A module's state before the call, for putting together that after it."""
+
+    def tensor(self, index: int, array: Any) -> Any:
+        """Flat result `index` as an attribute holds it; the same one for the same index."""
+        ...
+
+    def kept(self, path: str) -> Any:
+        """What stood at the path before the call."""
+        ...
+
+    def container(self, identity: str, value: Any) -> Any:
+        """The list or dict `identity` with these contents; the same one for the same identity."""
+        ...
+
+
+def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = None) -> Any:
+    """The structured result of flat ones; with `state`, the new value of an attribute."""
     match tree:
-        case Leaf(index, _):
+        case Leaf(index, type):
+            if state is not None and isinstance(type, TensorType):
+                return state.tensor(index, results[index])
             return results[index]
         case ConstantResult(value):
             return value
-        case SequenceResult(elements, is_tuple):
-            parts = [rebuild(e, results) for e in elements]
+        case SequenceResult(elements, is_tuple, identity):
+            parts = [rebuild(e, results, state) for e in elements]
+            if state is not None and identity is not None:
+                return state.container(identity, parts)
             return tuple(parts) if is_tuple else parts
+        case DictResult(keys, values, identity):
+            table = {k: rebuild(v, results, state) for k, v in zip(keys, values, strict=True)}
+            return table if state is None or identity is None else state.container(identity, table)
+        case KeptResult(path):
+            assert state is not None
+            return state.kept(path)
+        case VariantResult(selector, then, otherwise):
+            return rebuild(then if results[selector.index] else otherwise, results, state)
+
+
+def leaf_numbers(tree: ResultTree) -> list[int]:
+    """The flat results that a result is made of."""
+    match tree:
+        case Leaf(index, _):
+            return [index]
+        case SequenceResult(elements):
+            return [i for e in elements for i in leaf_numbers(e)]
+        case DictResult(_, values):
+            return [i for v in values for i in leaf_numbers(v)]
+        case VariantResult(selector, then, otherwise):
+            return [selector.index, *leaf_numbers(then), *leaf_numbers(otherwise)]
+        case ConstantResult() | KeptResult():
+            return []

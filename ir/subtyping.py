@@ -18,13 +18,16 @@ from .script_types import (
     ComplexType,
     DeviceType,
     DictType,
+    EnumType,
     FloatType,
     FutureType,
     GeneratorType,
+    InterfaceType,
     IntType,
     ListType,
     NoneType,
     NumberType,
+    OpaqueType,
     OptionalType,
     PoisonType,
     ScriptType,
@@ -84,6 +87,10 @@ def is_subtype(sub: ScriptType, sup: ScriptType) -> bool:
             return _same(sub.key, sup.key) and _same(sub.value, sup.value)
         case FutureType(), FutureType():
             return is_subtype(sub.element, sup.element)
+        case ClassType(), InterfaceType():
+            return sup.is_met_by(sub)
+        case EnumType(), OpaqueType(name="AnyEnumType"):
+            return True
         case _:
             return False
 

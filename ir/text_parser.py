@@ -44,6 +44,7 @@ from .text_printer import SEGMENTS
 from .types import (
     I32,
     INDEX,
+    BoxType,
     Extent,
     FloatType,
     FunctionType,
@@ -51,6 +52,7 @@ from .types import (
     IntegerType,
     MemRefType,
     RankedTensorType,
+    RunTimeListType,
     StridedLayout,
     Type,
     VectorType,
@@ -191,6 +193,8 @@ class Parser(Cursor):
         start = self.position
         if self.peek("("):
             return self.function_type()
+        if self.accept("!rt."):
+            return self._counted_type(start)
         head = _WORD.match(self.text, self.position)
         if head is None or head[0] not in ("tensor", "memref", "vector"):
             raise self.error("expected a type")
@@ -210,6 +214,18 @@ class Parser(Cursor):
                 result = self._memref(shape, element)
         self.expect(">")
         return result
+
+    def _counted_type(self, start: int) -> Type:
+        """`!rt.list<i64, f64>`, `!rt.box<tensor<?xf32>>`."""
+        kind = self.word()
+        self.expect("<")
+        if kind == "list":
+            return RunTimeListType(tuple(self.types(">")))
+        tensor = self.type()
+        self.expect(">")
+        if kind != "box" or not isinstance(tensor, RankedTensorType):
+            raise self.error("expected a type", start, self.token_end)
+        return BoxType(tensor)
 
     def _shape(self) -> tuple[Extent, ...]:
         shape: list[Extent] = []

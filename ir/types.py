@@ -120,6 +120,27 @@ class VectorType(Type):
 
 
 @dataclass(frozen=True)
+class BoxType(Type):
+    """A tensor on the heap, never changed, with a reference count: what lists hold."""
+
+    tensor: RankedTensorType
+
+    def __str__(self) -> str:
+        return f"!rt.box<{self.tensor}>"
+
+
+@dataclass(frozen=True)
+class RunTimeListType(Type):
+    """A list whose length is known at run time, with a reference count. Each element is one value of each slot's type:
+    i64, f64, i1, a box, a list; tuples have several slots."""
+
+    slots: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"!rt.list<{', '.join(map(str, self.slots))}>"
+
+
+@dataclass(frozen=True)
 class FunctionType(Type):
     inputs: tuple[Type, ...]
     results: tuple[Type, ...]

@@ -78,8 +78,8 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
             pass
 
 
-_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "tensor", "linalg"})
-_LOOPS_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "memref", "vector", "gpu"})
+_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "tensor", "linalg", "rt"})
+_LOOPS_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "memref", "vector", "gpu", "rt"})
 _OWNER_CHANGES: Final = frozenset({"func.return", "scf.yield", "scf.condition", "scf.for", "scf.while"})
 
 

@@ -9,6 +9,7 @@ from .graph.eliminate_dead_code import EliminateDeadCode
 from .graph.fold_constants import FoldConstants
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
+from .loops.count_references import CountReferences
 from .loops.expand_math import ExpandMath
 from .loops.fuse_loops import FuseLoops
 from .loops.map_to_gpu import MapToGpu
@@ -39,6 +40,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             *(() if gpu else (FuseLoops(target),)),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation
+            CountReferences(),  # nothing moves after it
             MapToGpu() if gpu else Parallelize(target),
             ensures=verify_loops,
         ),

@@ -29,8 +29,7 @@ from ...ir.signature import (
     rebuild,
 )
 from ...ir.source import Span
-from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, scalar_kind
-from .wrapper import describe
+from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, describe, scalar_kind
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
@@ -106,7 +105,10 @@ class CompiledFunction:
         self._functions = functions
         self._spans = tuple(spans)
         self._keep = keep
+        self.is_from_cache = False
+        """Whether nothing had to be compiled for it."""
         self._outputs = signature.outputs
+        self._returned = signature.returned
         self._converters = [_converter(p) for p in signature.parameters]
         argument_types = [
             ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype
@@ -172,7 +174,8 @@ class CompiledFunction:
         for k, (number, read) in enumerate(zip(self._outputs, self._readers, strict=True)):
             result = read(block, base, k * _TENSOR_SIZE)
             is_tensor = isinstance(self.signature.results[number], TensorType)
-            results[number] = _to_torch(torch, result) if torch is not None and is_tensor else result
+            is_given_out = torch is not None and is_tensor and number in self._returned
+            results[number] = _to_torch(torch, result) if is_given_out else result
         return results
 
     def _error(self) -> ExecutionError:
@@ -368,6 +371,16 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
         return array.view(dtype) if is_bfloat else array
 
     return read_tensor
+
+
+def numpy_copy(result: Any) -> npt.NDArray[Any]:
+    """A result of `call_flat`, array or torch tensor, in memory of its own."""
+    if isinstance(result, np.ndarray):
+        return np.array(cast("npt.NDArray[Any]", result))
+    if str(result.dtype) == "torch.bfloat16":
+        torch = sys.modules["torch"]
+        return np.array(result.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
+    return np.array(result.numpy())
 
 
 def _to_torch(torch: Any, array: npt.NDArray[Any]) -> Any:

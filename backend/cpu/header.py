@@ -16,9 +16,10 @@ from ...ir.signature import (
     SequenceResult,
     Signature,
     TensorSpec,
+    VariantResult,
 )
-from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, result_kind, scalar_kind
-from .wrapper import describe, dimensions
+from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, describe, result_kind, scalar_kind
+from .wrapper import dimensions
 
 _KEYWORD_TEXT: Final = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
@@ -137,3 +138,5 @@ def _tree(tree: ResultTree, outputs: dict[int, int]) -> str:
         case SequenceResult(elements, is_tuple):
             inner = ", ".join(_tree(e, outputs) for e in elements)
             return f"({inner})" if is_tuple else f"[{inner}]"
+        case VariantResult(selector, then, otherwise):
+            return f"{_tree(then, outputs)} where {_tree(selector, outputs)}, else {_tree(otherwise, outputs)}"

@@ -11,22 +11,25 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ...ir import cache
-from ...ir.core import Operation
 from ...ir.signature import Signature
+from ...ir.source import Span
 from ..llvm.binding import llvm
-from ..llvm.emitter import HEAP_ALIGNMENT
+from ..runtime.abi import HEAP_ALIGNMENT
 from ..runtime.library import JIT_EXPORTS, runtime_text
 from . import object_cache
 from .call import CompiledFunction, RuntimeFunctions
-from .compile import CpuModule, compile_text, translate
 from .host import CpuTarget, host, machine
+
+if TYPE_CHECKING:
+    from ...ir.core import Operation
+    from .compile import CpuModule
 
 _RUNTIME_LIBRARY: Final = "torchcc.runtime"
 
@@ -84,33 +87,48 @@ def object_code(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     return found
 
 
+def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
+    """Object code of LLVM text, by LLVM."""
+    from .compile import compile_text as compiled  # noqa: PLC0415 - code from the disk needs no emitters
+
+    return compiled(text, target, optimized=optimized)
+
+
 def compile_module(module: Operation, signature: Signature, target: CpuTarget | None = None) -> CompiledFunction:
     """Compiles the function `signature.name` of a `loops` module for this machine and loads it."""
+    from .compile import translate  # noqa: PLC0415 - code from the disk needs no emitters
+
     return load(translate(module, signature, target or host()), target or host())
 
 
 def load(module: CpuModule, target: CpuTarget) -> CompiledFunction:
     """Compiles and loads translated LLVM text."""
     code = object_code(module.text, target, optimized=module.optimize)
-    owner = session()
     arrays = {symbol: aligned(array) for symbol, array in module.program.data.items()}
+    addresses = {symbol: int(array.ctypes.data) for symbol, array in arrays.items()}
+    return link(code, module.signature, [f.span for f in module.program.failures], addresses, arrays)
+
+
+def link(
+    code: bytes, signature: Signature, spans: Sequence[Span | None], addresses: Mapping[str, int], keep: Any
+) -> CompiledFunction:
+    """Loads object code; constants are at these addresses, in memory that `keep` owns."""
+    owner = session()
     with _lock:
         builder: Any = (
             llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY).add_current_process()
         )
-        for symbol, array in arrays.items():
-            builder = builder.import_symbol(symbol, array.ctypes.data)
-        library = builder.export_symbol(module.signature.name).link(owner.jit, f"torchcc.{next(_numbers)}")
-    address = library[module.signature.name]
-    spans = tuple(f.span for f in module.program.failures)
-    return CompiledFunction(module.signature, address, owner.functions, spans, keep=_Keep(library, arrays))
+        for symbol, address in addresses.items():
+            builder = builder.import_symbol(symbol, address)
+        library = builder.export_symbol(signature.name).link(owner.jit, f"torchcc.{next(_numbers)}")
+    return CompiledFunction(signature, library[signature.name], owner.functions, spans, keep=_Keep(library, keep))
 
 
 class _Keep:
     """What must live as long as the code may run."""
 
-    def __init__(self, library: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        self.arrays = arrays
+    def __init__(self, library: Any, constants: Any) -> None:
+        self.constants = constants
         self._library = library
 
     def __del__(self, is_finalizing: Callable[[], bool] = sys.is_finalizing) -> None:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from ...ir.diagnostics import CompileError, InternalError
 from ..llvm.binding import llvm
-from ..llvm.emitter import HEAP_ALIGNMENT
 from ..llvm.types import quoted
+from ..runtime.abi import HEAP_ALIGNMENT
 from ..runtime.library import runtime_text
 from .compile import CpuModule, internalize, optimize
 from .host import CpuTarget, host, machine

@@ -14,16 +14,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...ir.diagnostics import CompileError, InternalError
-from ...ir.dtypes import SHORT_NAMES, DType
+from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, ScriptType, TensorType
 from ...ir.signature import Dim, Parameter, Signature, TensorSpec
 from ...ir.types import MemRefType, Type
 from ..llvm.control import result_type
 from ..llvm.emitter import FunctionFacts
 from ..llvm.types import quoted, register_type
-from ..runtime.abi import DATA_TYPES, scalar_kind
+from ..runtime.abi import DATA_TYPES, describe, scalar_kind
 
-_SHORT: Final = {dtype: name for name, dtype in SHORT_NAMES.items()}
 _MAX_RANK: Final = 64
 _NO_MAXIMUM: Final = 2**63 - 1
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -89,11 +88,6 @@ def dimensions(signature: Signature) -> dict[str, Dim]:
                 tops = [m for m in (old.maximum, dim.maximum) if m is not None]
                 found[dim.name] = Dim(dim.name, max(old.minimum, dim.minimum), min(tops) if tops else None)
     return found
-
-
-def describe(dtype: DType, shape: Sequence[int | Dim | None]) -> str:
-    """`f32[batch,3]`."""
-    return f"{_SHORT[dtype]}[{','.join('?' if e is None else e.name if isinstance(e, Dim) else str(e) for e in shape)}]"
 
 
 def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, wakes_pool: bool) -> str:

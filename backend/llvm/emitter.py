@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,10 @@ from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import InternalError
 from ...ir.source import Span
 from ...ir.types import IndexType, MemRefType, Type
+from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
 from .linear import Linear
 from .types import itemsize, memory_type, quoted, register_type
-
-HEAP_ALIGNMENT: Final = 64
 
 Emit = Callable[["Emitter", Operation], None]
 

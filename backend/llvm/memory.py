@@ -18,8 +18,9 @@ from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.diagnostics import InternalError
 from ...ir.dialects.tensor import DYNAMIC_SENTINEL
 from ...ir.types import IntegerType, MemRefType
+from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
-from .emitter import HEAP_ALIGNMENT, Emit, Emitter
+from .emitter import Emit, Emitter
 from .linear import ZERO, Linear
 from .types import NUMPY, itemsize, memory_type, quoted
 

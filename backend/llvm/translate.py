@@ -16,10 +16,11 @@ from ...ir.attributes import SymbolRef
 from ...ir.core import Operation, functions, symbol
 from ...ir.dialects.func import function_type, is_declaration
 from ...ir.types import MemRefType
-from . import arithmetic, control, memory, parallel, vectors
+from ..runtime.abi import HEAP_ALIGNMENT
+from . import arithmetic, control, counted, memory, parallel, vectors
 from .buffers import Buffer
 from .control import NOTES, result_type, return_text
-from .emitter import HEAP_ALIGNMENT, Emit, Emitter, Failure, FunctionFacts, ModuleContext
+from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext
 from .linear import ZERO
 from .memory import copy_buffer, declare_global, is_heap_block, is_written
 from .types import itemsize
@@ -30,6 +31,7 @@ TABLE: Final[Mapping[str, Emit]] = {
     **vectors.EMITTERS,
     **control.EMITTERS,
     **parallel.EMITTERS,
+    **counted.EMITTERS,
 }
 
 
@@ -115,7 +117,7 @@ def _failing(defined: Sequence[Operation]) -> set[str]:
         name = symbol(f)
         calls[name] = set()
         for op in f.walk():
-            if op.name in ("cf.assert", "memref.alloc", "memref.alloca"):
+            if op.name in ("cf.assert", "memref.alloc", "memref.alloca") or op.name.startswith("rt."):
                 failing.add(name)
             elif op.name == "func.call" and _callee(op) not in NOTES:
                 calls[name].add(_callee(op))

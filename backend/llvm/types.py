@@ -14,7 +14,16 @@ import ml_dtypes
 import numpy as np
 
 from ...ir.diagnostics import InternalError
-from ...ir.types import FloatType, IndexType, IntegerType, Type, VectorType, element_type
+from ...ir.types import (
+    BoxType,
+    FloatType,
+    IndexType,
+    IntegerType,
+    RunTimeListType,
+    Type,
+    VectorType,
+    element_type,
+)
 
 _FLOATS: Final = {"f16": "i16", "bf16": "i16", "f32": "float", "f64": "double"}
 NUMPY: Final[dict[str, np.dtype[Any]]] = {
@@ -41,6 +50,8 @@ def register_type(t: Type) -> str:
             return "i64"
         case FloatType(name):
             return _FLOATS[name]
+        case BoxType() | RunTimeListType():
+            return "ptr"
         case VectorType((lanes,), element):
             return f"<{lanes} x {register_type(element)}>"
         case VectorType((), element):

@@ -12,14 +12,19 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...ir.dtypes import DType
+from ...ir.dtypes import SHORT_NAMES, DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
+from ...ir.signature import Dim
 
 CPU_DEVICE: Final = 1
 """DLPack's kDLCPU."""
+
+HEAP_ALIGNMENT: Final = 64
+"""Bytes: where every buffer that compiled code makes or reads as a constant begins."""
 
 
 @dataclass(frozen=True)
@@ -175,3 +180,11 @@ PUBLIC_FUNCTIONS: Final = (
 `torchcc_set_last_error` is public so that, in a program with several compiled libraries, the setter and the getter that
 the dynamic linker picks come from one of them.
 """
+
+
+_SHORT: Final = {dtype: name for name, dtype in SHORT_NAMES.items()}
+
+
+def describe(dtype: DType, shape: Sequence[int | Dim | None]) -> str:
+    """`f32[batch,3]`."""
+    return f"{_SHORT[dtype]}[{','.join('?' if e is None else e.name if isinstance(e, Dim) else str(e) for e in shape)}]"

@@ -34,6 +34,11 @@ declare ptr @torchcc.block_mark()
 declare noalias ptr @torchcc.arena_reserve(i64)
 declare ptr @torchcc.arena_mark()
 declare void @torchcc.arena_release(ptr)
+declare ptr @torchcc.list_new(i64, i64)
+declare ptr @torchcc.box_new(i64)
+declare ptr @torchcc.list_room(ptr, i64)
+declare void @torchcc.list_erase(ptr, i64, i64)
+declare void @torchcc.release(ptr)
 declare void @torchcc.fail(i32, ptr, ptr) cold
 declare i32 @torchcc.parallel_for(ptr, ptr, i64, i64)
 declare void @torchcc.wake_pool()
@@ -45,7 +50,8 @@ declare void @torchcc_note_f64(double) cold
 JIT_EXPORTS: Final = (
     "torchcc.bind", "torchcc.check_output", "torchcc.give_output", "torchcc.write_back", "torchcc.alloc",
     "torchcc.dealloc", "torchcc.free_blocks", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
-    "torchcc.arena_release", "torchcc.fail", "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64",
+    "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_erase",
+    "torchcc.release", "torchcc.fail", "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64",
     "torchcc_note_f64", "torchcc.error_number", "torchcc_last_error", "torchcc_set_last_error", "torchcc_free",
     "torchcc_set_num_threads", "torchcc_num_threads",
 )  # fmt: skip
@@ -70,7 +76,7 @@ def runtime_text(triple: str) -> str:
     else:
         raise CompileError.at(None, f"target {triple} is not supported", help="use a Linux or macOS target")
     spin = f"define internal void @torchcc.relax() alwaysinline nounwind {{\n  {relax}\n  ret void\n}}\n"
-    files = (_read(f"{name}.ll") for name in ("errors", "memory", "tensors", "threads"))
+    files = (_read(f"{name}.ll") for name in ("errors", "memory", "tensors", "lists", "threads"))
     return "\n".join((structure_definitions(), *files, wait, spin))
 
 

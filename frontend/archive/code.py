@@ -22,6 +22,7 @@ from ..values import (
     ClassKind,
     ClassValue,
     Device,
+    EnumMember,
     FunctionValue,
     Scope,
     Value,
@@ -167,6 +168,8 @@ class Code:
         cls.mro = (cls,)
         for statement in definition.body:
             self._member(cls, statement)
+        if kind == "enum":
+            cls.members = {n: EnumMember(cls, n, v) for n, v in cls.members.items()}
         return cls
 
     def _member(self, cls: ClassValue, statement: ast.Stmt) -> None:
@@ -223,9 +226,26 @@ class Code:
                 return Device(name)
             case ast.Attribute(value=ast.Name(id="CONSTANTS"), name=name):
                 return self.constant(name, node.span)
+            case ast.Attribute():
+                found = self._member_named(node)
+                if found is not None:
+                    return found
             case _:
                 pass
         raise CompileError.at(node.span, "this is not a constant")
+
+    def _member_named(self, node: ast.Attribute) -> EnumMember | None:
+        """`__torch__.m.Color.RED`."""
+        names: list[str] = []
+        inner: ast.Expr = node
+        while isinstance(inner, ast.Attribute):
+            names.insert(0, inner.name)
+            inner = inner.value
+        if not isinstance(inner, ast.Name):
+            return None
+        owner = self.find(".".join([inner.id, *names[:-1]]))
+        found = owner.members.get(names[-1]) if isinstance(owner, ClassValue) else None
+        return found if isinstance(found, EnumMember) else None
 
     def constant(self, name: str, span: Span | None) -> Value:
         """`CONSTANTS.c3`."""

@@ -1,12 +1,18 @@
 """The zip container of a `.pt` file: members by name, without their root directory, as bytes.
 
 An archive is untrusted: every offset and size is checked before it is used, payloads may not overlap, and what inflates
-has a limit. The file is read once; members that are stored are views of it. Check sums are not enforced, as in PyTorch.
+has a limit. Check sums are not enforced, as in PyTorch.
+
+A large file is mapped, copy on write: members that are stored are views of it, no byte of them is read before it is
+used, and what a program writes to its weights stays in this process. The file has to stay as it is while the model is in
+use: bytes that somebody else overwrites in place may be seen, and a file that is cut short makes the system end the
+process on the next access. (A file that is replaced by renaming another over it is safe: the mapping keeps the old one.)
 """
 
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
 import stat
 import struct
@@ -31,6 +37,9 @@ _INFLATED_FACTOR: Final = 32
 
 _MAX_RATIO: Final = 1032
 """What deflate can reach at most."""
+
+_MAPPED: Final = 1 << 20
+"""Files from this size on are mapped; smaller ones are read, which no one else can change then."""
 
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED: Final = 0x2041
@@ -272,12 +281,15 @@ class _Directory:
 
 
 def open_archive(source: str | os.PathLike[str] | Readable | bytes) -> ArchiveReader:
-    """Reads a path, a binary file object, or bytes. CompileError where that is no zip file with one root."""
+    """Reads a path, a binary file object (from where it stands), or bytes.
+
+    CompileError where that is no zip file with one root.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         return ArchiveReader("<bytes>", np.frombuffer(source, np.uint8))
     if not isinstance(source, str | os.PathLike):
         name = getattr(source, "name", "<file>")
-        return ArchiveReader(name if isinstance(name, str) else "<file>", np.frombuffer(source.read(), np.uint8))
+        return ArchiveReader(name if isinstance(name, str) else "<file>", _read_file(source))
     name = os.fspath(source)
     try:
         status = Path(name).stat()
@@ -285,11 +297,37 @@ def open_archive(source: str | os.PathLike[str] | Readable | bytes) -> ArchiveRe
             raise CompileError.at(None, f"cannot read the archive {name}: it is not a file")
         if status.st_size > MAX_BYTES:
             raise CompileError.at(None, f"the archive {name} is larger than {MAX_BYTES >> 30} GiB")
-        data = np.fromfile(name, np.uint8)
+        data = _mapped(name) if status.st_size >= _MAPPED else np.fromfile(name, np.uint8)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CompileError.at(None, f"cannot read the archive {name}: {reason}") from error
     return ArchiveReader(name, data)
+
+
+def _mapped(name: str) -> npt.NDArray[np.uint8]:
+    """The bytes of a file, copied only where they are written to; read where the file system maps none."""
+    with Path(name).open("rb") as file:
+        try:
+            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+        except (OSError, ValueError):
+            return np.fromfile(file, np.uint8)
+
+
+def _read_file(file: Readable) -> npt.NDArray[np.uint8]:
+    """The rest of a file object. CompileError where it gives no bytes, or too many."""
+    try:
+        data: Any = file.read()
+    except (OSError, ValueError) as error:
+        raise CompileError.at(None, f"cannot read the archive: {error}") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise CompileError.at(
+            None,
+            f"cannot read the archive: `read` gives a value of type {type(data).__name__}, not bytes",
+            help="open the file in binary mode",
+        )
+    if len(data) > MAX_BYTES:
+        raise CompileError.at(None, f"the archive is larger than {MAX_BYTES >> 30} GiB")
+    return np.frombuffer(data, np.uint8)
 
 
 def _printable(name: str) -> str:

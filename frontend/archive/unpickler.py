@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, cast
@@ -38,6 +38,19 @@ class Tensor:
     array: Array
 
 
+@dataclass(frozen=True, eq=False)
+class OtherTensor(Tensor):
+    """A tensor that its array alone does not tell: of quantized numbers, sparse, or of halves of complex numbers.
+
+    `array` are its numbers as they are stored, `parts` what else there is to it.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    what: str
+    parts: Mapping[str, Any]
+
+
 @dataclass(eq=False)
 class PickledObject:
     """An instance of `__torch__.a.C`; `state` is what it was built with, a dict of attributes for most."""
@@ -48,7 +61,7 @@ class PickledObject:
 
 
 @dataclass(frozen=True, eq=False)
-class EnumValue:
+class PickledEnum:
     """A member of the enum `qualified`, by its value."""
 
     qualified: str
@@ -66,6 +79,7 @@ class _Storage:
 
     key: str
     array: Array
+    kind: str
 
 
 _STORAGES: Final[dict[str, Any]] = {
@@ -86,20 +100,24 @@ _STORAGES: Final[dict[str, Any]] = {
     "UInt64Storage": np.uint64,
     "Float8_e4m3fnStorage": ml_dtypes.float8_e4m3fn,
     "Float8_e5m2Storage": ml_dtypes.float8_e5m2,
+    "Float8_e4m3fnuzStorage": ml_dtypes.float8_e4m3fnuz,
+    "Float8_e5m2fnuzStorage": ml_dtypes.float8_e5m2fnuz,
+    "Float8_e8m0fnuStorage": ml_dtypes.float8_e8m0fnu,
+    "QInt8Storage": np.int8,
+    "QUInt8Storage": np.uint8,
+    "QInt32Storage": np.int32,
+    "ComplexHalfStorage": np.uint32,
 }
+"""Elements as numpy has them; a half-precision complex number, which it has not, as the 4 bytes that it is."""
 
-_UNSUPPORTED_STORAGES: Final = {
-    "QInt8Storage": "quantized",
-    "QUInt8Storage": "quantized",
-    "QInt32Storage": "quantized",
-    "ComplexHalfStorage": "half-precision complex",
-}
+_QUANTIZED: Final = {"QInt8Storage": "qint8", "QUInt8Storage": "quint8", "QInt32Storage": "qint32"}
 
 _LISTS: Final = {
     "torch.jit._pickle.build_intlist": int,
     "torch.jit._pickle.build_doublelist": float,
     "torch.jit._pickle.build_boollist": bool,
     "torch.jit._pickle.build_tensorlist": Tensor,
+    "__main__.IntList": int,
 }
 
 _CALLABLE: Final = frozenset(
@@ -107,6 +125,15 @@ _CALLABLE: Final = frozenset(
         "torch.jit._pickle.restore_type_tag",
         "torch._utils._rebuild_tensor_v2",
         "torch._utils._rebuild_parameter",
+        "torch._utils._rebuild_qtensor",
+        "torch._utils._rebuild_sparse_tensor",
+        "torch._tensor._rebuild_from_type_v2",
+        "torch.per_tensor_affine",
+        "torch.per_channel_affine",
+        "torch.per_channel_affine_float_qparams",
+        "torch.Tensor",
+        "torch.nn.parameter.Parameter",
+        "torch.nn.parameter.Buffer",
         "collections.OrderedDict",
         "builtins.complex",
         "torch.device",
@@ -115,12 +142,12 @@ _CALLABLE: Final = frozenset(
 )
 
 _REFUSED: Final = {
-    "torch._utils._rebuild_qtensor": "quantized tensors are",
-    "torch.per_tensor_affine": "quantized tensors are",
-    "torch.per_channel_affine": "quantized tensors are",
-    "torch._utils._rebuild_sparse_tensor": "sparse tensors are",
     "torch.jit._pickle.build_tensor_from_id": "the format from before PyTorch 1.4 is",
-    "torch._tensor._rebuild_from_type_v2": "subclasses of Tensor are",
+    "__main__.TensorID": "the format from before PyTorch 1.2 is",
+    "torch._utils._rebuild_sparse_csr_tensor": "compressed sparse tensors are",
+    "torch._utils._rebuild_nested_tensor": "nested tensors are",
+    "torch._utils._rebuild_meta_tensor_no_storage": "tensors without data are",
+    "torch._utils._rebuild_device_tensor_from_numpy": "tensors of other devices are",
 }
 
 _MARK: Final = object()
@@ -153,8 +180,6 @@ class Storages:
     def array(self, kind: str, key: str, count: int, pickle: str) -> Array:
         """`count` elements of the storage `key`; `pickle` is the member that asks."""
         fault = self.reader.fault
-        if kind in _UNSUPPORTED_STORAGES:
-            raise fault(f"holds a {_UNSUPPORTED_STORAGES[kind]} tensor, which is not supported", pickle)
         dtype: np.dtype[Any] = np.dtype(_STORAGES[kind])
         if not 0 <= count < 1 << 48:
             raise fault(f"has a storage of {count} elements", pickle)
@@ -301,7 +326,7 @@ class Unpickler:
     def find_global(self) -> None:
         module, name = self.line(), self.line()
         full = f"{module}.{name}"
-        is_storage = module == "torch" and (name in _STORAGES or name in _UNSUPPORTED_STORAGES)
+        is_storage = module == "torch" and name in _STORAGES
         is_class = module == "__torch__" or module.startswith("__torch__.")
         if full in _REFUSED:
             raise self.fault(f"uses `{full}`: {_REFUSED[full]} not supported")
@@ -324,15 +349,19 @@ class Unpickler:
 
     def storage(self) -> None:
         match self.pop():
-            case ("storage", _Global(name=name), str(key), str(), int(count)) if name.removeprefix("torch.") in (
-                *_STORAGES, *_UNSUPPORTED_STORAGES
-            ):  # fmt: skip
-                self.push(_Storage(key, self.storages.array(name.removeprefix("torch."), key, count, self.member)))
+            case ("storage", _Global(name=name), str(key), str(), int(count)) if name.removeprefix("torch.") in _STORAGES:
+                kind = name.removeprefix("torch.")
+                self.push(_Storage(key, self.storages.array(kind, key, count, self.member), kind))
             case _:
                 raise self.damage("the name of a storage has another form")
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
+        if isinstance(function, _Global) and function.name.startswith("__torch__."):
+            if type(arguments) not in (int, float, str):
+                raise self.damage("a member of an enum has no proper value")
+            self.push(PickledEnum(function.name, arguments))
+            return
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
             raise self.damage("something that is no function is called")
         values: list[Any] = list(cast(tuple[Any, ...], arguments))
@@ -342,8 +371,19 @@ class Unpickler:
                 self.push(container)
             case "torch._utils._rebuild_tensor_v2", [_Storage() as storage, offset, size, stride, _, _, *rest]:
                 self.push(self.tensor(storage, offset, size, stride, rest))
+            case "torch._utils._rebuild_qtensor", [_Storage() as storage, offset, size, stride, quantizer, *_]:
+                self.push(self.quantized(self.tensor(storage, offset, size, stride, []), storage.kind, quantizer))
+            case "torch._utils._rebuild_sparse_tensor", [int(layout), *rest]:
+                self.push(self.sparse(layout, rest))
             case "torch._utils._rebuild_parameter", [Tensor() as tensor, *_]:
                 self.push(tensor)
+            case "torch._tensor._rebuild_from_type_v2", [_Global() as made_by, _Global(), tuple() as parts, _]:
+                # the class and the Python attributes of the tensor are no part of TorchScript
+                if made_by.name == name or not made_by.name.startswith("torch._utils."):
+                    raise self.damage(f"`{name}` is called in a way that is not known")
+                self.push(made_by)
+                self.push(cast(tuple[Any, ...], parts))
+                self.reduce()
             case "collections.OrderedDict", []:
                 self.push({})
             case "builtins.complex", [float(real), float(imaginary)]:
@@ -352,11 +392,10 @@ class Unpickler:
                 self.push(Device(device))
             case _, [list()] if name in _LISTS:
                 elements = cast(list[Any], values[0])
-                if any(type(v) is not _LISTS[name] for v in elements):
+                kind = _LISTS[name]
+                if any(not isinstance(v, Tensor) if kind is Tensor else type(v) is not kind for v in elements):
                     raise self.damage(f"a list made by `{name.rpartition('.')[2]}` has an element of another type")
                 self.push(elements)
-            case _, [value] if name.startswith("__torch__."):
-                self.push(EnumValue(name, value))
             case _:
                 raise self.damage(f"`{name}` is called in a way that is not known")
 
@@ -373,10 +412,58 @@ class Unpickler:
         metadata: dict[Any, Any] = rest[0] if len(rest) == 1 and is_dict(rest[0]) else {}
         marks = tuple(m for m in ("conj", "neg") if metadata.get(m) is True)
         flat = storage.array
-        key = (storage.key, flat.dtype.str, flat.size, offset, sizes, strides, marks)
+        key = (storage.key, storage.kind, flat.size, offset, sizes, strides, marks)
         if key not in self.tensors:
-            self.tensors[key] = Tensor(self._view(flat, offset, sizes, strides, marks))
+            is_half = storage.kind == "ComplexHalfStorage"
+            array = self._view(flat, offset, sizes, strides, () if is_half else marks)
+            found = Tensor(array)
+            if is_half:
+                found = OtherTensor(array, "complex32", sizes, "of half-precision complex numbers", {"marks": marks})
+            elif storage.kind in _QUANTIZED:
+                found = OtherTensor(array, _QUANTIZED[storage.kind], sizes, "quantized", {})
+            self.tensors[key] = found
         return self.tensors[key]
+
+    def quantized(self, numbers: Tensor, kind: str, quantizer: Any) -> OtherTensor:
+        """Integers with what they stand for: `(number - zero_point) * scale`, for all alike or by an axis."""
+        if kind not in _QUANTIZED:
+            raise self.damage(f"a quantized tensor is made of a {kind}")
+        match quantizer:
+            case (_Global(name="torch.per_tensor_affine" as scheme), float(), int()):
+                parts: dict[str, Any] = {"scale": quantizer[1], "zero_point": quantizer[2]}
+            case (
+                _Global(name="torch.per_channel_affine" | "torch.per_channel_affine_float_qparams" as scheme),
+                Tensor(array=scales),
+                Tensor(array=points),
+                int(axis),
+            ):
+                shape = numbers.array.shape
+                if not 0 <= axis < len(shape) or scales.shape != (shape[axis],) or points.shape != (shape[axis],):
+                    raise self.damage("a quantized tensor has scales that do not fit")
+                parts = {"scale": scales, "zero_point": points, "axis": axis}
+            case _:
+                raise self.damage("a quantized tensor does not say how")
+        parts["scheme"] = scheme.removeprefix("torch.")
+        return OtherTensor(numbers.array, _QUANTIZED[kind], numbers.array.shape, "quantized", parts)
+
+    def sparse(self, layout: int, parts: list[Any]) -> OtherTensor:
+        """A sparse tensor by its coordinates: `values[i]` stands at `indices[:, i]`, all else is 0."""
+        tensors = [p for p in parts if isinstance(p, Tensor)]
+        sizes = [tuple(cast(tuple[Any, ...], p)) for p in parts if is_list(p)]
+        if layout != 1 or len(tensors) != 2 or not sizes or any(type(n) is not int or n < 0 for n in sizes[0]):
+            raise self.fault("has a sparse tensor of a layout that is not supported", "only COO is read")
+        indices, values = tensors[0].array, tensors[1].array
+        shape = cast(tuple[int, ...], sizes[0])
+        rank = indices.shape[0] if indices.ndim == 2 else -1
+        if indices.dtype != np.int64 or values.ndim < 1 or indices.shape[1:] != values.shape[:1]:
+            raise self.damage("a sparse tensor has indices and values that do not fit")
+        if rank > len(shape) or values.shape[1:] != shape[rank:]:
+            raise self.damage("a sparse tensor has another shape than its parts")
+        limits = np.array(shape[:rank], np.int64).reshape(-1, 1)
+        if indices.size and ((indices < 0) | (indices >= limits)).any():
+            raise self.damage("a sparse tensor has an index that is out of range")
+        found = {"indices": indices, "values": values}
+        return OtherTensor(values, values.dtype.name, shape, "sparse", found)
 
     def _view(
         self, flat: Array, offset: int, sizes: tuple[int, ...], strides: tuple[int, ...], marks: tuple[str, ...]
@@ -389,7 +476,8 @@ class Unpickler:
         if offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True)) >= flat.size:
             raise self.fault("has a tensor that reaches beyond its storage")
         itemsize = flat.itemsize
-        view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, [s * itemsize for s in strides], writeable=False)
+        steps = [s * itemsize for s in strides]
+        view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, steps, writeable=flat.flags.writeable)
         if not view.flags.c_contiguous or marks:
             self.expanded += count
             if self.expanded > 2 * self.storages.total + _MAX_EXPANSION:

@@ -10,9 +10,11 @@ from ...ir.dtypes import DType
 from ...ir.overloads import has_method, suggest
 from ...ir.script_types import (
     DEVICE,
-    TENSOR,
+    STR,
     ClassType,
     DeviceType,
+    EnumType,
+    InterfaceType,
     NamedTupleType,
     OptionalType,
     PoisonType,
@@ -21,8 +23,18 @@ from ...ir.script_types import (
 )
 from ...ir.source import Span
 from .. import ast
-from ..values import MISSING, BuiltinRef, Device, FunctionValue, Unavailable
-from .meanings import BoundMethod, BuiltinOperator, CastTo, Host, Meaning, Special, UserFunction, describe
+from ..values import MISSING, BuiltinRef, Device, EnumMember, FunctionValue, Unavailable
+from .meanings import (
+    BoundMethod,
+    BuiltinOperator,
+    CastTo,
+    Host,
+    InterfaceMethod,
+    Meaning,
+    Special,
+    UserFunction,
+    describe,
+)
 from .state import Fault, script_type, short_name
 from .subscripts import Subscripts
 
@@ -132,7 +144,9 @@ class Attributes(Subscripts):
             case BuiltinRef(name=name) if name in _NAMED_CONSTANTS:
                 return self.constant(_NAMED_CONSTANTS[name], span)
             case Constant():
-                return self.one("prim::Constant", (), TENSOR, {"value": host}, span=span)
+                return self.constant(host, span)
+            case EnumMember():
+                return self.constant(self.unit.enum_member(host), span)
             case Unavailable():
                 raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
             case _:
@@ -177,6 +191,12 @@ class Attributes(Subscripts):
                 return self.one("prim::TupleIndex", operands, type_.elements[index], span=span)
             case ClassType():
                 return self.object_attribute(value, type_, name, node)
+            case EnumType() if name == "name":
+                return self.one("prim::EnumName", (value,), STR, span=span)
+            case EnumType() if name == "value":
+                return self.one(f"prim::EnumValue.{type_.value}", (value,), type_.value, span=span)
+            case InterfaceType() if name in type_.methods:
+                return InterfaceMethod(value, name, type_.methods[name])
             case _:
                 pass
         if has_method(f"aten::{name}", type_):

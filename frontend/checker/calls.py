@@ -8,7 +8,7 @@ from typing import Final
 from ...ir.core import Value
 from ...ir.diagnostics import Note
 from ...ir.overloads import Failure, OverloadError, resolve_among, suggest
-from ...ir.schema import Schema
+from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
     BOOL,
     COMPLEX,
@@ -21,6 +21,7 @@ from ...ir.script_types import (
     DictType,
     FloatType,
     FunctionRefType,
+    InterfaceType,
     IntType,
     ListType,
     NamedTupleType,
@@ -46,6 +47,7 @@ from .meanings import (
     ExceptionObject,
     Group,
     Host,
+    InterfaceMethod,
     Meaning,
     ModuleGroup,
     Range,
@@ -133,6 +135,8 @@ class Calls(Attributes):
                 return self.call_function(compiled, callee.function.name, node, callee.receiver)
             case BoundMethod():
                 return self.call_method(callee, node)
+            case InterfaceMethod():
+                return self._call_interface(callee, node)
             case Special():
                 return _SPECIALS[callee.name](self, callee, node, hint)
             case Host(value=BuiltinRef(name=name)):
@@ -292,6 +296,15 @@ class Calls(Attributes):
             return self.poison(node.span)
         return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
 
+    def _call_interface(self, callee: InterfaceMethod, node: ast.Call) -> Value:
+        parameters = (("self", script_type(callee.receiver)), *callee.type.parameters)
+        schema = Schema("", callee.name, "", tuple(Argument(n, t, str(t)) for n, t in parameters), ())
+        arguments = _with_first(callee.receiver, self.arguments(node), node)
+        operands = self.match_call(schema, callee.name, arguments, node)
+        if operands is None:
+            return self.poison(node.span)
+        return self.one("prim::CallMethod", operands, callee.type.result, {"name": callee.name}, span=node.span)
+
     def match_call(
         self,
         schema: Schema,
@@ -348,6 +361,8 @@ class Calls(Attributes):
         if isinstance(type_, PoisonType):
             self.arguments(node)
             return callee
+        if isinstance(type_, InterfaceType) and "forward" in type_.methods:
+            return self._call_interface(InterfaceMethod(callee, "forward", type_.methods["forward"]), node)
         if not isinstance(type_, ClassType):
             raise self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
         forward = self.unit.class_info(type_).cls.find("forward")

@@ -26,17 +26,22 @@ from ...ir.script_types import (
     TENSOR,
     ClassType,
     DictType,
+    EnumType,
+    InterfaceType,
     ListType,
+    MethodType,
     NamedTupleType,
     ScriptObject,
     ScriptType,
     TupleType,
     constant_type,
 )
+from ...ir.script_types import EnumMember as TypedMember
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype
-from ..ast import ClassDef
+from ..ast import ClassDef, FunctionDef
 from ..values import (
+    MISSING,
     BuiltinRef,
     ClassValue,
     Device,
@@ -66,6 +71,11 @@ class Classes:
     _infos: dict[ClassType, ClassInfo] = field(default_factory=dict[ClassType, ClassInfo])
     _named_tuples: dict[ClassValue, NamedTupleType] = field(default_factory=dict[ClassValue, NamedTupleType])
     _names: set[str] = field(default_factory=set[str])
+    _enums: dict[ClassValue, EnumType] = field(default_factory=dict[ClassValue, EnumType])
+    _interfaces: dict[ClassValue, InterfaceType] = field(default_factory=dict[ClassValue, InterfaceType])
+    _met: dict[tuple[ClassType, InterfaceType], bool] = field(default_factory=dict[tuple[ClassType, InterfaceType], bool])
+    met: list[tuple[ClassType, InterfaceType]] = field(default_factory=list[tuple[ClassType, InterfaceType]])
+    """Classes that stand for an interface somewhere, so that its methods may be called: to be compiled."""
     _tensors: dict[int, Constant] = field(default_factory=dict[int, Constant])
     _objects: dict[int, ScriptObject] = field(default_factory=dict[int, ScriptObject])
 
@@ -104,6 +114,9 @@ class Classes:
                     unusable[name] = str(reason)
         for name, module in instance.modules.items():
             attributes[name] = NONE if module is None else self.of_instance(module)
+            wanted = declared.get(name)
+            if isinstance(wanted, InterfaceType) and is_subtype(attributes[name], wanted):
+                attributes[name] = wanted
         key = (cls, tuple(attributes.items()), repr(sorted(constants.items())), tuple(functions), tuple(unusable))
         if key not in self._by_key:
             type_ = ClassType(
@@ -178,7 +191,7 @@ class Classes:
             case ObjectValue() if value.cls.kind == "named_tuple":
                 return self.named_tuple(value.cls)
             case EnumMember():
-                raise NoType("enums are not supported yet")
+                return self.enum(value.cls)
             case ObjectValue():
                 raise NoType(f"objects of the class `{value.cls.name}` are not supported yet")
             case _:
@@ -202,7 +215,9 @@ class Classes:
                     return found[0]
                 raise CompileError.at(span, f"the module class `{cls.name}` cannot be used as a type here")
             case "enum":
-                raise CompileError.at(span, f"enums such as `{cls.name}` are not supported yet")
+                return self.enum(cls)
+            case "interface":
+                return self.interface(cls)
             case _:
                 raise CompileError.at(span, f"the class `{cls.name}` is not supported as a type yet")
 
@@ -216,6 +231,76 @@ class Classes:
                 tuple(fields.values()), f"__torch__.{cls.qualified}", tuple(fields)
             )
         return self._named_tuples[cls]
+
+    def qualified(self, cls: ClassValue) -> str:
+        """The name of a class in graphs."""
+        return f"__torch__.{cls.qualified}"
+
+    def enum(self, cls: ClassValue) -> EnumType:
+        if cls not in self._enums:
+            members = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember)}
+            kinds = {type(v) for v in members.values()}
+            if len(kinds) != 1 or not kinds <= {int, float, str}:
+                span = cls.definition.name_span if cls.definition is not None else None
+                raise CompileError.at(
+                    span, f"the values of the enum `{cls.name}` must be all int, all float or all str"
+                )
+            value = constant_type(next(iter(members.values())))
+            self._enums[cls] = EnumType(self.qualified(cls), value, members)
+        return self._enums[cls]
+
+    def enum_member(self, member: EnumMember) -> TypedMember:
+        return TypedMember(self.enum(member.cls), member.name)
+
+    def interface(self, cls: ClassValue) -> InterfaceType:
+        if cls not in self._interfaces:
+            methods: dict[str, MethodType] = {}
+            is_module = self.is_module_interface(cls)
+            type_ = InterfaceType(self.qualified(cls), is_module, methods, lambda c: self._meets(c, type_))
+            self._interfaces[cls] = type_
+            for name, member in cls.members.items():
+                if isinstance(member, FunctionValue):
+                    methods[name] = self._method_type(member)
+        return self._interfaces[cls]
+
+    def is_module_interface(self, cls: ClassValue) -> bool:
+        return any(c.qualified == "torch.nn.modules.module.Module" for c in cls.mro)
+
+    def _method_type(self, function: FunctionValue) -> MethodType:
+        """By its annotations; without one a parameter is a Tensor, a result nothing."""
+        definition = function.definition
+        assert isinstance(definition, FunctionDef)
+        parameters = tuple(
+            (p.name, TENSOR if p.annotation is None else self.annotations.read(p.annotation, function.scope))
+            for p in definition.params[1:]
+        )
+        result = NONE if definition.returns is None else self.annotations.read(definition.returns, function.scope)
+        return MethodType(parameters, result)
+
+    def _meets(self, type_: ClassType, interface: InterfaceType) -> bool:
+        """Whether a class has the methods of an interface: the same names, parameters and results."""
+        key = (type_, interface)
+        if key not in self._met:
+            self._met[key] = True  # for methods that mention the class or the interface themselves
+            self._met[key] = all(self._has(type_, name, wanted) for name, wanted in interface.methods.items())
+            if self._met[key]:
+                self.met.append(key)
+        return self._met[key]
+
+    def _has(self, type_: ClassType, name: str, wanted: MethodType) -> bool:
+        info = self._infos.get(type_)
+        function = MISSING if info is None else info.cls.find(name)
+        if not isinstance(function, FunctionValue) or not isinstance(function.definition, FunctionDef):
+            return False
+        found = self._method_type(function)
+        if [n for n, _ in found.parameters[: len(wanted.parameters)]] != [n for n, _ in wanted.parameters]:
+            return False
+        defaults = function.definition.params[1 + len(wanted.parameters) :]
+        return (
+            all(p.default is not None for p in defaults)
+            and all(is_subtype(w, f) for (_, f), (_, w) in zip(found.parameters, wanted.parameters, strict=False))
+            and (function.definition.returns is None or is_subtype(found.result, wanted.result))
+        )
 
     # objects
 
@@ -244,6 +329,8 @@ class Classes:
                 return int(value)
             case Device():
                 return value.name
+            case EnumMember():
+                return self.enum_member(value)
             case ObjectValue():
                 return tuple(self._stored(v, f"{path}.{n}") for n, v in value.attributes.items())
             case list():

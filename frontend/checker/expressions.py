@@ -47,7 +47,7 @@ class Expressions(Calls):
             case ast.Attribute():
                 return self.attribute(node)
             case ast.Subscript():
-                return self.subscript(node)
+                return self.subscript(node, hint)
             case ast.Call():
                 return self.call(node, hint)
             case ast.UnaryOp():

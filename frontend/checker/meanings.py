@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...ir.core import Value
+from ...ir.script_types import MethodType
 from ...ir.source import Span
 from ..values import BuiltinRef, ClassValue, Device, FunctionValue, ModuleRef, TypeExpression
 
@@ -52,6 +53,15 @@ class BoundMethod:
 
     receiver: Value
     function: FunctionValue
+
+
+@dataclass(frozen=True, eq=False)
+class InterfaceMethod:
+    """A method of an object of which only an interface is known."""
+
+    receiver: Value
+    name: str
+    type: MethodType
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +124,7 @@ Meaning = (
     | CastTo
     | UserFunction
     | BoundMethod
+    | InterfaceMethod
     | Special
     | ModuleGroup
     | Group
@@ -145,6 +156,8 @@ def describe(meaning: Meaning) -> str:
             return f"the function `{meaning.function.name}`"
         case BoundMethod():
             return f"the method `{meaning.function.name}`"
+        case InterfaceMethod():
+            return f"the method `{meaning.name}`"
         case Special():
             return f"`{meaning.name}`"
         case ModuleGroup() | Group():

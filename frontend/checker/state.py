@@ -14,14 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from ...ir.attributes import Attribute
+from ...ir.attributes import Attribute, Constant
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, OpResult, Region, Value
 from ...ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
 from ...ir.schema import Schema
 from ...ir.script_types import (
     POISON,
+    TENSOR,
     ClassType,
+    EnumMember,
     ListType,
     NamedTupleType,
     OptionalType,
@@ -33,6 +35,7 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from .. import ast
 from ..values import ClassValue, FunctionValue, ModuleInstance, Scope
+from ..values import EnumMember as HostMember
 from .annotations import Annotations
 from .frames import Frame
 from .meanings import Group, Host, Meaning, describe
@@ -93,6 +96,10 @@ class Unit(Protocol):
 
     def named_tuple_schema(self, cls: ClassValue, type_: NamedTupleType) -> Schema:
         """The constructor of a NamedTuple as a function."""
+        ...
+
+    def enum_member(self, member: HostMember) -> EnumMember:
+        """A member of an Enum class as a constant."""
         ...
 
     def attribute(self, value: Any, name: str, span: Span | None) -> Any:
@@ -205,6 +212,8 @@ class FunctionState(ABC):
         """A constant. Constants stand at the top of the function, each once; lists are made where they are used."""
         if isinstance(value, list | tuple):
             return self._sequence(cast(Sequence[Any], value), span, type_)
+        if isinstance(value, Constant):
+            return self.one("prim::Constant", (), TENSOR, {"value": value}, span=span)
         kind = constant_type(value) if type_ is None or isinstance(type_, OptionalType) else type_
         if value is None and type_ is not None:
             kind = type_

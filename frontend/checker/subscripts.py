@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from ...ir.core import Value
 from ...ir.dtypes import DType
 from ...ir.script_types import (
     INT,
     NONE,
+    STR,
     TENSOR,
     ClassType,
     DictType,
+    InterfaceType,
     IntType,
     ListType,
     NoneType,
@@ -48,10 +51,12 @@ class TensorIndex:
 class Subscripts(Conditions):
     # reading
 
-    def subscript(self, node: ast.Subscript) -> Meaning:
+    def subscript(self, node: ast.Subscript, hint: ScriptType | None = None) -> Meaning:
         base = self.meaning(node.value)
         if not node.tuple and len(node.indices) == 1:
             index = node.indices[0]
+            if isinstance(hint, InterfaceType) and isinstance(index, ast.Expr) and _is_module(base):
+                return self._module_by_interface(base, index, hint, node.span)
             return (
                 self.slice_of(base, index, node) if isinstance(index, ast.Slice) else self.element_of(base, index, node)
             )
@@ -164,6 +169,25 @@ class Subscripts(Conditions):
         if not -len(names) <= number < len(names):
             raise self.fault(index.span, f"index {number} is out of range: there are {len(names)} modules")
         return self.get_attribute(value, type_, names[number], node.span)
+
+    def _module_by_interface(self, value: Value, index: ast.Expr, type_: InterfaceType, span: Span) -> Value:
+        """An element of a list or dict of modules by a run-time index, of which the interface is known."""
+        key = self.value(index)
+        if isinstance(key.type, PoisonType):
+            return key
+        owner = script_type(value)
+        assert isinstance(owner, ClassType)
+        if key.type not in (INT, STR):
+            raise self.fault(index.span, f"modules are indexed by int or str, found {script_type(key).annotation}")
+        for name, element in owner.submodules.items():
+            if not is_subtype(element, type_):
+                raise self.fault(
+                    span,
+                    f"the element `{name}` does not have all methods of the interface `{type_.name.rpartition('.')[2]}`",
+                    label=f"its class is {element.annotation}",
+                )
+        overload = "list" if key.type == INT else "dict"
+        return self.one(f"prim::ModuleContainerIndex.{overload}", (value, key), type_, span=span)
 
     def container_names(self, type_: ClassType) -> list[str]:
         """Names of the elements of a container, in its order."""
@@ -356,6 +380,10 @@ class Subscripts(Conditions):
         if len(node.indices) != 1 or isinstance(node.indices[0], ast.Slice):
             raise self.fault(node.span, "only single elements can be deleted")
         self.call_operator("aten::Delete", [base, self._only_index(node)], span=node.span, shown="del")
+
+
+def _is_module(base: Meaning) -> TypeGuard[Value]:
+    return isinstance(base, Value) and isinstance(base.type, ClassType) and base.type.is_module
 
 
 def _drops(value: Value | None) -> bool:

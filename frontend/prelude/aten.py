@@ -969,6 +969,119 @@ def cross(self: Tensor, other: Tensor, dim: Optional[int]) -> Tensor:
     return linalg_cross(self, other, d)
 
 
+# bags of embeddings
+
+
+def _h_embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    mode: int,
+    per_sample_weights: Optional[Tensor],
+    include_last_offset: bool,
+    padding_idx: int,
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    # rows that belong to no bag (padding, what comes after the last offset) are added to one more bag, which is dropped
+    if indices.dim() != 1:
+        raise RuntimeError("input has to be a 1D Tensor, but got Tensor of dimension {}".format(indices.dim()))
+    if offsets.dim() != 1:
+        raise RuntimeError("offsets has to be a 1D Tensor, but got Tensor of dimension {}".format(offsets.dim()))
+    n = indices.size(0)
+    words = indices.to(torch.int64)
+    starts = offsets.to(torch.int64)
+    bags = starts.size(0)
+    if bags > 0:
+        first = int(starts[0])
+        if first != 0:
+            raise RuntimeError(
+                "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {}".format(
+                    first
+                )
+            )
+        last = int(starts[-1])
+        if last > n:
+            raise RuntimeError(
+                "offsets[-1] can not be greater than input's length({}) but got offsets[-1] of {}".format(n, last)
+            )
+    if include_last_offset:
+        if bags == 0:
+            raise RuntimeError("include_last_offset: number of offsets should be at least 1")
+        bags = bags - 1
+    marks = torch.zeros([n + 1], dtype=torch.int64).index_add(0, starts, torch.ones_like(starts))
+    bag = torch.cumsum(marks, 0)[:n] - 1
+    place = bag
+    if padding_idx >= 0:
+        place = torch.where(words == padding_idx, torch.full_like(bag, bags), bag)
+    sizes = torch.zeros([bags + 1], dtype=torch.int64).index_add(0, place, torch.ones_like(place))[:bags]
+    rows = _h_wide(torch.index_select(weight, 0, words))
+    if per_sample_weights is not None:
+        if mode != 0:
+            raise RuntimeError(
+                "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum'"
+            )
+        rows = rows * _h_wide(per_sample_weights).unsqueeze(1)
+    empty = torch.zeros([bags + 1, rows.size(1)], dtype=rows.dtype)
+    if mode == 2:
+        to = place.unsqueeze(1).expand_as(rows)
+        most = empty.scatter_reduce(0, to, rows, "amax", include_self=False)
+        at = torch.arange(n).unsqueeze(1)
+        at = torch.where(rows == torch.index_select(most, 0, place), at, torch.full_like(at, n))
+        none = torch.full([bags + 1, rows.size(1)], n, dtype=torch.int64)
+        at = none.scatter_reduce(0, to, at, "amin", include_self=True)[:bags]
+        found = torch.cat([words, torch.zeros([1], dtype=torch.int64)])[at]
+        return _h_narrow(most[:bags], weight.dtype), bag, sizes, found
+    total = empty.index_add(0, place, rows)[:bags]
+    if mode == 1:
+        total = total / torch.clamp(sizes, 1).to(total.dtype).unsqueeze(1)
+    return _h_narrow(total, weight.dtype), bag, sizes, torch.zeros_like(sizes)
+
+
+def embedding_bag__padding_idx(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool,
+    mode: int,
+    sparse: bool,
+    per_sample_weights: Optional[Tensor],
+    include_last_offset: bool,
+    padding_idx: Optional[int],
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    padding = -1
+    if padding_idx is not None:
+        if padding_idx < -weight.size(0) or padding_idx >= weight.size(0):
+            raise RuntimeError("padding_idx must be within the number of embeddings, but got {}".format(padding_idx))
+        padding = padding_idx if padding_idx >= 0 else padding_idx + weight.size(0)
+    return _h_embedding_bag(weight, indices, offsets, mode, per_sample_weights, include_last_offset, padding)
+
+
+def embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool,
+    mode: int,
+    sparse: bool,
+    per_sample_weights: Optional[Tensor],
+    include_last_offset: bool,
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _h_embedding_bag(weight, indices, offsets, mode, per_sample_weights, include_last_offset, -1)
+
+
+def _embedding_bag(
+    weight: Tensor,
+    indices: Tensor,
+    offsets: Tensor,
+    scale_grad_by_freq: bool,
+    mode: int,
+    sparse: bool,
+    per_sample_weights: Optional[Tensor],
+    include_last_offset: bool,
+    padding_idx: int,
+) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _h_embedding_bag(weight, indices, offsets, mode, per_sample_weights, include_last_offset, padding_idx)
+
+
 # recurrent networks: one layer and direction at a time, the input products of all steps in one contraction
 
 

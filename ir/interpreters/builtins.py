@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ..operator import OperatorError
+from ..script_types import EnumMember
 
 Builtin = Callable[..., Any]
 
@@ -356,6 +357,8 @@ def to_text(value: Any) -> str:
             return f"({', '.join(map(to_text, cast(tuple[Any, ...], value)))})"
         case dict():
             return f"{{{', '.join(f'{to_text(k)}: {to_text(v)}' for k, v in cast(dict[Any, Any], value).items())}}}"
+        case EnumMember():
+            return f"Enum<{value.type.name.rpartition('.')[2]}.{value.name}>"
         case _:
             return str(value)
 
@@ -728,8 +731,8 @@ _ANY: Final[dict[str, Builtin]] = {
     "aten::__isnot__": lambda a, b: a is not b,
     "prim::EnumName": lambda e: e.name,
     "prim::EnumValue": lambda e: e.value,
-    "aten::eq": lambda a, b: a is b,
-    "aten::ne": lambda a, b: a is not b,
+    "aten::eq": lambda a, b: a is b or (isinstance(a, EnumMember) and a == b),
+    "aten::ne": lambda a, b: a is not b and not (isinstance(a, EnumMember) and a == b),
 }
 
 

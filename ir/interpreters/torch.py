@@ -12,6 +12,7 @@ The objects given are not changed: modules are run on copies that live as long a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -95,6 +96,17 @@ class Interpreter:
         defaults = [list(a.default) if isinstance(a.type, ListType) and a.default else a.default for a in missing]
         return self.run(function, [*receiver, *arguments, *defaults])[0]
 
+    # limits, for whoever runs what it does not trust
+
+    def before(self, op: Operation, arguments: Sequence[Any]) -> None:
+        """Called before every operation, terminators included; raises an ExecutionError where it is one too many."""
+
+    def reserve(self, count: int, op: Operation | None = None) -> None:
+        """Called before a tensor of so many elements is computed."""
+
+    def after(self, op: Operation, results: Sequence[Any]) -> None:
+        """Called with what an operation has given."""
+
     def current(self, value: Any) -> Any:
         """A value with its tensors as in-place changes of their metadata have left them."""
         if not self._changed:
@@ -169,6 +181,7 @@ class _Frame:
         self.values.update(zip(block.args, arguments))
         for op in block.operations():
             if op.name in (torch.RETURN, torch.YIELD):
+                self.interpreter.before(op, ())
                 return [self.values[v] for v in op.operands]
             try:
                 results = self.execute(op)
@@ -176,12 +189,14 @@ class _Frame:
                 raise ExecutionError(str(error), op.span) from error
             if len(results) != len(op.results):
                 raise InternalError(f"{op.name} gave {len(results)} results instead of {len(op.results)}")
+            self.interpreter.after(op, results)
             self.values.update(zip(op.results, results))
         raise InternalError("block without a terminator")
 
     def execute(self, op: Operation) -> Sequence[Any]:
         handler = _PRIM.get(op.name)
         arguments = [self.values[v] for v in op.operands]
+        self.interpreter.before(op, arguments)
         if handler is not None:
             return handler(self, op, arguments)
         result = self.apply(op, arguments)
@@ -221,7 +236,11 @@ class _Frame:
     def call_record(self, record: Operator, arguments: list[Any]) -> Any:
         form = record.schema
         named = keywords(form, arguments)
-        record.infer(**{name: _inferred(value) for name, value in named.items()})  # refuses what PyTorch refuses
+        # refuses what PyTorch refuses
+        types: Any = record.infer(**{name: _inferred(value) for name, value in named.items()})
+        for type_ in types if isinstance(types, list | tuple) else (types,):
+            if isinstance(type_, TensorType) and type_.shape is not None:
+                self.interpreter.reserve(math.prod(e or 0 for e in type_.shape))
         result = record.reference(**named)
         if is_view(form):
             return _viewed(form, arguments, result)
@@ -335,6 +354,13 @@ def _create_object(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
     return (Instance(cast(ClassType, op.result.type)),)
 
 
+def _module_index(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    owner, index = cast(Instance, arguments[0]), str(arguments[1])
+    if index not in owner.type.submodules:
+        raise ExecutionError(f"{owner.type} does not have a field with name '{index}'", op.span)
+    return (owner.attributes[index],)
+
+
 def _raise(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     message, name, *holes = arguments
     if holes:
@@ -370,6 +396,8 @@ def _fork(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
 
 _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]] = {
     "prim::Constant": _constant,
+    "prim::ModuleContainerIndex.list": _module_index,
+    "prim::ModuleContainerIndex.dict": _module_index,
     "prim::If": _if,
     "prim::Loop": _loop,
     "prim::ListConstruct": lambda frame, op, arguments: (arguments,),

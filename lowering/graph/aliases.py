@@ -9,17 +9,20 @@ CompileError, never a wrong value.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 
+from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
 from ...ir.script_types import TensorType
+from ...ir.source import Span
 from .nodes import inferred
 
 Strides = tuple[int, ...]
@@ -35,6 +38,9 @@ SAME: Final = frozenset(
 
 RESHAPES: Final = frozenset(("aten::reshape", "aten::reshape_as", "aten::flatten.using_ints", "aten::ravel"))
 """Views if the layout allows, else copies."""
+
+MAX_ELEMENTS: Final = 1 << 16
+"""Of tensors whose elements are told apart."""
 
 _NEVER_CONTIGUOUS: Final = ("aten::nonzero", "aten::linalg_", "aten::_linalg")
 
@@ -66,6 +72,27 @@ class Aliases:
     written: dict[Storage, None] = field(default_factory=dict[Storage, None])
     written_in: dict[Operation, dict[Storage, None]] = field(default_factory=dict[Operation, Any])
     """Storages from outside that an `If` or `Loop` writes to."""
+    constants: dict[int, tuple[Constant, Span | None]] = field(default_factory=dict[int, Any])
+    """Constants that are written, with the first write; by identity of the array."""
+
+    def may_share(self, a: Value, b: Value) -> bool:
+        """Whether an element of one may be an element of the other."""
+        first, second = self.of[a].storage, self.of[b].storage
+        if first is not second:
+            return bool(first.atoms & second.atoms)
+        own, other = self.elements(a), self.elements(b)
+        return own is None or other is None or bool(np.isin(own, other).any())
+
+    def elements(self, value: Value) -> Any:
+        """Numbers of its elements in its storage, in its shape; None where they are not known, or too many."""
+        alias = self.of[value]
+        if alias.source is None:
+            shape = static_shape(value.type)
+            if shape is None or math.prod(shape) > MAX_ELEMENTS:
+                return None
+            return np.arange(math.prod(shape)).reshape(shape)
+        base = self.elements(alias.source)
+        return base if base is None or alias.view is None else view_of(alias.view, alias.index, base)
 
 
 def analyse(function: Operation) -> Aliases:
@@ -75,7 +102,8 @@ def analyse(function: Operation) -> Aliases:
             analysis.root(argument, "argument")
             analysis.layouts[argument] = contiguous_layout(argument.type)
     analysis.block(function.body())
-    analysis.check_survivors(function)
+    if not analysis.found.constants:
+        analysis.check_survivors(function)
     return analysis.found
 
 
@@ -162,13 +190,10 @@ class _Analysis:
         target = op.operand(0)
         storage = self.storage(target)
         self.check(op, storage)
-        if any(s.kind == "state" for s in storage.atoms if isinstance(s, Storage)):
-            raise CompileError.at(
-                op.span,
-                "a weight, buffer or constant of the module is changed in place: "
-                "state that outlives the call is not supported",
-                help="call .eval() on the module, return the new value as a result, or clone() it first",
-            )
+        for atom in storage.atoms:
+            if isinstance(atom, Storage) and atom.kind == "state":
+                constant = cast(Constant, cast(Operation, atom.root.defining_op()).attributes["value"])
+                self.found.constants.setdefault(id(constant.array), (constant, op.span))
         self.found.written[storage] = None
         for parent in enclosing(op):
             if not is_defined_in(storage.root, parent):
@@ -326,7 +351,7 @@ class _Analysis:
         """Arguments and module state outlive the call: what happened to them must be known."""
         for storage, write in self.poisoned.items():
             if storage.kind != "fresh":
-                what = "an argument" if storage.kind == "argument" else "a weight or buffer of the module"
+                what = "an argument or an attribute" if storage.kind == "argument" else "a weight or buffer of the module"
                 raise CompileError.at(
                     write.span,
                     f"whether this changes {what} in place is only known at run time",
@@ -427,19 +452,23 @@ def view_layout(op: Operation, index: int, layout: Layout) -> Layout:
 
 def _strides_through(op: Operation, index: int, shape: tuple[int, ...], strides: Strides) -> Layout:
     """Strides by running the view operator on an array of this layout; its elements are never touched."""
+    array = view_of(op, index, np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides))
+    return None if array is None else tuple(int(s) for s in array.strides)
+
+
+def view_of(op: Operation, index: int, array: Any) -> Any:
+    """Result `index` of a view operator on this array; None where it is not known."""
     record = find(op.name)
     if record is None:
         return None
-    dummy = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, strides)
-    arguments: dict[str, Any] = {"self": dummy}
+    arguments: dict[str, Any] = {"self": array}
     for formal, operand in list(zip(record.schema.arguments, op.operands))[1:]:
         value = inferred(operand)
         if is_tensor(operand):
             return None
         arguments[formal.name] = value if isinstance(value, int | None) else _placeholders(value)
     view = record.reference(**arguments)
-    array: Any = cast(Any, view)[index] if isinstance(view, list | tuple) else view
-    return tuple(int(s) for s in array.strides)
+    return cast(Any, view)[index] if isinstance(view, list | tuple) else view
 
 
 def _placeholders(value: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...ir.attributes import Constant
 from ...ir.core import Operation
-from ...ir.diagnostics import InternalError
+from ...ir.diagnostics import InternalError, NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.interpreters.torch import default_dtype
@@ -34,7 +34,7 @@ from ...ir.script_types import (
     ScriptType,
     TensorType,
 )
-from . import containers
+from . import containers, run_time_lists
 from .branches import fork
 from .values import (
     NONE_VALUE,
@@ -68,12 +68,20 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     """The results of an operator; `op` is the node of the program, for how many results it has."""
     name = uniform_name(name)
     base, _ = split_name(name)
+    found = run_time_lists.apply(ev, name, arguments)
+    if found is not None:
+        return found
     builtin = _TENSOR_BUILTINS.get(name) or _TENSOR_BUILTINS.get(base)
     if builtin is not None:
         results = builtin(ev, arguments, name)
         if results is not None:
             return results
-    found = containers.apply(ev, base, arguments)
+    try:
+        found = containers.apply(ev, base, arguments)
+    except NotStatic:
+        found = run_time_lists.promoted(ev, name, arguments)
+        if found is None:
+            raise
     if found is not None:
         return found
     found = _numbers(ev, name, base, arguments)
@@ -149,7 +157,7 @@ def _numbers(ev: Evaluator, name: str, base: str, arguments: list[Abstract]) -> 
     if form is not None and any(_has_tensor(r.type) for r in form.returns):
         return None
     if all(isinstance(a, Known | Enumerator) for a in arguments):
-        values = [a.value if isinstance(a, Known) else a for a in arguments]
+        values = [a.value if isinstance(a, Known) else to_python(a, ev.heap) for a in arguments]
         builtin = builtins.find(name, values)
         if builtin is not None:
             results = folded(ev, lambda: builtin(*values), type_of(arguments[0]) if base == "aten::device" else None)

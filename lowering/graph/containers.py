@@ -19,6 +19,7 @@ from .values import (
     NONE_VALUE,
     TRUE,
     Abstract,
+    Enumerator,
     Known,
     Ref,
     Scalar,
@@ -90,6 +91,8 @@ def _identity(ev: Evaluator, a: Abstract, b: Abstract, *, negated: bool) -> Abst
         return known((type(a.value) is type(b.value) and a.value == b.value) != negated)
     if isinstance(a, Scalar | Known) and isinstance(b, Scalar | Known) and type_of(a) == type_of(b):
         return calls.single(ev, "aten::ne" if negated else "aten::eq", [a, b])
+    if isinstance(a, Enumerator) and isinstance(b, Enumerator):
+        raise ev.error("whether members of an enum are one object is not defined", help="compare them with `==`")
     return known(same(a, b) != negated)
 
 

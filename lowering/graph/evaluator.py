@@ -7,6 +7,7 @@ and strings in `containers.py`, `If` in `branches.py`, `Loop` in `loops.py`.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from ...ir.attributes import Attribute, Constant
+from ...ir.attributes import Attribute, Constant, ForeignTensor
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, symbol
-from ...ir.diagnostics import CompileError, InternalError, Note
+from ...ir.diagnostics import CompileError, InternalError, Note, NotStatic
 from ...ir.dialects import torch
 from ...ir.dtypes import DType, from_numpy
 from ...ir.script_types import (
@@ -30,6 +31,7 @@ from ...ir.script_types import (
     ClassType,
     DeviceType,
     DictType,
+    EnumMember,
     FunctionRefType,
     ListType,
     OptionalType,
@@ -39,25 +41,32 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from . import branches, calls, loops
+from . import branches, calls, loops, run_time_lists, variants
+from .state import State
+from .merging import decided_contents, negate
 from .values import (
+    HANDLE,
     Abstract,
     ConstantPool,
     Contents,
     Diverged,
     Enumerator,
+    Foreign,
     Frozen,
     Function,
     Heap,
     Known,
-    NotStatic,
+    KnownValue,
     Ref,
     RunTimeOnly,
     Scalar,
     Tensor,
     Text,
     Tuple,
+    Undecided,
     Uninitialized,
+    Variant,
+    VariantContents,
     known,
     list_contents,
     matches,
@@ -70,6 +79,8 @@ Composite = Callable[[str], Operation | None]
 
 MAX_CALL_DEPTH: Final = 200
 MAX_OPERATIONS: Final = 400_000
+MAX_FORKS: Final = 16
+"""A node is written for at most so many run-time bools, one inside the other."""
 
 
 @dataclass
@@ -92,8 +103,19 @@ class Evaluator:
     composite: Composite
     heap: Heap = field(default_factory=dict[Any, Any])
     pool: ConstantPool = field(default_factory=ConstantPool)
-    assumed: dict[Value, bool] = field(default_factory=dict[Value, bool])
-    """Conditions that are known here, because of the branch that this is in."""
+    state: State = field(default_factory=State)
+    assumed: dict[Value, KnownValue] = field(default_factory=dict[Value, KnownValue])
+    """Conditions, and numbers compared in them, that are known here because of the branch that this is in."""
+    computed: ChainMap[Any, tuple[Value, bool]] = field(default_factory=ChainMap[Any, tuple[Value, bool]])
+    """Comparisons written before, that this place can use."""
+    choices: dict[Value, tuple[Value, Known | Scalar, Known | Scalar]] = field(default_factory=dict[Value, Any])
+    """Numbers that are one of few constants: the bool that decides, and what it is then and otherwise."""
+    undecided: bool = False
+    """Whether there are values whose structure, or number, a run-time bool decides."""
+    static_lists: bool = False
+    """Lists stay as they are, whatever fails for it: a way to write a loop is tried that may do without."""
+    generous_lists: bool = False
+    """Tensors in lists of run-time length are taken to be of any extents."""
     conditional: int = 0
     """How many run-time conditions the code being written stands under."""
     inlined_at: Span | None = None
@@ -105,8 +127,13 @@ class Evaluator:
     _calls: list[Span | None] = field(default_factory=list[Span | None])
     _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
     _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
+    _containers: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
+    """Lists and dicts of the module that are imported already."""
+    _holder: tuple[ScriptObject, str] | None = None
+    """The attribute whose value is being imported."""
     _emitted: int = 0
     _literals: int = 0
+    _forks: int = 0
 
     # errors
 
@@ -179,6 +206,8 @@ class Evaluator:
                 return self.emit("prim::ListConstruct", elements, (ListType(self.common_type(value.elements)),)).result
             case RunTimeOnly():
                 raise self.use_error(value)
+            case Variant():
+                raise Undecided(value.selector)
             case Text():
                 raise self.not_static("this string")
             case _:
@@ -188,6 +217,8 @@ class Evaluator:
         return type_of(elements[0]) if elements else ANY
 
     def use_error(self, value: RunTimeOnly) -> CompileError:
+        if isinstance(value, Foreign):
+            return self.error(f"{value.what} is used here, which is not supported")
         error = self.not_static(value.what)
         if value.span is None:
             return error
@@ -202,9 +233,7 @@ class Evaluator:
         contents = self.heap.get(value.value)
         if contents is None:
             return value
-        if isinstance(contents, RunTimeOnly):
-            raise self.use_error(contents)
-        return cast(Tensor, contents[0])
+        return cast(Tensor, self._decided(contents)[0])
 
     def tensor_type(self, value: Tensor) -> TensorType:
         return tensor_type(self.current(value))
@@ -243,13 +272,24 @@ class Evaluator:
         return ref
 
     def contents(self, ref: Ref) -> Contents:
-        contents = self.heap[ref]
+        return self._decided(self.heap[ref])
+
+    def _decided(self, contents: Contents | VariantContents | RunTimeOnly) -> Contents:
         if isinstance(contents, RunTimeOnly):
             raise self.use_error(contents)
-        return contents
+        if isinstance(contents, Mapping) and not self.undecided:
+            return contents
+        left = decided_contents(self, contents, self.assumed)
+        if isinstance(left, VariantContents):
+            raise Undecided(left.selector)
+        return left
 
     def elements(self, ref: Ref) -> list[Abstract]:
-        return list(self.contents(ref).values())
+        """The elements of a list of known length."""
+        contents = self.contents(ref)
+        if HANDLE in contents:
+            raise self.not_static("the length of this list")
+        return list(contents.values())
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         if Frozen(ref) in self.heap:
@@ -258,10 +298,7 @@ class Evaluator:
                 help="change a copy of it",
             )
         if ref.is_outer:
-            raise self.error(
-                "changing state of the module that outlives the call is not supported",
-                help="return the new value as a result",
-            )
+            self.state.change(ref)
         self.heap[ref] = contents
 
     # compile-time values
@@ -296,11 +333,19 @@ class Evaluator:
                     tuple(self.import_value(v, types[i] if i < len(types) else None) for i, v in enumerate(elements))
                 )
             case dict():
+                if isinstance(type_, OptionalType):
+                    type_ = type_.element
                 of_value = type_.value if isinstance(type_, DictType) else None
                 entries = cast(dict[Any, Any], value)
                 contents = {k: self.import_value(v, of_value) for k, v in entries.items()}
-                return self.new_ref("dict", type_ if type_ is not None else DictType(STR, ANY), contents)
-            case Enumerator() | Known() | Scalar() | Tensor() | Ref() | Tuple() | Function() | Text():
+                return self._import_container(
+                    entries, "dict", type_ if type_ is not None else DictType(STR, ANY), contents
+                )
+            case EnumMember():
+                return Enumerator(value)
+            case ForeignTensor():
+                return Foreign(f"`{value.name}`, {value.description},", None)
+            case Enumerator() | Known() | Scalar() | Tensor() | Ref() | Tuple() | Function() | Text() | Variant():
                 return value
             case _:
                 raise InternalError(f"value of class {type(value).__name__} in a program")
@@ -310,29 +355,46 @@ class Evaluator:
             type_ = type_.element
         element = type_.element if isinstance(type_, ListType) else None
         elements = [self.import_value(v, element) for v in values]
-        return self.new_list(elements, type_ if isinstance(type_, ListType) else ListType(self.common_type(elements)))
+        own = type_ if isinstance(type_, ListType) else ListType(self.common_type(elements))
+        return self._import_container(values, "list", own, list_contents(elements))
+
+    def _import_container(self, value: Any, kind: Any, type_: ScriptType, contents: Contents) -> Ref:
+        """A list or dict; one that an attribute holds outlives the call, and is the same one wherever it stands."""
+        if self._holder is None:
+            return self.new_ref(kind, type_, contents)
+        if id(value) not in self._containers:
+            self._containers[id(value)] = (value, Ref(kind, type_, is_outer=True))
+        ref = self._containers[id(value)][1]
+        self.state.hold(ref, *self._holder)
+        self.heap.setdefault(ref, contents)
+        return ref
+
+    def container(self, ref: Ref) -> Any:
+        """The list or dict of the module that this is; None for others."""
+        return next((value for value, own in self._containers.values() if own is ref), None)
+
+    def object_ref(self, value: ScriptObject) -> Ref:
+        """What stands for the object; `import_value` gives it its contents."""
+        if id(value) not in self._objects:
+            ref = Ref("object", value.type, is_outer=True)
+            self._objects[id(value)] = (value, ref)
+            self.state.owners[ref] = value
+        return self._objects[id(value)][1]
 
     def _import_object(self, value: ScriptObject) -> Ref:
-        if id(value) not in self._objects:
-            self._objects[id(value)] = (value, Ref("object", value.type, is_outer=True))
-        ref = self._objects[id(value)][1]
+        ref = self.object_ref(value)
         if ref not in self.heap:
             contents: dict[Any, Abstract] = {}
             self.heap[ref] = contents
+            saved = self._holder
             for name, attribute in {**value.type.constants, **value.attributes}.items():
-                imported = self.import_value(attribute, value.type.attributes.get(name), f"{value.type.name}.{name}")
-                if isinstance(imported, Ref) and not imported.is_outer:
-                    imported = self._outer_copy(imported)
-                contents[name] = imported
+                self._holder = (value, name)
+                held = self.state.given.get((id(value), name), attribute)
+                contents[name] = self.import_value(
+                    held, value.type.attributes.get(name), f"{value.type.name}.{name}"
+                )
+            self._holder = saved
         return ref
-
-    def _outer_copy(self, ref: Ref) -> Ref:
-        """The same list or dict, as one that outlives the call."""
-        contents = {
-            k: self._outer_copy(v) if isinstance(v, Ref) and not v.is_outer else v
-            for k, v in self.contents(ref).items()
-        }
-        return self.new_ref(ref.kind, ref.type, contents, is_outer=True)
 
     def _import_tensor(self, constant: Constant) -> Tensor:
         dtype = from_numpy(constant.array.dtype)
@@ -373,7 +435,9 @@ class Evaluator:
         for op in block.operations():
             operands = [values[v] for v in op.operands]
             if op.name in (torch.RETURN, torch.YIELD):
-                return operands
+                return [variants.settled(self, o) if isinstance(o, Variant) else o for o in operands]
+            if self.undecided or self.assumed:
+                operands = [variants.settled(self, o) for o in operands]
             self.place(op.span)
             results = self.evaluate(frame, op, operands)
             if len(results) != len(op.results):
@@ -385,6 +449,55 @@ class Evaluator:
         raise InternalError("block without a terminator")
 
     def evaluate(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
+        """Results of a node; one whose operands a run-time bool decides is evaluated for each of its values."""
+        if op.name in _FORWARDING:
+            selector = variants.undecided_operand(operands[: _FORWARDING[op.name]])
+            if selector is not None:
+                return self._forked(frame, op, operands, selector)
+            return self._evaluate(frame, op, operands)
+        comparison = variants.comparison(op.name, operands)
+        if comparison is not None and comparison[0] in self.computed:
+            return (self._compared(*comparison),)
+        folded = variants.folded_choice(self, op.name, operands) if self.choices else None
+        results = self._decisive(frame, op, operands) if folded is None else (folded,)
+        if comparison is not None and isinstance(results[0], Scalar):
+            self.computed[comparison[0]] = (results[0].value, comparison[1])
+        return results
+
+    def _compared(self, key: Any, negated: bool) -> Abstract:
+        value, opposite = self.computed[key]
+        return variants.settled(self, negate(self, Scalar(value)) if negated != opposite else Scalar(value))
+
+    def _decisive(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
+        selector = variants.undecided_operand(operands)
+        if selector is not None:
+            return self._forked(frame, op, operands, selector)
+        try:
+            return self._evaluate(frame, op, operands)
+        except Undecided as found:
+            return self._forked(frame, op, operands, found.selector)
+        except NotStatic:
+            selector = variants.deciding_choice(self, operands)
+            if selector is None:
+                raise
+            return self._forked(frame, op, operands, selector)
+
+    def _forked(self, frame: Frame, op: Operation, operands: list[Abstract], selector: Value) -> Sequence[Abstract]:
+        if selector in self.assumed:
+            raise InternalError(f"{op.name} asks for what is decided")
+        if self._forks >= MAX_FORKS:
+            raise self.not_static("which of too many structures this has")
+
+        def side() -> list[Abstract]:
+            return list(self.evaluate(frame, op, [variants.settled(self, o) for o in operands]))
+
+        self._forks += 1
+        try:
+            return branches.fork(self, Scalar(selector), side, side)
+        finally:
+            self._forks -= 1
+
+    def _evaluate(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
         handler = _PRIM.get(op.name)
         if handler is not None:
             return handler(self, frame, op, operands)
@@ -399,7 +512,8 @@ class Evaluator:
             case Known():
                 return bool(value.value)
             case Scalar():
-                return self.assumed.get(value.value, value)
+                decided = variants.settled(self, value)
+                return bool(decided.value) if isinstance(decided, Known) else value
             case RunTimeOnly():
                 raise self.use_error(value)
             case _:
@@ -410,8 +524,9 @@ class Evaluator:
     @contextmanager
     def attempt(self) -> Generator[None]:
         """Code written inside is kept if it ends well or raises at run time, and forgotten on any other exception."""
-        saved = self.heap, self.assumed, self.conditional, len(self._calls), self.inlined_at, self.b.span
-        self.heap = dict(self.heap)
+        saved = self.heap, self.assumed, self.conditional, len(self._calls), self.inlined_at, self.b.span, self._forks
+        computed = self.computed
+        self.heap, self.computed = dict(self.heap), computed.new_child()
         block = Block()
         try:
             with self.b.inside(block):
@@ -420,9 +535,12 @@ class Evaluator:
             self.splice(block)
             raise
         except BaseException:
-            self.heap, self.assumed, self.conditional, depth, self.inlined_at, self.b.span = saved
+            self.heap, self.assumed, self.conditional, depth, self.inlined_at, self.b.span, self._forks = saved
+            self.computed = computed
             del self._calls[depth:]
             raise
+        computed.update(self.computed.maps[0])
+        self.computed = computed
         self.splice(block)
 
     def splice(self, block: Block) -> None:
@@ -500,6 +618,9 @@ def _elements(ev: Evaluator, value: Abstract) -> Sequence[Abstract]:
 
 
 def _unpack(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    at_run_time = run_time_lists.handle(ev, operands[0])
+    if at_run_time is not None:
+        return run_time_lists.unpack(ev, at_run_time, len(op.results))
     if isinstance(operands[0], Uninitialized):
         return [Uninitialized(cast(ScriptType, r.type)) for r in op.results]
     elements = _elements(ev, operands[0])
@@ -540,9 +661,12 @@ def _get_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
     name = cast(str, op.attributes["name"])
     if isinstance(operands[0], Tuple):
         raise InternalError("GetAttr of a tuple")
-    contents = ev.contents(_object(ev, operands[0]))
+    ref = _object(ev, operands[0])
+    contents = ev.contents(ref)
     if name not in contents:
         raise ev.error(f"the object has no value for its attribute '{name}'")
+    if ref.is_outer:
+        ev.state.use(ref, name)
     return (contents[name],)
 
 
@@ -552,11 +676,9 @@ def _set_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
     contents = ev.contents(ref)
     if ref.is_outer:
         if name in contents and same(contents[name], operands[1]):
+            ev.state.use(ref, name)
             return ()
-        raise ev.error(
-            f"the method sets attribute '{name}': state that outlives the call is not supported",
-            help="return the new value as a result",
-        )
+        ev.state.write(ref, name)
     ev.set_contents(ref, {**contents, name: operands[1]})
     return ()
 
@@ -580,6 +702,29 @@ def _call_method(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abst
     if method is None:
         raise InternalError(f"class {receiver.type} has no method {name}")
     return (ev.call(_lookup(frame.module, method), operands),)
+
+
+def _module_index(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    """An element of a list or dict of modules, maybe by a run-time index: one after the other is tried."""
+    owner = _object(ev, operands[0])
+    contents, index = ev.contents(owner), operands[1]
+    names = list(cast(ClassType, owner.type).submodules)
+    if isinstance(index, Known):
+        if str(index.value) not in names:
+            raise ev.operator_error(f"{owner.type} does not have a field with name '{index.value}'")
+        return (contents[str(index.value)],)
+    if not isinstance(index, Scalar):
+        raise ev.not_static("which module this is")
+
+    def pick(left: list[str]) -> list[Abstract]:
+        if not left:
+            raise ev.emit_raise([f"{owner.type} does not have a field with name '", index, "'"])
+        here = ev.condition(calls.single(ev, "aten::eq.int", [index, known(int(left[0]))]))
+        if isinstance(here, Scalar):
+            return branches.fork(ev, here, lambda: [contents[left[0]]], lambda: pick(left[1:]))
+        return [contents[left[0]]] if here else pick(left[1:])
+
+    return pick([n for n in names if n.isdecimal()])
 
 
 def _lookup(module: Operation, name: str) -> Operation:
@@ -617,7 +762,9 @@ def _isinstance(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstr
     return (known(any(matches(operands[0], t) for t in types)),)
 
 
-def _pass(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+def _cast(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    if isinstance(operands[0], Variant):
+        return (variants.cast_to(ev, operands[0], cast(ScriptType, op.result.type)),)
     return operands
 
 
@@ -627,6 +774,8 @@ def _uninitialized(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
 
 _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _Results]]] = {
     "prim::Constant": _constant,
+    "prim::ModuleContainerIndex.list": _module_index,
+    "prim::ModuleContainerIndex.dict": _module_index,
     "prim::If": _if,
     "prim::Loop": _loop,
     "prim::ListConstruct": _list_construct,
@@ -644,7 +793,21 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "prim::RaiseException": _raise,
     "prim::Print": _print,
     "prim::isinstance": _isinstance,
-    "prim::unchecked_cast": _pass,
+    "prim::unchecked_cast": _cast,
     "prim::Uninitialized": _uninitialized,
     "aten::warn": lambda ev, frame, op, operands: (),
 }
+
+_FORWARDING: Final[Mapping[str, int]] = {
+    "prim::Constant": 0,
+    "prim::If": 1,
+    "prim::Loop": 2,
+    "prim::ListConstruct": 0,
+    "prim::TupleConstruct": 0,
+    "prim::SetAttr": 1,
+    "prim::CallFunction": 1,
+    "prim::CallMethod": 1,
+    "prim::unchecked_cast": 0,
+    "prim::Uninitialized": 0,
+}
+"""Nodes that take values whatever their structure is; only of so many operands must the structure be decided."""

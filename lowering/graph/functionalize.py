@@ -13,13 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
+from ...ir.attributes import Constant
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, OpResult, Value, functions
 from ...ir.diagnostics import CompileError
 from ...ir.dialects.aten.view_writes import VIEW_WRITES
 from ...ir.operator import Unsupported
+from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType
-from ...ir.signature import Signature
+from ...ir.signature import Signature, leaf_numbers
 from .aliases import SAME, WRITE, Aliases, Storage, analyse, is_tensor
 from .nodes import NodeWriter
 
@@ -28,10 +30,45 @@ def functionalize(module: Operation, signature: Signature) -> Signature:
     """Rewrites the function of `module` in place; the signature with what is written back."""
     (function,) = functions(module)
     aliases = analyse(function)
+    if aliases.constants:
+        raise StateNeeded((), aliases.constants)
+    if signature.used:
+        signature = replace(signature, entangled=_entangled(function, signature, aliases))
     if aliases.written:
         signature = _Rewriter(aliases).function(function, signature)
     _drop_identities(function)
     return signature
+
+
+def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> tuple[tuple[str, str], ...]:
+    """Attributes that are something else after the call and share memory with another one, which is not copied."""
+    body = function.body()
+    returned = body.terminator.operands
+    after: dict[Value, set[str]] = {}
+    for result in signature.state:
+        for i in leaf_numbers(result.tree):
+            if is_tensor(returned[i]):
+                after.setdefault(returned[i], set()).add(result.path)
+    before: dict[Value, str] = {}
+    for argument, parameter in zip(body.args, signature.parameters, strict=True):
+        if parameter.path is not None and is_tensor(argument):
+            before[argument] = parameter.path
+    for op in body.operations():
+        constant = op.attributes.get("value") if op.name == "prim::Constant" else None
+        if isinstance(constant, Constant):
+            before[op.result] = f"={constant.name}"
+    found: dict[tuple[str, str], None] = {}
+    values = list(after)
+    for i, value in enumerate(values):
+        for other in values[i + 1 :]:
+            if aliases.may_share(value, other):
+                found.update(dict.fromkeys((a, b) for a in after[value] for b in after[other]))
+        for other, path in before.items():
+            # what an attribute held itself is gone
+            pairs = [(a, path.partition("[")[0]) for a in after[value] if a != path]
+            if pairs and value is not other and aliases.may_share(value, other):
+                found.update(dict.fromkeys(pairs))
+    return tuple(found)
 
 
 def _drop_identities(function: Operation) -> None:

@@ -13,22 +13,27 @@ and the contents of lists element by element), until the body leaves nothing els
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...ir.core import Block, Operation, Region, Value
+from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
-from ...ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
-from .branches import fork, is_inside
+from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
+from . import run_time_lists
+from .branches import fork
+from .merging import MAX_ALTERNATIVES, decided, is_inside
+from .merging import leaves as leaves_of
 from .values import (
+    HANDLE,
     TRUE,
     Abstract,
+    Contents,
     Diverged,
     Frozen,
     Function,
     Heap,
     Known,
-    NotStatic,
     Ref,
     RunTimeOnly,
     Scalar,
@@ -36,6 +41,8 @@ from .values import (
     Text,
     Tuple,
     Uninitialized,
+    Variant,
+    VariantContents,
     describe,
     join_types,
     known,
@@ -49,6 +56,12 @@ if TYPE_CHECKING:
 
 FEW: Final = 8
 """Loops of at most so many iterations are unrolled."""
+
+SOME: Final = 64
+"""Loops of at most so many iterations are unrolled rather than that their lists become run-time lists."""
+
+MAX_PROMOTIONS: Final = 64
+"""Attempts to write a loop with ever more lists as run-time lists."""
 
 MANY: Final = 4096
 """No loop is unrolled further than this."""
@@ -75,25 +88,103 @@ def run(ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstra
                 return _unrolled(ev, trip, condition, carried, body, FEW)
         except _CannotUnroll:
             pass
+    way = _Ways(ev, trip, condition, carried, body)
+    for variants in (False, True):
+        if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True, variants=variants)):
+            return way.results
+        if not variants and isinstance(trip, Known) and ev.condition(condition) is True:
+            # what is None before the first iteration is often a tensor ever after
+            if way.works(lambda: _peeled(ev, cast(Known, trip), carried, body)):
+                return way.results
+    if way.works(lambda: _unrolled(ev, trip, condition, carried, body, SOME), decides=True) or way.works_with_lists():
+        return way.results
+    if way.error is None and way.works(lambda: _unrolled(ev, trip, condition, carried, body, MANY), decides=True):
+        return way.results
+    if way.error is None and isinstance(trip, Known):
+        if way.works(lambda: _nested(ev, cast(Known, trip), condition, carried, body, 0), decides=True):
+            return way.results
+    if way.error is not None:
+        raise way.error
+    # the error that stands is the one of a use, not that of a mere difference
     try:
         with ev.attempt():
-            return _residual(ev, trip, condition, carried, body, strict=True)
-    except NotStatic:
-        pass
-    try:
-        with ev.attempt():
-            return _unrolled(ev, trip, condition, carried, body, MANY)
-    except _CannotUnroll:
-        pass
-    if isinstance(trip, Known):
+            return _residual(ev, trip, condition, carried, body, strict=False)
+    except NotStatic as error:
+        raise way.lists_error or error from None
+
+
+@dataclass
+class _Ways:
+    """Tries one way to write a loop after the other. Lists become run-time lists only where nothing else helps."""
+
+    ev: Evaluator
+    trip: Abstract
+    condition: Abstract
+    carried: list[Abstract]
+    body: Body
+    results: list[Abstract] = field(default_factory=list[Abstract])
+    error: NotStatic | None = None
+    """Why unrolling failed: what the user is told."""
+    lists_error: NotStatic | None = None
+    """Why run-time lists do not help, where it is not the mere length of a list."""
+
+    def works(self, write: Callable[[], list[Abstract]], *, decides: bool = False) -> bool:
+        ev = self.ev
+        saved, ev.static_lists = ev.static_lists, True
         try:
             with ev.attempt():
-                return _nested(ev, trip, condition, carried, body, 0)
+                self.results = write()
+                return True
         except _CannotUnroll:
+            return False
+        except NotStatic as error:
+            if decides:
+                self.error = error
+            return False
+        finally:
+            ev.static_lists = saved
+
+    def works_with_lists(self) -> bool:
+        """With the lists whose length the loop changes as run-time lists, from before the loop on."""
+        ev = self.ev
+        if ev.static_lists:
+            return False
+        promoted: dict[Ref, ScriptType | None] = {}
+        generous = ev.generous_lists
+        try:
+            for _ in range(MAX_PROMOTIONS):
+                try:
+                    with ev.attempt():
+                        for ref, element in promoted.items():
+                            run_time_lists.promote(ev, ref, element)
+                        self.results = _residual(
+                            ev, self.trip, self.condition, self.carried, self.body, strict=True, lists=True
+                        )
+                        return True
+                except run_time_lists.NeedsRunTimeList as need:
+                    if need.ref not in ev.heap or not _wider(promoted, need):
+                        raise
+                except run_time_lists.ElementMismatch:
+                    if ev.generous_lists:
+                        raise
+                    ev.generous_lists = True
+        except run_time_lists.NeedsRunTimeList:
             pass
-    # the error that stands is the one of a use, not that of a mere difference
-    with ev.attempt():
-        return _residual(ev, trip, condition, carried, body, strict=False)
+        except NotStatic as error:
+            self.lists_error = error
+        finally:
+            ev.generous_lists = generous
+        return False
+
+
+def _wider(promoted: dict[Ref, ScriptType | None], need: run_time_lists.NeedsRunTimeList) -> bool:
+    """Notes a list that has to be promoted, or with other elements; whether that is news."""
+    old = promoted.get(need.ref)
+    new = need.element if old is None or need.element is None else run_time_lists.join(old, need.element)
+    if need.ref in promoted and (new is None or new == old):
+        return False
+    promoted[need.ref] = new
+    return True
 
 
 def _is_over(ev: Evaluator, i: int, trip: Abstract, condition: Abstract) -> bool:
@@ -120,6 +211,22 @@ def _unrolled(
         condition, *carried = body([known(i), *carried])
         i += 1
     return carried
+
+
+def _peeled(ev: Evaluator, trip: Known, carried: list[Abstract], body: Body) -> list[Abstract]:
+    """The first iteration, then a residual loop of the others."""
+    condition, *carried = body([known(0), *carried])
+    holds = ev.condition(condition)
+    if holds is False:
+        return carried
+
+    def others(arguments: list[Abstract]) -> list[Abstract]:
+        index, *values = arguments
+        following = Scalar(ev.emit("aten::add.int", (ev.materialise(index), ev.pool.number(1, INT)), (INT,)).result)
+        return body([following, *values])
+
+    rest = known(cast(int, trip.value) - 1)
+    return _residual(ev, rest, condition, carried, others, strict=True, variants=False)
 
 
 def _nested(
@@ -162,14 +269,23 @@ class _RefOf:
     contents: Mapping[Any, _Template]
 
 
-_Template = Abstract | _Hole | _TupleOf | _RefOf
+@dataclass(frozen=True, eq=False)
+class _OneOf:
+    """A value of several structures: the loop carries which it is (a bool for all but the last) and all of them."""
+
+    alternatives: tuple[_Template, ...]
+
+
+_Template = Abstract | _Hole | _TupleOf | _RefOf | _OneOf
 _HeapTemplate = dict[Any, Mapping[Any, _Template] | RunTimeOnly]
 
 
 def _leaf_type(value: Abstract) -> ScriptType | None:
     """Type of a value that can be carried as it is."""
     type_ = type_of(value)
-    if isinstance(value, Tensor) or (isinstance(value, Known | Scalar) and type_ in (INT, FLOAT, BOOL)):
+    if isinstance(value, Tensor) or (
+        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, ListType))
+    ):
         return type_
     return None
 
@@ -183,6 +299,10 @@ class _Widening:
     after: Heap
     block: Block
     strict: bool
+    variants: bool = True
+    """Whether a value may have several structures."""
+    lists: bool = False
+    """Whether lists whose length changes are to be run-time lists."""
     changed: bool = False
 
     def fail(self, what: str) -> RunTimeOnly:
@@ -197,8 +317,15 @@ class _Widening:
                 return template
             case _, RunTimeOnly():
                 return self.fail(out.what)
-            case _Hole(), Uninitialized():
+            case (_OneOf(), Uninitialized()) | (_Hole(), Uninitialized()):
                 return template
+            case _ if template is out:
+                return template
+            case _ if self.variants and (isinstance(out, Variant) or not self._fits(template, out)):
+                return self._one_of(template, out)
+            case (_OneOf(), _) | (_, Variant()):
+                single = self._one_list(out) if isinstance(out, Variant) and not isinstance(template, _OneOf) else None
+                return self.fail("which structure this has") if single is None else self.widen(template, single)
             case _Hole(), _:
                 return self._hole(template.type, out, template)
             case ((_TupleOf() | _RefOf()), Uninitialized()):
@@ -225,6 +352,8 @@ class _Widening:
                 contents = self.entry[value]
                 if isinstance(contents, RunTimeOnly):
                     return self.fail(contents.what)
+                if isinstance(contents, VariantContents):
+                    return self.fail(structure(value))
                 self.changed = True
                 return self._ref(None, value, contents, out)
             case _:
@@ -234,6 +363,30 @@ class _Widening:
                 return self._hole(
                     self._tensor_type(value, self.entry) if isinstance(value, Tensor) else type_, out, None
                 )
+
+    def _fits(self, template: _Template, out: Abstract) -> bool:
+        return not isinstance(template, _OneOf | Variant) and _fits(template, out, self.entry, self.after)
+
+    def _one_of(self, template: _Template, out: Abstract) -> _Template:
+        """Room for one structure more, for each that `out` may have and the template has not."""
+        if isinstance(template, Variant) and same(template, out):
+            return template
+        own = template.alternatives if isinstance(template, _OneOf) else leaves_of(template)
+        alternatives: list[_Template] = [t for t in own if not isinstance(t, Uninitialized)]
+        for leaf in leaves_of(out):
+            for i, alternative in enumerate(alternatives):
+                if self._fits(alternative, leaf):
+                    alternatives[i] = self.widen(alternative, leaf)
+                    break
+            else:
+                alternatives.append(self._general(leaf))
+        if len(alternatives) > MAX_ALTERNATIVES:
+            return self.fail(f"which of more than {MAX_ALTERNATIVES} structures this has")
+        if isinstance(template, _OneOf) and len(own) == len(alternatives):
+            if all(a is b for a, b in zip(own, alternatives)):
+                return template
+        self.changed = self.ev.undecided = True
+        return _OneOf(tuple(alternatives)) if len(alternatives) > 1 else alternatives[0]
 
     def _difference(self, value: Abstract, out: Abstract) -> str:
         kinds = sorted({describe(type_of(value)), describe(type_of(out))})
@@ -261,9 +414,7 @@ class _Widening:
         return _Hole(joined)
 
     def _tensor_type(self, value: Tensor, heap: Heap) -> ScriptType:
-        contents = heap.get(value.value)
-        at = value if contents is None or isinstance(contents, RunTimeOnly) else cast(Tensor, contents[0])
-        return cast(ScriptType, at.value.type)
+        return cast(ScriptType, _now(value, heap).value.type)
 
     def _tuple(self, template: _Template, elements: Sequence[_Template], out: Tuple) -> _Template:
         widened = tuple(self.widen(t, o) for t, o in zip(elements, out.elements))
@@ -273,12 +424,44 @@ class _Widening:
         left = self.after[out]
         if isinstance(left, RunTimeOnly):
             return self.fail(left.what)
-        if like.kind != out.kind or list(contents) != list(left):
-            return self.fail(structure(like))
+        if like.kind != out.kind or isinstance(left, VariantContents) or list(contents) != list(left):
+            promoted = self._promoted(like, contents, out)
+            if promoted is None:
+                return self.fail(structure(like))
+            left = promoted
         widened = {k: self.widen(t, left[k]) for k, t in contents.items()}
         if template is not None and all(widened[k] is t for k, t in contents.items()):
             return template
         return _RefOf(like, widened)
+
+    def _promoted(self, like: Ref, contents: Mapping[Any, _Template], out: Ref) -> Contents | None:
+        """Contents of the list that an iteration leaves, made a run-time list like the one that it found."""
+        if not self.lists or like.kind != "list" or out.kind != "list":
+            return None
+        if HANDLE not in contents:
+            raise self._needs(like, out, self.after[out])
+        found = contents[HANDLE]
+        type_ = found.type if isinstance(found, _Hole) else cast(Scalar, found).value.type
+        self.ev.heap = self.after
+        with self.ev.b.inside(self.block):
+            run_time_lists.promote(self.ev, out, cast(ListType, type_).element)
+        return cast(Contents, self.after[out])
+
+    def _needs(self, ref: Ref, out: Ref, contents: Any) -> run_time_lists.NeedsRunTimeList:
+        self.ev.heap = self.after
+        element = run_time_lists.contents_type(self.ev, out, contents)
+        error = self.ev.error(f"{structure(ref)} is only known at run time", kind=run_time_lists.NeedsRunTimeList)
+        assert isinstance(error, run_time_lists.NeedsRunTimeList)
+        error.ref, error.element = ref, element
+        return error
+
+    def _one_list(self, out: Variant) -> Ref | None:
+        """One of several lists as one run-time list."""
+        if not self.lists or not all(isinstance(v, Ref) and v.kind == "list" for v in leaves_of(out)):
+            return None
+        self.ev.heap = self.after
+        with self.ev.b.inside(self.block):
+            return run_time_lists.one_of(self.ev, out)
 
     def _general(self, value: Abstract) -> _Template:
         """The shape of a value that does not exist yet at entry."""
@@ -294,7 +477,16 @@ class _Widening:
                 contents = self.after[value]
                 if isinstance(contents, RunTimeOnly):
                     return self.fail(contents.what)
+                if isinstance(contents, VariantContents):
+                    return self.fail(structure(value))
                 return _RefOf(value, {k: self._general(v) for k, v in contents.items()})
+            case Variant() if self.variants:
+                self.ev.undecided = True
+                return _OneOf(tuple(self._general(leaf) for leaf in leaves_of(value)))
+            case Variant():
+                return self.fail("which structure this has")
+            case Text():
+                return self.fail("this string")
             case _:
                 return value
 
@@ -314,16 +506,65 @@ class _Widening:
         return widened
 
     def _entry(
-        self, key: Any, before: Mapping[Any, _Template] | RunTimeOnly, contents: Mapping[Any, Abstract] | RunTimeOnly
+        self,
+        key: Any,
+        before: Mapping[Any, _Template] | VariantContents | RunTimeOnly,
+        contents: Mapping[Any, Abstract] | VariantContents | RunTimeOnly,
     ) -> Mapping[Any, _Template] | RunTimeOnly:
         if isinstance(before, RunTimeOnly):
             return before
         if isinstance(contents, RunTimeOnly):
             return self.fail(contents.what)
+        if self.lists and isinstance(key, Ref) and key.kind == "list":
+            if isinstance(before, VariantContents | Mapping) and not _same_keys(before, contents):
+                raise self._needs(key, key, contents)
+        if isinstance(before, VariantContents) or isinstance(contents, VariantContents):
+            return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
         if list(before) != list(contents):
             return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
         widened = {k: self.widen(t, contents[k]) for k, t in before.items()}
         return before if all(widened[k] is t for k, t in before.items()) else widened
+
+
+def _same_keys(before: Any, after: Any) -> bool:
+    return isinstance(before, Mapping) and isinstance(after, Mapping) and list(before) == list(after)  # pyright: ignore
+
+
+def _now(value: Tensor, heap: Heap) -> Tensor:
+    """The tensor with its metadata as in-place changes have left it."""
+    contents = heap.get(value.value)
+    now = contents[0] if isinstance(contents, Mapping) else value
+    return now if isinstance(now, Tensor) else value
+
+
+def _fits(template: _Template, value: Abstract, before: Heap, heap: Heap) -> bool:
+    """Whether a value (in `heap`) has the structure of a template (made of values in `before`)."""
+    match template, value:
+        case (_, Uninitialized() | RunTimeOnly()) | (Uninitialized() | RunTimeOnly(), _):
+            return True
+        case (Tensor() | _Hole()), Tensor():
+            type_ = template.type if isinstance(template, _Hole) else _now(template, before).value.type
+            own = cast(TensorType, _now(value, heap).value.type)
+            return isinstance(type_, TensorType) and join_types(type_, own) is not None
+        case (Known() | Scalar() | _Hole()), (Known() | Scalar()):
+            type_ = template.type if isinstance(template, _Hole) else _leaf_type(template)
+            if type_ is None or isinstance(type_, TensorType):
+                return isinstance(template, Known) and same(template, value)
+            return type_ == _leaf_type(value)
+        case (Tuple() | _TupleOf()), Tuple():
+            return len(template.elements) == len(value.elements)
+        case (Ref() | _RefOf()), Ref():
+            like = template if isinstance(template, Ref) else template.like
+            contents = before.get(template) if isinstance(template, Ref) else template.contents
+            if like.kind != value.kind or like.is_outer or value.is_outer or like.kind == "object":
+                return template is value
+            left = heap.get(value)
+            # lists of different length are no alternatives here: a loop that changes one is unrolled
+            return not (isinstance(contents, Mapping) and isinstance(left, Mapping)) or len(contents) == len(left)
+        case (_Hole() | _TupleOf() | _RefOf() | _OneOf()), _:
+            return False
+        case _:
+            return same(template, value)
 
 
 def structure(ref: Ref) -> str:
@@ -341,8 +582,7 @@ class _Instance:
     def of(self, template: _Template) -> Abstract:
         match template:
             case _Hole():
-                value = self.values[self.at]
-                self.at += 1
+                value = self._next()
                 return Tensor(value) if isinstance(value.type, TensorType) else Scalar(value)
             case _TupleOf():
                 return Tuple(tuple(self.of(t) for t in template.elements))
@@ -350,10 +590,21 @@ class _Instance:
                 ref = Ref(template.like.kind, template.like.type)
                 self.heap[ref] = {k: self.of(t) for k, t in template.contents.items()}
                 # it may be the list of before the loop or one of the body: not to be changed through this name
-                self.heap[Frozen(ref)] = {}
+                if HANDLE not in template.contents:
+                    self.heap[Frozen(ref)] = {}
                 return ref
+            case _OneOf():
+                selectors = [self._next() for _ in template.alternatives[1:]]
+                *others, result = [self.of(t) for t in template.alternatives]
+                for selector, value in zip(reversed(selectors), reversed(others)):
+                    result = Variant(selector, value, result)
+                return result
             case _:
                 return template
+
+    def _next(self) -> Value:
+        self.at += 1
+        return self.values[self.at - 1]
 
     def contents(self, templates: _HeapTemplate) -> None:
         for key, contents in templates.items():
@@ -371,13 +622,27 @@ def _holes(template: _Template) -> list[_Hole]:
             return [h for t in template.elements for h in _holes(t)]
         case _RefOf():
             return [h for t in template.contents.values() for h in _holes(t)]
+        case _OneOf():
+            selectors = [_Hole(BOOL)] * (len(template.alternatives) - 1)
+            return [*selectors, *(h for t in template.alternatives for h in _holes(t))]
         case _:
             return []
 
 
-def _leaves(template: _Template, value: Abstract, heap: Heap) -> list[Abstract]:
-    """What stands in `value` where the template has its holes."""
+def _leaves(ev: Evaluator, template: _Template, value: Abstract, heap: Heap) -> list[Abstract]:
+    """What stands in `value` where the template has its holes; code is written for what a run-time bool decides."""
+    value = decided(ev, value, ev.assumed)
+    if isinstance(value, Variant) and _holes(template):
+        then, otherwise = value.then, value.otherwise
+        return fork(
+            ev,
+            Scalar(value.selector),
+            lambda: _leaves(ev, template, then, heap),
+            lambda: _leaves(ev, template, otherwise, heap),
+        )
     match template:
+        case _OneOf():
+            return _leaves_of_one(ev, template, value, heap)
         case _Hole():
             if isinstance(value, Tensor):
                 contents = heap.get(value.value)
@@ -385,23 +650,33 @@ def _leaves(template: _Template, value: Abstract, heap: Heap) -> list[Abstract]:
             return [value]
         case _TupleOf():
             elements = value.elements if isinstance(value, Tuple) else (value,) * len(template.elements)
-            return [x for t, v in zip(template.elements, elements) for x in _leaves(t, v, heap)]
+            return [x for t, v in zip(template.elements, elements) for x in _leaves(ev, t, v, heap)]
         case _RefOf():
             contents = heap.get(value) if isinstance(value, Ref) else None
             return [
                 x
                 for k, t in template.contents.items()
-                for x in _leaves(t, value if contents is None else cast(Mapping[Any, Abstract], contents)[k], heap)
+                for x in _leaves(ev, t, value if contents is None else cast(Mapping[Any, Abstract], contents)[k], heap)
             ]
         case _:
             return []
+
+
+def _leaves_of_one(ev: Evaluator, template: _OneOf, value: Abstract, heap: Heap) -> list[Abstract]:
+    if isinstance(value, Uninitialized):
+        return [value for _ in _holes(template)]
+    at = next(i for i, t in enumerate(template.alternatives) if _fits(t, value, heap, heap))
+    found: list[Abstract] = [known(i == at) for i in range(len(template.alternatives) - 1)]
+    for i, alternative in enumerate(template.alternatives):
+        found += _leaves(ev, alternative, value if i == at else Uninitialized(), heap)
+    return found
 
 
 def _heap_holes(templates: _HeapTemplate) -> list[_Hole]:
     return [h for c in templates.values() if isinstance(c, Mapping) for t in c.values() for h in _holes(t)]
 
 
-def _heap_leaves(templates: _HeapTemplate, heap: Heap) -> list[Abstract]:
+def _heap_leaves(ev: Evaluator, templates: _HeapTemplate, heap: Heap) -> list[Abstract]:
     found: list[Abstract] = []
     for key, contents in templates.items():
         if isinstance(contents, RunTimeOnly):
@@ -409,13 +684,15 @@ def _heap_leaves(templates: _HeapTemplate, heap: Heap) -> list[Abstract]:
         values = heap.get(key)
         if values is None:
             values = {0: Tensor(key)}
-        if isinstance(values, RunTimeOnly):
+        if not isinstance(values, Mapping):
             continue
         for k, template in contents.items():
             value = values[k]
             # the tensor itself under its own key: not to be looked up again
             found += (
-                [value] if isinstance(template, _Hole) and isinstance(key, Value) else _leaves(template, value, heap)
+                [value]
+                if isinstance(template, _Hole) and isinstance(key, Value)
+                else _leaves(ev, template, value, heap)
             )
     return found
 
@@ -430,8 +707,17 @@ class _Iteration:
 
 
 def _residual(
-    ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstract], body: Body, *, strict: bool
+    ev: Evaluator,
+    trip: Abstract,
+    condition: Abstract,
+    carried: list[Abstract],
+    body: Body,
+    *,
+    strict: bool,
+    variants: bool = True,
+    lists: bool = False,
 ) -> list[Abstract]:
+    """`lists`: lists whose length changes are run-time lists; the caller promotes those that exist already."""
     entry = dict(ev.heap)
     templates: list[_Template] = list(carried)
     heap_templates: _HeapTemplate = {}
@@ -439,7 +725,7 @@ def _residual(
         iteration, given = _iterate(ev, entry, templates, heap_templates, body)
         if iteration.diverged:
             break
-        widening = _Widening(ev, entry, iteration.heap, iteration.block, strict)
+        widening = _Widening(ev, entry, iteration.heap, iteration.block, strict, variants and not lists, lists)
         templates = [widening.widen(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         before = dict(heap_templates)
         heap_templates = widening.heap(heap_templates, given)
@@ -458,7 +744,7 @@ def _iterate(
     """One iteration on values as the templates say."""
     holes = [h for t in templates for h in _holes(t)] + _heap_holes(heap_templates)
     block = Block([INT, *(h.type for h in holes)])
-    saved = ev.assumed, ev.span
+    saved = ev.assumed, ev.computed, ev.span
     ev.heap = dict(entry)
     instance = _Instance(list(block.args[1:]), ev.heap)
     arguments: list[Abstract] = [Scalar(block.args[0]), *(instance.of(t) for t in templates)]
@@ -466,6 +752,7 @@ def _iterate(
     given = dict(ev.heap)
     outs: list[Abstract] = [TRUE]
     diverged = False
+    ev.computed = ev.computed.new_child()
     ev.conditional += 1
     try:
         with ev.b.inside(block):
@@ -474,7 +761,7 @@ def _iterate(
         diverged = True
     finally:
         ev.conditional -= 1
-        ev.assumed, ev.b.span = saved
+        ev.assumed, ev.computed, ev.b.span = saved
     return _Iteration(block, outs[0], outs[1:], ev.heap, diverged), given
 
 
@@ -519,10 +806,14 @@ def _write(
     entry: Heap,
 ) -> list[Abstract]:
     holes = [h for t in templates for h in _holes(t)] + _heap_holes(heap_templates)
-    starts = [x for t, v in zip(templates, carried) for x in _leaves(t, v, entry)] + _heap_leaves(heap_templates, entry)
-    ends = [x for t, v in zip(templates, iteration.results) for x in _leaves(t, v, iteration.heap)]
-    ends += _heap_leaves(heap_templates, iteration.heap)
+    starts = [x for t, v in zip(templates, carried) for x in _leaves(ev, t, v, entry)]
+    starts += _heap_leaves(ev, heap_templates, entry)
     block = iteration.block
+    ev.heap = dict(iteration.heap)
+    with ev.b.inside(block):
+        ends = [x for t, v in zip(templates, iteration.results) for x in _leaves(ev, t, v, iteration.heap)]
+        ends += _heap_leaves(ev, heap_templates, iteration.heap)
+    ev.heap = dict(entry)
     initial = [_initial(ev, v, h) for v, h in zip(starts, holes, strict=True)]
     yielded = [_yielded(ev, v, a) for v, a in zip(ends, block.args[1:], strict=True)]
     following = ev.materialise(iteration.condition)
@@ -542,7 +833,7 @@ def _write(
 def _initial(ev: Evaluator, value: Abstract, hole: _Hole) -> Value:
     if not isinstance(value, Uninitialized):
         return value.value if isinstance(value, Tensor) else ev.materialise(value)
-    if isinstance(hole.type, TensorType):
+    if isinstance(hole.type, TensorType | ListType):
         return ev.emit("prim::Uninitialized", (), (hole.type,)).result
     return ev.pool.number(zero(hole.type), hole.type)
 

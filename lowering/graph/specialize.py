@@ -3,26 +3,32 @@
 In: a `Program` (functions as the frontend wrote them, with calls, objects, lists, strings) and an `ArgumentSpec` for
 each parameter. Out: a module with one flat `torch.func` in which every tensor has a known dtype and rank and only
 primitive operators, numbers and residual control flow are left, and its `Signature`. Writes to tensors are left as
-`aten::copy_`.
+`aten::copy_`. Attributes of the module that are declared as state are parameters, their new values results.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
+from ...ir.attributes import Constant
 from ...ir.builder import Builder
-from ...ir.core import Block, Operation, Value, lookup, new_module
+from ...ir.core import Block, BlockArgument, Operation, Value, lookup, new_module
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import torch
-from ...ir.program import Program
+from ...ir.places import Places, identity
+from ...ir.program import Program, StateNeeded
 from ...ir.script_types import (
+    ANY,
     BOOL,
     FLOAT,
     INT,
+    STR,
+    DictType,
     ListType,
     OptionalType,
+    ScriptObject,
     ScriptType,
     TensorType,
     TupleType,
@@ -31,19 +37,28 @@ from ...ir.signature import (
     ArgumentSpec,
     ConstantResult,
     ConstantSpec,
+    DictResult,
+    DictSpec,
     Dim,
+    KeptResult,
     Leaf,
+    ObjectSpec,
     Parameter,
     ResultTree,
+    SameSpec,
     ScalarSpec,
     SequenceResult,
     SequenceSpec,
     Signature,
+    StateResult,
+    StateSpec,
     TensorSpec,
+    VariantResult,
 )
 from .evaluator import Composite, Evaluator
 from .values import (
     Abstract,
+    Contents,
     Diverged,
     Enumerator,
     Function,
@@ -55,7 +70,10 @@ from .values import (
     Text,
     Tuple,
     Uninitialized,
+    Variant,
+    VariantContents,
     describe,
+    same,
     type_of,
 )
 
@@ -65,23 +83,31 @@ def specialize(
     arguments: Sequence[ArgumentSpec],
     composite: Composite = lambda name: None,
     name: str | None = None,
+    state: Sequence[StateSpec] = (),
 ) -> tuple[Operation, Signature]:
     """The entry of `program` for these arguments, as function `name` (the entry's own name unless given).
 
     Parameters without a spec take their defaults. `composite` gives the function that defines a composite operator.
+    `state` declares attributes of the receiver that the program changes; StateNeeded where it changes others.
     """
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
     entry = _Entry(function, composite)
-    values = entry.receive(program, arguments)
     try:
-        result = entry.evaluator.call(function, values)
-    except Diverged:
-        result = None
-    tree = ConstantResult(None) if result is None else entry.flatten(result)
-    return entry.finish(title, tree)
+        values = entry.receive(program, arguments, state)
+        try:
+            result = entry.evaluator.call(function, values)
+        except Diverged:
+            tree, after = ConstantResult(None), ()
+        else:
+            tree, after = entry.flatten(result), entry.state_results()
+    except CompileError:
+        entry.check_state()  # the error may come from taking for a constant what is none
+        raise
+    entry.check_state()
+    return entry.finish(title, tree, after)
 
 
 def tensor_type_of(spec: TensorSpec) -> TensorType:
@@ -99,20 +125,33 @@ class _Entry:
     results: list[Value] = field(default_factory=list[Value])
     _dims: dict[str, tuple[Value, int]] = field(default_factory=dict[str, tuple[Value, int]])
 
+    _slots: list[tuple[str, ScriptObject, str]] = field(default_factory=list[Any])
+    """Attributes declared as state: path, owner, name."""
+    _numbered: list[tuple[Abstract, str, str]] = field(default_factory=list[Any])
+    """What `SameSpec` refers to: the value, its path, and the path of the attribute."""
+    _same: dict[str, set[str]] = field(default_factory=dict[str, Any])
+    """For an attribute the others in which what it holds stood first."""
+    _before: dict[Ref, Contents] = field(default_factory=dict[Ref, Any])
+    """Lists and dicts of the state as they are given."""
+    _places: Places | None = None
+    _keeping: bool = False
+    """Whether what is flattened is kept in the module."""
+    _new: dict[Ref, str] = field(default_factory=dict[Ref, str])
+
     def __post_init__(self) -> None:
         self.evaluator = Evaluator(Builder(self.block), self.composite)
 
     # arguments
 
-    def receive(self, program: Program, arguments: Sequence[ArgumentSpec]) -> list[Abstract]:
+    def receive(
+        self, program: Program, arguments: Sequence[ArgumentSpec], state: Sequence[StateSpec]
+    ) -> list[Abstract]:
         formal = program.schema.arguments
         if len(arguments) > len(formal):
             raise CompileError.at(
                 self.function.span, f"{program.schema.base}() takes {len(formal)} arguments, {len(arguments)} are given"
             )
         values: list[Abstract] = []
-        if program.receiver is not None:
-            values.append(self.evaluator.import_value(program.receiver))
         for i, parameter in enumerate(formal):
             if i < len(arguments):
                 spec = arguments[i]
@@ -125,6 +164,10 @@ class _Entry:
                     help=f"say what it is, as in --input {parameter.name}=f32[2,3]",
                 )
             values.append(self._argument(parameter.name, spec, parameter.type))
+        if program.receiver is not None:
+            self._places = Places(program.receiver)
+            self._declare(self._places, state)
+            values.insert(0, self.evaluator.import_value(program.receiver))
         return values
 
     def _argument(self, name: str, spec: ArgumentSpec, formal: ScriptType) -> Abstract:
@@ -152,6 +195,14 @@ class _Entry:
                 return self.evaluator.import_value(value, declared)
             case SequenceSpec():
                 return self._sequence(name, spec, declared)
+            case DictSpec():
+                of_value = declared.value if isinstance(declared, DictType) else TensorType()
+                pairs = zip(spec.keys, spec.values, strict=True)
+                table = {k: self._argument(f"{name}[{k!r}]", v, of_value) for k, v in pairs}
+                type_ = declared if isinstance(declared, DictType) else DictType(STR, ANY)
+                return self.evaluator.new_ref("dict", type_, table)
+            case SameSpec() | ObjectSpec():
+                raise InternalError(f"argument '{name}' is specified as state")
 
     def _note_dims(self, value: Value, spec: TensorSpec) -> None:
         """Extents of one name are taken from the first parameter that has it."""
@@ -172,10 +223,138 @@ class _Entry:
         type_ = declared if isinstance(declared, ListType) else ListType(self.evaluator.common_type(elements))
         return self.evaluator.new_list(elements, type_)
 
+    # state
+
+    def _declare(self, places: Places, state: Sequence[StateSpec]) -> None:
+        """Attributes as parameters, before the objects that have them are imported."""
+        for declared in state:
+            owner, name = places.attributes[declared.path]
+            self._slots.append((declared.path, owner, name))
+            formal = owner.type.attributes.get(name, ANY)
+            value = self._state_value(declared.path, declared.spec, formal, declared.path)
+            self.evaluator.state.given[id(owner), name] = value
+
+    def _state_value(self, path: str, spec: ArgumentSpec, formal: ScriptType, slot: str) -> Abstract:
+        ev = self.evaluator
+        declared = formal.element if isinstance(formal, OptionalType) else formal
+        match spec:
+            case SameSpec(index):
+                value, _, first = self._numbered[index]
+                self._same.setdefault(slot, set()).add(first)
+                return value
+            case ObjectSpec():
+                assert self._places is not None
+                return ev.object_ref(self._places.values[spec.path])
+            case TensorSpec() | ScalarSpec():
+                value = self._argument(f"self.{path}", spec, declared)
+                self.parameters[-1] = replace(self.parameters[-1], path=path)
+                if isinstance(value, Tensor):
+                    self._numbered.append((value, path, slot))
+                return value
+            case ConstantSpec():
+                return ev.import_value(spec.value, declared)
+            case SequenceSpec() if spec.is_tuple:
+                types = declared.elements if isinstance(declared, TupleType) else (ANY,) * len(spec.elements)
+                parts = zip(spec.elements, types, strict=True)
+                return Tuple(tuple(self._state_value(f"{path}[{i}]", s, t, slot) for i, (s, t) in enumerate(parts)))
+            case SequenceSpec():
+                of_element = declared.element if isinstance(declared, ListType) else ANY
+                return self._state_container(path, dict(enumerate(spec.elements)), declared, of_element, slot)
+            case DictSpec():
+                of_value = declared.value if isinstance(declared, DictType) else ANY
+                entries = dict(zip(spec.keys, spec.values, strict=True))
+                return self._state_container(path, entries, declared, of_value, slot)
+
+    def _state_container(
+        self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
+    ) -> Ref:
+        ref = Ref("list" if isinstance(declared, ListType) else "dict", declared)
+        self._numbered.append((ref, path, slot))
+        contents = {k: self._state_value(f"{path}[{k!r}]", s, of_value, slot) for k, s in specs.items()}
+        self.evaluator.heap[ref] = contents
+        self._before[ref] = contents
+        return ref
+
+    def check_state(self) -> None:
+        """StateNeeded for what was written without being declared."""
+        ev = self.evaluator
+        tensors: dict[int, Any] = {}
+        for key in ev.heap:  # tensors that are looked at in another way now (`unsqueeze_`)
+            op = key.defining_op("prim::Constant") if isinstance(key, Value) else None
+            constant = op.attributes.get("value") if op is not None else None
+            if isinstance(constant, Constant):
+                tensors[id(constant.array)] = (constant, ev.span)
+        if tensors or ev.state.needed:
+            raise StateNeeded(ev.state.needed.values(), tensors)
+
+    def state_results(self) -> tuple[StateResult, ...]:
+        """New values of the attributes that are something else now."""
+        ev = self.evaluator
+        self._keeping = True
+        found: list[StateResult] = []
+        for path, owner, name in self._slots:
+            if (id(owner), name) not in ev.state.used:
+                continue
+            before = cast(Abstract, ev.state.given[id(owner), name])
+            after = ev.contents(ev.object_ref(owner))[name]
+            if not same(before, after) or not self._is_unchanged(after):
+                found.append(StateResult(path, self.flatten(after)))
+        self._keeping = False
+        return tuple(found)
+
+    def _is_unchanged(self, value: Abstract) -> bool:
+        """Whether it holds what it held before the call, if it was there."""
+        match value:
+            case Ref():
+                contents = self._before.get(value)
+                if value.kind == "object" or value.is_outer:
+                    return True
+                unchanged = contents is not None and self.evaluator.heap.get(value) is contents
+                return unchanged and all(map(self._is_unchanged, cast(Contents, contents).values()))
+            case Tuple():
+                return all(map(self._is_unchanged, value.elements))
+            case Tensor():
+                return self.evaluator.current(value) is value
+            case _:
+                return True
+
+    def _kept(self, value: Abstract) -> KeptResult | None:
+        """What was in the module before the call, and is still the same."""
+        places, path = self._places, None
+        assert places is not None
+        match value:
+            case Tensor() if self.evaluator.current(value) is value:
+                argument, op = value.value, value.value.defining_op("prim::Constant")
+                constant = op.attributes.get("value") if op is not None else None
+                if isinstance(argument, BlockArgument) and argument.block is self.block:
+                    path = self.parameters[argument.index].path
+                elif isinstance(constant, Constant):
+                    path = places.paths.get(identity(constant))
+            case Ref() if value.is_outer:
+                owner = self.evaluator.state.owners.get(value)
+                original = owner if owner is not None else self.evaluator.container(value)
+                path = places.paths.get(id(original))
+            case Ref() if self._is_unchanged(value):
+                path = self._path_before(value)
+            case _:
+                pass
+        return None if path is None else KeptResult(path)
+
+    def _path_before(self, ref: Ref) -> str | None:
+        return next((path for value, path, _ in self._numbered if value is ref), None)
+
+    def _identity(self, ref: Ref) -> str | None:
+        if not self._keeping:
+            return None
+        return self._path_before(ref) or self._new.setdefault(ref, f"#{len(self._new)}")
+
     # results
 
     def flatten(self, value: Abstract) -> ResultTree:
         ev = self.evaluator
+        kept = self._kept(value) if self._keeping else None
+        if kept is not None:
+            return kept
         match value:
             case Tensor():
                 return self._leaf(ev.current(value).value)
@@ -185,8 +364,21 @@ class _Entry:
                 return ConstantResult(value.value)
             case Tuple():
                 return SequenceResult(tuple(self.flatten(e) for e in value.elements), True)
+            case Variant():
+                return VariantResult(
+                    self._leaf(value.selector), self.flatten(value.then), self.flatten(value.otherwise)
+                )
             case Ref() if value.kind == "list":
-                return SequenceResult(tuple(self.flatten(e) for e in ev.elements(value)), False)
+                return self._list(ev.heap[value], self._identity(value))
+            case Ref() if value.kind == "dict":
+                return self._dict(ev.heap[value], self._identity(value))
+            case Enumerator() if self._keeping:
+                return ConstantResult(value.member)
+            case Ref() if self._keeping:
+                raise CompileError.at(
+                    self.function.span,
+                    f"an attribute keeps {describe(value.type)} that the call made, which is not supported",
+                )
             case Uninitialized():
                 return ConstantResult(None)
             case RunTimeOnly():
@@ -201,14 +393,52 @@ class _Entry:
                     help="return tensors, numbers, lists or tuples",
                 )
 
+    def _list(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:
+        match contents:
+            case VariantContents():
+                sides = self._list(contents.then, identity), self._list(contents.otherwise, identity)
+                return VariantResult(self._leaf(contents.selector), *sides)
+            case RunTimeOnly():
+                raise self.evaluator.use_error(contents)
+            case _:
+                return SequenceResult(tuple(self.flatten(e) for e in contents.values()), False, identity)
+
+    def _dict(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:
+        match contents:
+            case VariantContents():
+                sides = self._dict(contents.then, identity), self._dict(contents.otherwise, identity)
+                return VariantResult(self._leaf(contents.selector), *sides)
+            case RunTimeOnly():
+                raise self.evaluator.use_error(contents)
+            case _:
+                return DictResult(tuple(contents), tuple(self.flatten(v) for v in contents.values()), identity)
+
     def _leaf(self, value: Value) -> Leaf:
         if value not in self.results:
             self.results.append(value)
         return Leaf(self.results.index(value), cast(ScriptType, value.type))
 
-    def finish(self, name: str, tree: ResultTree) -> tuple[Operation, Signature]:
+    def _used(self) -> tuple[str, ...]:
+        """Attributes that the program needs to be given; parameters of others are dropped."""
+        used = {path for path, owner, name in self._slots if (id(owner), name) in self.evaluator.state.used}
+        for path in list(used):
+            used |= self._same.get(path, set())
+        for i in reversed(range(len(self.parameters))):
+            path = self.parameters[i].path
+            if path is None:
+                continue
+            slot = next(s for s, _, _ in self._slots if path == s or path.startswith(f"{s}["))
+            if slot in used or self.block.args[i].uses:
+                used.add(slot)
+            else:
+                self.block.erase_argument(i)
+                del self.parameters[i]
+        return tuple(path for path, _, _ in self._slots if path in used)
+
+    def finish(self, name: str, tree: ResultTree, state: tuple[StateResult, ...]) -> tuple[Operation, Signature]:
         ev = self.evaluator
         torch.return_(ev.b, self.results)
+        used = self._used()
         for op in reversed(ev.pool.operations):
             if op.result.uses:
                 self.block.insert_before(op, self.block.first)
@@ -218,4 +448,4 @@ class _Entry:
         function.regions[0].blocks.clear()
         function.regions[0].add_block(self.block)
         types = tuple(cast(ScriptType, v.type) for v in self.results)
-        return module, Signature(name, tuple(self.parameters), types, tree)
+        return module, Signature(name, tuple(self.parameters), types, tree, state, used)

@@ -13,7 +13,6 @@ from typing import Any, Final, Literal, cast
 
 from ...ir.attributes import Constant
 from ...ir.core import Operation, Value
-from ...ir.diagnostics import CompileError
 from ...ir.dtypes import DType
 from ...ir.interpreters.builtins import float_bits
 from ...ir.script_types import (
@@ -29,6 +28,8 @@ from ...ir.script_types import (
     ClassType,
     DeviceType,
     DictType,
+    EnumMember,
+    InterfaceType,
     ListType,
     NumberType,
     OptionalType,
@@ -90,9 +91,11 @@ class Function:
 class Enumerator:
     """A member of an Enum class."""
 
-    type: ScriptType
-    name: str
-    value: KnownValue
+    member: EnumMember
+
+    @property
+    def type(self) -> ScriptType:
+        return self.member.type
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,12 +120,38 @@ class RunTimeOnly:
     span: Span | None
 
 
-Abstract = Known | Scalar | Tensor | Tuple | Ref | Function | Enumerator | Text | Uninitialized | RunTimeOnly
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """`then` if `selector` (a bool) holds at run time, else `otherwise`: values of different structure.
+
+    Both may be used wherever the Variant may; the tensors and numbers of the one that is not selected are placeholders.
+    """
+
+    selector: Value
+    then: Abstract
+    otherwise: Abstract
+
+
+@dataclass(frozen=True, eq=False)
+class VariantContents:
+    """Contents of one list, dict or object whose length, keys or attributes depend on a run-time bool."""
+
+    selector: Value
+    then: Contents | VariantContents
+    otherwise: Contents | VariantContents
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign(RunTimeOnly):
+    """A tensor that no operator takes; `what` describes it."""
+
+
+Abstract = Known | Scalar | Tensor | Tuple | Ref | Function | Enumerator | Text | Uninitialized | RunTimeOnly | Variant
 
 Contents = Mapping[Any, Abstract]
 """Elements of a list by position, of a dict by key, attributes of an object by name."""
 
-Heap = dict[Any, Contents | RunTimeOnly]
+Heap = dict[Any, Contents | VariantContents | RunTimeOnly]
 """Contents of every Ref; under the Value of a tensor whose metadata was changed in place (`unsqueeze_`), {0: what it is
 now}; under `Frozen(ref)`, that a list may be another one too, and must not be changed."""
 
@@ -132,12 +161,20 @@ class Frozen:
     ref: Ref
 
 
-class NotStatic(CompileError):
-    """Something that has to be known at compile time is not; unrolling a loop around it may help."""
+HANDLE: Final = "at run time"
+"""The only key in the contents of a list whose length is known at run time only: under it stands the list's value."""
 
 
 class Diverged(Exception):
     """Control flow of the specialiser: the code just written always raises; nothing follows."""
+
+
+class Undecided(Exception):
+    """Control flow of the specialiser: what was asked depends on this run-time bool; ask under each of its values."""
+
+    def __init__(self, selector: Value) -> None:
+        super().__init__(selector)
+        self.selector = selector
 
 
 NONE_VALUE: Final = Known(None, NONE)
@@ -178,7 +215,7 @@ def same(a: Abstract, b: Abstract) -> bool:
         case Function(), Function():
             return a.symbol == b.symbol and a.module is b.module
         case Enumerator(), Enumerator():
-            return a.type is b.type and a.name == b.name
+            return a.member == b.member
         case Text(), Text():
             return len(a.parts) == len(b.parts) and all(
                 x == y if isinstance(x, str) or isinstance(y, str) else x.value is y.value
@@ -186,6 +223,8 @@ def same(a: Abstract, b: Abstract) -> bool:
             )
         case Uninitialized(), Uninitialized():
             return True
+        case Variant(), Variant():
+            return a.selector is b.selector and same(a.then, b.then) and same(a.otherwise, b.otherwise)
         case _:
             return False
 
@@ -201,6 +240,9 @@ def type_of(value: Abstract) -> ScriptType:
             return TupleType(tuple(type_of(e) for e in value.elements))
         case Text():
             return STR
+        case Variant():
+            then, otherwise = type_of(value.then), type_of(value.otherwise)
+            return then if then == otherwise else OptionalType(otherwise) if then == NONE else ANY
         case _:
             return ANY
 
@@ -233,7 +275,7 @@ def to_python(value: Abstract, heap: Heap) -> Any:
         case Known():
             return value.value
         case Enumerator():
-            return value
+            return value.member
         case Tuple():
             return tuple(to_python(e, heap) for e in value.elements)
         case Ref():
@@ -268,6 +310,8 @@ def describe(type_: ScriptType) -> str:
 
 def matches(value: Abstract, type_: Any) -> bool | None:
     """`isinstance(value, type_)`; `list` and `tuple` stand for any of their kind. None where it is not known."""
+    if isinstance(value, Variant):
+        raise Undecided(value.selector)
     if isinstance(type_, str):
         kinds = {"list": ListType, "tuple": TupleType, "dict": DictType}
         return isinstance(type_of(value), kinds[type_])
@@ -298,6 +342,9 @@ def matches(value: Abstract, type_: Any) -> bool | None:
             return isinstance(value, Ref) and isinstance(own, DictType) and _generic(own) == _generic(type_)
         case ClassType():
             return type_of(value) is type_
+        case InterfaceType():
+            own = type_of(value)
+            return isinstance(own, ClassType) and type_.is_met_by(own)
         case DeviceType():
             return isinstance(type_of(value), DeviceType)
         case _:

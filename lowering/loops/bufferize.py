@@ -28,10 +28,10 @@ from ...ir.attributes import Constant, DenseArrayAttr, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, OpResult, Region, Value, functions, lookup
 from ...ir.diagnostics import InternalError
-from ...ir.dialects import arith, func, linalg, memref, scf, tensor
+from ...ir.dialects import arith, func, linalg, memref, rt, scf, tensor
 from ...ir.dialects.tensor import Size
 from ...ir.dtypes import DType
-from ...ir.types import INDEX, FunctionType, MemRefType, RankedTensorType, StridedLayout, Type
+from ...ir.types import INDEX, BoxType, FunctionType, MemRefType, RankedTensorType, StridedLayout, Type
 from .. import indexing
 from ..indexing import as_size, as_value, buffer_shape, dropped_dims, mixed, slice_parameters
 
@@ -549,6 +549,16 @@ class _Bufferizer:
         memref.copy(b, source, interior)
         self._bind(op.result, padded, self._fresh(b))
 
+    # boxes
+
+    def box(self, b: Builder, op: Operation) -> None:
+        op.result.replace_all_uses_with(rt.box(b, self.buffer(op.operand(0)).memref, cast(BoxType, op.result.type)))
+
+    def unbox(self, b: Builder, op: Operation) -> None:
+        """The memory of the box itself, which others may hold too: never written, never passed on."""
+        buffer = rt.unbox(b, op.operand(0), buffer_type(op.result.type))
+        self._bind(op.result, buffer, Root(b.block, writable=False))
+
     # control flow
 
     def _return(self, b: Builder, op: Operation) -> None:
@@ -757,6 +767,8 @@ _TENSOR_RULES: Final = {
     "tensor.splat": _Bufferizer.splat,
     "tensor.generate": _Bufferizer.generate,
     "tensor.pad": _Bufferizer.pad,
+    "rt.box": _Bufferizer.box,
+    "rt.unbox": _Bufferizer.unbox,
 }
 
 

@@ -18,6 +18,7 @@ from ...ir.attributes import DenseArrayAttr, SymbolRef
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, symbol
 from ...ir.definition import Trait
+from ...ir.diagnostics import CompileError
 from ...ir.dialects import DEFINITIONS, arith, func, gpu, memref, scf
 from ...ir.types import INDEX, MemRefType, VectorType
 
@@ -41,6 +42,13 @@ class MapToGpu:
 
     def apply(self, module: Operation) -> Operation:
         hosts = [f for f in functions(module) if not func.is_declaration(f)]
+        counted = next((op for host in hosts for op in host.walk() if op.name.startswith("rt.")), None)
+        if counted is not None:
+            raise CompileError.at(
+                counted.span,
+                "lists whose length is only known at run time are not supported on GPUs",
+                help="compile for a CPU",
+            )
         container = gpu.gpu_module(module, KERNELS)
         for host in hosts:
             _Mapper(container, symbol(host), self.block_size).map_block(host.body())

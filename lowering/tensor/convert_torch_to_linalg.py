@@ -16,13 +16,14 @@ from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, new_module, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
-from ...ir.dialects import arith, func, linalg, scf, tensor
+from ...ir.dialects import arith, func, linalg, rt, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.operator import Operator, OperatorError, Unsupported
-from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
+from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType
 from ...ir.signature import Dim, Signature, TensorSpec
-from ...ir.types import F64, I1, I64, INDEX, RankedTensorType, Type
+from ...ir.types import F64, I1, I64, INDEX, RankedTensorType, RunTimeListType, Type
+from . import run_time_lists
 
 Lowered = Any
 """What a torch value became: a Value, a Python constant, None, or a list of these."""
@@ -56,6 +57,8 @@ def converted_type(t: ScriptType) -> Type:
             return F64
         case BoolType():
             return I1
+        case ListType():
+            return run_time_lists.list_type(t)
         case _:
             raise InternalError(f"a value of type {t} has no form in the linalg stage")
 
@@ -109,10 +112,15 @@ class _Converter:
     def convert_op(self, op: Operation) -> None:
         self.cx.b.span = op.span
         convert = _PRIM.get(op.name)
-        if convert is not None:
+        if op.name not in _CONTROL and run_time_lists.handles(op, [self.values[v] for v in op.operands]):
+            self.convert_list(op)
+        elif convert is not None:
             convert(self, op)
         else:
             self.convert_operator(op)
+
+    def convert_list(self, op: Operation) -> None:
+        self.bind(op, run_time_lists.lower(self.cx, op, [self.values[v] for v in op.operands]))
 
     def convert_operator(self, op: Operation) -> None:
         """By its record: `aten::` operators, and those of `prim::` that compute (`prim::max.int`)."""
@@ -173,6 +181,9 @@ class _Converter:
     def list_construct(self, op: Operation) -> None:
         self.values[op.result] = [self.values[v] for v in op.operands]
 
+    def tuple_unpack(self, op: Operation) -> None:
+        self.bind(op, self.values[op.operand(0)])
+
     def list_unpack(self, op: Operation) -> None:
         self.bind(op, self.values[op.operand(0)])
 
@@ -191,6 +202,8 @@ class _Converter:
         """A value that is never read: zero, or a tensor without elements in its dynamic extents."""
         b = self.cx.b
         type = converted_type(script_type)
+        if isinstance(type, RunTimeListType):
+            return rt.new(b, type)
         if not isinstance(type, RankedTensorType):
             return arith.constant(b, 0, type)
         zero = arith.constant(b, 0, INDEX)
@@ -282,6 +295,8 @@ _PRIM = {
     "prim::Constant": _Converter.constant,
     "prim::ListConstruct": _Converter.list_construct,
     "prim::ListUnpack": _Converter.list_unpack,
+    "prim::TupleConstruct": _Converter.list_construct,
+    "prim::TupleUnpack": _Converter.tuple_unpack,
     "prim::unchecked_cast": _Converter.forward,
     "prim::NumToTensor": _Converter.num_to_tensor,
     "prim::Uninitialized": _Converter.uninitialized,
@@ -289,3 +304,6 @@ _PRIM = {
     "prim::If": _Converter.convert_if,
     "prim::Loop": _Converter.convert_loop,
 }
+
+_CONTROL = frozenset({"prim::If", "prim::Loop", "prim::ListConstruct", "prim::TupleConstruct", "prim::Uninitialized"})
+"""Nodes that take lists of run-time length like any other value."""

@@ -10,6 +10,7 @@ from torchcc import api, driver, verify
 from torchcc.backend.ptx.simulate import simulate
 from torchcc.cli.inputs import by_name, parse_input
 from torchcc.ir.interpreters import torch as torch_interpreter
+from torchcc.ir.signature import rebuild
 
 GENERATOR = np.random.default_rng(0)
 
@@ -152,7 +153,7 @@ def check(program: Any, specs: list[Any], values: list[Any], assemble: Any, chip
     source = torch_interpreter.Interpreter(driver.composite).run_program(program, [v.copy() for v in values])
     results = simulate(lowered.modules["loops"], ptx, lowered.signature.name, [v.copy() for v in values])
     kept = [results[i] for i in lowered.signature.outputs]
-    wrong = verify.difference(verify.flatten_results(tree, source), kept)
+    wrong = verify.structured_difference(source, rebuild(tree, kept))
     assert wrong is None, wrong
 
 

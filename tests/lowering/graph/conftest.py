@@ -13,13 +13,12 @@ from torchcc.ir.dtypes import DType, from_numpy
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.script_types import BOOL, FLOAT, INT
 from torchcc.ir.signature import (
-    ConstantResult,
     ConstantSpec,
     Dim,
-    Leaf,
     ScalarSpec,
     SequenceSpec,
     TensorSpec,
+    rebuild,
 )
 from torchcc.lowering.contracts import check_graph
 from torchcc.lowering.graph.eliminate_dead_code import eliminate_dead_code
@@ -54,15 +53,6 @@ def leaves(value):
     if isinstance(value, list | tuple):
         return [leaf for v in value for leaf in leaves(v)]
     return [] if value is None or isinstance(value, str) else [value]
-
-
-def rebuild(tree, results):
-    if isinstance(tree, Leaf):
-        return results[tree.index]
-    if isinstance(tree, ConstantResult):
-        return tree.value
-    parts = [rebuild(t, results) for t in tree.elements]
-    return tuple(parts) if tree.is_tuple else parts
 
 
 def plain(value):

@@ -1,0 +1,113 @@
+"""Whole compiled functions on disk: what `lowering/` and LLVM have made of a program, found again by its key.
+
+An entry is JSON: the signature, source positions of run-time errors, the key of the object code, and where each constant
+is in a block. The block is mapped, never copied: processes that run the same model share its memory. That a program needs
+a number at compile time is kept as well, so that the attempt is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...ir import cache, records
+from ...ir.diagnostics import NotStatic
+from ...ir.signature import Signature
+from ..llvm.binding import LLVM_VERSION, LLVMLITE_VERSION
+from ..runtime.abi import HEAP_ALIGNMENT
+from . import jit, object_cache
+from .host import CpuTarget
+
+if TYPE_CHECKING:
+    from .call import CompiledFunction
+    from .compile import CpuModule
+
+
+def key(program: str, specs: str, target: CpuTarget) -> str:
+    """Of a program with the content hash `program`, for specs in text, on a target: all that compiled code depends on."""
+    return cache.key("native", cache.compiler(), LLVM_VERSION, LLVMLITE_VERSION, program, specs, repr(target))
+
+
+def load(name: str) -> CompiledFunction | None:
+    """The function of that key, linked; None if it is not there whole. NotStatic if that is what compiling it came to."""
+    data = cache.load(name)
+    if data is None:
+        return None
+    try:
+        match records.from_text(data):
+            case ("code", Signature() as signature, spans, code, (block, size), places):
+                return _linked(signature, spans, code, (block, size), places)
+            case ("not static", diagnostics):
+                raise NotStatic(diagnostics)
+            case _:
+                return None
+    except records.NotReadable:
+        return None
+
+
+def _linked(
+    signature: Signature, spans: Any, code: str, block: tuple[str, int], places: Mapping[str, int]
+) -> CompiledFunction | None:
+    image = cache.load(code)
+    if image is None:
+        return None
+    if not places:
+        return jit.link(image, signature, spans, {}, None)
+    constants = cache.load_block(*block)
+    if constants is None:
+        return None
+    base = int(np.frombuffer(constants, np.uint8).ctypes.data)
+    return jit.link(image, signature, spans, {s: base + at for s, at in places.items()}, constants)
+
+
+def store(name: str, module: CpuModule, target: CpuTarget) -> None:
+    """Keeps a function that was compiled; one whose signature means nothing to another process is left out."""
+    layout = _Layout.of(module.program.data)
+    block = cache.digest(*layout.pieces) if layout.size else ""
+    spans = tuple(f.span for f in module.program.failures)
+    code = object_cache.key(module.text, target, module.optimize)
+    try:
+        text = records.to_text(("code", module.signature, spans, code, (block, layout.size), layout.places))
+    except records.NotStorable:
+        return
+    # several specialisations of a model have the same weights, and one block
+    if not layout.size or cache.has_block(block) or cache.store_block(block, layout.pieces, layout.size):
+        cache.store(name, text.encode())
+
+
+def store_failure(name: str, error: NotStatic) -> None:
+    """Keeps that the program has to know more at compile time."""
+    try:
+        cache.store(name, records.to_text(("not static", error.diagnostics)).encode())
+    except records.NotStorable:
+        return
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Arrays one after the other, each on a cache line; an array under two names is there once."""
+
+    pieces: Sequence[Any]
+    """Buffers: the arrays' memory, and what fills the gaps."""
+    size: int
+    places: dict[str, int]
+
+    @staticmethod
+    def of(data: Mapping[str, npt.NDArray[Any]]) -> _Layout:
+        pieces: list[Any] = []
+        places: dict[str, int] = {}
+        known: dict[int, int] = {}
+        size = 0
+        for symbol, array in data.items():
+            if id(array) not in known:
+                known[id(array)] = size
+                flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+                gap = -flat.nbytes % HEAP_ALIGNMENT or (0 if flat.nbytes else HEAP_ALIGNMENT)
+                pieces += [flat.data, bytes(gap)] if gap else [flat.data]
+                size += flat.nbytes + gap
+            places[symbol] = known[id(array)]
+        return _Layout(pieces, size, places)

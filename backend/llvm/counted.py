@@ -1,0 +1,190 @@
+"""`rt`: lists and boxes, as pointers to objects of the run time (`runtime/lists.ll`, which also says how they lie in memory).
+
+Elements are read and written in place; making room, growing and the last release are calls.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, cast
+
+from ...ir.core import Operation, Value
+from ...ir.dialects import rt
+from ...ir.types import BoxType, FloatType, IntegerType, MemRefType, RunTimeListType, Type
+from .buffers import Buffer
+from .emitter import HEAP_ALIGNMENT, Emit, Emitter
+from .linear import ZERO, Linear
+from .memory import copy_buffer
+from .types import itemsize
+
+_LENGTH: Final = 24
+_DATA: Final = 40
+"""Bytes of a list object in front of its length, and of the pointer to its elements."""
+
+_EXTENTS: Final = 16
+"""Bytes of a box in front of its extents."""
+
+
+def data_offset(rank: int) -> int:
+    """Bytes of a box in front of its elements: a multiple of the heap's alignment."""
+    return math.ceil((_EXTENTS + 8 * rank) / HEAP_ALIGNMENT) * HEAP_ALIGNMENT
+
+
+def reference_mask(t: RunTimeListType) -> int:
+    """Which slots hold references."""
+    return sum(1 << i for i, slot in enumerate(t.slots) if rt.is_counted(slot))
+
+
+def _at(e: Emitter, pointer: str, offset: int) -> str:
+    return e.pure("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}") if offset else pointer
+
+
+def _retain(e: Emitter, pointer: str) -> None:
+    count = e.op("i64", f"load i64, ptr {pointer}, align 8")
+    e.line(f"store i64 {e.op('i64', f'add i64 {count}, 1')}, ptr {pointer}, align 8")
+
+
+def _new(e: Emitter, op: Operation) -> None:
+    t = cast(RunTimeListType, op.result.type)
+    if len(t.slots) > 64:
+        raise AssertionError("a list of more than 64 slots")
+    pointer = e.op("ptr", f"call ptr @torchcc.list_new(i64 {len(t.slots)}, i64 {reference_mask(t)})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
+    e.set(op.result, pointer)
+
+
+def _length_of(e: Emitter, source: str) -> str:
+    return e.op("i64", f"load i64, ptr {_at(e, source, _LENGTH)}, align 8")
+
+
+def _len(e: Emitter, op: Operation) -> None:
+    e.set(op.result, _length_of(e, e.text(op.operand(0))))
+
+
+def _element(e: Emitter, source: Value, index: Value) -> str:
+    """Pointer to the first slot of an element."""
+    data = e.op("ptr", f"load ptr, ptr {_at(e, e.text(source), _DATA)}, align 8")
+    at = e.linear(index).scaled(len(rt.list_type(source).slots))
+    return e.op("ptr", f"getelementptr i64, ptr {data}, i64 {e.index_text(at)}")
+
+
+def _slot_type(t: Type) -> str:
+    match t:
+        case IntegerType():
+            return "i64"
+        case FloatType():
+            return "double"
+        case _:
+            return "ptr"
+
+
+def _load_slot(e: Emitter, element: str, i: int, t: Type) -> str:
+    kind = _slot_type(t)
+    value = e.op(kind, f"load {kind}, ptr {_at(e, element, 8 * i)}, align 8")
+    return e.op("i1", f"trunc i64 {value} to i1") if t == IntegerType(1) else value
+
+
+def _store_slots(e: Emitter, element: str, values: tuple[Value, ...]) -> None:
+    for i, value in enumerate(values):
+        text = e.text(value)
+        if value.type == IntegerType(1):
+            text = e.op("i64", f"zext i1 {text} to i64")
+        e.line(f"store {_slot_type(value.type)} {text}, ptr {_at(e, element, 8 * i)}, align 8")
+
+
+def _get(e: Emitter, op: Operation) -> None:
+    element = _element(e, op.operand(0), op.operand(1))
+    for i, result in enumerate(op.results):
+        value = _load_slot(e, element, i, result.type)
+        if rt.is_counted(result.type):
+            _retain(e, value)
+        e.set(result, value)
+
+
+def _retain_all(e: Emitter, values: tuple[Value, ...]) -> None:
+    for value in values:
+        if rt.is_counted(value.type):
+            _retain(e, e.text(value))
+
+
+def _set(e: Emitter, op: Operation) -> None:
+    target, index, *rest = op.operands
+    slots = tuple(rest)
+    element = _element(e, target, index)
+    _retain_all(e, slots)
+    old = [_load_slot(e, element, i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
+    _store_slots(e, element, slots)
+    for pointer in old:
+        e.line(f"call void @torchcc.release(ptr {pointer})")
+
+
+def _room(e: Emitter, target: str, index: str, slots: tuple[Value, ...]) -> None:
+    element = e.op("ptr", f"call ptr @torchcc.list_room(ptr {target}, i64 {index})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {element}, null"))
+    _retain_all(e, slots)
+    _store_slots(e, element, slots)
+
+
+def _push(e: Emitter, op: Operation) -> None:
+    target = e.text(op.operand(0))
+    _room(e, target, _length_of(e, target), op.operands[1:])
+
+
+def _insert(e: Emitter, op: Operation) -> None:
+    _room(e, e.text(op.operand(0)), e.index_text(e.linear(op.operand(1))), op.operands[2:])
+
+
+def _erase(e: Emitter, op: Operation) -> None:
+    target, index, count = op.operands
+    numbers = f"i64 {e.index_text(e.linear(index))}, i64 {e.index_text(e.linear(count))}"
+    e.line(f"call void @torchcc.list_erase(ptr {e.text(target)}, {numbers})")
+
+
+def _box(e: Emitter, op: Operation) -> None:
+    source = e.buffer(op.operand(0))
+    offset = data_offset(source.rank)
+    size = e.volume(source.sizes).scaled(itemsize(source.element))
+    pointer = e.op("ptr", f"call ptr @torchcc.box_new(i64 {e.index_text(size + Linear.of(offset))})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
+    for i, extent in enumerate(source.sizes):
+        e.line(f"store i64 {e.index_text(extent)}, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
+    copy_buffer(e, source, _contents(e, pointer, cast(BoxType, op.result.type), source.sizes))
+    e.set(op.result, pointer)
+
+
+def _contents(e: Emitter, pointer: str, t: BoxType, sizes: tuple[Linear, ...]) -> Buffer:
+    base = _at(e, pointer, data_offset(len(sizes)))
+    return Buffer(base, t.tensor.element, sizes, e.row_major(sizes), ZERO, 0, HEAP_ALIGNMENT, True)
+
+
+def _unbox(e: Emitter, op: Operation) -> None:
+    pointer = e.text(op.operand(0))
+    sizes: list[Linear] = []
+    for i, extent in enumerate(cast(MemRefType, op.result.type).shape):
+        if extent is None:
+            extent = e.op("i64", f"load i64, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
+        sizes.append(Linear.of(extent))
+    e.set(op.result, _contents(e, pointer, cast(BoxType, op.operand(0).type), tuple(sizes)))
+
+
+def _retain_value(e: Emitter, op: Operation) -> None:
+    _retain(e, e.text(op.operand(0)))
+
+
+def _release(e: Emitter, op: Operation) -> None:
+    e.line(f"call void @torchcc.release(ptr {e.text(op.operand(0))})")
+
+
+EMITTERS: Final[dict[str, Emit]] = {
+    "rt.list": _new,
+    "rt.len": _len,
+    "rt.get": _get,
+    "rt.set": _set,
+    "rt.push": _push,
+    "rt.insert": _insert,
+    "rt.erase": _erase,
+    "rt.box": _box,
+    "rt.unbox": _unbox,
+    "rt.retain": _retain_value,
+    "rt.release": _release,
+}

@@ -1,0 +1,202 @@
+"""Interpreter of `rt`: lists and boxes as objects with a count, so that a use of what was given back shows.
+
+Counts start at one where an object is made or read from a list. Before the `loops` stage nothing gives back, so
+nothing is ever gone; there the interpreter checks what native code would do without asking.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from ..core import Operation
+from ..dialects import rt
+from ..types import BoxType, MemRefType
+from .engine import Compiler, Frame, Rule, Step, failure
+from .memory import MemRef
+
+
+class Counted:
+    """An object on the heap: `content` is the list of elements (a tuple of slots each), or the array of a box."""
+
+    __slots__ = ("content", "count")
+
+    def __init__(self, content: Any) -> None:
+        self.content = content
+        self.count = 1
+
+
+def _alive(op: Operation, value: Counted) -> Counted:
+    if value.count <= 0:
+        raise failure(op, "the object has been given back")
+    return value
+
+
+def retain(value: Any) -> None:
+    if isinstance(value, Counted):
+        value.count += 1
+
+
+def release(value: Any) -> None:
+    """Gives back one reference, and with the last one those that it holds; without recursion."""
+    pending = [value]
+    while pending:
+        current = pending.pop()
+        if not isinstance(current, Counted):
+            continue
+        current.count -= 1
+        if current.count == 0 and isinstance(current.content, list):
+            pending += [slot for element in current.content for slot in element]
+
+
+def _list(compiler: Compiler, op: Operation) -> Step:
+    out = compiler.slot(op.result)
+
+    def run(f: Frame) -> None:
+        f[out] = Counted([])
+
+    return run
+
+
+def _len(compiler: Compiler, op: Operation) -> Step:
+    out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        f[out] = np.int64(len(_alive(op, f[source]).content))
+
+    return run
+
+
+def _index(op: Operation, elements: list[Any], index: Any, *, end: int = 0) -> int:
+    if not 0 <= index < len(elements) + end:
+        raise failure(op, f"index {int(index)} of a list of {len(elements)} elements")
+    return int(index)
+
+
+def _get(compiler: Compiler, op: Operation) -> Step:
+    source, index = compiler.slots(op.operands)
+    results = compiler.slots(op.results)
+
+    def run(f: Frame) -> None:
+        elements = _alive(op, f[source]).content
+        for slot, value in zip(results, elements[_index(op, elements, f[index])], strict=True):
+            retain(value)
+            f[slot] = value
+
+    return run
+
+
+def _element(op: Operation, f: Frame, slots: list[int]) -> tuple[Any, ...]:
+    element = tuple(f[i] for i in slots)
+    for value in element:
+        if isinstance(value, Counted):
+            retain(_alive(op, value))
+    return element
+
+
+def _set(compiler: Compiler, op: Operation) -> Step:
+    target, index, *slots = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        elements = _alive(op, f[target]).content
+        at = _index(op, elements, f[index])
+        old, elements[at] = elements[at], _element(op, f, slots)
+        for value in old:
+            release(value)
+
+    return run
+
+
+def _push(compiler: Compiler, op: Operation) -> Step:
+    target, *slots = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        _alive(op, f[target]).content.append(_element(op, f, slots))
+
+    return run
+
+
+def _insert(compiler: Compiler, op: Operation) -> Step:
+    target, index, *slots = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        elements = _alive(op, f[target]).content
+        elements.insert(_index(op, elements, f[index], end=1), _element(op, f, slots))
+
+    return run
+
+
+def _erase(compiler: Compiler, op: Operation) -> Step:
+    target, index, count = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        elements = _alive(op, f[target]).content
+        start, stop = int(f[index]), int(f[index]) + int(f[count])
+        if not 0 <= start <= stop <= len(elements):
+            raise failure(op, f"elements {start} to {stop} of a list of {len(elements)}")
+        old = elements[start:stop]
+        del elements[start:stop]
+        for element in old:
+            for value in element:
+                release(value)
+
+    return run
+
+
+def _box(compiler: Compiler, op: Operation) -> Step:
+    out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        value = f[source]
+        array = np.array(value.array if isinstance(value, MemRef) else value)
+        array.flags.writeable = False
+        f[out] = Counted(array)
+
+    return run
+
+
+def _unbox(compiler: Compiler, op: Operation) -> Step:
+    out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
+    as_buffer = isinstance(op.result.type, MemRefType)
+    assert isinstance(op.operand(0).type, BoxType)
+
+    def run(f: Frame) -> None:
+        array = _alive(op, f[source]).content
+        f[out] = MemRef.contiguous(array) if as_buffer else array
+
+    return run
+
+
+def _retain(compiler: Compiler, op: Operation) -> Step:
+    value = compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        retain(_alive(op, f[value]))
+
+    return run
+
+
+def _release(compiler: Compiler, op: Operation) -> Step:
+    value = compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        release(_alive(op, f[value]))
+
+    return run
+
+
+RULES: Final[dict[str, Rule]] = {
+    "rt.list": _list,
+    "rt.len": _len,
+    "rt.get": _get,
+    "rt.set": _set,
+    "rt.push": _push,
+    "rt.insert": _insert,
+    "rt.erase": _erase,
+    "rt.box": _box,
+    "rt.unbox": _unbox,
+    "rt.retain": _retain,
+    "rt.release": _release,
+}
+assert RULES.keys() == {definition.name for definition in rt.OPS}

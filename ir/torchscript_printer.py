@@ -1,0 +1,1058 @@
+"""`torch` stage functions as TorchScript text: the code that archives hold, and what `.code` shows.
+
+In: a `torch.func` as the frontend emits it (calls, attributes, branches and loops still in it) with its schema, and a
+`CodeUnit` that names the classes and functions and collects what the text refers to. Out: the text of a `def`, in the
+dialect in which PyTorch writes its archives:
+
+    def forward(self: __torch__.Net,
+        x: Tensor) -> Tensor:
+      y = torch.relu((self.fc).forward(x, ))
+      return torch.add(y, 1)
+
+A value that is used once and has no name stands in the expression that uses it, as long as everything is evaluated in
+the order of the program. Operators are written without their overloads, and types of values are not written at all: a
+reader finds them again. So each call is resolved here as a reader will do it, and where that gives something else it is
+written in full, with the types of its arguments. What cannot be written is a CompileError at its line.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from .attributes import Constant
+from .core import Block, BlockArgument, Operation, OpResult, Value
+from .diagnostics import CompileError
+from .dialects import torch
+from .operators import schema as schema_of_operator
+from .overloads import OverloadError, resolve
+from .schema import Argument, Schema
+from .script_types import (
+    BOOL,
+    COMPLEX,
+    DEVICE,
+    FLOAT,
+    INT,
+    NONE,
+    NUMBER,
+    STR,
+    ClassType,
+    DeviceType,
+    DictType,
+    EnumMember,
+    EnumType,
+    FunctionRefType,
+    FutureType,
+    InterfaceType,
+    ListType,
+    NamedTupleType,
+    OptionalType,
+    PoisonType,
+    ScriptType,
+    TupleType,
+    TypeVariable,
+    UnionType,
+    constant_type,
+)
+from .source import Span
+from .subtyping import is_subtype
+
+NominalType = ClassType | NamedTupleType | EnumType | InterfaceType
+"""Types with a definition of their own in the code."""
+
+
+@dataclass
+class CodeUnit(ABC):
+    """What the functions of one text have in common: names, and lists of what they refer to, in order."""
+
+    typed_self: bool = True
+    """Archives give `self` its type, `.code` does not."""
+    constants: list[Constant] = field(default_factory=list[Constant])
+    """Tensors, written `CONSTANTS.c0` by their place here."""
+    operators: dict[str, None] = field(default_factory=dict[str, None])
+    """Full names of all operators used."""
+    functions: dict[str, None] = field(default_factory=dict[str, None])
+    """Symbols of all functions called."""
+    types: dict[NominalType, None] = field(default_factory=dict[NominalType, None])
+    """Classes and the like that are mentioned."""
+
+    @abstractmethod
+    def function_name(self, symbol: str) -> str:
+        """Qualified name of a function: `__torch__.m.scale`."""
+
+    @abstractmethod
+    def type_name(self, type: NominalType) -> str:
+        """Qualified name of a class: `__torch__.m.Net`."""
+
+    def function(self, symbol: str) -> str:
+        self.functions[symbol] = None
+        return self.function_name(symbol)
+
+    def constant(self, value: Constant) -> str:
+        """Equal tensors are written once."""
+        for i, known in enumerate(self.constants):
+            if known.array is value.array or _same_elements(known, value):
+                return f"CONSTANTS.c{i}"
+        self.constants.append(value)
+        return f"CONSTANTS.c{len(self.constants) - 1}"
+
+    def type(self, type: ScriptType) -> str:
+        """A type as annotations spell it."""
+        match type:
+            case ClassType() | NamedTupleType() | EnumType() | InterfaceType():
+                self.types[type] = None
+                return self.type_name(type)
+            case OptionalType():
+                return f"Optional[{self.type(type.element)}]"
+            case ListType():
+                return f"List[{self.type(type.element)}]"
+            case FutureType():
+                return f"Future[{self.type(type.element)}]"
+            case DictType():
+                return f"Dict[{self.type(type.key)}, {self.type(type.value)}]"
+            case TupleType():
+                return f"Tuple[{', '.join(map(self.type, type.elements)) or '()'}]"
+            case UnionType():
+                return f"Union[{', '.join(map(self.type, type.members))}]"
+            case PoisonType() | TypeVariable() | FunctionRefType():
+                raise CompileError.at(None, f"a value of type {type} cannot be written as TorchScript")
+            case _:
+                return type.annotation
+
+
+def _same_elements(a: Constant, b: Constant) -> bool:
+    x, y = a.array, b.array
+    return x.dtype == y.dtype and x.shape == y.shape and x.nbytes == y.nbytes <= 4096 and x.tobytes() == y.tobytes()
+
+
+# literals
+
+
+def print_float(value: float) -> str:
+    """The shortest text that reads back as the same float, and as a float: integral ones have a dot or an exponent."""
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return repr(value).removesuffix("0") if repr(value).endswith(".0") else repr(value)
+
+
+_ESCAPES: Final = {"\n": "\\n", "\t": "\\t", "\f": "\\f", "\v": "\\v", "\a": "\\a", "\b": "\\b", "\\": "\\\\", '"': '\\"'}
+
+
+def print_string(value: str) -> str:
+    r"""A string literal. Other control characters are in octal (PyTorch does not read its own `\r`), the rest is UTF-8."""
+    return '"' + "".join(_ESCAPES.get(c) or (f"\\{ord(c):03o}" if ord(c) < 32 or ord(c) == 127 else c) for c in value) + '"'
+
+
+def print_number(value: bool | int | float | complex) -> str:
+    match value:
+        case bool() | int():
+            return str(value)
+        case float():
+            return print_float(value)
+        case complex():
+            if not _is_plain(value.real) or not _is_plain(value.imag):
+                return f"torch.Complex({print_float(value.real)}, {print_float(value.imag)})"
+            return f"{print_float(value.real)}+{print_float(value.imag)}j" if value.real else f"{print_float(value.imag)}j"
+
+
+def _is_plain(value: float) -> bool:
+    """Finite and not negative, zero included: a part of a complex literal."""
+    return math.isfinite(value) and math.copysign(1, value) > 0
+
+
+def print_literal(value: Any, type: ScriptType, unit: CodeUnit, span: Span | None = None) -> str:
+    """A default of a parameter or a constant of a class, as an expression."""
+    inner = type.element if isinstance(type, OptionalType) else type
+    match value:
+        case None:
+            return "None"
+        case bool() | int() | float() | complex():
+            return print_number(value)
+        case str() if isinstance(inner, DeviceType):
+            return f"torch.device({_string(value, span)})"
+        case str():
+            return _string(value, span)
+        case EnumMember():
+            return f"{unit.type(value.type)}.{value.name}"
+        case tuple() | list():
+            items = cast(Sequence[Any], value)
+            if isinstance(inner, ListType):
+                return f"[{', '.join(print_literal(v, inner.element, unit, span) for v in items)}]"
+            types = inner.elements if isinstance(inner, TupleType) else [NONE] * len(items)
+            texts = [print_literal(v, t, unit, span) for v, t in zip(items, types, strict=True)]
+            return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
+        case _:
+            raise CompileError.at(span, f"a constant of type {value.__class__.__name__} cannot be written as TorchScript")
+
+
+def _string(value: str, span: Span | None) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise CompileError.at(span, "a string with surrogates cannot be written: it is no Unicode text") from None
+    return print_string(value)
+
+
+# names
+
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_TEMPORARY: Final = re.compile(r"_\d*\Z")
+
+_WORDS_OF_THE_TEXT: Final = frozenset(
+    """torch ops CONSTANTS annotate unchecked_cast uninitialized int float bool str range print isinstance getattr
+    __torch__ inf nan infj nanj fork"""
+    .split()
+)  # fmt: skip
+_TYPE_WORDS: Final = frozenset(
+    """Tensor number Device NoneType Any Generator Stream Storage Optional List Dict Tuple Union Future RRef Await
+    complex list tuple"""
+    .split()
+)  # fmt: skip
+_RESERVED: Final = (
+    _WORDS_OF_THE_TEXT | _TYPE_WORDS | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
+    | frozenset(("_", "as", "aten", "attribute", "Ellipsis", "NoneType"))
+)  # fmt: skip
+"""Names that values do not get. Parameters keep theirs, if the text does not need the word."""
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a name may stand behind a dot and in front of a colon; others need `getattr(x, "0")`."""
+    return bool(_IDENTIFIER.match(name)) and name not in keyword.kwlist and name not in ("NoneType", "Ellipsis")
+
+
+# expressions
+
+
+@dataclass(frozen=True)
+class _Text:
+    """An expression, and the type that a reader gives it."""
+
+    text: str
+    type: ScriptType
+    is_literal: bool = False
+
+    @property
+    def is_path(self) -> bool:
+        """A name, or names with dots between them."""
+        return bool(_PATH.match(self.text))
+
+    @property
+    def as_base(self) -> str:
+        """In front of a dot or a bracket."""
+        return self.text if self.is_path or self.text.startswith("getattr(") else f"({self.text})"
+
+
+def _same(a: ScriptType, b: ScriptType) -> bool:
+    return a == b or a.annotation == b.annotation
+
+
+_PURE: Final = frozenset(
+    ["prim::Constant", "prim::Uninitialized", "prim::ListConstruct", "prim::DictConstruct", "prim::TupleConstruct",
+     "prim::TupleUnpack", "prim::TupleIndex", "prim::TupleSlice", "prim::unchecked_cast", "prim::isinstance", "prim::GetAttr"]
+)  # fmt: skip
+"""Operations that are left out where nothing uses their results."""
+
+_CASTS: Final = {"aten::Int": "int", "aten::Float": "float", "aten::Bool": "bool", "aten::str": "str"}
+
+_IMPLICIT: Final = {
+    "aten::IntImplicit": INT,
+    "aten::FloatImplicit": FLOAT,
+    "aten::ComplexImplicit": COMPLEX,
+    "aten::ScalarImplicit": NUMBER,
+}
+
+_LONG: Final = 40
+"""Characters of an expression from which on it gets a line of its own."""
+
+_MAX_TRIPS: Final = (1 << 63) - 1
+
+
+def print_function(op: Operation, schema: Schema, unit: CodeUnit, *, name: str | None = None, is_method: bool = False) -> str:
+    """The text of a `def`, ending with a newline; a method is indented by one level."""
+    return _Function(op, schema, unit, name or schema.base, is_method).text()
+
+
+class _Function:
+    def __init__(self, op: Operation, schema: Schema, unit: CodeUnit, name: str, is_method: bool) -> None:
+        self.op = op = _with_plain_loops(op)
+        self.schema = schema
+        self.unit = unit
+        self.name = name
+        self.is_method = is_method
+        self.lines: list[str] = []
+        self.names: dict[Value, str] = {}
+        self.taken: set[str] = set(_RESERVED)
+        self.words: set[str] = set()
+        """Words of `_WORDS_OF_THE_TEXT` that the text needs."""
+        self.temporaries = 0
+        self.pending: dict[Value, _Text] = {}
+        """Expressions that are not written yet, in the order in which they have to be evaluated."""
+        self.span: Span | None = op.span
+        self.flow = _Liveness(op)
+
+    def fault(self, message: str, help: str | None = None) -> CompileError:
+        return CompileError.at(self.span, f"cannot write this as TorchScript: {message}", help=help)
+
+    # the whole
+
+    def text(self) -> str:
+        margin = "  " if self.is_method else ""
+        block = self.op.body()
+        for value, argument in zip(block.args, self.schema.arguments, strict=True):
+            self.names[value] = self._parameter(argument.name)
+        pieces = [self._block(block, margin + "  ", self._return)]
+        while pieces:
+            nested = next(pieces[-1], None)
+            if nested is None:
+                pieces.pop()
+            else:
+                pieces.append(nested)
+        head = f"{margin}def {self.name}({self._parameters(block)}) -> {self._type(self._result())}:\n"
+        self._check_parameters()
+        return head + "".join(self.lines)
+
+    def _result(self) -> ScriptType:
+        if self.schema.returns:
+            return self.schema.returns[0].type
+        operands = self.op.body().terminator.operands
+        return cast(ScriptType, operands[0].type) if operands else NONE
+
+    def _parameter(self, name: str) -> str:
+        if not is_identifier(name):
+            raise self.fault(f"the parameter name `{name}` is none")
+        self.taken.add(name)
+        return name
+
+    def _check_parameters(self) -> None:
+        for argument in self.schema.arguments:
+            if argument.name in self.words:
+                raise self.fault(
+                    f"a parameter is called `{argument.name}`, a word that this function's text needs",
+                    help="rename the parameter",
+                )
+
+    def _parameters(self, block: Block) -> str:
+        parts: list[str] = []
+        has_star = False
+        for i, (argument, value) in enumerate(zip(self.schema.arguments, block.args, strict=True)):
+            if argument.keyword_only and not has_star:
+                parts.append("*")
+                has_star = True
+            typed = f"{argument.name}: {self._type(cast(ScriptType, value.type))}"
+            if i == 0 and self.is_method and not self.unit.typed_self:
+                typed = argument.name
+            default = ""
+            if argument.has_default:
+                default = f"={print_literal(argument.default, argument.type, self.unit, self.op.span)}"
+                self._note_words(default)
+            parts.append(typed + default)
+        return ",\n    ".join(parts)
+
+    def _type(self, type: ScriptType) -> str:
+        return self.unit.type(type)
+
+    def _note_words(self, text: str) -> None:
+        self.words.update(w for w in ("torch", "inf", "nan", "__torch__") if w in text)
+
+    def _word(self, word: str) -> str:
+        """A global name in the text."""
+        self.words.add(word)
+        return word
+
+    # statements
+
+    def _emit(self, indent: str, text: str) -> None:
+        self.lines.append(f"{indent}{text}\n")
+
+    def _block(self, block: Block, indent: str, end: Callable[[Operation, str], None]) -> Iterator[Iterator[Any]]:
+        """Writes a block; yields the generators of blocks in it. `end` writes the terminator."""
+        before = len(self.lines)
+        for op in block.operations():
+            self.span = op.span or self.span
+            if op.name in (torch.RETURN, torch.YIELD):
+                end(op, indent)
+            elif op.name == "prim::If":
+                yield self._if(op, indent)
+            elif op.name == "prim::Loop":
+                yield self._loop(op, indent)
+            elif self.flow.is_needed(op):
+                self._operation(op, indent)
+        if len(self.lines) == before:
+            self._emit(indent, "pass")
+
+    def _return(self, op: Operation, indent: str) -> None:
+        texts = self._consume(op.operands, indent)
+        self._flush(indent)
+        self._emit(indent, f"return {texts[0].text if texts else 'None'}")
+
+    def _operation(self, op: Operation, indent: str) -> None:
+        match op.name:
+            case "prim::Constant" | "prim::Uninitialized":
+                pass  # written where they are used
+            case "prim::TupleUnpack" | "prim::ListUnpack":
+                self._unpack(op, indent)
+            case "prim::SetAttr":
+                self._set_attribute(op, indent)
+            case "prim::RaiseException":
+                self._raise(op, indent)
+            case "prim::Print":
+                self._print(op, indent)
+            case _ if len(op.results) == 1:
+                text = self._exact(self._expression(op, indent), cast(ScriptType, op.result.type))
+                self._define(op.result, text, indent)
+            case _:
+                self._several(op, indent)
+
+    def _expression(self, op: Operation, indent: str) -> _Text:
+        match _base(op.name):
+            case "prim::ListConstruct":
+                return self._list(op, indent)
+            case "prim::DictConstruct":
+                return self._dict(op, indent)
+            case "prim::TupleConstruct":
+                return self._tuple(op, indent)
+            case "prim::TupleIndex":
+                return self._tuple_index(op, indent)
+            case "prim::TupleSlice":
+                return self._tuple_slice(op, indent)
+            case "prim::GetAttr":
+                return self._get_attribute(op, indent)
+            case "prim::CallMethod":
+                return self._call_method(op, indent)
+            case "prim::CallFunction":
+                return self._call_function(op, indent)
+            case "prim::CreateObject":
+                return self._create_object(op)
+            case "prim::isinstance":
+                return self._isinstance(op, indent)
+            case "prim::unchecked_cast":
+                return self._unchecked_cast(op, indent)
+            case "prim::tolist":
+                return self._to_list(op, indent)
+            case "prim::EnumName" | "prim::EnumValue":
+                return self._enum_member(op, indent)
+            case "aten::__getitem__":
+                return self._get_item(op, indent)
+            case base if base in _CASTS:
+                return self._cast(op, indent)
+            case base if base in _IMPLICIT:
+                return self._implicit(op, indent)
+            case "aten::neg":
+                return self._negated(op, indent)
+            case "aten::add":
+                return self._added(op, indent)
+            case _:
+                return self._operator(op, indent)
+
+    def _define(self, value: OpResult, text: _Text, indent: str) -> None:
+        """The value of an expression is known: it waits for its user, or gets a name."""
+        if self._waits(value, text):
+            self.pending[value] = text
+            return
+        self._flush(indent)
+        self._emit(indent, f"{self._name(value)} = {text.text}")
+
+    def _waits(self, value: OpResult, text: _Text) -> bool:
+        if self.flow.count(value) != 1 or value.op.name in ("prim::isinstance", "prim::CreateObject"):
+            return False
+        user = self.flow.user(value)
+        if user.parent is not value.op.parent:
+            return False
+        if user.name == torch.YIELD or (user.name == "prim::Loop" and self.flow.is_initial(value, user)):
+            return True  # it is assigned to the name of what it becomes
+        return not _is_meaningful(value.name) and (len(text.text) < _LONG or user.name == torch.RETURN)
+
+    def _several(self, op: Operation, indent: str) -> None:
+        """An operator with no result, or with several."""
+        text = self._operator(op, indent, typed=False)
+        self._flush(indent)
+        names = ", ".join(self._name(r) for r in op.results)
+        self._emit(indent, f"{names} = {text.text}" if names else text.text)
+
+    def _unpack(self, op: Operation, indent: str) -> None:
+        (text,) = self._consume(op.operands, indent)
+        self._flush(indent)
+        if op.results:
+            self._emit(indent, f"{''.join(f'{self._name(r)}, ' for r in op.results)}= {text.text}")
+
+    def _set_attribute(self, op: Operation, indent: str) -> None:
+        name = cast(str, op.attributes["name"])
+        if not is_identifier(name):
+            raise self.fault(f"the attribute `{name}` is assigned to, and its name is no identifier")
+        target, value = op.operands
+        self._settle(target, indent)
+        (text,) = self._consume((value,), indent)
+        self._flush(indent)
+        self._emit(indent, f"{self._value(target).as_base}.{name} = {text.text}")
+
+    def _raise(self, op: Operation, indent: str) -> None:
+        message, kind = op.operands[:2]
+        texts = self._consume((message, kind) if kind.type != NONE else (message,), indent)
+        self._flush(indent)
+        self.unit.operators["prim::RaiseException"] = None
+        self._emit(indent, f"{self._word('ops')}.prim.RaiseException({', '.join(t.text for t in texts)})")
+
+    def _print(self, op: Operation, indent: str) -> None:
+        texts = self._consume(op.operands, indent)
+        self._flush(indent)
+        self._emit(indent, f"{self._word('print')}({', '.join(t.text for t in texts)})")
+
+    # branches and loops
+
+    def _if(self, op: Operation, indent: str) -> Iterator[Iterator[Any]]:
+        (condition,) = self._consume(op.operands, indent)
+        self._flush(indent)
+        kept = [i for i, r in enumerate(op.results) if self.flow.is_live(r)]
+        names = [self._name(op.results[i]) for i in kept]
+        types = [cast(ScriptType, op.results[i].type) for i in kept]
+
+        def end(terminator: Operation, inner: str) -> None:
+            texts = self._consume([terminator.operand(i) for i in kept], inner)
+            self._flush(inner)
+            self._assign(names, [self._exact(t, want) for t, want in zip(texts, types, strict=True)], inner)
+
+        self._emit(indent, f"if {condition.text}:")
+        yield self._block(op.body(0), indent + "  ", end)
+        self._emit(indent, "else:")
+        yield self._block(op.body(1), indent + "  ", end)
+
+    def _assign(self, names: Sequence[str], texts: Sequence[_Text], indent: str) -> None:
+        if names:
+            self._emit(indent, f"{', '.join(names)} = {', '.join(t.text for t in texts)}")
+
+    def _loop(self, op: Operation, indent: str) -> Iterator[Iterator[Any]]:
+        trips, start, *initial = op.operands
+        block = op.body()
+        arguments = block.args[1:]
+        kept = [i for i, a in enumerate(arguments) if self.flow.is_live(a)]
+        counts = _constant_int(trips) != _MAX_TRIPS
+        # the order of the text: the variables, then the number of rounds or the condition
+        texts = self._consume([*(initial[i] for i in kept), trips if counts else start], indent)
+        self._flush(indent)
+        names: list[str] = []
+        for i, text in zip(kept, texts, strict=False):
+            argument = arguments[i]
+            name = self._fresh(argument.name if _is_meaningful(argument.name) else op.results[i].name)
+            self.names[argument] = self.names[op.results[i]] = name
+            names.append(name)
+            self._emit(indent, f"{name} = {self._exact(text, cast(ScriptType, argument.type)).text}")
+        carried = [i + 1 for i in kept]
+        if counts:
+            index = self.names[block.args[0]] = self._fresh(block.args[0].name)
+            self._emit(indent, f"for {index} in {self._word('range')}({texts[-1].text}):")
+        else:
+            again = self._fresh(None)
+            names, carried = [again, *names], [0, *carried]
+            self._emit(indent, f"{again} = {texts[-1].text}")
+            self._emit(indent, f"while {again}:")
+
+        def end(terminator: Operation, inner: str) -> None:
+            ends = self._consume([terminator.operand(i) for i in carried], inner)
+            self._flush(inner)
+            self._assign(names, ends, inner)
+
+        yield self._block(block, indent + "  ", end)
+
+    # values
+
+    def _value(self, value: Value) -> _Text:
+        """What is written for a value that does not wait."""
+        op = value.owner
+        type_ = cast(ScriptType, value.type)
+        if isinstance(op, Operation) and op.name == "prim::Constant":
+            return self._constant(op, type_)
+        if isinstance(op, Operation) and op.name == "prim::Uninitialized":
+            return _Text(f"{self._word('uninitialized')}({self._type(type_)})", type_)
+        found = self.names.get(value)
+        if found is None:
+            raise self.fault(f"a value of type {type_.annotation} is used before it is made")
+        return _Text(found, type_)
+
+    def _constant(self, op: Operation, type_: ScriptType) -> _Text:
+        value = op.attributes.get("value")
+        match value:
+            case None if "name" in op.attributes:
+                raise self.fault("a function is used as a value")
+            case None:
+                return _Text("None", NONE, is_literal=True)
+            case Constant():
+                self._word("CONSTANTS")
+                return _Text(self.unit.constant(value), type_)
+            case EnumMember():
+                self._word("__torch__")
+                return _Text(f"{self._type(value.type)}.{value.name}", value.type)
+            case str() if type_ == DEVICE:
+                return _Text(f"{self._word('torch')}.device({_string(value, self.span)})", DEVICE)
+            case str():
+                return _Text(_string(value, self.span), STR, is_literal=True)
+            case bool() | int() | float() | complex():
+                text = print_number(value)
+                self._note_words(text)
+                return _Text(text, constant_type(value), is_literal=True)
+            case _:
+                raise self.fault(f"a constant of type {type(value).__name__}")
+
+    def _exact(self, text: _Text, type_: ScriptType) -> _Text:
+        """The expression under exactly this type."""
+        if _same(text.type, type_):
+            return text
+        if text.is_literal and is_subtype(text.type, type_):
+            return _Text(f"{self._word('annotate')}({self._type(type_)}, {text.text})", type_)
+        if is_subtype(text.type, type_) or is_subtype(type_, text.type):
+            return _Text(f"{self._word('unchecked_cast')}({self._type(type_)}, {text.text})", type_)
+        raise self.fault(f"a reader would take `{text.text[:60]}` for {text.type.annotation}, not {type_.annotation}")
+
+    def _consume(self, operands: Sequence[Value], indent: str) -> list[_Text]:
+        """Texts of operands, which are evaluated in this order. Those that wait and cannot stand here get a name."""
+        waiting = [v for v in operands if v in self.pending]
+        if waiting:
+            order = list(self.pending)
+            at, kept = len(waiting), 0
+            for value in reversed(order):
+                if value not in waiting[:at]:
+                    break
+                at, kept = waiting.index(value), kept + 1
+            inline = set(order[len(order) - kept :])
+            late = [i for i, v in enumerate(order) if v in waiting and v not in inline]
+            for value in order[: late[-1] + 1] if late else ():
+                self._write_pending(value, indent)
+        return [self.pending.pop(v) if v in self.pending else self._value(v) for v in operands]
+
+    def _settle(self, value: Value, indent: str) -> None:
+        """Gives a value a name if it waits, and all that has to be evaluated before it."""
+        if value in self.pending:
+            order = list(self.pending)
+            for before in order[: order.index(value) + 1]:
+                self._write_pending(before, indent)
+
+    def _flush(self, indent: str) -> None:
+        """A statement follows: what waits has to be evaluated before it."""
+        for value in list(self.pending):
+            self._write_pending(value, indent)
+
+    def _write_pending(self, value: Value, indent: str) -> None:
+        text = self.pending.pop(value)
+        self._emit(indent, f"{self._name(value)} = {text.text}")
+
+    def _name(self, value: Value) -> str:
+        if value not in self.names:
+            self.names[value] = self._fresh(value.name)
+        return self.names[value]
+
+    def _fresh(self, hint: str | None) -> str:
+        """A name that is not taken: the hint, with another number behind it if need be; `_0` and so on without one."""
+        if not _is_meaningful(hint):
+            name = f"_{self.temporaries}"
+            while name in self.taken:
+                self.temporaries += 1
+                name = f"_{self.temporaries}"
+            self.taken.add(name)
+            return name
+        name = re.sub(r"[^A-Za-z0-9_]", "_", cast(str, hint))
+        name = f"_{name}" if name[:1].isdigit() else name
+        if name in self.taken:
+            stem = name.rstrip("0123456789") or "_"
+            number = 0
+            while f"{stem}{number}" in self.taken:
+                number += 1
+            name = f"{stem}{number}"
+        self.taken.add(name)
+        return name
+
+    # expressions: (function, operation, indent) -> text
+
+    def _list(self, op: Operation, indent: str) -> _Text:
+        type_ = cast(ListType, op.result.type)
+        texts = self._consume(op.operands, indent)
+        text = f"[{', '.join(t.text for t in texts)}]"
+        if not texts or not all(_same(t.type, type_.element) for t in texts):
+            text = f"{self._word('annotate')}({self._type(type_)}, {text})"
+        return _Text(text, type_)
+
+    def _dict(self, op: Operation, indent: str) -> _Text:
+        type_ = cast(DictType, op.result.type)
+        texts = self._consume(op.operands, indent)
+        pairs = list(zip(texts[::2], texts[1::2], strict=True))
+        text = f"{{{', '.join(f'{k.text}: {v.text}' for k, v in pairs)}}}"
+        if not pairs or not all(_same(k.type, type_.key) and _same(v.type, type_.value) for k, v in pairs):
+            text = f"{self._word('annotate')}({self._type(type_)}, {text})"
+        return _Text(text, type_)
+
+    def _tuple(self, op: Operation, indent: str) -> _Text:
+        type_ = cast(TupleType, op.result.type)
+        texts = self._consume(op.operands, indent)
+        parts = [self._exact(t, e).text for t, e in zip(texts, type_.elements, strict=True)]
+        if isinstance(type_, NamedTupleType):
+            self._word("__torch__")
+            return _Text(f"{self._type(type_)}({', '.join(parts)})", type_)
+        return _Text(f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})", type_)
+
+    def _tuple_index(self, op: Operation, indent: str) -> _Text:
+        base, index = self._consume(op.operands, indent)
+        at = _constant_int(op.operand(1))
+        type_ = base.type
+        if at is None or not isinstance(type_, TupleType) or not -len(type_.elements) <= at < len(type_.elements):
+            return _Text(f"({base.text})[{index.text}]", cast(ScriptType, op.result.type))
+        return _Text(f"({base.text})[{at}]", type_.elements[at])
+
+    def _tuple_slice(self, op: Operation, indent: str) -> _Text:
+        (base,) = self._consume(op.operands, indent)
+        start, stop = cast(int, op.attributes["beg"]), cast(int, op.attributes["end"])
+        return _Text(f"({base.text})[{start}:{stop}]", cast(ScriptType, op.result.type))
+
+    def _get_attribute(self, op: Operation, indent: str) -> _Text:
+        (base,) = self._consume(op.operands, indent)
+        name = cast(str, op.attributes["name"])
+        type_ = cast(ScriptType, op.result.type)
+        if is_identifier(name):
+            return _Text(f"{base.as_base}.{name}", type_)
+        return _Text(f"{self._word('getattr')}({base.text}, {_string(name, self.span)})", type_)
+
+    def _call_method(self, op: Operation, indent: str) -> _Text:
+        receiver, *arguments = self._consume(op.operands, indent)
+        name = cast(str, op.attributes["name"])
+        return _Text(f"({receiver.text}).{name}({_arguments(arguments)})", cast(ScriptType, op.result.type))
+
+    def _call_function(self, op: Operation, indent: str) -> _Text:
+        reference, *operands = op.operands
+        if not isinstance(reference.type, FunctionRefType):
+            raise self.fault("a function that is known at run time only is called")
+        arguments = self._consume(operands, indent)
+        self._word("__torch__")
+        name = self.unit.function(reference.type.name)
+        return _Text(f"{name}({_arguments(arguments)})", cast(ScriptType, op.result.type))
+
+    def _create_object(self, op: Operation) -> _Text:
+        type_ = cast(ScriptType, op.result.type)
+        name = self._type(type_)
+        self._word("__torch__")
+        return _Text(f"{name}.__new__({name})", type_)
+
+    def _isinstance(self, op: Operation, indent: str) -> _Text:
+        (subject,) = self._consume(op.operands, indent)
+        types = cast(tuple[Any, ...], op.attributes["types"])
+        names = [t if isinstance(t, str) else self._type(t) for t in types]
+        tested = names[0] if len(names) == 1 else f"({', '.join(names)})"
+        return _Text(f"{self._word('isinstance')}({subject.text}, {tested})", BOOL)
+
+    def _unchecked_cast(self, op: Operation, indent: str) -> _Text:
+        (subject,) = self._consume(op.operands, indent)
+        type_ = cast(ScriptType, op.result.type)
+        return _Text(f"{self._word('unchecked_cast')}({self._type(type_)}, {subject.text})", type_)
+
+    def _to_list(self, op: Operation, indent: str) -> _Text:
+        subject = self._consume(op.operands[:1], indent)[0]
+        type_ = cast(ScriptType, op.result.type)
+        return _Text(f"{self._word('annotate')}({self._type(type_)}, {subject.as_base}.tolist())", type_)
+
+    def _get_item(self, op: Operation, indent: str) -> _Text:
+        self.unit.operators[op.name] = None
+        base, index = self._consume(op.operands, indent)
+        return _Text(f"{base.as_base}[{index.text}]", cast(ScriptType, op.result.type))
+
+    def _cast(self, op: Operation, indent: str) -> _Text:
+        if len(op.operands) != 1:
+            return self._operator(op, indent)
+        self.unit.operators[op.name] = None
+        (subject,) = self._consume(op.operands, indent)
+        return _Text(f"{self._word(_CASTS[_base(op.name)])}({subject.text})", cast(ScriptType, op.result.type))
+
+    def _implicit(self, op: Operation, indent: str) -> _Text:
+        (subject,) = self._consume(op.operands, indent)
+        type_ = _IMPLICIT[_base(op.name)]
+        return _Text(f"{self._word('annotate')}({self._type(type_)}, {subject.text})", type_)
+
+    def _enum_member(self, op: Operation, indent: str) -> _Text:
+        (subject,) = self._consume(op.operands, indent)
+        word = "name" if _base(op.name) == "prim::EnumName" else "value"
+        return _Text(f"({subject.text}).{word}", cast(ScriptType, op.result.type))
+
+    def _negated(self, op: Operation, indent: str) -> _Text:
+        """`-inf` is a literal, which readers take for a negation."""
+        value = _constant(op.operand(0))
+        if isinstance(value, float) and not math.isfinite(value):
+            return _Text("-inf" if value > 0 else print_float(-value), FLOAT, is_literal=True)
+        return self._operator(op, indent)
+
+    def _added(self, op: Operation, indent: str) -> _Text:
+        """`1.+2.j` is a literal, which readers take for a sum."""
+        left, right = (_constant(v) for v in op.operands[:2])
+        if isinstance(left, float) and isinstance(right, complex) and right.real == 0 and _is_plain(left):
+            return _Text(print_number(complex(left, right.imag)), COMPLEX, is_literal=True)
+        return self._operator(op, indent)
+
+    # operators
+
+    def _operator(self, op: Operation, indent: str, typed: bool = True) -> _Text:
+        """`torch.add(x, y, alpha=2)`, such that a reader finds the same overload."""
+        form = schema_of_operator(op.name)
+        if form is None or len(op.operands) < len(form.arguments):
+            raise self.fault(f"`{op.name}` has no form in TorchScript")
+        self.unit.operators[op.name] = None
+        texts = self._consume(op.operands, indent)
+        wanted = [cast(ScriptType, r.type) for r in op.results]
+        for shorten, exact in ((True, False), (False, False), (True, True), (False, True)):
+            arguments = list(zip((*form.arguments, *([None] * len(texts))), texts, op.operands, strict=False))
+            if shorten:
+                arguments = _without_defaults(arguments)
+            call = _Call(form)
+            for formal, text, value in arguments:
+                call.add(formal, self._exact(text, cast(ScriptType, value.type)) if exact else text)
+            found = call.resolved()
+            if found is not None and len(found) == len(wanted) and all(map(_same, found, wanted)):
+                break
+        else:
+            shown = ", ".join(t.type.annotation for t in texts)
+            raise self.fault(
+                f"no call of `{_base(op.name)}` with ({shown}) means the overload `{op.name.partition('.')[2]}`"
+            )
+        name = f"{self._word('torch')}.{form.base}" if form.namespace == "aten" else self._foreign(form)
+        return _Text(f"{name}({', '.join(call.texts)})", wanted[0] if typed and wanted else NONE)
+
+    def _foreign(self, form: Schema) -> str:
+        return f"{self._word('ops')}.{form.namespace}.{form.base}"
+
+
+_Argument = tuple[Argument | None, _Text, Value]
+
+
+class _Call:
+    """The arguments of a call of an operator as they are written."""
+
+    def __init__(self, form: Schema) -> None:
+        self.form = form
+        self.texts: list[str] = []
+        self.positional: list[ScriptType] = []
+        self.keywords: dict[str, ScriptType] = {}
+
+    def add(self, formal: Argument | None, text: _Text) -> None:
+        if formal is not None and formal.keyword_only:
+            self.texts.append(f"{formal.name}={text.text}")
+            self.keywords[formal.name] = text.type
+        else:
+            self.texts.append(text.text)
+            self.positional.append(text.type)
+
+    def resolved(self) -> Sequence[ScriptType] | None:
+        """The types of the results, if a reader finds this overload."""
+        try:
+            match = resolve(f"{self.form.namespace}::{self.form.base}", self.positional, self.keywords)
+        except OverloadError:
+            return None
+        return match.returns if match.schema.name == self.form.name else None
+
+
+def _without_defaults(arguments: Sequence[_Argument]) -> list[_Argument]:
+    """Without positional arguments at the end, and keyword ones, that are what the schema says anyway."""
+    kept = list(arguments)
+    is_last = True
+    for at in range(len(kept) - 1, -1, -1):
+        formal, _, value = kept[at]
+        if formal is None:
+            return kept
+        if formal.has_default and not formal.is_written and _is_default(value, formal):
+            if formal.keyword_only or is_last:
+                del kept[at]
+        elif not formal.keyword_only:
+            is_last = False
+    return kept
+
+
+def _is_default(value: Value, formal: Argument) -> bool:
+    op = value.owner
+    if not isinstance(op, Operation):
+        return False
+    if op.name == "prim::ListConstruct" and isinstance(formal.default, tuple):
+        default = cast(tuple[Any, ...], formal.default)
+        constants = [_constant(v) for v in op.operands]
+        return len(default) == len(constants) and all(map(_identical, constants, default))
+    return op.name == "prim::Constant" and "name" not in op.attributes and _identical(op.attributes.get("value"), formal.default)
+
+
+def _identical(a: Any, b: Any) -> bool:
+    return type(a) is type(b) and a == b
+
+
+def _arguments(texts: Sequence[_Text]) -> str:
+    """Of a call of a function or method; PyTorch writes a comma behind each."""
+    return "".join(f"{t.text}, " for t in texts)
+
+
+def _base(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _constant(value: Value) -> Any:
+    op = value.owner
+    return op.attributes.get("value") if isinstance(op, Operation) and op.name == "prim::Constant" else None
+
+
+def _constant_int(value: Value) -> int | None:
+    found = _constant(value)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _constant_bool(value: Value) -> bool | None:
+    found = _constant(value)
+    return found if isinstance(found, bool) else None
+
+
+def _is_meaningful(name: str | None) -> bool:
+    """Whether a name comes from the source; `_3` is how unnamed values are written."""
+    return bool(name) and _TEMPORARY.match(name or "") is None
+
+
+
+
+# what is used
+
+
+class _Liveness:
+    """Which values of a function the text needs, and where. What nothing uses is not written."""
+
+    def __init__(self, function: Operation) -> None:
+        self._live: set[Value] = set()
+        self._uses: dict[Value, list[tuple[Operation, int]]] = {}
+        self._find(function)
+        for op in function.walk():
+            for i, value in enumerate(op.operands):
+                if self._counts(op, i):
+                    self._uses.setdefault(value, []).append((op, i))
+
+    def is_live(self, value: Value) -> bool:
+        return value in self._live
+
+    def is_needed(self, op: Operation) -> bool:
+        """Whether an operation has an effect, or a result that is used."""
+        return op.name not in _PURE or any(r in self._live for r in op.results)
+
+    def count(self, value: Value) -> int:
+        return len(self._uses.get(value, ()))
+
+    def user(self, value: Value) -> Operation:
+        """The first operation that uses it."""
+        return self._uses[value][0][0]
+
+    def is_initial(self, value: Value, loop: Operation) -> bool:
+        """Whether its use is the first value of a variable of the loop."""
+        return any(op is loop and i >= 2 for op, i in self._uses[value])
+
+    def _find(self, function: Operation) -> None:
+        pending: list[Value] = []
+        for op in function.walk():
+            match op.name:
+                case "prim::If":
+                    pending.append(op.operand(0))
+                case "prim::Loop":
+                    pending += op.operands[:2]
+                case torch.YIELD:
+                    pending += op.operands[: 1 if _is_loop(op) else 0]
+                case name if name not in _PURE:
+                    pending += op.operands
+                case _:
+                    pass
+        while pending:
+            value = pending.pop()
+            if value not in self._live:
+                self._live.add(value)
+                pending += self._sources(value)
+
+    def _sources(self, value: Value) -> Sequence[Value]:
+        """What a value is made of."""
+        if isinstance(value, BlockArgument):
+            loop = value.block.parent_op
+            if loop is None or loop.name != "prim::Loop" or value.index == 0:
+                return ()
+            return self._variable(loop, value.index - 1)
+        assert isinstance(value, OpResult)
+        op = value.op
+        if op.name == "prim::Loop":
+            return self._variable(op, value.index)
+        if op.name == "prim::If":
+            return [op.body(i).terminator.operand(value.index) for i in (0, 1)]
+        return op.operands
+
+    def _variable(self, loop: Operation, index: int) -> Sequence[Value]:
+        body = loop.body()
+        return loop.results[index], body.args[index + 1], loop.operand(index + 2), body.terminator.operand(index + 1)
+
+    def _counts(self, op: Operation, index: int) -> bool:
+        if op.name == "prim::Loop" and index >= 2:
+            return op.results[index - 2] in self._live
+        if op.name == torch.YIELD:
+            parent = op.parent_op
+            assert parent is not None
+            if _is_loop(op):
+                return index == 0 or parent.results[index - 1] in self._live
+            return parent.results[index] in self._live
+        return self.is_needed(op)
+
+
+def _is_loop(terminator: Operation) -> bool:
+    parent = terminator.parent_op
+    return parent is not None and parent.name == "prim::Loop"
+
+
+def _with_plain_loops(function: Operation) -> Operation:
+    """A copy in which every loop has a number of rounds or a condition, and not both: `for` or `while`."""
+    if not any(op.name == "prim::Loop" and not _is_plain_loop(op) for op in function.walk()):
+        return function
+    copy = function.clone()
+    for op in list(copy.walk()):
+        if op.name == "prim::Loop" and not _is_plain_loop(op):
+            _make_while(op)
+    return copy
+
+
+def _is_plain_loop(loop: Operation) -> bool:
+    trips, start = loop.operands[:2]
+    if _constant_int(trips) == _MAX_TRIPS:
+        return not loop.body().args[0].uses
+    return _constant_bool(start) is True and _constant_bool(loop.body().terminator.operand(0)) is True
+
+
+def _make_while(loop: Operation) -> None:
+    """A loop with a counter among its variables, and the number of rounds in its condition."""
+    trips, start, *initial = loop.operands
+    body = loop.body()
+    outer, end = loop.parent, body.terminator
+    assert outer is not None
+
+    def make(block: Block, anchor: Operation, name: str, operands: Sequence[Value], type_: ScriptType) -> Value:
+        return block.insert_before(Operation(name, operands, (type_,), span=loop.span), anchor).result
+
+    def integer(block: Block, anchor: Operation, value: int) -> Value:
+        op = Operation("prim::Constant", (), (INT,), {"value": value}, span=loop.span)
+        return block.insert_before(op, anchor).result
+
+    def condition(block: Block, anchor: Operation, given: Value, counter: Value) -> Value:
+        if _constant_int(trips) == _MAX_TRIPS:
+            return given
+        within = make(block, anchor, "aten::lt.int", (counter, trips), BOOL)
+        return within if _constant_bool(given) is True else make(block, anchor, "aten::__and__.bool", (given, within), BOOL)
+
+    zero = integer(outer, loop, 0)
+    first = condition(outer, loop, start, zero)
+    old = body.args[0]
+    counter = BlockArgument(body, 1, INT, old.name)
+    old.replace_all_uses_with(counter)
+    old.name = None
+    body.args.insert(1, counter)
+    for i, argument in enumerate(body.args):
+        argument.index = i
+    following = make(body, end, "aten::add.int", (counter, integer(body, end, 1)), INT)
+    again = condition(body, end, end.operand(0), following)
+    end.set_operands((again, following, *end.operands[1:]))
+    counted = OpResult(loop, 0, INT)
+    loop.results.insert(0, counted)
+    for i, result in enumerate(loop.results):
+        result.index = i
+    loop.set_operands((integer(outer, loop, _MAX_TRIPS), first, zero, *initial))

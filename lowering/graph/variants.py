@@ -1,0 +1,182 @@
+"""Values whose structure, or whose number, depends on a run-time bool: what is decided, and what that folds to.
+
+A node with an undecided operand is written twice, under each value of the selector (`Evaluator.evaluate`); here is
+what the operands are under the facts that hold, the numbers that are one of few constants, and comparisons that were
+made before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, cast
+
+from ...ir.core import Operation, Value
+from ...ir.interpreters import builtins
+from ...ir.operator import OperatorError
+from ...ir.script_types import BOOL, NONE, AnyType, OptionalType, ScriptType, UnionType
+from .branches import fork, implied
+from .merging import decided, decided_contents
+from .values import (
+    Abstract,
+    Known,
+    KnownValue,
+    Ref,
+    RunTimeOnly,
+    Scalar,
+    Tensor,
+    Text,
+    Tuple,
+    Undecided,
+    Variant,
+    VariantContents,
+    known,
+    matches,
+    type_of,
+)
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Facts = Mapping[Value, KnownValue]
+
+
+def settled(ev: Evaluator, value: Abstract) -> Abstract:
+    """The value under the facts that hold here; contents of lists and objects are brought up to date in the heap."""
+    left = decided(ev, value, ev.assumed)
+    if ev.undecided and isinstance(left, Ref):
+        _settle_contents(ev, left)
+    return left
+
+
+def _settle_contents(ev: Evaluator, ref: Ref) -> None:
+    contents = ev.heap.get(ref)
+    if contents is None or isinstance(contents, RunTimeOnly):
+        return
+    left = decided_contents(ev, contents, ev.assumed)
+    if left is not contents:
+        ev.heap[ref] = left
+    if ref.kind != "object" and not isinstance(left, VariantContents):
+        for value in left.values():
+            if isinstance(value, Ref):
+                _settle_contents(ev, value)
+
+
+def undecided_operand(operands: Sequence[Abstract]) -> Value | None:
+    """The bool that decides what the first operand of several structures is."""
+    return next((o.selector for o in operands if isinstance(o, Variant)), None)
+
+
+def deciding_choice(ev: Evaluator, operands: Sequence[Abstract]) -> Value | None:
+    """A bool that makes a number among the operands known, or is one of them."""
+    for number in _numbers(ev, operands):
+        if number.value in ev.choices:
+            return ev.choices[number.value][0]
+    for operand in operands:
+        if isinstance(operand, Scalar) and type_of(operand) == BOOL:
+            return operand.value
+    return None
+
+
+def _numbers(ev: Evaluator, operands: Sequence[Abstract]) -> list[Scalar]:
+    found: list[Scalar] = []
+    for operand in operands:
+        match operand:
+            case Scalar():
+                found.append(operand)
+            case Tuple():
+                found += _numbers(ev, operand.elements)
+            case Ref() if operand.kind == "list":
+                contents = ev.heap.get(operand)
+                found += _numbers(ev, list(contents.values())) if isinstance(contents, Mapping) else []
+            case _:
+                pass
+    return found
+
+
+# numbers that are one of few constants
+
+
+def folded_choice(ev: Evaluator, name: str, operands: Sequence[Abstract]) -> Abstract | None:
+    """An operator on numbers, computed for each of the constants that they may be: a choice of constants again."""
+    if not all(isinstance(o, Known | Scalar) for o in operands):
+        return None
+    choice = next((o for o in operands if isinstance(o, Scalar) and o.value in ev.choices), None)
+    if choice is None:
+        return None
+    selector = ev.choices[choice.value][0]
+    sides: list[Abstract] = []
+    for holds in (True, False):
+        facts = {**ev.assumed, **implied(selector, holds)}
+        given = [decided(ev, o, facts) for o in operands]
+        values = [o.value for o in given if isinstance(o, Known)]
+        result = _computed(name, values) if len(values) == len(given) else folded_choice(ev, name, given)
+        if result is None:
+            return None
+        sides.append(result)
+    return fork(ev, Scalar(selector), lambda: [sides[0]], lambda: [sides[1]])[0]
+
+
+def _computed(name: str, values: list[KnownValue]) -> Known | None:
+    builtin = builtins.find(name, values)
+    if builtin is None:
+        return None
+    try:
+        value = builtin(*values)
+    except OperatorError:
+        return None
+    return known(value) if isinstance(value, bool | int | float) else None
+
+
+# comparisons made before
+
+_COMPARISONS: Final = {
+    "aten::eq.int": ("aten::eq.int", False),
+    "aten::ne.int": ("aten::eq.int", True),
+    "aten::lt.int": ("aten::lt.int", False),
+    "aten::ge.int": ("aten::lt.int", True),
+    "aten::gt.int": ("aten::gt.int", False),
+    "aten::le.int": ("aten::gt.int", True),
+    "aten::Bool.int": ("aten::Bool.int", False),
+    "aten::__not__": ("aten::__not__", False),
+}
+
+Key = tuple[object, ...]
+
+
+def comparison(name: str, operands: Sequence[Abstract]) -> tuple[Key, bool] | None:
+    """What a comparison of integers asks, and whether it asks for the opposite."""
+    positive = _COMPARISONS.get(name)
+    if positive is None or not all(isinstance(o, Known | Scalar) for o in operands):
+        return None
+    parts = [(type(o.value), o.value) if isinstance(o, Known) else cast(Scalar, o).value for o in operands]
+    return (positive[0], *parts), positive[1]
+
+
+# casts that the type checker has proved
+
+
+def cast_to(ev: Evaluator, value: Variant, type_: ScriptType) -> Abstract:
+    """The alternatives that an `unchecked_cast` leaves: the others cannot be here, and from here on that is known."""
+    for side, other, holds in ((value.then, value.otherwise, False), (value.otherwise, value.then, True)):
+        if not _fits(side, type_):
+            ev.assumed = {**ev.assumed, **implied(value.selector, holds)}
+            other = settled(ev, other)
+            return cast_to(ev, other, type_) if isinstance(other, Variant) else other
+    return value
+
+
+def _fits(value: Abstract, type_: ScriptType) -> bool:
+    if isinstance(value, Variant):
+        return _fits(value.then, type_) or _fits(value.otherwise, type_)
+    if isinstance(type_, OptionalType | UnionType | AnyType) and not isinstance(value, Known):
+        return True
+    if isinstance(value, Known) and value.value is None:
+        return isinstance(type_, OptionalType | AnyType) or matches(value, type_) is not False
+    if type_ == NONE:
+        return False
+    if not isinstance(value, Known | Scalar | Tensor | Text):
+        return True
+    try:
+        return matches(value, type_) is not False
+    except Undecided:
+        return True

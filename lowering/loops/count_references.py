@@ -1,0 +1,107 @@
+"""Counts references: every list and box is given back when nobody uses it any more.
+
+In: `rt` operations without counts. Out: the same with `rt.retain` and `rt.release`. Each value of a counted type owns
+one reference: that of an operation's result or of a block's argument goes after its last use, uses of a box's buffer
+included. What a block yields or a loop starts with is handed over: doubled first, unless that was its last use.
+After a run-time error the wrapper of the function frees what is left (`torchcc.free_blocks`).
+
+    %l = rt.list : !rt.list<i64>           %l = rt.list : !rt.list<i64>
+    rt.push(%l, %x) : ...           =>     rt.push(%l, %x) : ...
+    %n = rt.len(%l) : ...                  %n = rt.len(%l) : ...
+                                           rt.release(%l) : ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from ...ir.builder import Builder
+from ...ir.core import Block, Operation, Value, functions
+from ...ir.dialects import func, rt
+from .bufferize import aliases
+
+_HANDS_OVER: Final = frozenset({"scf.yield", "scf.condition", "func.return", "scf.for", "scf.while", "func.call"})
+_LOOPS: Final = frozenset({"scf.for", "scf.while"})
+
+
+@dataclass(frozen=True)
+class CountReferences:
+    name: str = "count-references"
+
+    def apply(self, module: Operation) -> Operation:
+        for function in functions(module):
+            if not func.is_declaration(function) and any(op.name.startswith("rt.") for op in function.walk()):
+                for op in [function, *function.walk()]:
+                    for region in op.regions:
+                        for block in region.blocks:
+                            _count_in(op, block)
+        return module
+
+
+def _count_in(parent: Operation, block: Block) -> None:
+    operations = list(block.operations())
+    positions = {op: i for i, op in enumerate(operations)}
+    owned: list[Value] = list(block.args) if parent.name in _LOOPS else []
+    owned += [r for op in operations for r in op.results]
+    kept: set[tuple[Operation, Value]] = set()
+    for value in owned:
+        if rt.is_counted(value.type):
+            last = _last_use(value, block, positions)
+            if last is not None and _is_handed_over_once(value, last):
+                kept.add((last, value))
+                continue
+            _release(value, block, last)
+    for op in operations:
+        if op.name in _HANDS_OVER:
+            for value in op.operands:
+                if rt.is_counted(value.type) and (op, value) not in kept:
+                    rt.retain(Builder.before(op), value)
+
+
+def _release(value: Value, block: Block, last: Operation | None) -> None:
+    owner = value.owner
+    if last is None:
+        b = Builder.after(owner) if isinstance(owner, Operation) else Builder.at_start(block)
+    else:
+        b = Builder.before(last) if last is block.terminator else Builder.after(last)
+    rt.release(b, value)
+
+
+def _uses(value: Value) -> list[Operation]:
+    """Operations that need the object: those that use it, or the memory of a box."""
+    found: list[Operation] = []
+    for user in value.users:
+        found.append(user)
+        if user.name == "rt.unbox":
+            found += [u for alias in aliases(user.result) for u in alias.users]
+    return found
+
+
+def _last_use(value: Value, block: Block, positions: dict[Operation, int]) -> Operation | None:
+    last: Operation | None = None
+    for user in _uses(value):
+        current: Operation | None = user
+        while current is not None and current.parent is not block:
+            current = current.parent_op
+        if current is not None and (last is None or positions.get(current, -1) > positions[last]):
+            last = current
+    return last
+
+
+def _is_handed_over_once(value: Value, last: Operation) -> bool:
+    """The last use gives the reference away: as one operand of a terminator or loop, and nowhere inside that."""
+    return (
+        last.name in _HANDS_OVER
+        and list(last.operands).count(value) == 1
+        and all(user is last or not _is_inside(user, last) for user in _uses(value))
+    )
+
+
+def _is_inside(op: Operation, outer: Operation) -> bool:
+    current = op.parent_op
+    while current is not None:
+        if current is outer:
+            return True
+        current = current.parent_op
+    return False

@@ -1,0 +1,606 @@
+"""Lists of run-time length at the `linalg` stage: each node on one becomes a few `rt` operations and loops over them.
+
+A list of the `torch` stage is `!rt.list`: an int, float or bool takes one slot, a tensor a box, a list a list, a tuple
+one slot per part. What PyTorch checks at run time (indices, equal sizes) is checked here, with its messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
+
+from ...ir.core import Operation, Value
+from ...ir.diagnostics import CompileError, InternalError
+from ...ir.dialects import arith, rt, scf, tensor
+from ...ir.dialects.aten import OPERATORS
+from ...ir.dialects.aten.lowering import Extent, LoweringContext
+from ...ir.dtypes import DType
+from ...ir.operators import split_name
+from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType, TupleType
+from ...ir.types import F64, I1, I64, BoxType, RankedTensorType, RunTimeListType, Type
+
+Lowered = Any
+"""What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
+
+
+def slots_of(t: ScriptType) -> tuple[Type, ...]:
+    """Types of the slots that hold an element of this type."""
+    match t:
+        case IntType():
+            return (I64,)
+        case FloatType():
+            return (F64,)
+        case BoolType():
+            return (I1,)
+        case TensorType(dtype, shape):
+            if dtype is None or shape is None:
+                raise InternalError(f"a list of {t}: its dtype or rank is not known")
+            if dtype.is_complex:
+                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+            return (BoxType(RankedTensorType(shape, dtype.element)),)
+        case ListType():
+            return (list_type(t),)
+        case TupleType():
+            return tuple(slot for e in t.elements for slot in slots_of(e))
+        case _:
+            raise InternalError(f"a list of {t} has no form in the linalg stage")
+
+
+def list_type(t: ListType) -> RunTimeListType:
+    return RunTimeListType(slots_of(t.element))
+
+
+def number_dtype(t: ScriptType) -> DType:
+    """The dtype that holds an int, float or bool exactly."""
+    return DType.float64 if isinstance(t, FloatType) else DType.bool if isinstance(t, BoolType) else DType.int64
+
+
+def is_list(lowered: Lowered) -> bool:
+    """Whether a lowered value is a list of run-time length."""
+    return isinstance(lowered, Value) and isinstance(lowered.type, RunTimeListType)
+
+
+class Lists:
+    """Lowers nodes through `cx`; `element` is the type of the elements of the node's list."""
+
+    def __init__(self, cx: LoweringContext, element: ScriptType) -> None:
+        self.cx = cx
+        self.element = element
+
+    # elements
+
+    def slots(self, value: Lowered, t: ScriptType | None = None) -> list[Value]:
+        """An element as what its slots hold."""
+        t = t or self.element
+        b = self.cx.b
+        match t:
+            case TupleType():
+                return [s for v, e in zip(value, t.elements, strict=True) for s in self.slots(v, e)]
+            case TensorType():
+                (type,) = cast(tuple[BoxType], slots_of(t))
+                if value.type != type.tensor:
+                    value = tensor.cast_(b, value, type.tensor)
+                content = value.defining_op("rt.unbox")
+                return [content.operand(0) if content is not None else rt.box(b, value)]
+            case _:
+                (type,) = slots_of(t)
+                return [value if isinstance(value, Value) else arith.constant(b, value, type)]
+
+    def value(self, slots: Sequence[Value], t: ScriptType | None = None) -> Lowered:
+        """The element that slots hold."""
+        t = t or self.element
+        match t:
+            case TupleType():
+                parts: list[Lowered] = []
+                at = 0
+                for e in t.elements:
+                    count = len(slots_of(e))
+                    parts.append(self.value(slots[at : at + count], e))
+                    at += count
+                return parts
+            case TensorType(dtype):
+                assert dtype is not None
+                return self.cx.set_dtype(rt.unbox(self.cx.b, slots[0]), dtype)
+            case _:
+                return slots[0]
+
+    def get(self, source: Value, index: Extent) -> Lowered:
+        return self.value(rt.get(self.cx.b, source, self.cx.index(index)))
+
+    def push(self, target: Value, value: Lowered) -> None:
+        rt.push(self.cx.b, target, self.slots(value))
+
+    # loops
+
+    def new(self) -> Value:
+        return rt.new(self.cx.b, RunTimeListType(slots_of(self.element)))
+
+    def length(self, source: Value) -> Value:
+        return rt.length(self.cx.b, source)
+
+    def repeat(
+        self, count: Extent, inits: Sequence[Value], body: Callable[[Value, Sequence[Value]], Sequence[Value]]
+    ) -> Sequence[Value]:
+        """`body(i, carried)` for i from 0 to count - 1."""
+        b, cx = self.cx.b, self.cx
+
+        def step(inner: Any, args: Sequence[Value]) -> Sequence[Value]:
+            del inner
+            return body(args[0], args[1:])
+
+        return scf.for_(b, cx.index(0), cx.index(count), cx.index(1), inits, step).results
+
+    def copy_range(self, source: Value, target: Value, start: Extent, count: Extent, step: int = 1) -> None:
+        """Appends elements of `source` to `target`."""
+        cx = self.cx
+
+        def one(i: Value, _: Sequence[Value]) -> Sequence[Value]:
+            at = cx.index(cx.add(start, cx.mul(i, step)))
+            rt.push(cx.b, target, rt.get(cx.b, source, at))
+            return ()
+
+        self.repeat(count, (), one)
+
+    def position(self, source: Value, index: Extent) -> Value:
+        """A Python index as one of the list, checked."""
+        cx = self.cx
+        n = self.length(source)
+        at = cx.wrap_index(index, n)
+        inside = cx.all_of(cx.compare("ge", at, 0), cx.compare("lt", at, n))
+        cx.check(inside, "list index out of range")
+        return cx.index(at)
+
+    # what nodes do
+
+    def construct(self, elements: Sequence[Lowered]) -> Value:
+        target = self.new()
+        for element in elements:
+            self.push(target, element)
+        return target
+
+    def copy(self, source: Lowered) -> Value:
+        if not is_list(source):
+            return self.construct(source)
+        target = self.new()
+        self.copy_range(source, target, 0, self.length(source))
+        return target
+
+    def len_(self, source: Value) -> Value:
+        return self.cx.i64(self.length(source))
+
+    def getitem(self, source: Value, index: Extent) -> Lowered:
+        return self.get(source, self.position(source, index))
+
+    def set_item(self, target: Value, index: Extent, value: Lowered) -> Value:
+        at = self.position(target, index)
+        rt.set_(self.cx.b, target, at, self.slots(value))
+        return target
+
+    def append(self, target: Value, value: Lowered) -> Value:
+        self.push(target, value)
+        return target
+
+    def extend(self, target: Value, other: Lowered) -> Value:
+        if is_list(other):
+            self.copy_range(other, target, 0, self.length(other))
+        else:
+            for element in cast(Sequence[Lowered], other):
+                self.push(target, element)
+        return target
+
+    def insert(self, target: Value, index: Extent, value: Lowered) -> None:
+        cx = self.cx
+        n = self.length(target)
+        at = cx.min(cx.max(cx.wrap_index(index, n), 0), n)
+        rt.insert(cx.b, target, cx.index(at), self.slots(value))
+
+    def pop(self, target: Value, index: Extent = -1) -> Lowered:
+        cx = self.cx
+        cx.check(cx.compare("gt", self.length(target), 0), "pop from empty list")
+        at = self.position(target, index)
+        slots = rt.get(cx.b, target, at)
+        rt.erase(cx.b, target, at, cx.index(1))
+        return self.value(slots)
+
+    def delete(self, target: Value, index: Extent) -> None:
+        rt.erase(self.cx.b, target, self.position(target, index), self.cx.index(1))
+
+    def clear(self, target: Value) -> None:
+        rt.erase(self.cx.b, target, self.cx.index(0), self.length(target))
+
+    def reverse(self, target: Value) -> None:
+        cx = self.cx
+        n = self.length(target)
+        last = cx.sub(n, 1)
+
+        def swap(i: Value, _: Sequence[Value]) -> Sequence[Value]:
+            other = cx.index(cx.sub(last, i))
+            a, b = rt.get(cx.b, target, i), rt.get(cx.b, target, other)
+            rt.set_(cx.b, target, i, b)
+            rt.set_(cx.b, target, other, a)
+            return ()
+
+        self.repeat(cx.floordiv(n, 2), (), swap)
+
+    def slice(self, source: Value, start: Extent | None = None, end: Extent | None = None, step: Extent = 1) -> Value:
+        cx = self.cx
+        if not isinstance(step, int):
+            raise CompileError.at(cx.span, "the step of this slice is only known at run time")
+        if step == 0:
+            raise CompileError.at(cx.span, "slice step cannot be zero")
+        n = self.length(source)
+        low, high = (0, n) if step > 0 else (-1, cx.sub(n, 1))
+
+        def bound(value: Extent | None, default: Extent) -> Extent:
+            return default if value is None else cx.min(cx.max(cx.wrap_index(value, n), low), high)
+
+        first = bound(start, low if step > 0 else high)
+        last = bound(end, high if step > 0 else low)
+        distance = cx.sub(last, first) if step > 0 else cx.sub(first, last)
+        target = self.new()
+        self.copy_range(source, target, first, cx.ceildiv(cx.max(distance, 0), abs(step)), step)
+        return target
+
+    def concatenate(self, a: Lowered, b: Lowered) -> Value:
+        return self.extend(self.copy(a), b)
+
+    def times(self, a: Lowered, b: Lowered) -> Value:
+        source, count = (a, b) if is_list(a) or isinstance(a, list) else (b, a)
+        if not is_list(source):
+            source = self.construct(source)
+        target = self.new()
+        n = self.length(source)
+
+        def once(i: Value, _: Sequence[Value]) -> Sequence[Value]:
+            del i
+            self.copy_range(source, target, 0, n)
+            return ()
+
+        self.repeat(count, (), once)
+        return target
+
+    def times_in_place(self, target: Value, count: Extent) -> Value:
+        cx = self.cx
+        n = self.length(target)
+
+        def once(i: Value, _: Sequence[Value]) -> Sequence[Value]:
+            del i
+            self.copy_range(target, target, 0, n)
+            return ()
+
+        self.repeat(cx.sub(count, 1), (), once)
+        left = cx.select(cx.compare("le", count, 0), n, 0)
+        rt.erase(cx.b, target, cx.index(0), cx.index(left))
+        return target
+
+    # comparison
+
+    def truth(self, condition: Value | bool) -> Value:
+        return condition if isinstance(condition, Value) else arith.constant(self.cx.b, condition, I1)
+
+    def equal(self, a: Lowered, b: Lowered, t: ScriptType) -> Value:
+        """Whether two values of that type are equal, as an i1."""
+        builder = self.cx.b
+        match t:
+            case FloatType():
+                x, y = (self.slots(v, t)[0] for v in (a, b))
+                return arith.cmpf(builder, "oeq", x, y)
+            case IntType() | BoolType():
+                x, y = (self.slots(v, t)[0] for v in (a, b))
+                return arith.cmpi(builder, "eq", x, y)
+            case TupleType():
+                result = self.truth(True)
+                for x, y, e in zip(a, b, t.elements, strict=True):
+                    result = arith.andi(builder, result, self.equal(x, y, e))
+                return result
+            case ListType():
+                return Lists(self.cx, t.element).lists_equal(a, b)
+            case _:
+                raise InternalError(f"{t} is compared")
+
+    def lists_equal(self, a: Lowered, b: Lowered) -> Value:
+        cx = self.cx
+        x, y = (v if is_list(v) else self.construct(v) for v in (a, b))
+        n, m = self.length(x), self.length(y)
+        same_length = self.truth(cx.compare("eq", n, m))
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            same = self.equal(self.get(x, i), self.get(y, i), self.element)
+            return [arith.andi(cx.b, carried[0], same)]
+
+        count = cx.select(same_length, n, 0)
+        return self.repeat(count, [same_length], one)[0]
+
+    def lists_differ(self, a: Lowered, b: Lowered) -> Value:
+        return arith.xori(self.cx.b, self.lists_equal(a, b), self.truth(True))
+
+    def find(self, source: Value, value: Lowered) -> Value:
+        """Index of the first equal element; the length where there is none."""
+        cx = self.cx
+        n = self.length(source)
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            at = cx.index(cx.sub(cx.sub(n, 1), i))  # from the end, so that the first one wins
+            same = self.equal(self.get(source, at), value, self.element)
+            return [arith.select(cx.b, same, at, carried[0])]
+
+        return self.repeat(n, [n], one)[0]
+
+    def contains(self, source: Value, value: Lowered) -> Value:
+        return self.truth(self.cx.compare("lt", self.find(source, value), self.length(source)))
+
+    def index_of(self, source: Value, value: Lowered) -> Value:
+        cx = self.cx
+        at = self.find(source, value)
+        shown, noted = ("{}", [value]) if isinstance(value, Value) else (str(value), [])
+        if not isinstance(self.element, IntType | FloatType):
+            shown, noted = "the element", []
+        cx.check(cx.compare("lt", at, self.length(source)), f"'{shown}' is not in list", noted)
+        return cx.i64(at)
+
+    def remove(self, target: Value, value: Lowered) -> None:
+        cx = self.cx
+        at = self.find(target, value)
+        cx.check(cx.compare("lt", at, self.length(target)), "list.remove(x): x not in list")
+        rt.erase(cx.b, target, at, cx.index(1))
+
+    def count(self, source: Value, value: Lowered) -> Value:
+        cx = self.cx
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            same = self.equal(self.get(source, i), value, self.element)
+            more = arith.addi(cx.b, carried[0], arith.constant(cx.b, 1, I64))
+            return [arith.select(cx.b, same, more, carried[0])]
+
+        return self.repeat(self.length(source), [arith.constant(cx.b, 0, I64)], one)[0]
+
+    # reductions
+
+    def fold(self, source: Value, first: Value, start: Extent, step: Callable[[Value, Value], Value]) -> Value:
+        cx = self.cx
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            return [step(carried[0], self.get(source, cx.add(i, start)))]
+
+        return self.repeat(cx.sub(self.length(source), start), [first], one)[0]
+
+    def sum(self, source: Value) -> Value:
+        b = self.cx.b
+        if isinstance(self.element, FloatType):
+            return self.fold(source, arith.constant(b, 0.0, F64), 0, lambda x, y: arith.addf(self.cx.b, x, y))
+        zero = arith.constant(b, 0, I64)
+        return self.fold(source, zero, 0, lambda x, y: arith.addi(self.cx.b, x, self._as_int(y)))
+
+    def _as_int(self, value: Value) -> Value:
+        return arith.extui(self.cx.b, value, I64) if value.type == I1 else value
+
+    def _extremum(self, source: Value, integer: str, real: str) -> Value:
+        cx = self.cx
+        cx.check(cx.compare("gt", self.length(source), 0), "Trying to find the extremum of an empty list")
+
+        def better(x: Value, y: Value) -> Value:
+            if isinstance(self.element, FloatType):
+                return arith.select(cx.b, arith.cmpf(cx.b, real, y, x), y, x)
+            predicate = integer.replace("s", "u") if y.type == I1 else integer
+            return arith.select(cx.b, arith.cmpi(cx.b, predicate, y, x), y, x)
+
+        return self.fold(source, self.get(source, 0), 1, better)
+
+    def min(self, source: Value) -> Value:
+        return self._extremum(source, "slt", "olt")
+
+    def max(self, source: Value) -> Value:
+        return self._extremum(source, "sgt", "ogt")
+
+    def _is_true(self, value: Value) -> Value:
+        cx = self.cx
+        if value.type == I1:
+            return value
+        if value.type == F64:
+            return arith.cmpf(cx.b, "une", value, arith.constant(cx.b, 0.0, F64))
+        return arith.cmpi(cx.b, "ne", value, arith.constant(cx.b, 0, I64))
+
+    def any(self, source: Value) -> Value:
+        return self.fold(source, self.truth(False), 0, lambda x, y: arith.ori(self.cx.b, x, self._is_true(y)))
+
+    def all(self, source: Value) -> Value:
+        return self.fold(source, self.truth(True), 0, lambda x, y: arith.andi(self.cx.b, x, self._is_true(y)))
+
+    # to tensors
+
+    def vector(self, source: Value, t: TensorType) -> Value:
+        """A list of numbers as a tensor of one dimension."""
+        cx = self.cx
+        assert t.dtype is not None
+        dtype = t.dtype
+        init = cx.empty([self.length(source)], dtype.element)
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            number = cx.number(self.get(source, i), dtype)
+            return [tensor.insert(cx.b, number, carried[0], [i])]
+
+        return cx.set_dtype(self.repeat(self.length(source), [init], one)[0], dtype)
+
+    def from_vector(self, source: Value, target: Value) -> None:
+        """Writes the elements of a tensor of one dimension over those of a list of that length."""
+        cx = self.cx
+
+        def one(i: Value, _: Sequence[Value]) -> Sequence[Value]:
+            rt.set_(cx.b, target, i, [tensor.extract(cx.b, source, [i])])
+            return ()
+
+        self.repeat(self.length(target), (), one)
+
+    def sort(self, target: Value, reverse: bool = False) -> None:
+        t = TensorType(number_dtype(self.element), (None,))
+        values = self.vector(target, t)
+        record = OPERATORS["aten::sort"]
+        arguments = {"self": values, "dim": 0, "descending": bool(reverse)}
+        ordered = self.cx.lower(record, arguments, (t, TensorType(DType.int64, (None,))), self.cx.span)[0]
+        self.from_vector(ordered, target)
+
+    def sorted(self, source: Value) -> Value:
+        target = self.copy(source)
+        self.sort(target)
+        return target
+
+    def stack(self, source: Value, dim: int = 0) -> Value:
+        cx = self.cx
+        t = cast(TensorType, self.element)
+        n = self.length(source)
+        cx.check(cx.compare("gt", n, 0), "stack expects a non-empty TensorList")
+        dims = cx.dims(self.get(source, 0))
+        axis = dim + len(dims) + 1 if dim < 0 else dim
+        holes = ", ".join(["{}"] * len(dims))
+        message = f"stack expects each tensor to be equal size, but got [{holes}] at entry 0 and [{holes}] at entry {{}}"
+        sizes: list[Extent] = [*dims[:axis], n, *dims[axis:]]
+        assert t.dtype is not None
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            value = self.get(source, i)
+            given = cx.dims(value)
+            fits = cx.all_of(*(cx.compare("eq", d, g) for d, g in zip(dims, given, strict=True)))
+            cx.check(fits, message, [*dims, *given, i])
+            whole = cx.with_unit_dims(value, [axis])
+            return [_placed(cx, whole, carried[0], axis, i, [*dims[:axis], 1, *dims[axis:]])]
+
+        return self._collected(n, sizes, t, one)
+
+    def cat(self, source: Value, dim: int = 0) -> Value:
+        cx = self.cx
+        t = cast(TensorType, self.element)
+        n = self.length(source)
+        cx.check(cx.compare("gt", n, 0), "torch.cat(): expected a non-empty list of Tensors")
+        dims = cx.dims(self.get(source, 0))
+        axis = dim + len(dims) if dim < 0 else dim
+        zero = cx.index(0)
+        message = (
+            f"Sizes of tensors must match except in dimension {axis}. Expected size {{}} but got size {{}}"
+            " for tensor number {} in the list."
+        )
+
+        def measure(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            given = cx.dims(self.get(source, i))
+            for k, (expected, extent) in enumerate(zip(dims, given, strict=True)):
+                if k != axis:
+                    cx.check(cx.compare("eq", expected, extent), message, [expected, extent, i])
+            return [cx.index(cx.add(carried[0], given[axis]))]
+
+        total = self.repeat(n, [zero], measure)[0]
+        init = cx.empty([*dims[:axis], total, *dims[axis + 1 :]], _element(t))
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            value = self.get(source, i)
+            length = cx.dim(value, axis)
+            sizes: list[Extent] = [*dims[:axis], length, *dims[axis + 1 :]]
+            return [
+                _placed(cx, value, carried[0], axis, carried[1], sizes),
+                cx.index(cx.add(carried[1], length)),
+            ]
+
+        return self._typed(self.repeat(n, [init, zero], one)[0], t)
+
+    def _collected(
+        self,
+        count: Extent,
+        sizes: Sequence[Extent],
+        t: TensorType,
+        one: Callable[[Value, Sequence[Value]], Sequence[Value]],
+    ) -> Value:
+        return self._typed(self.repeat(count, [self.cx.empty(sizes, _element(t))], one)[0], t)
+
+    def _typed(self, value: Value, t: TensorType) -> Value:
+        assert t.dtype is not None
+        return self.cx.set_dtype(value, t.dtype)
+
+    def unpack(self, source: Value, count: int) -> list[Lowered]:
+        cx = self.cx
+        n = self.length(source)
+        cx.check(cx.compare("eq", n, count), f"Expected {count} elements in a list but found {{}}", [n])
+        return [self.get(source, i) for i in range(count)]
+
+
+def _element(t: TensorType) -> Type:
+    assert t.dtype is not None
+    return t.dtype.element
+
+
+def _placed(cx: LoweringContext, value: Value, into: Value, axis: int, start: Extent, sizes: Sequence[Extent]) -> Value:
+    """`into` with a slab along `axis` replaced."""
+    offsets: list[Extent] = [start if i == axis else 0 for i in range(len(sizes))]
+    sizes = [cx.extent(s) for s in sizes]
+    wanted = tuple(s if isinstance(s, int) else None for s in sizes)
+    type = RankedTensorType(wanted, cast(RankedTensorType, value.type).element)
+    if value.type != type:
+        value = tensor.cast_(cx.b, value, type)
+    return tensor.insert_slice(cx.b, value, into, offsets, sizes, [1] * len(sizes))
+
+
+_METHODS: Final[dict[str, Callable[..., Any]]] = {
+    "aten::list": Lists.copy,
+    "aten::copy": Lists.copy,
+    "aten::len": Lists.len_,
+    "aten::__getitem__": Lists.getitem,
+    "aten::_set_item": Lists.set_item,
+    "aten::append": Lists.append,
+    "aten::extend": Lists.extend,
+    "aten::insert": Lists.insert,
+    "aten::pop": Lists.pop,
+    "aten::Delete": Lists.delete,
+    "aten::clear": Lists.clear,
+    "aten::reverse": Lists.reverse,
+    "aten::slice": Lists.slice,
+    "aten::add": Lists.concatenate,
+    "aten::add_": Lists.extend,
+    "aten::mul": Lists.times,
+    "aten::mul_": Lists.times_in_place,
+    "aten::eq": Lists.lists_equal,
+    "aten::ne": Lists.lists_differ,
+    "aten::__contains__": Lists.contains,
+    "aten::index": Lists.index_of,
+    "aten::remove": Lists.remove,
+    "aten::count": Lists.count,
+    "aten::sum": Lists.sum,
+    "prim::min": Lists.min,
+    "prim::max": Lists.max,
+    "aten::any": Lists.any,
+    "aten::all": Lists.all,
+    "aten::sort": Lists.sort,
+    "aten::sorted": Lists.sorted,
+    "aten::stack": Lists.stack,
+    "aten::cat": Lists.cat,
+}
+
+
+def handles(op: Operation, arguments: Sequence[Lowered]) -> bool:
+    """Whether the node works on a list of run-time length, or makes one."""
+    base, _ = split_name(op.name)
+    if base == "aten::list":
+        return isinstance(op.result.type, ListType)
+    return any(is_list(a) for a in arguments)
+
+
+def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> list[Lowered]:
+    """What the results of the node become."""
+    lists = Lists(cx, _element_type(op))
+    base, _ = split_name(op.name)
+    if op.name == "prim::ListUnpack":
+        return lists.unpack(arguments[0], len(op.results))
+    if base == "aten::tensor":
+        return [cx.coerce(lists.vector(arguments[0], cast(TensorType, op.result.type)), cast(TensorType, op.result.type))]
+    method = _METHODS.get(base)
+    if method is None:
+        raise CompileError.at(op.span, f"{op.name} of a list whose length is only known at run time is not supported")
+    result = method(lists, *arguments)
+    if not op.results:
+        return []
+    if isinstance(op.result.type, TensorType) and base in ("aten::stack", "aten::cat"):
+        return [cx.coerce(result, op.result.type)]
+    return [result]
+
+
+def _element_type(op: Operation) -> ScriptType:
+    for value in (*op.results, *op.operands):
+        if isinstance(value.type, ListType):
+            return value.type.element
+    raise InternalError(f"{op.name} has no list")

@@ -1,0 +1,52 @@
+"""Machine code of a program in this process: from the cache if it was compiled before, else by `driver.py`.
+
+Everything that only compiling needs is imported when something is compiled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .backend.cpu import jit, stored
+from .backend.cpu.call import CompiledFunction
+from .backend.cpu.host import host
+from .ir import cache, records
+from .ir.diagnostics import NotStatic
+from .ir.program import Program
+from .ir.signature import ArgumentSpec, Signature
+from .programs import content_of
+
+
+def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
+    """The function for these specs. NotStatic where a run-time number has to be known at compile time."""
+    key = _key(program, specs)
+    if key is not None:
+        found = stored.load(key)
+        if found is not None:
+            found.is_from_cache = True
+            return found, found.signature
+    from . import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
+
+    try:
+        module = driver.translate_native(program, specs)
+    except NotStatic as error:
+        if key is not None:
+            stored.store_failure(key, error)
+        raise
+    function = jit.load(module, host())
+    if key is not None:
+        stored.store(key, module, host())
+    return function, module.signature
+
+
+def _key(program: Program, specs: Sequence[ArgumentSpec]) -> str | None:
+    """None where the cache is off, or the program or the specs mean nothing to another process."""
+    if cache.cache_folder() is None:
+        return None
+    content = content_of(program)
+    if content is None:
+        return None
+    try:
+        return stored.key(content, records.to_text(tuple(specs)), host())
+    except records.NotStorable:
+        return None
