@@ -9,7 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from .api import CompiledCall, Library, ScriptFunction, compile_file, compile_source, load, script
+    from .api import (
+        CompiledCall,
+        Library,
+        ScriptFunction,
+        ScriptInstance,
+        ScriptModule,
+        compile_file,
+        compile_source,
+        load,
+        save,
+        script,
+    )
     from .backend.cpu.jit import num_threads, set_num_threads
     from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
     from .ir.dtypes import DType
@@ -26,6 +37,8 @@ __all__ = [
     "InternalError",
     "Library",
     "ScriptFunction",
+    "ScriptInstance",
+    "ScriptModule",
     "TensorSpec",
     "TorchccError",
     "__version__",
@@ -33,6 +46,7 @@ __all__ = [
     "compile_source",
     "load",
     "num_threads",
+    "save",
     "script",
     "set_num_threads",
 ]
@@ -46,12 +60,15 @@ _HOMES: Final = {
     "InternalError": ".ir.diagnostics",
     "Library": ".api",
     "ScriptFunction": ".api",
+    "ScriptInstance": ".api",
+    "ScriptModule": ".api",
     "TensorSpec": ".ir.signature",
     "TorchccError": ".ir.diagnostics",
     "compile_file": ".api",
     "compile_source": ".api",
     "load": ".api",
     "num_threads": ".backend.cpu.jit",
+    "save": ".api",
     "script": ".api",
     "set_num_threads": ".backend.cpu.jit",
 }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final, cast
 
 from .frontend import prelude
 from .frontend.compile import prelude_function
-from .ir.core import Operation
+from .ir.core import Block, Operation, Value, functions
 from .ir.interpreters import builtins
-from .ir.operators import find, functional_form, schema, split_name
+from .ir.operators import find, functional_form, is_view, schema, split_name
 from .ir.overloads import candidates, core_names, names
+from .ir.places import Places
 from .ir.program import Program
-from .ir.script_types import ClassType, TensorType
+from .ir.script_types import ClassType, ScriptObject, TensorType
 from .ir.source import Span
 from .lowering.graph.calls import TENSOR_BUILTINS
 
@@ -89,10 +91,91 @@ def _limits(op: Operation) -> list[str]:
         if reason not in SUPPORTED:
             return [f"{op.name}: {reason}"]
         return [f"{op.name}: {inner}" for inner in _inner_limits(op.name)]
-    owner = op.operand(0).type if op.name == "prim::SetAttr" else None
-    if isinstance(owner, ClassType) and owner.is_module:
-        return [f"attribute `{op.attributes['name']}` is set: state that outlives the call"]
     return [_UNSUPPORTED_NODES[op.name]] if op.name in _UNSUPPORTED_NODES else []
+
+
+def changed_attributes(program: Program) -> list[str]:
+    """Paths of the attributes that the program may change: its state between calls, as far as the code shows it.
+
+    Branches on a bool attribute of the module, such as `training`, are decided by its value.
+    """
+    if program.receiver is None:
+        return []
+    places = Places(program.receiver)
+    by_type: dict[ClassType, list[ScriptObject]] = {}
+    for value in places.values.values():
+        if isinstance(value, ScriptObject):
+            by_type.setdefault(value.type, []).append(value)
+    written: dict[tuple[ClassType, str], None] = {}
+    for function in functions(program.module):
+        _note_changes(function.body(), by_type, written)
+    paths: dict[tuple[ClassType, str], list[str]] = {(o.type, name): [] for o, name in places.attributes.values()}
+    for path, (owner, name) in places.attributes.items():
+        paths[owner.type, name].append(path)
+    return [path for key in written for path in paths.get(key, [])]
+
+
+def _note_changes(
+    block: Block, by_type: Mapping[ClassType, Sequence[ScriptObject]], written: dict[tuple[ClassType, str], None]
+) -> None:
+    for op in block.operations():
+        changed = op.operand(0) if op.operands and _changes_operand(op) else None
+        owner = op.operand(0).type if op.name == "prim::SetAttr" else None
+        if isinstance(owner, ClassType):
+            written[owner, cast(str, op.attributes["name"])] = None
+        elif changed is not None:
+            source = _attribute_behind(changed)
+            if source is not None:
+                written[cast(ClassType, source.operand(0).type), cast(str, source.attributes["name"])] = None
+        blocks = [b for region in op.regions for b in region.blocks]
+        if op.name == "prim::If":
+            known = _known_condition(op.operand(0), by_type)
+            blocks = blocks if known is None else [blocks[0 if known else 1]]
+        for inner in blocks:
+            _note_changes(inner, by_type, written)
+
+
+_LIST_CHANGES: Final = frozenset(
+    f"aten::{n}"
+    for n in ("append", "extend", "insert", "pop", "clear", "remove", "reverse", "sort", "_set_item", "Delete", "update")
+)
+
+
+def _changes_operand(op: Operation) -> bool:
+    base = split_name(op.name)[0]
+    if not base.startswith("aten::"):
+        return False
+    return (base.endswith("_") and not base.endswith("__")) or base in _LIST_CHANGES
+
+
+def _attribute_behind(value: Value) -> Operation | None:
+    """The GetAttr that a value is, or is a view of."""
+    for _ in range(100):
+        op = value.defining_op()
+        if op is None:
+            return None
+        if op.name == "prim::GetAttr":
+            return op if isinstance(op.operand(0).type, ClassType) else None
+        form = schema(op.name) if op.name.startswith("aten::") else None
+        if (op.name != "prim::unchecked_cast" and (form is None or not is_view(form))) or not op.operands:
+            return None
+        value = op.operand(0)
+    return None
+
+
+def _known_condition(value: Value, by_type: Mapping[ClassType, Sequence[ScriptObject]]) -> bool | None:
+    op = value.defining_op()
+    if op is None:
+        return None
+    if op.name == "aten::__not__":
+        inner = _known_condition(op.operand(0), by_type)
+        return None if inner is None else not inner
+    if op.name == "prim::GetAttr" and isinstance(op.operand(0).type, ClassType):
+        name = cast(str, op.attributes["name"])
+        owners = by_type.get(cast(ClassType, op.operand(0).type), ())
+        found: set[Any] = {o.attributes.get(name) for o in owners}
+        return found.pop() if found in ({True}, {False}) else None
+    return None
 
 
 _UNSUPPORTED_NODES: Final = {"prim::Print": "print"}

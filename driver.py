@@ -24,7 +24,9 @@ from .ir.dialects.torch import FUNC
 from .ir.printer import print_module
 from .ir.program import Program
 from .ir.signature import ArgumentSpec, Signature, StateSpec
+from .ir.streaming import Steps
 from .lowering.graph.functionalize import functionalize
+from .lowering.graph.initial_state import initial_state
 from .lowering.graph.specialize import specialize
 from .lowering.pass_manager import PassManager
 from .lowering.pipeline import pipeline
@@ -62,13 +64,18 @@ def lower(
 
     StateNeeded where the program changes attributes of its module that `state` does not declare.
     """
-    gpu = is_gpu(target)
-    facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
     manager = manager or PassManager()
     watch = manager.watch or _ignore
     watch("emit", program.module)
     module, signature = specialize(program, specs, composite, name or program.schema.base, state)
     watch("specialize", module)
+    return _lower_specialised(module, signature, target, manager)
+
+
+def _lower_specialised(module: Operation, signature: Signature, target: str, manager: PassManager) -> Lowered:
+    gpu = is_gpu(target)
+    facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
+    watch = manager.watch or _ignore
     signature = functionalize(module, signature)
     watch("functionalize", module)
     modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
@@ -89,21 +96,42 @@ def translate_native(
 
 
 def compile_ahead(
-    program: Program, specs: Sequence[ArgumentSpec], kind: str, output: Path, name: str, target: str
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    kind: str,
+    output: Path,
+    name: str,
+    target: str,
+    state: Sequence[StateSpec] = (),
 ) -> list[Path]:
-    """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written."""
+    """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written.
+
+    Of a program with state, a library has one function for each structure of the state (`ir/streaming.py`), `name`,
+    `name_1`, ..., and `name_initial_state`; other kinds have the first alone.
+    """
     if is_gpu(target) != (kind == "ptx"):
         help = f"PTX needs a chip: --target {DEFAULT_CHIP}" if kind == "ptx" else "for a chip there is --emit ptx"
         raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help=help))
-    lowered = lower(program, specs, target, name)
     if kind not in ("so", "obj"):
-        output.write_text(print_stage(lowered, kind, target))
+        output.write_text(print_stage(lower(program, specs, target, name, state=state), kind, target))
         return [output]
+
+    def make(number: int, state: Sequence[StateSpec]) -> tuple[Lowered, Signature]:
+        step = lower(program, specs, target, f"{name}_{number}" if number else name, state=state)
+        return step, step.signature
+
+    steps = Steps(state, make)
+    lowered = list(steps.functions)
+    names = [s.name for s in steps.signatures]
+    following = {n: names[i] for n, i in zip(names, steps.following)} if len(names) > 1 else {}
+    if program.receiver is not None and any(p.path is not None for p in steps.signatures[0].parameters):
+        module, signature = initial_state(program.receiver, steps.signatures[0], f"{name}_initial_state")
+        lowered.append(_lower_specialised(module, signature, target, PassManager()))
     chosen = named_target(target)
-    module = cpu.translate(lowered.modules["loops"], lowered.signature, chosen)
+    modules = [cpu.translate(m.modules["loops"], m.signature, chosen) for m in lowered]
     write = shared_library.write_shared_library if kind == "so" else shared_library.write_object
-    write([module], chosen, output)
-    return [output, shared_library.write_header([module], output.with_suffix(".h"))]
+    write(modules, chosen, output, following)
+    return [output, shared_library.write_header(modules, output.with_suffix(".h"), following)]
 
 
 def gpu_module(program: Program, specs: Sequence[ArgumentSpec], target: str) -> tuple[Lowered, ptx.PtxModule]:
@@ -132,14 +160,20 @@ def composite(name: str) -> Operation | None:
 
 
 def dump(
-    program: Program, specs: Sequence[ArgumentSpec], stage: str, *, after: str | None = None, target: str = "host"
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    stage: str,
+    *,
+    after: str | None = None,
+    target: str = "host",
+    state: Sequence[StateSpec] = (),
 ) -> str:
     """Text of the program at a stage from `torch` on, or right after the pass `after`."""
     if after is not None:
-        return dump_after(program, specs, after, target)
+        return dump_after(program, specs, after, target, state)
     if stage == "ptx" and not is_gpu(target):
         target = DEFAULT_CHIP
-    return print_stage(lower(program, specs, target), stage, target)
+    return print_stage(lower(program, specs, target, state=state), stage, target)
 
 
 def print_stage(lowered: Lowered, stage: str, target: str = "host") -> str:
@@ -155,7 +189,9 @@ def print_stage(lowered: Lowered, stage: str, target: str = "host") -> str:
     return show(module.text, cpu_target, optimized=module.optimize)
 
 
-def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, target: str) -> str:
+def dump_after(
+    program: Program, specs: Sequence[ArgumentSpec], after: str, target: str, state: Sequence[StateSpec] = ()
+) -> str:
     """The program after a pass (the last time that it runs), also where a later one fails."""
     found: list[str] = []
     names: list[str] = []
@@ -166,7 +202,7 @@ def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, targ
             found.append(print_module(module))
 
     try:
-        lower(program, specs, target, manager=PassManager(watch=watch))
+        lower(program, specs, target, manager=PassManager(watch=watch), state=state)
     except TorchccError:
         if not found:
             raise
@@ -175,7 +211,13 @@ def dump_after(program: Program, specs: Sequence[ArgumentSpec], after: str, targ
     return found[-1]
 
 
-def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str, write: Callable[[str, str], None]) -> None:
+def dump_all(
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    target: str,
+    write: Callable[[str, str], None],
+    state: Sequence[StateSpec] = (),
+) -> None:
     """Gives `write` a file name and the text after every step, then of every stage below `loops`."""
     numbers = itertools.count()
 
@@ -183,7 +225,7 @@ def dump_all(program: Program, specs: Sequence[ArgumentSpec], target: str, write
         suffix = "graph" if any(f.name == FUNC for f in functions(module)) else "mlir"
         write(f"{next(numbers):02}-{name}.{suffix}", print_module(module))
 
-    lowered = lower(program, specs, target, manager=PassManager(watch=watch))
+    lowered = lower(program, specs, target, manager=PassManager(watch=watch), state=state)
     for stage, suffix in (("ptx", "ptx"),) if is_gpu(target) else (("llvm", "ll"), ("asm", "s")):
         write(f"{next(numbers):02}-{stage}.{suffix}", print_stage(lowered, stage, target))
 

@@ -13,13 +13,18 @@ from .backend.cpu.host import host
 from .ir import cache, records
 from .ir.diagnostics import NotStatic
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, Signature
+from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .programs import content_of
 
 
-def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
-    """The function for these specs. NotStatic where a run-time number has to be known at compile time."""
-    key = _key(program, specs)
+def compile_native(
+    program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec] = ()
+) -> tuple[CompiledFunction, Signature]:
+    """The function for these specs. NotStatic where a run-time number has to be known at compile time.
+
+    StateNeeded where the program changes attributes of its module that `state` does not declare.
+    """
+    key = _key(program, specs, state)
     if key is not None:
         found = stored.load(key)
         if found is not None:
@@ -28,7 +33,7 @@ def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[Com
     from . import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
 
     try:
-        module = driver.translate_native(program, specs)
+        module = driver.translate_native(program, specs, state)
     except NotStatic as error:
         if key is not None:
             stored.store_failure(key, error)
@@ -39,14 +44,14 @@ def compile_native(program: Program, specs: Sequence[ArgumentSpec]) -> tuple[Com
     return function, module.signature
 
 
-def _key(program: Program, specs: Sequence[ArgumentSpec]) -> str | None:
+def _key(program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec]) -> str | None:
     """None where the cache is off, or the program or the specs mean nothing to another process."""
     if cache.cache_folder() is None:
         return None
-    content = content_of(program)
+    content = content_of(program, tuple(s.path for s in state))
     if content is None:
         return None
     try:
-        return stored.key(content, records.to_text(tuple(specs)), host())
+        return stored.key(content, records.to_text((tuple(specs), tuple(state))), host())
     except records.NotStorable:
         return None

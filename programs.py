@@ -26,9 +26,10 @@ Files = Mapping[str, str | None]
 class DeferredProgram(Program):
     """A program of which only the interface is known; the rest is made when it is asked for."""
 
-    def __init__(self, schema: Schema, content: str, make: Callable[[], Program]) -> None:
+    def __init__(self, schema: Schema, content: str, make: Callable[[], Program], is_method: bool = False) -> None:
         self.schema = schema
         self.content = content
+        self.is_method = is_method
         self._make: Callable[[], Program] | None = make
         self._lock = threading.RLock()
 
@@ -52,6 +53,13 @@ class DeferredProgram(Program):
 
 
 _MADE = frozenset({"module", "entry", "receiver", "methods", "origin"})
+
+
+def is_method(program: Program) -> bool:
+    """Whether the program is bound to a module."""
+    if isinstance(program, DeferredProgram) and not program.is_made:
+        return program.is_method
+    return program.receiver is not None
 
 
 def content_of(program: Program, changing: tuple[str, ...] = ()) -> str | None:
@@ -141,11 +149,11 @@ def _program(name: Callable[[], str], path: str, make: Callable[[], tuple[Progra
 
     found = _interface(key)
     if isinstance(found, tuple):
-        schema, files = cast("tuple[Schema, Files]", found)
+        schema, files, bound = cast("tuple[Schema, Files, bool]", found)
         if all(_digest(p) == d for p, d in files.items()):
-            return DeferredProgram(schema, _content(key, files), again)
+            return DeferredProgram(schema, _content(key, files), again, bound)
     program, files = _made(key, make)
-    _keep_interface(key, (program.schema, dict(files)))
+    _keep_interface(key, (program.schema, dict(files), is_method(program)))
     return program
 
 

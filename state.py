@@ -14,7 +14,6 @@ outside shares memory with the module. A call that raises changes nothing.
 
 from __future__ import annotations
 
-import ast
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,9 +27,9 @@ from .backend.cpu.call import numpy_copy
 from .ir.attributes import Constant
 from .ir.diagnostics import CompileError, Diagnostic, InternalError
 from .ir.dtypes import from_numpy
-from .ir.places import Holder, Places, identity
+from .ir.places import Holder, Places, identity, located, value_at
 from .ir.program import StateNeeded
-from .ir.script_types import FLOAT, INT, ScriptObject, ScriptType
+from .ir.script_types import BOOL, FLOAT, INT, ScriptObject, ScriptType
 from .ir.signature import (
     ArgumentSpec,
     ConstantSpec,
@@ -109,15 +108,18 @@ class ModuleState:
         holders = [(p, attributes[p]) for p in paths]
         return tuple(StateSpec(p, describe.spec(h[0].attributes[h[1]], h)) for p, h in holders)
 
-    def settle(self, receiver: ScriptObject | None, attempt: Callable[[], tuple[T, Signature]]) -> tuple[T, Signature]:
+    def settle(
+        self, receiver: Callable[[], ScriptObject | None], attempt: Callable[[], tuple[T, Signature | None]]
+    ) -> tuple[T, Signature | None]:
         """`attempt` until it has all the state it needs. CompileError where state is used in a way that is not supported."""
         for _ in range(_MAX_ROUNDS):
             try:
                 found, signature = attempt()
-                if receiver is None or self._accept(receiver, signature):
+                owner = receiver() if signature is not None and signature.used else None
+                if signature is None or owner is None or self._accept(owner, signature):
                     return found, signature
             except StateNeeded as needed:
-                if receiver is None or not self._add(needed):
+                if receiver() is None or not self._add(needed):
                     raise needed.error() from None
         raise InternalError("the state of the module does not settle")
 
@@ -292,10 +294,8 @@ class _Describe:
                 return self._numbered(cast(Any, value), holder, suffix)
             case tuple():
                 return SequenceSpec(self._elements(cast("tuple[Any, ...]", value), holder, suffix), True)
-            case bool():
-                return ConstantSpec(value)
-            case int() | float():
-                type_ = INT if isinstance(value, int) else FLOAT
+            case bool() | int() | float():
+                type_ = BOOL if isinstance(value, bool) else INT if isinstance(value, int) else FLOAT
                 return ConstantSpec(value) if type_ in self.constant else ScalarSpec(type_)
             case _:
                 return ConstantSpec(value)
@@ -354,27 +354,11 @@ def _replaced(value: Any, old: Constant, new: Constant) -> Any:
 # around a call
 
 
-def located(path: str, attributes: Mapping[str, Holder]) -> tuple[Holder, tuple[Any, ...]]:
-    """The attribute that a value stands in, and the keys that lead to it from there."""
-    at = len(path)
-    while path[:at] not in attributes:
-        at = path.rfind("[", 0, at)
-        if at < 0:
-            raise InternalError(f"the module has nothing at `{path}`")
-    keys: list[Any] = []
-    node: ast.expr = ast.parse(f"_{path[at:]}", mode="eval").body
-    while isinstance(node, ast.Subscript):
-        keys.insert(0, ast.literal_eval(node.slice))
-        node = node.value
-    return attributes[path[:at]], tuple(keys)
-
-
-def value_at(place: tuple[Holder, tuple[Any, ...]]) -> Any:
-    (owner, name), keys = place
-    value = owner.attributes[name]
-    for key in keys:
-        value = value[key]
-    return value
+def state_inputs(receiver: ScriptObject, signature: Signature) -> list[Any]:
+    """Values of the parameters that are state, as they are now."""
+    attributes = Places(receiver).attributes
+    values = [value_at(located(p.path, attributes)) for p in signature.parameters if p.path is not None]
+    return [v.array if isinstance(v, Constant) else v for v in values]
 
 
 class Plan:
@@ -428,6 +412,9 @@ class _Live:
             own = numpy_copy(array) if index in self._returned else array
             self._tensors[index] = self._state.new_tensor(own)
         return self._tensors[index]
+
+    def element(self, array: Any) -> Constant:
+        return self._state.new_tensor(numpy_copy(array))
 
     def kept(self, path: str) -> Any:
         try:

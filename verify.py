@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,11 +11,15 @@ import numpy as np
 from . import driver
 from .backend.cpu.jit import compile_module
 from .backend.ptx.simulate import simulate
-from .ir.core import Operation, lookup
+from .ir.attributes import Constant
+from .ir.core import lookup
 from .ir.interpreters import torch as torch_interpreter
 from .ir.interpreters.run import interpret
+from .ir.places import Places, identity, located, value_at
 from .ir.program import Program
-from .ir.signature import ArgumentSpec, leaves, rebuild
+from .ir.script_types import ScriptObject
+from .ir.signature import ArgumentSpec, Signature, StateSpec, leaves, rebuild
+from .state import state_inputs
 
 
 @dataclass(frozen=True)
@@ -27,42 +31,102 @@ class StageResult:
     text: str
 
 
-def verify_stages(program: Program, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> list[StageResult]:
-    """Runs every stage on the same inputs; stops at the first that differs from the source's own meaning."""
-    lowered = driver.lower(program, specs)
-    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
-    signature = lowered.signature
+def verify_stages(
+    program: Program, specs: Sequence[ArgumentSpec], values: Sequence[Any], state: Sequence[StateSpec] = ()
+) -> list[StageResult]:
+    """Runs every stage on the same inputs; stops at the first that differs from the source's own meaning.
 
-    def flat_function(module: Operation) -> Callable[[], list[Any]]:
-        return lambda: interpret(module, signature.name, [copied(v) for v in flat])
+    Compares the results, and what the attributes in `state` are after the call; the module itself stays as it is.
+    """
+    lowered = driver.lower(program, specs, state=state)
+    signature = lowered.signature
+    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    if program.receiver is not None:
+        flat += state_inputs(program.receiver, signature)
+
+    places = None if program.receiver is None else Places(program.receiver)
 
     def source() -> Any:
         interpreter = torch_interpreter.Interpreter(driver.composite)
-        return interpreter.run_program(program, [copied(v) for v in values])
+        result = interpreter.run_program(program, [copied(v) for v in values])
+        if places is None:
+            return result, []
+        held = _Held(places, replace(signature, parameters=()), (), ())
+        holders = [places.attributes[path] for path in signature.used]
+        return result, [held.plain(interpreter.attribute(owner, name)) for owner, name in holders]
 
-    def specialised() -> list[Any]:
+    def after(given: list[Any], results: list[Any]) -> Any:
+        result = rebuild(signature.tree, results)
+        if places is None:
+            return result, []
+        held = _Held(places, signature, given, results)
+        new = {r.path: rebuild(r.tree, results, held) for r in signature.state}
+        return result, [held.plain(new[p]) if p in new else held.kept(p) for p in signature.used]
+
+    def specialised(given: list[Any]) -> list[Any]:
         interpreter = torch_interpreter.Interpreter(driver.composite)
         function = lookup(lowered.modules["torch"], signature.name)
         assert function is not None
-        return interpreter.run(function, [copied(v) for v in flat])
+        return interpreter.run(function, given)
 
-    def native() -> list[Any]:
-        return compile_module(lowered.modules["loops"], signature).call_flat([copied(v) for v in flat])
-
-    runs: list[tuple[str, Callable[[], list[Any]]]] = [
+    runs: list[tuple[str, Callable[[list[Any]], list[Any]]]] = [
         ("specialised", specialised),
-        ("linalg", flat_function(lowered.modules["linalg"])),
-        ("loops", flat_function(lowered.modules["loops"])),
-        ("native", native),
+        ("linalg", lambda given: interpret(lowered.modules["linalg"], signature.name, given)),
+        ("loops", lambda given: interpret(lowered.modules["loops"], signature.name, given)),
+        ("native", lambda given: compile_module(lowered.modules["loops"], signature).call_flat(given)),
     ]
     expected = source()
     report = [StageResult("torch", True, "the source's meaning")]
     for stage, run in runs:
-        wrong = structured_difference(expected, rebuild(signature.tree, run()))
+        given = [copied(v) for v in flat]
+        wrong = structured_difference(expected, after(given, run(given)))
         report.append(StageResult(stage, wrong is None, wrong or "agrees"))
         if wrong is not None:
             break
     return report
+
+
+class _Held:
+    """The module's values as a run has left them (`LiveState`), for comparing: tensors are arrays."""
+
+    def __init__(self, places: Places, signature: Signature, given: Sequence[Any], results: Sequence[Any]) -> None:
+        self._places = places
+        self._now: dict[int, Any] = {}
+        """Tensors written in place, by identity."""
+        for parameter, array in zip(signature.parameters, given, strict=True):
+            if parameter.path is not None and parameter.write_back is not None:
+                written = results[parameter.write_back]
+                constant = value_at(located(parameter.path, places.attributes))
+                self._now[identity(constant)] = array if written is None else written
+
+    def tensor(self, index: int, array: Any) -> Any:
+        del index
+        return array
+
+    def element(self, array: Any) -> Any:
+        return array
+
+    def kept(self, path: str) -> Any:
+        return self.plain(value_at(located(path, self._places.attributes)))
+
+    def container(self, identity: str, value: Any) -> Any:
+        del identity
+        return value
+
+    def plain(self, value: Any) -> Any:
+        match value:
+            case Constant():
+                return self._now.get(identity(value), value.array)
+            case list():
+                return [self.plain(v) for v in cast("list[Any]", value)]
+            case tuple():
+                return tuple(self.plain(v) for v in cast("tuple[Any, ...]", value))
+            case dict():
+                return {k: self.plain(v) for k, v in cast("dict[Any, Any]", value).items()}
+            case ScriptObject() | torch_interpreter.Instance():
+                return value.type.name
+            case _:
+                return value
 
 
 def structured_difference(expected: Any, got: Any) -> str | None:

@@ -19,7 +19,9 @@ def compile_to(request: Request, output: Path, *, emit: str | None, target: str,
     symbol = name or c_identifier(request.entry or request.callable.name)
     program = request.callable.program
     try:
-        written = request.compiled(lambda specs: driver.compile_ahead(program, specs, kind, output, symbol, target))
+        written = request.compiled(
+            lambda specs, state: driver.compile_ahead(program, specs, kind, output, symbol, target, state)
+        )
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot write `{error.filename or output}`: {error.strerror or error}")) from None
     for path in written:

@@ -23,7 +23,9 @@ def dump(request: Request, stage: str, *, after: str | None, folder: Path | None
     elif after is None and stage == "ast":
         out.out(ast_text(request).rstrip("\n"))
     else:
-        text = request.compiled(lambda specs: driver.dump(program, specs, stage, after=after, target=target))
+        text = request.compiled(
+            lambda specs, state: driver.dump(program, specs, stage, after=after, target=target, state=state)
+        )
         out.out(text.rstrip("\n"))
 
 
@@ -46,6 +48,6 @@ def dump_all(request: Request, folder: Path, target: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if request.callable.source is not None:
             write("ast.txt", ast_text(request))
-        request.compiled(lambda specs: driver.dump_all(program, specs, target, write))
+        request.compiled(lambda specs, state: driver.dump_all(program, specs, target, write, state))
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot write to `{folder}`: {error.strerror or error}")) from None

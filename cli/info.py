@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any, cast
 
 from .. import catalogue, driver
+from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError
 from ..ir.dtypes import from_numpy
+from ..ir.places import Places
 from .console import out, table
 from .request import Request
 
@@ -16,6 +19,7 @@ def info(request: Request) -> None:
     arguments = ", ".join(f"{a.name}: {a.type.annotation}" + (f" = {a.default!r}" if a.has_default else "") for a in program.parameters)
     out.print(f"{program.name}({arguments})", style="bold")
     print_weights(request)
+    print_state(request)
     counts = Counter(catalogue.operators_used(program.program))
     out.print("operators: " + ", ".join(f"{n} x{c}" if c > 1 else n for n, c in sorted(counts.items())) if counts else "no operators")
     missing = catalogue.unsupported(program.program)
@@ -43,10 +47,36 @@ def print_weights(request: Request) -> None:
     out.print(f"{sum(a.size for a in weights.values()):,} elements, {sum(a.nbytes for a in weights.values()):,} bytes")
 
 
+def print_state(request: Request) -> None:
+    """Attributes that calls may change."""
+    program = request.callable.program
+    if program.receiver is None:
+        return
+    paths = catalogue.changed_attributes(program)
+    if not paths:
+        return
+    attributes = Places(program.receiver).attributes
+    rows = [("state between calls", "type", "now")]
+    for path in paths:
+        owner, name = attributes[path]
+        declared = owner.type.attributes.get(name)
+        rows.append((path, declared.annotation if declared is not None else "", _shown(owner.attributes.get(name))))
+    table(rows)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Constant):
+        dtype = from_numpy(value.array.dtype)
+        return f"{dtype.name if dtype else value.array.dtype}{list(value.array.shape)}"
+    if isinstance(value, list | tuple | dict):
+        return f"{type(cast(object, value)).__name__} of {len(cast('list[Any]', value))}"
+    return str(value) if len(str(value)) <= 40 else f"{str(value)[:37]}..."
+
+
 def report_lowering(request: Request, some_unsupported: bool) -> None:
     """Lowers the program for the inputs given: some limits are only met then, and code that is not reached is none."""
     try:
-        request.compiled(lambda specs: driver.lower(request.callable.program, specs))
+        request.compiled(lambda specs, state: driver.lower(request.callable.program, specs, state=state))
     except CompileError as error:
         out.print("with these inputs:", style="red")
         for diagnostic in error.diagnostics:

@@ -1,4 +1,4 @@
-"""The command line: `torchcc run | compile | dump | info | bench | ops | opt`."""
+"""The command line: `torchcc run | compile | save | dump | info | bench | ops | opt`."""
 
 from __future__ import annotations
 
@@ -200,6 +200,31 @@ def compile_(
     from .request import Request  # noqa: PLC0415
 
     compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name)
+
+
+@app.command(
+    name="save",
+    epilog=_examples(
+        'torchcc save net.py:Net --weights net.safetensors -o net.pt',
+        'torchcc save net.py --extra labels.txt -o net.pt',
+    ),
+)
+@command
+def save_(
+    model: Model,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="archive to write")],
+    weights: Weights = None,
+    seed: Seed = 0,
+    extra: Annotated[
+        list[str] | None,
+        typer.Option("--extra", metavar="[NAME=]FILE", help="a file to store beside the model (`_extra_files` of PyTorch)"),
+    ] = None,
+) -> None:
+    """Save MODEL and its weights as an archive that torch.jit.load and torchcc read."""
+    from . import save  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
+    save.save(Request.of(model, [], weights, seed, None), output, extra or [])
 
 
 @app.command(

@@ -14,13 +14,13 @@ from .. import api
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.schema import Argument
 from ..ir.script_types import ListType, OptionalType, ScriptType, StrType, TupleType
-from ..ir.signature import ArgumentSpec, ConstantSpec, SequenceSpec, TensorSpec
+from ..ir.signature import ArgumentSpec, ConstantSpec, SequenceSpec, StateSpec, TensorSpec
 from .console import note, waiting
 from .inputs import Input, by_name, parse_input
 
 T = TypeVar("T")
 
-_ARCHIVES = (".pt", ".pth", ".ptl")
+_ARCHIVES = (".pt", ".pth", ".ptl", ".jit")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class Request:
             if self.weights is not None:
                 raise CompileError(Diagnostic("an archive brings its own weights", help="leave --weights out"))
             return waiting("reading", lambda: api.load(self.path, self.entry or "forward"))
-        return waiting("reading", lambda: api.compile_file(self.path, self.entry, weights=self.weights, seed=self.seed))
+        found = waiting("reading", lambda: api.compile_file(self.path, self.entry, weights=self.weights, seed=self.seed))
+        return found.forward if isinstance(found, api.ScriptModule) else found
 
     @cached_property
     def by_parameter(self) -> dict[str, Input]:
@@ -96,15 +97,35 @@ class Request:
             for position, a in enumerate(self.callable.parameters)
         ]
 
-    def compiled(self, work: Callable[[Sequence[ArgumentSpec]], T]) -> T:
-        """`work(specs)` with a spinner; says so where numbers had to become constants."""
-        _ = self.callable, self.specs
-        level, specs, result = waiting("compiling", lambda: api.fitting(work, self.specs, self.examples))
-        if level:
-            parameters = zip(self.callable.parameters, self.specs, specs, strict=True)
-            fixed = [f"`{p.name}`" for p, wanted, got in parameters if wanted != got]
+    def compiled(self, work: Callable[[Sequence[ArgumentSpec], Sequence[StateSpec]], T]) -> T:
+        """`work(specs, state)` with a spinner; says so where numbers had to become constants.
+
+        `state` is what the module keeps between calls.
+        """
+        function, wanted = self.callable, tuple(self.specs)
+        settled = waiting(
+            "compiling", lambda: function.settled(wanted, self.examples, lambda specs, state: (work(specs, state), None))
+        )
+        self._note_fixed(settled.specs)
+        return settled.result
+
+    def call(self) -> tuple[Callable[[], Any], bool]:
+        """The program as native code, bound to the values, each call after the one before it; whether it was in the cache."""
+        function = self.callable
+        values = api.adapted(function.parameters, self.values)
+        wanted = tuple(self.specs)
+        specs, entry = waiting("compiling", lambda: function.entry(wanted, self.examples))
+        self._note_fixed(specs)
+        if entry.plan is not None:
+            return api.prepared(function, wanted, self.values), entry.compiled.is_from_cache
+        flat = api.flat_values(values, specs)
+        return lambda: entry.call(flat), entry.compiled.is_from_cache
+
+    def _note_fixed(self, specs: Sequence[ArgumentSpec]) -> None:
+        parameters = zip(self.callable.parameters, self.specs, specs, strict=True)
+        fixed = [f"`{p.name}`" for p, wanted, got in parameters if wanted != got]
+        if fixed:
             note(f"note: fixed at compile time: {', '.join(fixed)}")
-        return result
 
 
 def _with_dims(spec: ArgumentSpec, given: ArgumentSpec) -> ArgumentSpec:

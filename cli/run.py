@@ -13,7 +13,6 @@ from .. import api
 from ..backend.cpu.jit import set_num_threads
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dtypes import from_numpy
-from ..ir.signature import rebuild
 from .console import note, out, waiting
 from .inputs import load_array
 from .request import Request
@@ -49,11 +48,8 @@ def use_threads(request: Request) -> None:
 
 def compiled_call(request: Request) -> tuple[Callable[[], Any], str]:
     """The program as native code, bound to the request's values; and how that was got: compiled, or loaded from cache."""
-    values = api.adapted(request.callable.parameters, request.values)
-    specs, (compiled, signature) = request.compiled(lambda specs: (specs, request.callable.specialise(specs)))
-    flat = api.flat_values(values, specs)
-    how = "loaded from cache" if compiled.is_from_cache else "compiled"
-    return lambda: rebuild(signature.tree, compiled.call_flat(flat)), how
+    call, is_from_cache = request.call()
+    return call, "loaded from cache" if is_from_cache else "compiled"
 
 
 def verify_stages(request: Request) -> None:
@@ -61,7 +57,7 @@ def verify_stages(request: Request) -> None:
     from ..verify import verify_stages as run_stages  # noqa: PLC0415 - all of the compiler, which other runs may not need
 
     values = api.adapted(request.callable.parameters, request.values)
-    report = request.compiled(lambda specs: run_stages(request.callable.program, specs, values))
+    report = request.compiled(lambda specs, state: run_stages(request.callable.program, specs, values, state))
     for line in report:
         out.print(f"  {line.stage:12} {line.text}")
     wrong = next((line for line in report if not line.agrees), None)

@@ -159,6 +159,10 @@ class Compilation:
     def schema_of(self, symbol: str) -> Schema:
         return self._schemas[symbol]
 
+    def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
+        del type
+        return (), ()
+
     # classes and host values
 
     def class_info(self, type_: ClassType) -> ClassInfo:
@@ -220,6 +224,13 @@ def entries(source: ast.SourceModule, scope: Scope) -> list[Entry]:
             if isinstance(value, ClassValue) and value.kind == "module":
                 found.append(Entry(statement.name, "module", statement.name_span))
     return found
+
+
+def module_classes(file: SourceFile) -> list[str]:
+    """Names of the module classes that a text defines."""
+    source = parse_cached(file)
+    loader = sibling_loader(file.name) if Path(file.name).is_file() else None
+    return [e.name for e in entries(source, Interpreter(loader=loader).module_scope(source)) if e.kind == "module"]
 
 
 def default_entry(source: ast.SourceModule, scope: Scope) -> Entry:

@@ -160,6 +160,8 @@ class FunctionEmitter(Statements):
             "sym_name": self.symbol,
             "arg_names": tuple(a.name for a in schema.arguments),
         }
+        if self.without_gradients:
+            attributes["without_gradients"] = self.without_gradients
         op = Operation("torch.func", (), (), attributes, [Region([self.entry])], self.definition.name_span)
         returns = (Argument("", result, str(result)),)
         complete = Schema(schema.namespace, schema.base, "", schema.arguments, returns)

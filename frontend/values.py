@@ -245,8 +245,6 @@ class ModuleInstance:
     non_persistent: set[str] = field(default_factory=set[str])
     attributes: dict[str, Value] = field(default_factory=dict[str, Value])
     modules: dict[str, ModuleInstance | None] = field(default_factory=dict[str, "ModuleInstance | None"])
-    forward_pre_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
-    forward_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
 
     @property
     def training(self) -> bool:

@@ -80,6 +80,8 @@ class Constant:
 
     name: str
     array: npt.NDArray[Any]
+    strided: npt.NDArray[Any] | None = None
+    """The same elements in a layout that is not contiguous, in memory that others may share: how they are saved again."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Constant) and self.name == other.name and (

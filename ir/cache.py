@@ -29,8 +29,10 @@ _MAGIC: Final = b"torchcc1"
 _SUFFIX: Final = ".tco"
 _BLOCK_MAGIC: Final = b"torchccB"
 _BLOCK_SUFFIX: Final = ".tcb"
-_BLOCK_HEADER: Final = struct.Struct("<8s40sQ8x")
-"""Magic, key, bytes in the block; 64 bytes in all, so that what follows starts on a cache line."""
+_BLOCK_HEADER: Final = struct.Struct("<8s40sQ32s40x")
+"""Magic, key, bytes in the block, `_boot`; 128 bytes in all, so that what follows starts on a cache line."""
+
+_BOOT_OFFSET: Final = 56
 
 _DEFAULT_SIZE: Final = 4 << 30
 _EVICT_TO: Final = 0.75
@@ -65,25 +67,32 @@ def key(*parts: str) -> str:
 
 
 def digest(*buffers: Any) -> str:
-    """Hash of the contents of buffers, in order; of large ones by several threads (a gigabyte takes half a second)."""
-    chunks: list[memoryview] = []
-    whole = hashlib.sha256()
+    """Hash of the contents of buffers, one after the other; several threads take 4 MiB pieces of them."""
+    chunks: list[list[memoryview]] = [[]]
+    room = _CHUNK
     for buffer in buffers:
-        view = memoryview(buffer).cast("B")
-        whole.update(f"{len(view)}:".encode())
-        chunks += [view[i : i + _CHUNK] for i in range(0, len(view), _CHUNK)]
+        view = memoryview(buffer)
+        view = view.cast("B") if view.nbytes else view[:0]  # an empty one cannot be cast
+        while view.nbytes:
+            piece, view = view[:room], view[room:]
+            chunks[-1].append(piece)
+            room -= len(piece)
+            if not room:
+                chunks.append([])
+                room = _CHUNK
     if len(chunks) < 3:
         parts = list(map(_sha256, chunks))
     else:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             parts = list(pool.map(_sha256, chunks))
-    for part in parts:
-        whole.update(part)
-    return whole.hexdigest()[:40]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:40]
 
 
-def _sha256(data: memoryview) -> bytes:
-    return hashlib.sha256(data).digest()
+def _sha256(pieces: Sequence[memoryview]) -> bytes:
+    state = hashlib.sha256()
+    for piece in pieces:
+        state.update(piece)
+    return state.digest()
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
@@ -161,7 +170,7 @@ def _is_own(file: BinaryIO) -> bool:
 
 
 def load_block(name: str, size: int) -> memoryview | None:
-    """The block of that key and size, mapped read-only; None when it is not there or damaged. It starts on a cache line."""
+    """The block of that name and size, mapped read-only; None when it is not there or damaged. It starts on a cache line."""
     folder = cache_folder()
     if folder is None:
         return None
@@ -171,17 +180,42 @@ def load_block(name: str, size: int) -> memoryview | None:
             if not _is_own(file):
                 return None
             header = file.read(_BLOCK_HEADER.size)
-            whole = os.fstat(file.fileno()).st_size == _BLOCK_HEADER.size + size
-            if not whole or header != _BLOCK_HEADER.pack(_BLOCK_MAGIC, name.encode(), size):
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                return None
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if os.fstat(file.fileno()).st_size != _BLOCK_HEADER.size + size:
+                header = b""
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[_BLOCK_HEADER.size :]
+        if not _is_whole(path, name, header, data):
+            path.unlink()
+            return None
+        os.utime(path)
     except (OSError, ValueError):
         return None
-    with contextlib.suppress(OSError):
-        os.utime(path)
-    return memoryview(data)[_BLOCK_HEADER.size :]
+    return data
+
+
+def _is_whole(path: Path, name: str, header: bytes, data: memoryview) -> bool:
+    if len(header) != _BLOCK_HEADER.size:
+        return False
+    magic, own_name, size, boot = _BLOCK_HEADER.unpack(header)
+    if (magic, own_name, size) != (_BLOCK_MAGIC, name.encode(), len(data)):
+        return False
+    if boot == _boot():
+        return True
+    # Written before the machine was started: a power failure may have kept the name and lost the contents. Looked at once.
+    if digest(data) != name:
+        return False
+    with contextlib.suppress(OSError), path.open("r+b") as file:
+        file.seek(_BOOT_OFFSET)
+        file.write(_boot())
+    return True
+
+
+@cache
+def _boot() -> bytes:
+    """Names the time since the machine was started: what was written in it is whole. Elsewhere than on Linux, this process."""
+    try:
+        return bytes.fromhex(Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")).ljust(32, b"\0")
+    except (OSError, ValueError):
+        return os.urandom(32)
 
 
 def has_block(name: str) -> bool:
@@ -190,14 +224,15 @@ def has_block(name: str) -> bool:
 
 
 def store_block(name: str, pieces: Sequence[Any], size: int) -> bool:
-    """Keeps buffers, one after the other, `size` bytes in all; False where there is no room or it cannot be written."""
+    """Keeps buffers, one after the other, `size` bytes in all; False where there is no room or it cannot be written.
+
+    `name` is their `digest`.
+    """
 
     def write(file: BinaryIO) -> None:
-        file.write(_BLOCK_HEADER.pack(_BLOCK_MAGIC, name.encode(), size))
+        file.write(_BLOCK_HEADER.pack(_BLOCK_MAGIC, name.encode(), size, _boot()))
         for piece in pieces:
             file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())  # its contents are not checked when it is read: a power failure must leave all or nothing
 
     return _keep(name + _BLOCK_SUFFIX, size, write)
 

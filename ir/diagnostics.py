@@ -56,9 +56,9 @@ def _plain(role: str, text: str) -> str:
 def _excerpt(span: Span | None, label: str, paint: Callable[[str, str], str], role: str) -> list[str]:
     if span is None:
         return []
-    shown = span.origin or span
+    shown = span.written
     line, column = shown.file.position(shown.start)
-    text = shown.file.line(line)
+    text = "".join(c if c.isprintable() or c == "\t" else "?" for c in shown.file.line(line))
     width = max(1, min(shown.end, shown.start + len(text) - (column - 1)) - shown.start)
     lead = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
     gutter = " " * len(str(line))
@@ -70,7 +70,7 @@ def _excerpt(span: Span | None, label: str, paint: Callable[[str, str], str], ro
         f"{paint('gutter', str(line))} {bar} {text}",
         f"{gutter} {bar} {lead}{caret}",
     ]
-    if span.origin is not None:
+    if shown is not span:
         lines.append(f"{gutter} = note: stored as {span}")
     return lines
 

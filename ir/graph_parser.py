@@ -254,7 +254,7 @@ class _Parser(Cursor):
         form = None
         types = [cast(ScriptType, v.type) for v in operands]
         if name not in DEFINITIONS:
-            form = resolve_operands(name, types)
+            form = resolve_operands(name, types) or resolve_operands(name, [_without_shapes(t) for t in types])
             if form is None and candidates(name):
                 shown = ", ".join(map(str, types))
                 raise self.error(f"no overload of `{name}` takes ({shown})", at)
@@ -435,3 +435,16 @@ def _unescape(text: str) -> str:
         data.append(int(code, 8) & 255 if code[0].isdigit() else _NAMED.get(code, ord(code[0]) & 255))
         last = found.end()
     return (bytes(data) + text[last:].encode()).decode("utf-8", "replace")
+
+
+def _without_shapes(t: ScriptType) -> ScriptType:
+    """Lists of run-time length say what tensors they hold; operators take any."""
+    match t:
+        case TensorType():
+            return TENSOR
+        case ListType():
+            return ListType(_without_shapes(t.element))
+        case TupleType():
+            return TupleType(tuple(map(_without_shapes, t.elements)))
+        case _:
+            return t

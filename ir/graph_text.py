@@ -135,7 +135,7 @@ class _Printer:
         if _is_refined_number(op):
             notes.append("bool")
         if self._locations and op.span is not None:
-            notes.append(str(op.span.origin or op.span))
+            notes.append(str(op.span.written))
         return f" # {' '.join(notes)}" if notes else ""
 
     def _values(self, values: Sequence[Value]) -> str:

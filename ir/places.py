@@ -6,11 +6,13 @@ has the path of the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ast
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from .attributes import Constant
+from .diagnostics import InternalError
 from .script_types import ScriptObject
 
 Holder = tuple[ScriptObject, str]
@@ -75,3 +77,26 @@ class Places:
         if identity(value) not in self.paths:
             self.paths[identity(value)] = path
             self.values[path] = value
+
+
+def located(path: str, attributes: Mapping[str, Holder]) -> tuple[Holder, tuple[Any, ...]]:
+    """The attribute that a value stands in, and the keys that lead to it from there."""
+    at = len(path)
+    while path[:at] not in attributes:
+        at = path.rfind("[", 0, at)
+        if at < 0:
+            raise InternalError(f"the module has nothing at `{path}`")
+    keys: list[Any] = []
+    node: ast.expr = ast.parse(f"_{path[at:]}", mode="eval").body
+    while isinstance(node, ast.Subscript):
+        keys.insert(0, ast.literal_eval(node.slice))
+        node = node.value
+    return attributes[path[:at]], tuple(keys)
+
+
+def value_at(place: tuple[Holder, tuple[Any, ...]]) -> Any:
+    (owner, name), keys = place
+    value = owner.attributes[name]
+    for key in keys:
+        value = value[key]
+    return value

@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-import numpy as np
-
 from .attributes import Constant
 from .core import Operation
 from .diagnostics import CompileError
@@ -29,6 +27,10 @@ class Methods(Protocol):
 
     def schema_of(self, symbol: str) -> Schema:
         """The parameters, with defaults, and the result of a function that is compiled; KeyError for another."""
+        ...
+
+    def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
+        """Methods that a call of the module runs before `forward`, and after it."""
         ...
 
 
@@ -57,19 +59,23 @@ class Origin:
 def attribute_marks(receiver: ScriptObject | None) -> Mapping[str, Any]:
     """What every attribute of a module and of all below it holds, by path: numbers and texts, the identity of tensors."""
     found: dict[str, Any] = {}
-    open_objects: set[int] = set()
+    known: dict[int, tuple[str, Any]] = {}
+    """What has been gone through, by identity, and its path."""
 
     def visit(path: str, value: Any) -> None:
+        if isinstance(value, ScriptObject | list | tuple | dict):
+            shared = cast("object", value)
+            if id(shared) in known:
+                found[path] = ("same", known[id(shared)][0])
+                return
+            known[id(shared)] = path, shared
         match value:
             case ScriptObject():
                 found[path] = id(value.type)
-                if id(value) not in open_objects:
-                    open_objects.add(id(value))
-                    for name, attribute in value.attributes.items():
-                        visit(f"{path}.{name}" if path else name, attribute)
-                    open_objects.discard(id(value))
+                for name, attribute in value.attributes.items():
+                    visit(f"{path}.{name}" if path else name, attribute)
             case Constant():
-                found[path] = value.array  # kept, so that no other array gets its identity
+                found[path] = _Same(value.array)
             case list() | tuple():
                 elements = cast("Sequence[Any]", value)
                 found[path] = (type(elements), len(elements))
@@ -84,11 +90,11 @@ def attribute_marks(receiver: ScriptObject | None) -> Mapping[str, Any]:
                 found[path] = (type(value), repr(value))
 
     visit("", receiver)
-    return {path: _Same(mark) if isinstance(mark, np.ndarray) else mark for path, mark in found.items()}
+    return found
 
 
 class _Same:
-    """Equal for one object only."""
+    """Equal for one object only; keeps it, so that no other one gets its identity."""
 
     def __init__(self, value: Any) -> None:
         self.value = value

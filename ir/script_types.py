@@ -348,6 +348,21 @@ class ScriptObject:
     without_gradient: set[str] = field(default_factory=set[str])
     """Parameters that PyTorch is not to compute gradients for (`requires_grad=False`)."""
 
+    def set_training(self, training: bool) -> bool:
+        """Sets `training` of a module and of all below it, as `train()` and `eval()` do; whether that changed anything."""
+        changed = False
+        found: dict[int, ScriptObject] = {id(self): self}
+        pending = [self]
+        while pending:
+            value = pending.pop()
+            if "training" in value.attributes and value.attributes["training"] is not training:
+                value.attributes["training"] = training
+                changed = True
+            below = [v for v in value.attributes.values() if isinstance(v, ScriptObject) and id(v) not in found]
+            found.update((id(v), v) for v in below)
+            pending += below
+        return changed
+
     def named_tensors(self, prefix: str = "") -> Mapping[str, Any]:
         """Every parameter and buffer below this object by its dotted name (a `state_dict`)."""
         found: dict[str, Any] = {}

@@ -10,12 +10,13 @@ and their new values are results (`StateResult`). Attributes stand at a path: `e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from .dtypes import DType
-from .script_types import ScriptType, TensorType
+from .script_types import BOOL, FLOAT, INT, ScriptType, TensorType
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,42 @@ class VariantResult:
     otherwise: ResultTree
 
 
-ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult
+@dataclass(frozen=True)
+class TensorColumn:
+    """Tensors one after the other: their elements in one vector, and `rank` extents of each in another."""
+
+    elements: Leaf
+    extents: Leaf
+    rank: int
+
+
+@dataclass(frozen=True)
+class TupleColumn:
+    parts: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class ListColumn:
+    """Lists one after the other: the length of each, and the elements of all."""
+
+    lengths: Leaf
+    elements: Column
+
+
+Column = Leaf | TensorColumn | TupleColumn | ListColumn
+"""Elements of lists of run-time length, one after the other; a Leaf is a vector of numbers."""
+
+
+@dataclass(frozen=True)
+class ListResult:
+    """A list whose length is known at run time."""
+
+    length: Leaf
+    elements: Column
+    identity: str | None = None
+
+
+ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult | ListResult
 
 
 @dataclass(frozen=True)
@@ -224,11 +260,61 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return []
 
 
+def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateSpec, ...] | None:
+    """What the state that a function uses is after a call, seen from its results; None where only the results can say."""
+    before = {s.path: s.spec for s in state}
+    after = {r.path: r.tree for r in signature.state}
+    found: list[StateSpec] = []
+    for path in signature.used:
+        spec = _spec_after(after[path], before) if path in after else before[path]
+        if spec is None:
+            return None
+        found.append(StateSpec(path, spec))
+    return tuple(found)
+
+
+def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> ArgumentSpec | None:
+    match tree:
+        case Leaf(index, type):
+            if isinstance(type, TensorType):
+                dims = enumerate(type.shape or ())
+                assert type.dtype is not None
+                return TensorSpec(type.dtype, tuple(Dim(f"result{index}_{i}") if d is None else d for i, d in dims))
+            return ScalarSpec(type)
+        case ConstantResult(value):
+            return _constant_after(value)
+        case KeptResult(path):
+            return before.get(path)
+        case SequenceResult(elements, is_tuple):
+            specs = [_spec_after(e, before) for e in elements]
+            return None if None in specs else SequenceSpec(tuple(s for s in specs if s is not None), is_tuple)
+        case DictResult(keys, values):
+            specs = [_spec_after(v, before) for v in values]
+            return None if None in specs else DictSpec(keys, tuple(s for s in specs if s is not None))
+        case VariantResult(_, then, otherwise):
+            first, second = _spec_after(then, before), _spec_after(otherwise, before)
+            return first if first == second else None
+        case ListResult():
+            return None
+
+
+def _constant_after(value: Any) -> ArgumentSpec:
+    """What a call made a constant may be something else after another one: numbers are given at run time."""
+    for kind, type in ((bool, BOOL), (int, INT), (float, FLOAT)):
+        if isinstance(value, kind):
+            return ScalarSpec(type)
+    return ConstantSpec(value)
+
+
 class LiveState(Protocol):
     """A module's state before the call, for putting together that after it."""
 
     def tensor(self, index: int, array: Any) -> Any:
         """Flat result `index` as an attribute holds it; the same one for the same index."""
+        ...
+
+    def element(self, array: Any) -> Any:
+        """A tensor of a list of run-time length, as an attribute holds it."""
         ...
 
     def kept(self, path: str) -> Any:
@@ -262,6 +348,65 @@ def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = 
             return state.kept(path)
         case VariantResult(selector, then, otherwise):
             return rebuild(then if results[selector.index] else otherwise, results, state)
+        case ListResult(length, column, identity):
+            found = _elements(column, int(results[length.index]), results)
+            if state is None:
+                return found
+            held = _held(found, state)
+            return held if identity is None else state.container(identity, held)
+
+
+def _held(value: Any, state: LiveState) -> Any:
+    """Elements of a list as an attribute holds them."""
+    match value:
+        case list():
+            return [_held(v, state) for v in cast("list[Any]", value)]
+        case tuple():
+            return tuple(_held(v, state) for v in cast("tuple[Any, ...]", value))
+        case bool() | int() | float():
+            return value
+        case _:
+            return state.element(value)
+
+
+def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
+    """The first `count` elements of a column."""
+    match column:
+        case Leaf(index, _):
+            return results[index].tolist()
+        case TupleColumn(parts):
+            return list(zip(*(_elements(p, count, results) for p in parts)))
+        case ListColumn(lengths, inner):
+            found: list[list[Any]] = []
+            sizes = results[lengths.index].tolist()
+            values = _elements(inner, sum(sizes), results)
+            start = 0
+            for size in sizes:
+                found.append(values[start : start + size])
+                start += size
+            return found
+        case TensorColumn(elements, extents, rank):
+            tensors: list[Any] = []
+            shapes = results[extents.index].tolist()
+            start = 0
+            for i in range(count):
+                shape = shapes[i * rank : (i + 1) * rank]
+                end = start + math.prod(shape)
+                tensors.append(results[elements.index][start:end].reshape(shape))
+                start = end
+            return tensors
+
+
+def _column_leaves(column: Column) -> list[int]:
+    match column:
+        case Leaf(index, _):
+            return [index]
+        case TupleColumn(parts):
+            return [i for p in parts for i in _column_leaves(p)]
+        case ListColumn(lengths, inner):
+            return [lengths.index, *_column_leaves(inner)]
+        case TensorColumn(elements, extents, _):
+            return [elements.index, extents.index]
 
 
 def leaf_numbers(tree: ResultTree) -> list[int]:
@@ -275,5 +420,7 @@ def leaf_numbers(tree: ResultTree) -> list[int]:
             return [i for v in values for i in leaf_numbers(v)]
         case VariantResult(selector, then, otherwise):
             return [selector.index, *leaf_numbers(then), *leaf_numbers(otherwise)]
+        case ListResult(length, column):
+            return [length.index, *_column_leaves(column)]
         case ConstantResult() | KeptResult():
             return []

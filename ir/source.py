@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,6 +14,10 @@ class SourceFile:
 
     name: str
     text: str
+    first_line: int = 1
+    """The number of the first line: another one than 1 where the text is an excerpt of a file."""
+    origin: Callable[[int, int], Span | None] | None = None
+    """For text that a compiler wrote: where its author wrote what stands between two offsets, if that is known."""
 
     @property
     def is_library(self) -> bool:
@@ -29,14 +34,15 @@ class SourceFile:
 
     def position(self, offset: int) -> tuple[int, int]:
         """(line, column) of a character offset, both counted from 1."""
-        line = bisect_right(self._line_starts, offset)
-        return line, offset - self._line_starts[line - 1] + 1
+        index = bisect_right(self._line_starts, offset) - 1
+        return index + self.first_line, offset - self._line_starts[index] + 1
 
     def line(self, number: int) -> str:
-        """Text of a line (counted from 1), without its newline; empty past the end."""
-        if not 1 <= number <= len(self._line_starts):
+        """Text of a line (counted as in `position`), without its newline; empty past the end."""
+        index = number - self.first_line
+        if not 0 <= index < len(self._line_starts):
             return ""
-        start = self._line_starts[number - 1]
+        start = self._line_starts[index]
         end = self.text.find("\n", start)
         return self.text[start:] if end < 0 else self.text[start:end]
 
@@ -52,6 +58,14 @@ class Span:
     start: int
     end: int
     origin: Span | None = None
+
+    @property
+    def written(self) -> Span:
+        """What the author wrote: this span, or for text that a compiler wrote the one that it stands for."""
+        if self.origin is not None:
+            return self.origin
+        found = None if self.file.origin is None else self.file.origin(self.start, self.end)
+        return self if found is None else found
 
     @property
     def line(self) -> int:

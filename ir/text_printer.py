@@ -305,7 +305,7 @@ class Printer:
                 text = []
             elif token:
                 glued = (
-                    token[0] in ",)]>(" or (token[0] == "[" and text != [op.name]) or (text and text[-1][-1:] in "([<")
+                    (token[0] in ",)]>(" and text[-1] != " :") or (token[0] == "[" and text != [op.name]) or (text and text[-1][-1:] in "([<")
                 )
                 text.append(token if glued else f" {token}")
         yield "".join(text)

@@ -26,11 +26,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from .attributes import Constant
-from .core import Block, BlockArgument, Operation, OpResult, Value
+from .core import Block, BlockArgument, Operation, OpResult, Value, lookup
 from .diagnostics import CompileError
 from .dialects import torch
 from .operators import schema as schema_of_operator
 from .overloads import OverloadError, resolve
+from .program import Program
 from .schema import Argument, Schema
 from .script_types import (
     BOOL,
@@ -64,6 +65,10 @@ from .subtyping import is_subtype
 
 NominalType = ClassType | NamedTupleType | EnumType | InterfaceType
 """Types with a definition of their own in the code."""
+
+
+NO_GRAD: Final = ClassType("__torch__.torch.autograd.grad_mode.no_grad", attributes={"prev": BOOL})
+"""The class of PyTorch's `torch.no_grad()` objects in archives, which bring its code along."""
 
 
 @dataclass
@@ -181,6 +186,8 @@ def print_literal(value: Any, type: ScriptType, unit: CodeUnit, span: Span | Non
             return _string(value, span)
         case EnumMember():
             return f"{unit.type(value.type)}.{value.name}"
+        case Constant():
+            return unit.constant(value)
         case tuple() | list():
             items = cast(Sequence[Any], value)
             if isinstance(inner, ListType):
@@ -237,7 +244,6 @@ class _Text:
 
     text: str
     type: ScriptType
-    is_literal: bool = False
 
     @property
     def is_path(self) -> bool:
@@ -280,9 +286,34 @@ def print_function(op: Operation, schema: Schema, unit: CodeUnit, *, name: str |
     return _Function(op, schema, unit, name or schema.base, is_method).text()
 
 
+class _Display(CodeUnit):
+    """Names as they are; the text is for people."""
+
+    def function_name(self, symbol: str) -> str:
+        return f"__torch__.{symbol}"
+
+    def type_name(self, type: NominalType) -> str:
+        return type.name
+
+
+def code_text(program: Program) -> str:
+    """The entry of a program as TorchScript: what PyTorch calls `code`."""
+    if program.methods is None:
+        raise CompileError.at(None, "the parameters of this function are not known")
+    name, symbol = program.schema.base, program.entry
+    if program.receiver is not None:
+        schema = program.methods.compile_method(program.receiver.type, name)
+        symbol = program.receiver.type.methods[name]
+    else:
+        schema = program.methods.schema_of(symbol)
+    function = lookup(program.module, symbol)
+    assert function is not None
+    return print_function(function, schema, _Display(typed_self=False), name=name)
+
+
 class _Function:
     def __init__(self, op: Operation, schema: Schema, unit: CodeUnit, name: str, is_method: bool) -> None:
-        self.op = op = _with_plain_loops(op)
+        self.op = op = _normal_form(op)
         self.schema = schema
         self.unit = unit
         self.name = name
@@ -297,6 +328,9 @@ class _Function:
         """Expressions that are not written yet, in the order in which they have to be evaluated."""
         self.span: Span | None = op.span
         self.flow = _Liveness(op)
+        self.ranges = cast(tuple[int, ...], op.attributes.get("without_gradients", ()))
+        self.inside: str | None = None
+        """The indent of a `with torch.no_grad()` whose body is being written."""
 
     def fault(self, message: str, help: str | None = None) -> CompileError:
         return CompileError.at(self.span, f"cannot write this as TorchScript: {message}", help=help)
@@ -347,7 +381,7 @@ class _Function:
                 parts.append("*")
                 has_star = True
             typed = f"{argument.name}: {self._type(cast(ScriptType, value.type))}"
-            if i == 0 and self.is_method and not self.unit.typed_self:
+            if i == 0 and isinstance(value.type, ClassType) and not self.unit.typed_self:
                 typed = argument.name
             default = ""
             if argument.has_default:
@@ -360,7 +394,7 @@ class _Function:
         return self.unit.type(type)
 
     def _note_words(self, text: str) -> None:
-        self.words.update(w for w in ("torch", "inf", "nan", "__torch__") if w in text)
+        self.words.update(w for w in ("torch", "inf", "nan", "__torch__", "CONSTANTS") if w in text)
 
     def _word(self, word: str) -> str:
         """A global name in the text."""
@@ -369,8 +403,29 @@ class _Function:
 
     # statements
 
-    def _emit(self, indent: str, text: str) -> None:
-        self.lines.append(f"{indent}{text}\n")
+    def _emit(self, indent: str, text: str, gradients: bool | None = True) -> None:
+        """A line. `gradients` says whether PyTorch is to compute them for what is in it, None where there are none."""
+        if gradients is None:
+            gradients = self.inside != indent
+        if not gradients and self.inside != indent:
+            name = self._type(NO_GRAD)
+            self._word("__torch__")
+            context = self._fresh(None)
+            self.lines.append(f"{indent}{context} = {name}.__new__({name})\n")
+            self.lines.append(f"{indent}{self._fresh(None)} = ({context}).__init__()\n")
+            self.lines.append(f"{indent}with {context}:\n")
+        self.inside = None if gradients else indent
+        self.lines.append(f"{indent}{'' if gradients else '  '}{text}\n")
+
+    def _gradients(self, op: Operation) -> bool | None:
+        """False in a `with torch.no_grad()`, None for what makes no tensor. Branches and loops are outside of it."""
+        if not self.ranges or op.span is None or op.regions or op.name in (torch.YIELD, torch.RETURN):
+            return True
+        makes_tensors = op.name.startswith("aten::") and "Tensor" in "".join(str(r.type) for r in op.results)
+        if not makes_tensors and op.name not in ("prim::CallMethod", "prim::CallFunction"):
+            return None
+        bounds = zip(self.ranges[::2], self.ranges[1::2], strict=True)
+        return not any(start <= op.span.start and op.span.end <= stop for start, stop in bounds)
 
     def _block(self, block: Block, indent: str, end: Callable[[Operation, str], None]) -> Iterator[Iterator[Any]]:
         """Writes a block; yields the generators of blocks in it. `end` writes the terminator."""
@@ -383,7 +438,7 @@ class _Function:
                 yield self._if(op, indent)
             elif op.name == "prim::Loop":
                 yield self._loop(op, indent)
-            elif self.flow.is_needed(op):
+            elif self.flow.is_needed(op) and not _makes_context(op):
                 self._operation(op, indent)
         if len(self.lines) == before:
             self._emit(indent, "pass")
@@ -458,13 +513,13 @@ class _Function:
             self.pending[value] = text
             return
         self._flush(indent)
-        self._emit(indent, f"{self._name(value)} = {text.text}")
+        self._emit(indent, f"{self._name(value)} = {text.text}", self._gradients(value.op))
 
     def _waits(self, value: OpResult, text: _Text) -> bool:
         if self.flow.count(value) != 1 or value.op.name in ("prim::isinstance", "prim::CreateObject"):
             return False
         user = self.flow.user(value)
-        if user.parent is not value.op.parent:
+        if user.parent is not value.op.parent or self._gradients(value.op) not in (None, self._gradients(user)):
             return False
         if user.name == torch.YIELD or (user.name == "prim::Loop" and self.flow.is_initial(value, user)):
             return True  # it is assigned to the name of what it becomes
@@ -475,13 +530,15 @@ class _Function:
         text = self._operator(op, indent, typed=False)
         self._flush(indent)
         names = ", ".join(self._name(r) for r in op.results)
-        self._emit(indent, f"{names} = {text.text}" if names else text.text)
+        line = f"{names} = {text.text}" if names else text.text
+        self._emit(indent, line, self._gradients(op))
 
     def _unpack(self, op: Operation, indent: str) -> None:
         (text,) = self._consume(op.operands, indent)
         self._flush(indent)
         if op.results:
-            self._emit(indent, f"{''.join(f'{self._name(r)}, ' for r in op.results)}= {text.text}")
+            names = "".join(f"{self._name(r)}, " for r in op.results)
+            self._emit(indent, f"{names}= {text.text}", self._gradients(op))
 
     def _set_attribute(self, op: Operation, indent: str) -> None:
         name = cast(str, op.attributes["name"])
@@ -491,19 +548,22 @@ class _Function:
         self._settle(target, indent)
         (text,) = self._consume((value,), indent)
         self._flush(indent)
-        self._emit(indent, f"{self._value(target).as_base}.{name} = {text.text}")
+        line = f"{self._value(target).as_base}.{name} = {text.text}"
+        self._emit(indent, line, self._gradients(op))
 
     def _raise(self, op: Operation, indent: str) -> None:
         message, kind = op.operands[:2]
         texts = self._consume((message, kind) if kind.type != NONE else (message,), indent)
         self._flush(indent)
         self.unit.operators["prim::RaiseException"] = None
-        self._emit(indent, f"{self._word('ops')}.prim.RaiseException({', '.join(t.text for t in texts)})")
+        line = f"{self._word('ops')}.prim.RaiseException({', '.join(t.text for t in texts)})"
+        self._emit(indent, line, self._gradients(op))
 
     def _print(self, op: Operation, indent: str) -> None:
         texts = self._consume(op.operands, indent)
         self._flush(indent)
-        self._emit(indent, f"{self._word('print')}({', '.join(t.text for t in texts)})")
+        line = f"{self._word('print')}({', '.join(t.text for t in texts)})"
+        self._emit(indent, line, self._gradients(op))
 
     # branches and loops
 
@@ -582,7 +642,7 @@ class _Function:
             case None if "name" in op.attributes:
                 raise self.fault("a function is used as a value")
             case None:
-                return _Text("None", NONE, is_literal=True)
+                return _Text("None", NONE)
             case Constant():
                 self._word("CONSTANTS")
                 return _Text(self.unit.constant(value), type_)
@@ -592,11 +652,11 @@ class _Function:
             case str() if type_ == DEVICE:
                 return _Text(f"{self._word('torch')}.device({_string(value, self.span)})", DEVICE)
             case str():
-                return _Text(_string(value, self.span), STR, is_literal=True)
+                return _Text(_string(value, self.span), STR)
             case bool() | int() | float() | complex():
                 text = print_number(value)
                 self._note_words(text)
-                return _Text(text, constant_type(value), is_literal=True)
+                return _Text(text, constant_type(value))
             case _:
                 raise self.fault(f"a constant of type {type(value).__name__}")
 
@@ -604,7 +664,7 @@ class _Function:
         """The expression under exactly this type."""
         if _same(text.type, type_):
             return text
-        if text.is_literal and is_subtype(text.type, type_):
+        if text.type == NONE and text.text == "None":
             return _Text(f"{self._word('annotate')}({self._type(type_)}, {text.text})", type_)
         if is_subtype(text.type, type_) or is_subtype(type_, text.type):
             return _Text(f"{self._word('unchecked_cast')}({self._type(type_)}, {text.text})", type_)
@@ -640,7 +700,8 @@ class _Function:
 
     def _write_pending(self, value: Value, indent: str) -> None:
         text = self.pending.pop(value)
-        self._emit(indent, f"{self._name(value)} = {text.text}")
+        assert isinstance(value, OpResult)
+        self._emit(indent, f"{self._name(value)} = {text.text}", self._gradients(value.op))
 
     def _name(self, value: Value) -> str:
         if value not in self.names:
@@ -779,14 +840,14 @@ class _Function:
         """`-inf` is a literal, which readers take for a negation."""
         value = _constant(op.operand(0))
         if isinstance(value, float) and not math.isfinite(value):
-            return _Text("-inf" if value > 0 else print_float(-value), FLOAT, is_literal=True)
+            return _Text("-inf" if value > 0 else print_float(-value), FLOAT)
         return self._operator(op, indent)
 
     def _added(self, op: Operation, indent: str) -> _Text:
         """`1.+2.j` is a literal, which readers take for a sum."""
         left, right = (_constant(v) for v in op.operands[:2])
         if isinstance(left, float) and isinstance(right, complex) and right.real == 0 and _is_plain(left):
-            return _Text(print_number(complex(left, right.imag)), COMPLEX, is_literal=True)
+            return _Text(print_number(complex(left, right.imag)), COMPLEX)
         return self._operator(op, indent)
 
     # operators
@@ -870,8 +931,8 @@ def _is_default(value: Value, formal: Argument) -> bool:
     op = value.owner
     if not isinstance(op, Operation):
         return False
-    if op.name == "prim::ListConstruct" and isinstance(formal.default, tuple):
-        default = cast(tuple[Any, ...], formal.default)
+    if op.name == "prim::ListConstruct" and isinstance(cast(object, formal.default), tuple):
+        default: tuple[Any, ...] = formal.default
         constants = [_constant(v) for v in op.operands]
         return len(default) == len(constants) and all(map(_identical, constants, default))
     return op.name == "prim::Constant" and "name" not in op.attributes and _identical(op.attributes.get("value"), formal.default)
@@ -895,6 +956,11 @@ def _constant(value: Value) -> Any:
     return op.attributes.get("value") if isinstance(op, Operation) and op.name == "prim::Constant" else None
 
 
+def _is_none(value: Value) -> bool:
+    op = value.defining_op("prim::Constant")
+    return op is not None and not op.attributes
+
+
 def _constant_int(value: Value) -> int | None:
     found = _constant(value)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
@@ -903,6 +969,19 @@ def _constant_int(value: Value) -> int | None:
 def _constant_bool(value: Value) -> bool | None:
     found = _constant(value)
     return found if isinstance(found, bool) else None
+
+
+def _makes_context(op: Operation) -> bool:
+    """Whether this makes an object for a `with torch.no_grad()`, which is written anew where it is needed."""
+    if op.name == "prim::CallMethod" and op.attributes["name"] == "__init__" and not op.result.uses:
+        made = op.operand(0).defining_op("prim::CreateObject")
+        return made is not None and _makes_context(made)
+    if op.name != "prim::CreateObject":
+        return False
+    atoms = str(op.result.type).split(".")
+    if [a for a in atoms if not a.startswith("___torch_mangle_")] != NO_GRAD.name.split("."):
+        return False
+    return all(u.name == "prim::CallMethod" and u.attributes["name"] == "__init__" for u in op.result.users)
 
 
 def _is_meaningful(name: str | None) -> bool:
@@ -1001,15 +1080,51 @@ def _is_loop(terminator: Operation) -> bool:
     return parent is not None and parent.name == "prim::Loop"
 
 
-def _with_plain_loops(function: Operation) -> Operation:
-    """A copy in which every loop has a number of rounds or a condition, and not both: `for` or `while`."""
-    if not any(op.name == "prim::Loop" and not _is_plain_loop(op) for op in function.walk()):
+def _normal_form(function: Operation) -> Operation:
+    """A copy with what the text needs said: plain loops, and casts where a value becomes a variable of a wider type.
+
+    A plain loop has a number of rounds or a condition, and not both: it is a `for` or a `while`. What is the same after
+    both branches of an `if` is no result of it, as for a reader.
+    """
+    loops = [op for op in function.walk() if op.name == "prim::Loop" and not _is_plain_loop(op)]
+    merges = [op for op in function.walk() if op.name == "prim::If" and any(_common_values(op))]
+    if not loops and not merges and not any(True for _ in _widened(function)):
         return function
     copy = function.clone()
-    for op in list(copy.walk()):
+    for op in reversed(list(copy.walk())):
         if op.name == "prim::Loop" and not _is_plain_loop(op):
             _make_while(op)
+        elif op.name == "prim::If":
+            for result, value in zip(op.results, _common_values(op), strict=True):
+                if value is not None:
+                    result.replace_all_uses_with(value)
+    for op, index, type_ in list(_widened(copy)):
+        cast_ = Operation("prim::unchecked_cast", (op.operand(index),), (type_,), span=op.span)
+        assert op.parent is not None
+        op.set_operand(index, op.parent.insert_before(cast_, op).result)
     return copy
+
+
+def _common_values(op: Operation) -> list[Value | None]:
+    """For each result of a `prim::If`: the value that both branches give, if it is one and of the same type."""
+    pairs = zip(op.body(0).terminator.operands, op.body(1).terminator.operands, op.results, strict=True)
+    return [a if a is b and _same(cast(ScriptType, a.type), cast(ScriptType, r.type)) else None for a, b, r in pairs]
+
+
+def _widened(function: Operation) -> Iterator[tuple[Operation, int, ScriptType]]:
+    """(operation, operand, type) where a value is given a wider type; None can be written under any."""
+    for op in function.walk():
+        if op.name == "prim::If":
+            types = [cast(ScriptType, r.type) for r in op.results]
+            found = [(op.body(i).terminator, k, t) for i in (0, 1) for k, t in enumerate(types)]
+        elif op.name == "prim::Loop":
+            found = [(op, i + 2, cast(ScriptType, r.type)) for i, r in enumerate(op.results)]
+        else:
+            continue
+        for user, index, type_ in found:
+            value = user.operand(index)
+            if not _is_none(value) and not _same(cast(ScriptType, value.type), type_):
+                yield user, index, type_
 
 
 def _is_plain_loop(loop: Operation) -> bool:

@@ -35,6 +35,7 @@ from .schema import Schema
 from .script_types import (
     BOOL,
     INT,
+    TENSOR,
     BoolType,
     FloatType,
     IntType,
@@ -43,6 +44,7 @@ from .script_types import (
     OptionalType,
     ScriptType,
     TensorType,
+    TupleType,
 )
 from .subtyping import bind_variables, is_subtype, substitute
 from .types import FunctionType
@@ -322,12 +324,25 @@ def _fits_schema(op: Operation, form: Schema) -> str | None:
         return f"{len(op.operands)} operands for {form}"
     bindings: dict[str, ScriptType] = {}
     for argument, value in zip(form.arguments, op.operands, strict=False):
-        if not isinstance(value.type, ScriptType) or not _fits(argument.type, value.type, bindings):
+        if not isinstance(value.type, ScriptType) or not _fits(argument.type, _without_shapes(value.type), bindings):
             return f"{value.type} is given for `{argument.name}` of {form}"
     returned = [r.type for r in form.returns]
     if len(op.results) != len(returned) and not (len(returned) == 1 and isinstance(returned[0], ListType)):
         return f"{len(op.results)} results for {form}"
     return None
+
+
+def _without_shapes(t: ScriptType) -> ScriptType:
+    """An element of a list may be of another shape than the others."""
+    match t:
+        case TensorType():
+            return TENSOR
+        case ListType():
+            return ListType(_without_shapes(t.element))
+        case TupleType():
+            return TupleType(tuple(map(_without_shapes, t.elements)))
+        case _:
+            return t
 
 
 def _fits(formal: ScriptType, actual: ScriptType, bindings: dict[str, ScriptType]) -> bool:

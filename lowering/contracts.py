@@ -9,17 +9,28 @@ from ..ir.core import Block, Operation, Value, functions
 from ..ir.diagnostics import InternalError
 from ..ir.dialects import DEFINITIONS, torch
 from ..ir.operators import find
-from ..ir.script_types import BOOL, FLOAT, INT, ListType, TensorType
+from ..ir.script_types import BOOL, FLOAT, INT, ListType, TensorType, TupleType
 from ..ir.types import MemRefType, RankedTensorType, VectorType
 from .loops.bufferize import aliases
+from .tensor.run_time_lists import is_list_node
 
 _CONTROL: Final = frozenset({"prim::If", "prim::Loop", "prim::RaiseException"})
-_VALUES: Final = frozenset({"prim::Constant", "prim::ListConstruct", "prim::ListUnpack", "prim::Uninitialized"})
+_VALUES: Final = frozenset(
+    {
+        "prim::Constant",
+        "prim::ListConstruct",
+        "prim::ListUnpack",
+        "prim::TupleConstruct",
+        "prim::TupleUnpack",
+        "prim::Uninitialized",
+    }
+)
 
 
 def check_graph(module: Operation) -> None:
     """GRAPH, after lowering/graph: one `torch.func`; primitive operators that have records and write to nothing; every
-    tensor of known dtype and rank, other values int, float or bool; lists only as operands of operators."""
+    tensor of known dtype and rank, other values int, float or bool; lists only as operands of operators, or lists of
+    run-time length, which `aten::list` makes and only builtins on lists change."""
     found = list(functions(module))
     if len(found) != 1 or found[0].name != torch.FUNC:
         raise InternalError("the graph contract wants exactly one torch.func")
@@ -37,7 +48,7 @@ def _graph_faults(function: Operation) -> Iterator[str]:
 
 
 def _operation_faults(op: Operation) -> Iterator[str]:
-    if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES:
+    if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES and not is_list_node(op):
         record = find(op.name)
         if record is None:
             yield f"{op.name} at {op.span} has no record"
@@ -45,7 +56,7 @@ def _operation_faults(op: Operation) -> Iterator[str]:
             yield f"{op.name} at {op.span} writes to an argument"
         elif len(record.schema.arguments) != len(op.operands):
             yield f"{op.name} at {op.span} has {len(op.operands)} operands instead of {len(record.schema.arguments)}"
-    elif op.name not in _CONTROL | _VALUES and op.name not in (torch.RETURN, torch.YIELD):
+    elif op.name not in _CONTROL | _VALUES and op.name not in (torch.RETURN, torch.YIELD) and not is_list_node(op):
         yield f"{op.name} at {op.span} is no operation of a specialised graph"
     if op.name == "prim::Constant":
         return
@@ -53,9 +64,11 @@ def _operation_faults(op: Operation) -> Iterator[str]:
         for argument in block.args:
             yield from _value_faults(argument, op)
     for result in op.results:
-        if isinstance(result.type, ListType):
+        if isinstance(result.type, ListType) and op.name == "prim::ListConstruct":
             strangers = [
-                u.name for u in result.users if not u.name.startswith("aten::") and u.name != "prim::ListUnpack"
+                u.name
+                for u in result.users
+                if not u.name.startswith(("aten::", "prim::Tuple")) and u.name != "prim::ListUnpack"
             ]
             if strangers:
                 yield f"the list made by {op.name} at {op.span} is used by {strangers[0]}"
@@ -68,14 +81,20 @@ def _blocks(op: Operation) -> list[Block]:
 
 
 def _value_faults(value: Value, op: Operation) -> Iterator[str]:
-    match value.type:
-        case TensorType() as t:
-            if t.dtype is None or t.shape is None:
-                yield f"{op.name} at {op.span} has a tensor of unknown dtype or rank"
-        case t if t not in (INT, FLOAT, BOOL):
-            yield f"{op.name} at {op.span} has a value of type {t}"
-        case _:
-            pass
+    pending = [value.type]
+    for type_ in pending:
+        match type_:
+            case TensorType() as t:
+                if t.dtype is None or t.shape is None:
+                    yield f"{op.name} at {op.span} has a tensor of unknown dtype or rank"
+            case ListType():
+                pending.append(type_.element)
+            case TupleType():
+                pending += type_.elements
+            case t if t not in (INT, FLOAT, BOOL):
+                yield f"{op.name} at {op.span} has a value of type {t}"
+            case _:
+                pass
 
 
 _TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "tensor", "linalg", "rt"})

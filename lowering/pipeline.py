@@ -6,7 +6,9 @@ from ..ir.signature import Signature
 from ..ir.target import Target
 from .contracts import check_graph, verify_loops, verify_tensor
 from .graph.eliminate_dead_code import EliminateDeadCode
+from .graph.fold_batch_norm import FoldBatchNorm
 from .graph.fold_constants import FoldConstants
+from .graph.merge_branches import MergeBranches
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
 from .loops.count_references import CountReferences
@@ -24,7 +26,15 @@ from .tensor.fuse_elementwise import FuseElementwise
 def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
     """From the specialised, functional graph to loops."""
     return Pipeline(
-        Stage("torch", FoldConstants(), EliminateDeadCode(), ensures=check_graph),
+        Stage(
+            "torch",
+            FoldConstants(),
+            EliminateDeadCode(),  # so that what uses a value really uses it
+            FoldBatchNorm(),
+            MergeBranches(),
+            EliminateDeadCode(),
+            ensures=check_graph,
+        ),
         Stage(
             "linalg",
             ConvertTorchToLinalg(signature),

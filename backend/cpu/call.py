@@ -373,6 +373,13 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
     return read_tensor
 
 
+def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def numpy_copy(result: Any) -> npt.NDArray[Any]:
     """A result of `call_flat`, array or torch tensor, in memory of its own."""
     if isinstance(result, np.ndarray):

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ...ir.script_types import ScriptType, TensorType
 from ...ir.signature import (
+    Column,
     ConstantResult,
+    DictResult,
     Dim,
+    KeptResult,
     Leaf,
+    ListColumn,
+    ListResult,
     Parameter,
     ResultTree,
     SequenceResult,
     Signature,
+    TensorColumn,
     TensorSpec,
+    TupleColumn,
     VariantResult,
 )
 from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, describe, result_kind, scalar_kind
@@ -28,6 +35,11 @@ new namespace template this operator private public protected virtual friend try
 """
 _C_KEYWORDS: Final = frozenset(_KEYWORD_TEXT.split())
 """Of C and C++."""
+
+_STATE: Final = """
+
+   Parameters that are named self_... are the state of the module. The caller keeps it, one for each stream: it starts as
+   the function ..._initial_state gives it, and after a call it is what the comment of the function says."""
 
 _RUNTIME: Final = """\
 /* Text of this thread's last error; valid until the thread's next call of a compiled function. */
@@ -42,17 +54,21 @@ int32_t torchcc_num_threads(void);
 """
 
 
-def header_text(signatures: Sequence[Signature], library: str) -> str:
-    """The header that declares these functions; `library` names it in the include guard."""
+def header_text(signatures: Sequence[Signature], library: str, following: Mapping[str, str] | None = None) -> str:
+    """The header that declares these functions; `library` names it in the include guard.
+
+    `following`: for functions with state, which one the next call is of.
+    """
     guard = "TORCHCC_" + re.sub(r"\W", "_", library).upper() + "_H"
     structures = "\n".join(s.c_definition for s in (DL_DEVICE, DL_DATA_TYPE, DL_TENSOR))
-    functions = "\n".join(_function(s) for s in signatures)
+    functions = "\n".join(_function(s, (following or {}).get(s.name)) for s in signatures)
+    has_state = any(p.path is not None for s in signatures for p in s.parameters)
     return f"""\
 /* Made by torchcc. Functions return 0, or 1 after an error: see torchcc_last_error. They may be called from any number
    of threads at once. Tensors are DLPack's DLTensor in CPU memory (device type 1), of any strides.
 
    An output whose `data` is NULL is allocated by the function; give it back with torchcc_free. An output with `data`
-   must have the result's dtype and shape, and the result is copied into it. An output pointer may be NULL. */
+   must have the result's dtype and shape, and the result is copied into it. An output pointer may be NULL.{_STATE if has_state else ""} */
 #ifndef {guard}
 #define {guard}
 
@@ -92,15 +108,49 @@ def c_names(signature: Signature) -> list[str]:
     return names
 
 
-def _function(signature: Signature) -> str:
+def output_names(signature: Signature, taken: Sequence[str] = ()) -> list[str]:
+    """Names of the outputs in C: `out0`, ...; those of the state alone by the attribute, `self_count_out`."""
+    places: dict[int, str] = {}
+    for result in signature.state:
+        for path, index in _placed(result.tree, f"self.{result.path}"):
+            places.setdefault(index, path)
+    names: list[str] = []
+    returned = signature.returned
+    for i in signature.outputs:
+        name = f"out{len(names)}"
+        if i in places and i not in returned:
+            name = re.sub(r"\W+", "_", places[i], flags=re.ASCII).strip("_") + "_out"
+        while name in names or name in taken:
+            name += "_"
+        names.append(name)
+    return names
+
+
+def _placed(tree: ResultTree, path: str) -> list[tuple[str, int]]:
+    """Flat results with the place in the state that they are for."""
+    match tree:
+        case SequenceResult(elements):
+            return [p for i, e in enumerate(elements) for p in _placed(e, f"{path}[{i}]")]
+        case DictResult(keys, values):
+            return [p for k, v in zip(keys, values, strict=True) for p in _placed(v, f"{path}[{k!r}]")]
+        case Leaf(index):
+            return [(path, index)]
+        case _:
+            return []
+
+
+def _function(signature: Signature, following: str | None) -> str:
     names = c_names(signature)
     parameters = [_parameter(p, n) for p, n in zip(signature.parameters, names, strict=True)]
-    outputs = signature.outputs
-    parameters += [f"{result_kind(signature.results[i]).c} *out{k}" for k, i in enumerate(outputs)]
+    outputs = output_names(signature, names)
+    numbered = dict(zip(signature.outputs, outputs, strict=True))
+    parameters += [f"{result_kind(signature.results[i]).c} *{n}" for i, n in numbered.items()]
     notes = [f"   {n}: {_describe_parameter(p)}" for n, p in zip(names, signature.parameters, strict=True)]
-    notes += [f"   out{k}: {_describe_result(signature.results[i])}" for k, i in enumerate(outputs)]
+    notes += [f"   {n}: {_describe_result(signature.results[i])}" for i, n in numbered.items()]
     notes += [f"   {_range(d)}" for d in dimensions(signature).values()]
-    notes.append(f"   returns {_tree(signature.tree, {i: k for k, i in enumerate(outputs)})}")
+    notes.append(f"   returns {_tree(signature.tree, numbered)}")
+    notes += [f"   then self.{r.path} is {_tree(r.tree, numbered)}" for r in signature.state]
+    notes += [f"   the next call is one of {following}"] if following is not None else []
     text = "\n".join(notes)
     return f"/* {signature.name}\n{text} */\nint32_t {signature.name}({', '.join(parameters) or 'void'});\n"
 
@@ -113,8 +163,9 @@ def _parameter(parameter: Parameter, name: str) -> str:
 
 def _describe_parameter(parameter: Parameter) -> str:
     if not isinstance(parameter.spec, TensorSpec):
-        return f"{parameter.spec.type}"
+        return f"{parameter.spec.type}{', state' if parameter.path is not None else ''}"
     written = ", written in place" if parameter.write_back is not None else ""
+    written += ", state" if parameter.path is not None else ""
     return describe(parameter.spec.dtype, parameter.spec.shape) + written
 
 
@@ -129,14 +180,35 @@ def _range(dim: Dim) -> str:
     return f"{dim.minimum} <= {dim.name}{top}"
 
 
-def _tree(tree: ResultTree, outputs: dict[int, int]) -> str:
+def _column(column: Column, outputs: Mapping[int, str]) -> str:
+    """Where the elements of a list stand: one after the other."""
+    match column:
+        case Leaf():
+            return f"numbers in {_tree(column, outputs)}"
+        case TupleColumn(parts):
+            return f"tuples ({', '.join(_column(p, outputs) for p in parts)})"
+        case ListColumn(lengths, elements):
+            return f"lists of the lengths in {_tree(lengths, outputs)}: {_column(elements, outputs)}"
+        case TensorColumn(elements, extents, rank):
+            places = f"elements in {_tree(elements, outputs)}, {rank} extents each in {_tree(extents, outputs)}"
+            return f"tensors ({places})"
+
+
+def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
     match tree:
         case Leaf(index, _):
-            return f"out{outputs[index]}" if index in outputs else "an argument"
+            return outputs.get(index, "an argument")
         case ConstantResult(value):
             return repr(value).replace("*/", "* /")
         case SequenceResult(elements, is_tuple):
             inner = ", ".join(_tree(e, outputs) for e in elements)
             return f"({inner})" if is_tuple else f"[{inner}]"
+        case DictResult(keys, values):
+            inner = ", ".join(f"{k!r}: {_tree(v, outputs)}" for k, v in zip(keys, values, strict=True))
+            return f"{{{inner}}}"
+        case KeptResult(path):
+            return f"self.{path}"
+        case ListResult(length, column):
+            return f"a list of {_tree(length, outputs)} elements: {_column(column, outputs)}"
         case VariantResult(selector, then, otherwise):
             return f"{_tree(then, outputs)} where {_tree(selector, outputs)}, else {_tree(otherwise, outputs)}"

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ...ir.diagnostics import CompileError
@@ -25,13 +25,17 @@ from .object_file import data_assembly, emit_object
 _NO_LINKER = "no C compiler was found to link the library"
 
 
-def write_object(modules: Sequence[CpuModule], target: CpuTarget, output: Path) -> None:
+def write_object(
+    modules: Sequence[CpuModule], target: CpuTarget, output: Path, following: Mapping[str, str] | None = None
+) -> None:
     """Writes the object file, and its C header beside it."""
     _write(output, emit_object(modules, target))
-    write_header(modules, output)
+    write_header(modules, output, following)
 
 
-def write_shared_library(modules: Sequence[CpuModule], target: CpuTarget, output: Path) -> None:
+def write_shared_library(
+    modules: Sequence[CpuModule], target: CpuTarget, output: Path, following: Mapping[str, str] | None = None
+) -> None:
     """Writes the shared library, and its C header beside it."""
     command = linker_command(target)
     with tempfile.TemporaryDirectory(prefix="torchcc-") as name:
@@ -50,14 +54,17 @@ def write_shared_library(modules: Sequence[CpuModule], target: CpuTarget, output
             output.chmod(0o755)
         except OSError as error:
             raise CompileError.at(None, f"cannot write {output}: {error.strerror}") from error
-    write_header(modules, output)
+    write_header(modules, output, following)
 
 
-def write_header(modules: Sequence[CpuModule], output: Path) -> Path:
-    """Writes NAME.h beside libNAME.so (or NAME.o); returns its path."""
+def write_header(modules: Sequence[CpuModule], output: Path, following: Mapping[str, str] | None = None) -> Path:
+    """Writes NAME.h beside libNAME.so (or NAME.o); returns its path.
+
+    `following`: for functions with state, which one the call after the next is of.
+    """
     stem = output.name.partition(".")[0]
     path = output.with_name(f"{stem.removeprefix('lib') or stem}.h")
-    _write(path, header_text([m.signature for m in modules], path.stem).encode())
+    _write(path, header_text([m.signature for m in modules], path.stem, following or {}).encode())
     return path
 
 

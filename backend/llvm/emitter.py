@@ -23,6 +23,7 @@ from ...ir.types import IndexType, MemRefType, Type
 from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
 from .linear import Linear
+from .sharing import Body
 from .types import itemsize, memory_type, quoted, register_type
 
 Emit = Callable[["Emitter", Operation], None]
@@ -59,6 +60,8 @@ class ModuleContext:
     native_half: bool = True
     """Whether the target converts between half and float by instructions."""
     functions: list[str] = field(default_factory=list[str])
+    bodies: list[Body] = field(default_factory=list[Body])
+    """Of parallel loops that go to the pool."""
     globals: list[str] = field(default_factory=list[str])
     metadata: list[str] = field(default_factory=list[str])
     failures: list[Failure] = field(default_factory=list[Failure])

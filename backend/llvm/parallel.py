@@ -17,6 +17,7 @@ from .buffers import Buffer
 from .control import innermost_group, parallel_bounds, serial_parallel
 from .emitter import Emit, Emitter
 from .linear import ZERO, Linear
+from .sharing import Body
 
 ATTRIBUTE: Final = "threads"
 """Marks loops worth the pool (set by the pass `parallelize`); an integer value is the least iterations of a piece."""
@@ -104,9 +105,7 @@ def _outline(e: Emitter, op: Operation) -> None:
         inner.start_block("fail")
         inner.line("ret i32 1")
     body = "\n".join((*inner.entry_lines, *inner.lines))
-    e.context.functions.append(
-        f"define internal i32 {symbol}(ptr noalias readonly %context, i64 %begin, i64 %end) #0 {{\nentry:\n{body}\n}}\n"
-    )
+    e.context.bodies.append(Body(symbol, f"entry:\n{body}"))
 
     context = e.fresh("context")
     e.entry_lines.append(f"  {context} = alloca {context_type}, align 16")

@@ -23,6 +23,7 @@ from .control import NOTES, result_type, return_text
 from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext
 from .linear import ZERO
 from .memory import copy_buffer, declare_global, is_heap_block, is_written
+from .sharing import shared_definitions
 from .types import itemsize
 
 TABLE: Final[Mapping[str, Emit]] = {
@@ -81,10 +82,13 @@ def translate_module(module: Operation, options: Options) -> LlvmModule:
     called = _called(defined)
     for op in defined:
         context.functions.append(_function(context, op, is_entry=symbol(op) not in called))
+    sizes = {name: array.nbytes for name, array in context.data.items()}
+    bodies = shared_definitions(context.bodies, sizes, context.metadata, options.prefix, HEAP_ALIGNMENT)
     text = "\n".join(
         (
             *context.globals,
             "",
+            *bodies,
             *context.functions,
             f"attributes #0 = {{ {options.attributes} }}",
             *context.metadata,

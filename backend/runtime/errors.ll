@@ -10,7 +10,8 @@
 
 @torchcc.key_status = global i32 0 ; 0 not made, 1 being made, 2 ready
 @torchcc.key = global i64 0        ; pthread_key_t is 32 bits wide on Linux, 64 on macOS
-@torchcc.text_g = private constant [3 x i8] c"%g\00"
+@torchcc.text_g = private constant [6 x i8] c"%.17g\00"
+@torchcc.text_whole = private constant [5 x i8] c"%ld.\00"
 @torchcc.text_d = private constant [4 x i8] c"%ld\00"
 @torchcc.text_located = private constant [12 x i8] c"%s\0A  --> %s\00"
 @torchcc.text_no_memory = private constant [42 x i8] c"out of memory: cannot allocate %lld bytes\00"
@@ -23,6 +24,7 @@ declare ptr @calloc(i64, i64)
 declare void @free(ptr)
 declare i32 @snprintf(ptr, i64, ptr, ...)
 declare i64 @strlen(ptr)
+declare double @llvm.fabs.f64(double)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 define ptr @torchcc.state() nounwind {
@@ -226,9 +228,27 @@ hole:
   %is.float = icmp ne i8 %kind, 0
   br i1 %is.float, label %hole.float, label %hole.integer
 
+; as PyTorch prints floats: `7.`, `0.10000000000000001`, `1e+20`
 hole.float:
   %float = bitcast i64 %value to double
-  %length.float = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %hole.at, i64 40, ptr @torchcc.text_g, double %float)
+  %magnitude = call double @llvm.fabs.f64(double %float)
+  %small = fcmp olt double %magnitude, 9.2e18
+  br i1 %small, label %hole.small, label %hole.any
+
+hole.small:
+  %truncated = fptosi double %float to i64
+  %again = sitofp i64 %truncated to double
+  %is.whole = fcmp oeq double %again, %float
+  br i1 %is.whole, label %hole.whole, label %hole.any
+
+hole.whole:
+  %length.whole = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %hole.at, i64 40, ptr @torchcc.text_whole, i64 %truncated)
+  br label %hole.done
+
+hole.any:
+  %is.nan = fcmp uno double %float, %float
+  %printed = select i1 %is.nan, double %magnitude, double %float
+  %length.float = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %hole.at, i64 40, ptr @torchcc.text_g, double %printed)
   br label %hole.done
 
 hole.integer:
@@ -236,7 +256,7 @@ hole.integer:
   br label %hole.done
 
 hole.done:
-  %length = phi i32 [ %length.float, %hole.float ], [ %length.integer, %hole.integer ]
+  %length = phi i32 [ %length.whole, %hole.whole ], [ %length.float, %hole.any ], [ %length.integer, %hole.integer ]
   %length.wide = sext i32 %length to i64
   %to.hole = add i64 %to, %length.wide
   %from.hole = add i64 %from, 2

@@ -6,6 +6,7 @@ from its declarations when it is first met; nothing is inferred.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +55,10 @@ class ArchiveCompilation(Compilation):
         cls = self.class_info(type).cls
         hidden = {CALL, *hook_names(cls)}
         return [n for n, m in cls.members.items() if isinstance(m, FunctionValue) and n not in hidden]
+
+    def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
+        cls = self.class_info(type).cls
+        return names_of(cls.find("__forward_pre_hooks__")), names_of(cls.find("__forward_hooks__"))
 
     def compile_method(self, type: ClassType, name: str) -> Schema:
         if name == CALL:

@@ -1,12 +1,13 @@
 """The code of an archive: what a qualified name `__torch__.a.b.C` means, found in `code/**.py` when it is first used.
 
-Files are parsed one by one, in the dialect of archives. Every file has the same global names: `torch` (the operators),
+Files are read one by one, and of a file those definitions are parsed that are used, in the dialect of archives. Every file has the same global names: `torch` (the operators),
 `ops`, `CONSTANTS`, `annotate` and so on; these are values of this file, and what is behind their dots is told by
 `attribute`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -14,6 +15,7 @@ from typing import Any, Final, cast
 from ...ir.diagnostics import CompileError
 from ...ir.source import SourceFile, Span
 from .. import ast
+from ..parser import parse
 from ..syntax_cache import parse_cached
 from ..values import (
     MISSING,
@@ -27,6 +29,7 @@ from ..values import (
     Scope,
     Value,
 )
+from .debug import DebugRanges
 from .reader import ArchiveReader
 
 
@@ -96,11 +99,60 @@ class ArchiveScope(Scope):
         return BuiltinRef(f"builtins.{name}") if name in PYTHON_BUILTINS else MISSING
 
 
+Definition = ast.FunctionDef | ast.ClassDef
+
+_START: Final = re.compile(r"(?m)^(?:class|def)[ \t]+([A-Za-z_][A-Za-z0-9_]*)")
+_NO_DEFINITION: Final = re.compile(r"\s*(?:(?:import[^\n]*|op_version_set = \d+|#[^\n]*)\n\s*)*")
+"""What may stand before the first definition of a file."""
+
+
 @dataclass(eq=False)
 class _File:
-    definitions: dict[str, ast.FunctionDef | ast.ClassDef] = field(
-        default_factory=dict[str, ast.FunctionDef | ast.ClassDef]
-    )
+    """A code file: where its definitions stand, by name, and those of them that are parsed."""
+
+    name: str
+    text: str
+    parts: dict[str, tuple[int, int]] | None
+    """None where only the parser can tell."""
+    ranges: DebugRanges | None
+    definitions: dict[str, Definition] = field(default_factory=dict[str, Definition])
+
+    def part(self, start: int, end: int) -> SourceFile:
+        """An excerpt as a file of its own."""
+        ranges = self.ranges
+
+        def origin(first: int, last: int) -> Span | None:
+            return None if ranges is None else ranges.find(start + first, start + last)
+
+        line = 1 + self.text.count("\n", 0, start)
+        return SourceFile(self.name, self.text[start:end], line, origin)
+
+
+def _parts(text: str) -> dict[str, tuple[int, int]] | None:
+    """Name and place of each definition of a file, by the lines that start one.
+
+    None where such a line may stand for something else, or a name stands twice.
+    """
+    starts = list(_START.finditer(text))
+    names = [m[1] for m in starts]
+    if not starts or len(set(names)) != len(names) or "'''" in text or '"""' in text:
+        return None
+    if _NO_DEFINITION.fullmatch(text, 0, starts[0].start()) is None:
+        return None
+    ends = [*(m.start() for m in starts[1:]), len(text)]
+    return {m[1]: (m.start(), end) for m, end in zip(starts, ends, strict=True)}
+
+
+def _parsed(file: SourceFile) -> list[ast.Stmt]:
+    """The statements of a file. The tree is kept on disk by the text alone: many archives have the same code."""
+    try:
+        tree = parse_cached(SourceFile("<archive>", file.text), dialect="archive")
+    except CompileError:
+        tree = parse(file, dialect="archive")  # again, for an error that names the file
+    # The tree has a file of its own, all spans in it share it.
+    for name in ("name", "first_line", "origin"):
+        object.__setattr__(tree.file, name, getattr(file, name))
+    return tree.body
 
 
 class Code:
@@ -113,7 +165,7 @@ class Code:
         self.constants = constants
         self.replaced = replaced
         self.scope = ArchiveScope("__torch__")
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _File | None] = {}
         self._found: dict[str, Value] = {}
         self._folders = {
             name[:i] for name in reader.names() if name.startswith("code/") for i, c in enumerate(name) if c == "/"
@@ -129,29 +181,54 @@ class Code:
 
     def _define(self, qualified: str) -> Value:
         package, _, name = qualified.rpartition(".")
-        definition = self._file(package).definitions.get(name) if package else None
+        definition = self._definition(self._file(package), name) if package else None
         if isinstance(definition, ast.FunctionDef):
             return FunctionValue(definition, self.scope, _short(qualified))
         return MISSING if definition is None else self._class(qualified, definition)
 
-    def _file(self, package: str) -> _File:
+    def _file(self, package: str) -> _File | None:
         if package not in self._files:
-            self._files[package] = self._parsed(f"code/{package.replace('.', '/')}.py")
+            member = f"code/{package.replace('.', '/')}.py"
+            self._files[package] = self._read(member) if member in self.reader else None
         return self._files[package]
 
-    def _parsed(self, member: str) -> _File:
-        file = _File()
-        if member not in self.reader:
-            return file
-        source = SourceFile(f"{self.reader.name}/{member}", self.reader.text(member))
-        for statement in parse_cached(source, dialect="archive").body:
+    def _read(self, member: str) -> _File:
+        text = self.reader.text(member)
+        ranges = f"{member}.debug_pkl"
+        debug = DebugRanges(self.reader, ranges, text) if ranges in self.reader else None
+        file = _File(f"{self.reader.name}/{member}", text, _parts(text), debug)
+        if file.parts is None:
+            self._parse_all(file)
+        return file
+
+    def _definition(self, file: _File | None, name: str) -> Definition | None:
+        """A definition of a file: only its own text is parsed."""
+        if file is None:
+            return None
+        if name not in file.definitions and file.parts is not None and name in file.parts:
+            try:
+                body = _parsed(file.part(*file.parts[name]))
+            except CompileError:
+                body = []
+            match body:
+                case [ast.FunctionDef() | ast.ClassDef() as found] if found.name == name:
+                    file.definitions[name] = found
+                case _:
+                    self._parse_all(file)  # it is not what it looked like, or the file has an error in it
+        return file.definitions.get(name)
+
+    def _parse_all(self, file: _File) -> None:
+        file.parts = None
+        found: dict[str, Definition] = {}
+        for statement in _parsed(file.part(0, len(file.text))):
             if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-                if statement.name in file.definitions:
+                if statement.name in found:
                     raise CompileError.at(statement.name_span, f"`{statement.name}` is defined twice in this file")
-                file.definitions[statement.name] = statement
+                found[statement.name] = statement
             elif not _is_ignored(statement):
                 raise CompileError.at(statement.span, "a code file holds only classes and functions")
-        return file
+        # what is parsed already stays the same tree
+        file.definitions = {**found, **file.definitions}
 
     # classes
 

@@ -26,7 +26,6 @@ from ...ir.script_types import (
     InterfaceType,
     IntType,
     ListType,
-    NamedTupleType,
     NoneType,
     NumberType,
     OptionalType,
@@ -38,7 +37,7 @@ from ...ir.script_types import (
     UnionType,
 )
 from ...ir.subtyping import is_subtype
-from ..values import MISSING, ClassValue, Device, FunctionValue
+from ..values import ClassValue, Device, FunctionValue
 from .classes import ArchiveCompilation
 from .reader import ArchiveReader
 from .unpickler import OtherTensor, PickledEnum, PickledObject, Tensor
@@ -106,6 +105,8 @@ class Importer:
                     f"lacks the attribute `{path}{name}`, which the class `{cls.name}` declares", self.member
                 )
             result.attributes[name] = self.value(table[name], declared, f"{path}{name}")
+            if name in result.type.parameters and isinstance(table[name], Tensor) and not table[name].requires_grad:
+                result.without_gradient.add(name)
 
     def _deeper(self, path: str) -> int:
         """Enters one level; what `depth` was before."""
@@ -276,7 +277,7 @@ def named_tensor(value: Tensor, name: str) -> Constant | ForeignTensor:
     """A constant of the program; a tensor that no operator takes as it is."""
     if not isinstance(value, OtherTensor):
         if from_numpy(value.array.dtype) is not None:
-            return Constant(name, value.array)
+            return Constant(name, value.array, value.strided)
         dtype = value.array.dtype.name
         return ForeignTensor(name, dtype, value.array.shape, "without arithmetic", {"values": value.array})
     if value.dtype == "complex32":

@@ -116,6 +116,11 @@ class ArchiveReader:
     def names(self) -> list[str]:
         return list(self._members)
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of the whole file."""
+        return len(self._data)
+
     def size(self, name: str) -> int:
         """Bytes of a member; it must exist."""
         return self._member(name).size
@@ -319,7 +324,7 @@ def _read_file(file: Readable) -> npt.NDArray[np.uint8]:
         data: Any = file.read()
     except (OSError, ValueError) as error:
         raise CompileError.at(None, f"cannot read the archive: {error}") from error
-    if not isinstance(data, bytes | bytearray | memoryview):
+    if not isinstance(data, bytes | bytearray):
         raise CompileError.at(
             None,
             f"cannot read the archive: `read` gives a value of type {type(data).__name__}, not bytes",

@@ -24,13 +24,16 @@ from ..values import FunctionValue
 from .importer import Importer
 from .unpickler import Tensor
 
-MAX_STEPS: Final = 200_000
+MAX_STEPS: Final = 50_000
 """Operations that all `__setstate__` of one archive may run."""
 
-MAX_ELEMENTS: Final = 1 << 26
-"""Of one tensor, and of one list or string; all results together may have 16 times as many."""
+MAX_BYTES: Final = 32 << 20
+"""Of one new tensor, or as many as the file has; all new tensors together may have 6 times as many."""
 
-MAX_SECONDS: Final = 20.0
+MAX_LENGTH: Final = 1 << 20
+"""Of a list or string."""
+
+MAX_SECONDS: Final = 10.0
 
 _WIDENING: Final = ("mul", "ljust", "rjust", "center", "zfill", "expandtabs", "repeat", "range")
 """Builtins on lists and strings whose result is as long as a number says."""
@@ -42,8 +45,9 @@ class _TooMuch(ExecutionError):
 
 @dataclass
 class _BoundedInterpreter(Interpreter):
+    limit: int = MAX_BYTES
     steps: int = 0
-    elements: int = 0
+    bytes: int = 0
     exported: dict[int, tuple[Instance, ScriptObject]] = field(default_factory=dict[int, Any])
     sources: dict[int, tuple[Any, Constant]] = field(default_factory=dict[int, Any])
     tensors: dict[int, tuple[Any, Constant | ForeignTensor]] = field(default_factory=dict[int, Any])
@@ -71,17 +75,19 @@ class _BoundedInterpreter(Interpreter):
             if any(type(a) is int and a > 1 << 16 for a in arguments):
                 raise _TooMuch("it makes a list or string that is too long", op.span)
 
-    def reserve(self, count: int, op: Operation | None = None) -> None:
-        self.elements += count
-        if count > MAX_ELEMENTS or self.elements > 16 * MAX_ELEMENTS:
+    def reserve(self, size: int, op: Operation | None = None) -> None:
+        self.bytes += size
+        if size > self.limit or self.bytes > 6 * self.limit:
             raise _TooMuch("it needs more memory than a `__setstate__` may", None if op is None else op.span)
 
     def after(self, op: Operation, results: Sequence[Any]) -> None:
         for result in results:
             if isinstance(result, np.ndarray):
-                self.reserve(cast("npt.NDArray[Any]", result).size, op)
-            elif isinstance(result, list | str | dict | tuple):
-                self.reserve(len(cast("Sequence[Any]", result)), op)
+                # computed ones have been accounted for; views may be larger than all memory
+                if cast("npt.NDArray[Any]", result).nbytes > self.limit:
+                    self.reserve(cast("npt.NDArray[Any]", result).nbytes, op)
+            elif isinstance(result, list | str | dict) and len(cast("Sequence[Any]", result)) > MAX_LENGTH:
+                raise _TooMuch("it makes a list or string that is too long", op.span)
 
 
 @dataclass
@@ -101,6 +107,7 @@ class StateRunner:
         operation = lookup(unit.module, compiled.symbol)
         if len(arguments) != 2 or operation is None:
             raise CompileError.at(span, "`__setstate__` takes `self` and one state")
+        self.interpreter.limit = max(MAX_BYTES, reader.bytes)
         value = importer.value(state, arguments[1].type, f"{path}__setstate__")
         if _has_foreign(value):
             raise reader.fault(f"restores `{path}` from quantized or sparse tensors, which is not supported", importer.member)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -36,6 +36,9 @@ class Tensor:
     """A tensor: a view of its storage. Equal views of one storage are the same object."""
 
     array: Array
+    requires_grad: bool = field(default=False, kw_only=True)
+    strided: Array | None = field(default=None, kw_only=True)
+    """The view of the storage, where `array` had to be a copy to be contiguous."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -369,20 +372,20 @@ class Unpickler:
         match name, values:
             case "torch.jit._pickle.restore_type_tag", [container, str()]:
                 self.push(container)
-            case "torch._utils._rebuild_tensor_v2", [_Storage() as storage, offset, size, stride, _, _, *rest]:
-                self.push(self.tensor(storage, offset, size, stride, rest))
+            case "torch._utils._rebuild_tensor_v2", [_Storage() as storage, offset, size, stride, gradient, _, *rest]:
+                self.push(self.tensor(storage, offset, size, stride, rest, gradient is True))
             case "torch._utils._rebuild_qtensor", [_Storage() as storage, offset, size, stride, quantizer, *_]:
                 self.push(self.quantized(self.tensor(storage, offset, size, stride, []), storage.kind, quantizer))
             case "torch._utils._rebuild_sparse_tensor", [int(layout), *rest]:
                 self.push(self.sparse(layout, rest))
             case "torch._utils._rebuild_parameter", [Tensor() as tensor, *_]:
                 self.push(tensor)
-            case "torch._tensor._rebuild_from_type_v2", [_Global() as made_by, _Global(), tuple() as parts, _]:
+            case "torch._tensor._rebuild_from_type_v2", [_Global() as made_by, _Global(), tuple(), _]:
                 # the class and the Python attributes of the tensor are no part of TorchScript
                 if made_by.name == name or not made_by.name.startswith("torch._utils."):
                     raise self.damage(f"`{name}` is called in a way that is not known")
                 self.push(made_by)
-                self.push(cast(tuple[Any, ...], parts))
+                self.push(values[2])
                 self.reduce()
             case "collections.OrderedDict", []:
                 self.push({})
@@ -401,7 +404,9 @@ class Unpickler:
 
     # tensors
 
-    def tensor(self, storage: _Storage, offset: Any, size: Any, stride: Any, rest: list[Any]) -> Tensor:
+    def tensor(
+        self, storage: _Storage, offset: Any, size: Any, stride: Any, rest: list[Any], requires_grad: bool = False
+    ) -> Tensor:
         """A strided view of a storage; conjugation and negation, which are marks on the tensor, are carried out."""
         if not is_list(size) or not is_list(stride) or len(size) != len(stride) or len(size) > MAX_RANK:
             raise self.damage("a tensor has no proper sizes")
@@ -416,7 +421,7 @@ class Unpickler:
         if key not in self.tensors:
             is_half = storage.kind == "ComplexHalfStorage"
             array = self._view(flat, offset, sizes, strides, () if is_half else marks)
-            found = Tensor(array)
+            found = Tensor(array, requires_grad=requires_grad, strided=self._strided(array, flat, offset, strides, marks))
             if is_half:
                 found = OtherTensor(array, "complex32", sizes, "of half-precision complex numbers", {"marks": marks})
             elif storage.kind in _QUANTIZED:
@@ -465,6 +470,14 @@ class Unpickler:
         found = {"indices": indices, "values": values}
         return OtherTensor(values, values.dtype.name, shape, "sparse", found)
 
+    def _strided(
+        self, array: Array, flat: Array, offset: int, strides: tuple[int, ...], marks: tuple[str, ...]
+    ) -> Array | None:
+        steps = tuple(s * flat.itemsize for s in strides)
+        if marks or not array.size or array.strides == steps:
+            return None
+        return np.ndarray(array.shape, flat.dtype, flat.view(np.uint8).data, offset * flat.itemsize, steps)
+
     def _view(
         self, flat: Array, offset: int, sizes: tuple[int, ...], strides: tuple[int, ...], marks: tuple[str, ...]
     ) -> Array:
@@ -477,7 +490,7 @@ class Unpickler:
             raise self.fault("has a tensor that reaches beyond its storage")
         itemsize = flat.itemsize
         steps = [s * itemsize for s in strides]
-        view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, steps, writeable=flat.flags.writeable)
+        view: Array = np.ndarray(sizes, flat.dtype, flat.view(np.uint8).data, offset * itemsize, steps)
         if not view.flags.c_contiguous or marks:
             self.expanded += count
             if self.expanded > 2 * self.storages.total + _MAX_EXPANSION:

@@ -90,13 +90,13 @@ class _Storage:
         size = self.stop - self.start
         for array in self.arrays:
             if array.flags.c_contiguous and array.nbytes == size:
-                return memoryview(array.reshape(-1).view(np.uint8)).cast("B")
+                return array.reshape(-1).view(np.uint8).data
         data = np.zeros(size, np.uint8)
         for array in self.arrays:
             offset = array.ctypes.data - self.start
             target = np.ndarray(array.shape, array.dtype, data.data, offset, array.strides)
             target[...] = array
-        return memoryview(data)
+        return data.data
 
 
 class _Storages:
@@ -150,6 +150,11 @@ def _normal(array: Array) -> Array:
         array = array.astype(array.dtype.newbyteorder("<"))
     is_strided = all(s >= 0 and s % array.itemsize == 0 for s in array.strides)
     return array if is_strided else np.ascontiguousarray(array)
+
+
+def _bits(array: Array) -> Array:
+    """The elements as what compares equal with itself."""
+    return array.view(f"u{array.itemsize}") if array.itemsize <= 8 else array
 
 
 # values
@@ -206,7 +211,7 @@ class _Writer:
                     seen.add(id(value))
                     pending += value.attributes.values()
                 case Constant():
-                    self._add(value.array)
+                    self._add(value.array, value.strided)
                 case np.ndarray():
                     self._add(cast(Array, value))
                 case ForeignTensor():
@@ -218,16 +223,15 @@ class _Writer:
                         self.shared.add(id(cast(object, value)))
                         continue
                     seen.add(id(cast(object, value)))
-                    if is_dict(value):
-                        pending += [*value.keys(), *value.values()]
-                    else:
-                        pending += cast(list[Any], value)
+                    table = cast(dict[Any, Any], value) if isinstance(value, dict) else None
+                    pending += cast(list[Any], value) if table is None else [*table.keys(), *table.values()]
                 case _:
                     pass
 
-    def _add(self, array: Array) -> None:
+    def _add(self, array: Array, strided: Array | None = None) -> None:
         if id(array) not in self.normal:
-            self.normal[id(array)] = _normal(array)
+            is_current = strided is not None and np.array_equal(_bits(strided), _bits(array))
+            self.normal[id(array)] = _normal(strided if strided is not None and is_current else array)
             self.storages.add(self.normal[id(array)])
 
     # by type

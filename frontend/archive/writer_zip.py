@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Sequence
 from typing import Final, Protocol
 
 ALIGNMENT: Final = 64

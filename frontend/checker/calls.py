@@ -110,6 +110,11 @@ _CASTS: Final[dict[str, tuple[str, ScriptType]]] = {
     "str": ("aten::str", STR),
 }
 
+_RETURN_INDICES: Final = {
+    f"torch.nn.functional.{name}{n}d": at for name, at in (("max_pool", 6), ("adaptive_max_pool", 2)) for n in (1, 2, 3)
+}
+"""Functions that give something else where the argument `return_indices`, at this position, is True."""
+
 _Builtin = Callable[["Calls", ast.Call, ScriptType | None], Meaning]
 
 
@@ -131,8 +136,10 @@ class Calls(Attributes):
                 operands = [callee.receiver, self.constant(callee.dtype, node.span), false, false, none]
                 return self.one("aten::to.dtype", operands, TENSOR, span=node.span)
             case UserFunction():
-                compiled = self.unit.function(callee.function, node.span)
-                return self.call_function(compiled, callee.function.name, node, callee.receiver)
+                arguments = self.arguments(node)
+                function = self._dispatched(callee.function, arguments)
+                compiled = self.unit.function(function, node.span)
+                return self.call_function(compiled, function.name, node, arguments, callee.receiver)
             case BoundMethod():
                 return self.call_method(callee, node)
             case InterfaceMethod():
@@ -221,6 +228,9 @@ class Calls(Attributes):
             return self._cast(word, node)
         if module == "math" or (module == "cmath" and word in _MATH):
             return self._call_math(name, word, node)
+        written = python_function(self, name, node)
+        if written is not None:
+            return written
         operator = self.operator_name(name)
         if operator is not None:
             positional, keywords, spans = self.arguments(node)
@@ -241,7 +251,12 @@ class Calls(Attributes):
     def _unknown_builtin(self, name: str, node: ast.Call) -> Fault:
         module, _, word = name.rpartition(".")
         advice: str | None = None
-        if module == "torch.nn.functional":
+        if "mkldnn" in name.lower():
+            advice = (
+                "`torch.jit.optimize_for_inference` wrote this for the processor it ran on, and an archive does not hold "
+                "the weights that go with it: save the module before that (`torch.jit.freeze` is fine)"
+            )
+        elif module == "torch.nn.functional":
             advice = self.did_you_mean(word, self.unit.functional_names())
         elif module == "math":
             advice = self.did_you_mean(word, sorted(_MATH))
@@ -272,9 +287,14 @@ class Calls(Attributes):
     # functions and methods in TorchScript
 
     def call_function(
-        self, compiled: CompiledFunction, name: str, node: ast.Call, receiver: Value | None = None
+        self,
+        compiled: CompiledFunction,
+        name: str,
+        node: ast.Call,
+        arguments: CallArguments | None = None,
+        receiver: Value | None = None,
     ) -> Value:
-        arguments = self.arguments(node)
+        arguments = self.arguments(node) if arguments is None else arguments
         if receiver is not None:
             arguments = _with_first(receiver, arguments, node)
         operands = self.match_call(compiled.schema, name, arguments, node)
@@ -282,6 +302,18 @@ class Calls(Attributes):
             return self.poison(node.span)
         reference = self.function_constant(compiled.symbol, node.func.span)
         return self.one("prim::CallFunction", [reference, *operands], compiled.result, span=node.span)
+
+    def _dispatched(self, function: FunctionValue, arguments: CallArguments) -> FunctionValue:
+        """`max_pool2d_with_indices` for `max_pool2d(..., return_indices=True)`, whose results are others."""
+        at = _RETURN_INDICES.get(function.qualified)
+        if at is None:
+            return function
+        places = arguments.positional[at : at + 1]
+        value = arguments.keywords.get("return_indices") or (places[0] if places else None)
+        constant = None if value is None else value.defining_op("prim::Constant")
+        if constant is None or constant.attributes.get("value") is not True:
+            return function
+        return self.unit.functional(f"{function.name}_with_indices") or function
 
     def function_constant(self, symbol: str, span: Span) -> Value:
         return self.one("prim::Constant", (), FunctionRefType(symbol), {"name": symbol}, span=span)

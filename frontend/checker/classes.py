@@ -239,8 +239,7 @@ class Classes:
     def enum(self, cls: ClassValue) -> EnumType:
         if cls not in self._enums:
             members = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember)}
-            kinds = {type(v) for v in members.values()}
-            if len(kinds) != 1 or not kinds <= {int, float, str}:
+            if not any(members and all(type(v) is kind for v in members.values()) for kind in (int, float, str)):
                 span = cls.definition.name_span if cls.definition is not None else None
                 raise CompileError.at(
                     span, f"the values of the enum `{cls.name}` must be all int, all float or all str"
@@ -309,6 +308,7 @@ class Classes:
         if id(instance) in self._objects:
             return self._objects[id(instance)]
         result = ScriptObject(self.of_instance(instance))
+        result.without_gradient.update(n for n, p in instance.parameters.items() if p is not None and not p.requires_grad)
         self._objects[id(instance)] = result
         tables: list[Mapping[str, Any]] = [instance.parameters, instance.buffers, instance.attributes]
         for table in tables:

@@ -75,6 +75,8 @@ class Statements(Loops):
     declared_return: ScriptType | None = None
     return_type: ScriptType | None = None
     """The types returned so far, unified."""
+    without_gradients: tuple[int, ...] = ()
+    """Where bodies of `with torch.no_grad()` start and end in the file: nothing here computes gradients, but PyTorch may."""
     has_unknown_flow: bool = False
     """A statement was refused that may have returned."""
 
@@ -230,6 +232,8 @@ class Statements(Loops):
     def _expanded(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
         if isinstance(node, ast.With):
             self._contexts(node)
+            if any(map(self._turns_gradients_off, node.items)):
+                self.without_gradients += (node.body[0].span.start, node.body[-1].span.end)
             return [*node.body, *rest], OPEN
         if node.orelse:
             raise self.fault(node.orelse[0].span, "else branches of for loops are not supported")
@@ -316,6 +320,13 @@ class Statements(Loops):
                 raise self.fault(
                     item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
                 )
+
+    def _turns_gradients_off(self, item: ast.WithItem) -> bool:
+        callee = self.callee(item.context.func) if isinstance(item.context, ast.Call) else None
+        if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef):
+            return callee.value.name.endswith(".no_grad")
+        found = self.frame.find(item.context.id) if isinstance(item.context, ast.Name) else None
+        return isinstance(found, Value) and str(found.type).endswith(".no_grad")
 
     def _is_gradient_mode(self, context: ast.Expr) -> bool:
         """Whether this is an object that archives make for `torch.no_grad()` and its like."""

@@ -10,6 +10,10 @@ from torch import Tensor
 from typing import List, Optional, Tuple
 
 
+def cpu(self: Tensor) -> Tensor:
+    return self
+
+
 def _h_wide(x: Tensor) -> Tensor:
     if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
         return x.to(torch.float32)
@@ -981,7 +985,7 @@ def _h_embedding_bag(
     include_last_offset: bool,
     padding_idx: int,
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    # rows that belong to no bag (padding, what comes after the last offset) are added to one more bag, which is dropped
+    # rows that belong to no bag are added to one more bag, which is dropped
     if indices.dim() != 1:
         raise RuntimeError("input has to be a 1D Tensor, but got Tensor of dimension {}".format(indices.dim()))
     if offsets.dim() != 1:
@@ -1001,17 +1005,24 @@ def _h_embedding_bag(
         last = int(starts[-1])
         if last > n:
             raise RuntimeError(
-                "offsets[-1] can not be greater than input's length({}) but got offsets[-1] of {}".format(n, last)
+                "offsets[-1] can not be greater than input's length {} but got offsets[-1] of {}".format(n, last)
             )
     if include_last_offset:
         if bags == 0:
-            raise RuntimeError("include_last_offset: number of offsets should be at least 1")
+            raise RuntimeError("include_last_offset: number of offset should be at least 1")
         bags = bags - 1
     marks = torch.zeros([n + 1], dtype=torch.int64).index_add(0, starts, torch.ones_like(starts))
     bag = torch.cumsum(marks, 0)[:n] - 1
-    place = bag
+    outside = torch.full_like(bag, bags)
+    summed = torch.where((bag < 0) | (bag >= bags), outside, bag)
+    if include_last_offset and (mode != 0 or padding_idx >= 0):
+        # PyTorch counts what comes after the last offset to the last bag, and adds it there only if there is padding
+        bag = torch.clamp(bag, max=bags - 1)
+    place = torch.where(bag < 0, outside, bag)
     if padding_idx >= 0:
-        place = torch.where(words == padding_idx, torch.full_like(bag, bags), bag)
+        place = torch.where(words == padding_idx, outside, place)
+    if mode == 2 or padding_idx >= 0:
+        summed = place
     sizes = torch.zeros([bags + 1], dtype=torch.int64).index_add(0, place, torch.ones_like(place))[:bags]
     rows = _h_wide(torch.index_select(weight, 0, words))
     if per_sample_weights is not None:
@@ -1029,11 +1040,16 @@ def _h_embedding_bag(
         none = torch.full([bags + 1, rows.size(1)], n, dtype=torch.int64)
         at = none.scatter_reduce(0, to, at, "amin", include_self=True)[:bags]
         found = torch.cat([words, torch.zeros([1], dtype=torch.int64)])[at]
-        return _h_narrow(most[:bags], weight.dtype), bag, sizes, found
-    total = empty.index_add(0, place, rows)[:bags]
-    if mode == 1:
-        total = total / torch.clamp(sizes, 1).to(total.dtype).unsqueeze(1)
-    return _h_narrow(total, weight.dtype), bag, sizes, torch.zeros_like(sizes)
+        kind = offsets.dtype
+        return _h_narrow(most[:bags], weight.dtype), bag.to(kind), sizes.to(kind), found.to(indices.dtype)
+    total = empty.index_add(0, summed, rows)[:bags]
+    if mode == 0:
+        unused = torch.zeros_like(offsets)
+        kept = bag if padding_idx >= 0 else bag[:0]
+        return _h_narrow(total, weight.dtype), kept.to(offsets.dtype), unused, unused
+    total = total / torch.clamp(sizes, 1).to(total.dtype).unsqueeze(1)
+    sizes = sizes.to(offsets.dtype)
+    return _h_narrow(total, weight.dtype), bag.to(offsets.dtype), sizes, sizes
 
 
 def embedding_bag__padding_idx(
@@ -1131,51 +1147,68 @@ def lstm_cell(
     return _h_cell_lstm(torch.linear(input, w_ih, b_ih), hx[0], hx[1], w_hh, b_hh)
 
 
+def _h_if_valid(valid: Optional[Tensor], t: int, new: Tensor, old: Tensor) -> Tensor:
+    # packed sequences: one that has ended, or has not begun when read backwards, keeps its state
+    if valid is None:
+        return new
+    return torch.where(valid.select(0, t).unsqueeze(1), new, old)
+
+
 def _h_layer_rnn_tanh(
-    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool
+    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool, valid: Optional[Tensor]
 ) -> Tuple[Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
         t = steps - 1 - i if backwards else i
-        h = _h_cell_rnn_tanh(x.select(0, t), h, w_hh, b_hh)
+        h = _h_if_valid(valid, t, _h_cell_rnn_tanh(x.select(0, t), h, w_hh, b_hh), h)
         out = torch.select_scatter(out, h, 0, t)
     return out, h
 
 
 def _h_layer_rnn_relu(
-    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool
+    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool, valid: Optional[Tensor]
 ) -> Tuple[Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
         t = steps - 1 - i if backwards else i
-        h = _h_cell_rnn_relu(x.select(0, t), h, w_hh, b_hh)
+        h = _h_if_valid(valid, t, _h_cell_rnn_relu(x.select(0, t), h, w_hh, b_hh), h)
         out = torch.select_scatter(out, h, 0, t)
     return out, h
 
 
-def _h_layer_gru(x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool) -> Tuple[Tensor, Tensor]:
+def _h_layer_gru(
+    x: Tensor, h: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], backwards: bool, valid: Optional[Tensor]
+) -> Tuple[Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
         t = steps - 1 - i if backwards else i
-        h = _h_cell_gru(x.select(0, t), h, w_hh, b_hh)
+        h = _h_if_valid(valid, t, _h_cell_gru(x.select(0, t), h, w_hh, b_hh), h)
         out = torch.select_scatter(out, h, 0, t)
     return out, h
 
 
 def _h_layer_lstm(
-    x: Tensor, h: Tensor, c: Tensor, w_hh: Tensor, b_hh: Optional[Tensor], w_hr: Optional[Tensor], backwards: bool
+    x: Tensor,
+    h: Tensor,
+    c: Tensor,
+    w_hh: Tensor,
+    b_hh: Optional[Tensor],
+    w_hr: Optional[Tensor],
+    backwards: bool,
+    valid: Optional[Tensor],
 ) -> Tuple[Tensor, Tensor, Tensor]:
     steps = x.size(0)
     out = x.new_zeros([steps, h.size(0), h.size(1)])
     for i in range(steps):
         t = steps - 1 - i if backwards else i
-        h_new, c = _h_cell_lstm(x.select(0, t), h, c, w_hh, b_hh)
-        h = h_new
+        h_new, c_new = _h_cell_lstm(x.select(0, t), h, c, w_hh, b_hh)
         if w_hr is not None:
-            h = torch.linear(h_new, w_hr)
+            h_new = torch.linear(h_new, w_hr)
+        h = _h_if_valid(valid, t, h_new, h)
+        c = _h_if_valid(valid, t, c_new, c)
         out = torch.select_scatter(out, h, 0, t)
     return out, h, c
 
@@ -1191,6 +1224,7 @@ def _h_rnn(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    valid: Optional[Tensor],
 ) -> Tuple[Tensor, Tensor]:
     x = input.transpose(0, 1) if batch_first else input
     directions = 2 if bidirectional else 1
@@ -1208,11 +1242,11 @@ def _h_rnn(
                 b_hh = params[k * stride + 3]
             gates = torch.linear(x, params[k * stride], b_ih)
             if mode == "gru":
-                out, h = _h_layer_gru(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+                out, h = _h_layer_gru(gates, hx.select(0, k), w_hh, b_hh, direction == 1, valid)
             elif mode == "tanh":
-                out, h = _h_layer_rnn_tanh(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+                out, h = _h_layer_rnn_tanh(gates, hx.select(0, k), w_hh, b_hh, direction == 1, valid)
             else:
-                out, h = _h_layer_rnn_relu(gates, hx.select(0, k), w_hh, b_hh, direction == 1)
+                out, h = _h_layer_rnn_relu(gates, hx.select(0, k), w_hh, b_hh, direction == 1, valid)
             outs.append(out)
             finals.append(h)
         x = torch.cat(outs, 2) if bidirectional else outs[0]
@@ -1232,7 +1266,7 @@ def gru__input(
     bidirectional: bool,
     batch_first: bool,
 ) -> Tuple[Tensor, Tensor]:
-    return _h_rnn("gru", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    return _h_rnn("gru", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, None)
 
 
 def rnn_tanh__input(
@@ -1246,7 +1280,7 @@ def rnn_tanh__input(
     bidirectional: bool,
     batch_first: bool,
 ) -> Tuple[Tensor, Tensor]:
-    return _h_rnn("tanh", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    return _h_rnn("tanh", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, None)
 
 
 def rnn_relu__input(
@@ -1260,10 +1294,10 @@ def rnn_relu__input(
     bidirectional: bool,
     batch_first: bool,
 ) -> Tuple[Tensor, Tensor]:
-    return _h_rnn("relu", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    return _h_rnn("relu", input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, None)
 
 
-def lstm__input(
+def _h_lstm(
     input: Tensor,
     hx: List[Tensor],
     params: List[Tensor],
@@ -1273,6 +1307,7 @@ def lstm__input(
     train: bool,
     bidirectional: bool,
     batch_first: bool,
+    valid: Optional[Tensor],
 ) -> Tuple[Tensor, Tensor, Tensor]:
     x = input.transpose(0, 1) if batch_first else input
     directions = 2 if bidirectional else 1
@@ -1294,7 +1329,9 @@ def lstm__input(
             if projected:
                 w_hr = params[k * stride + stride - 1]
             gates = torch.linear(x, params[k * stride], b_ih)
-            out, h, c = _h_layer_lstm(gates, hx[0].select(0, k), hx[1].select(0, k), w_hh, b_hh, w_hr, direction == 1)
+            h = hx[0].select(0, k)
+            c = hx[1].select(0, k)
+            out, h, c = _h_layer_lstm(gates, h, c, w_hh, b_hh, w_hr, direction == 1, valid)
             outs.append(out)
             hs.append(h)
             cs.append(c)
@@ -1302,6 +1339,154 @@ def lstm__input(
         if layer + 1 < num_layers:
             x = torch.dropout(x, dropout, train)
     return x.transpose(0, 1) if batch_first else x, torch.stack(hs, 0), torch.stack(cs, 0)
+
+
+def lstm__input(
+    input: Tensor,
+    hx: List[Tensor],
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> Tuple[Tensor, Tensor, Tensor]:
+    return _h_lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first, None)
+
+
+# Packed sequences: the steps of all sequences, longest first, one after the other; `batch_sizes` says how many go on at
+# each step. They are computed padded, and a mask holds the states of those that have ended.
+
+
+def _h_packed_valid(batch_sizes: Tensor, steps: int, batch: int) -> Tensor:
+    # [steps, batch]: sequence i has a step t
+    sizes = batch_sizes
+    if steps > batch_sizes.size(0):
+        sizes = torch.cat([batch_sizes, torch.zeros([steps - batch_sizes.size(0)], dtype=torch.int64)])
+    return torch.arange(batch).unsqueeze(0) < sizes.unsqueeze(1)
+
+
+def _h_packed_to_padded(data: Tensor, batch_sizes: Tensor, valid: Tensor) -> Tensor:
+    # [steps, batch, ...]; what lies behind the end of a sequence is some element
+    first = torch.cumsum(batch_sizes, 0) - batch_sizes
+    if valid.size(0) > batch_sizes.size(0):
+        first = torch.cat([first, torch.zeros([valid.size(0) - batch_sizes.size(0)], dtype=torch.int64)])
+    place = first.unsqueeze(1) + torch.arange(valid.size(1))
+    return data[torch.where(valid, place, torch.zeros_like(place))]
+
+
+def _pack_padded_sequence(input: Tensor, lengths: Tensor, batch_first: bool) -> Tuple[Tensor, Tensor]:
+    x = input.transpose(0, 1) if batch_first else input
+    if lengths.numel() != x.size(1):
+        raise RuntimeError("Expected `len(lengths)` to be equal to batch_size")
+    if bool((lengths[1:] > lengths[:-1]).any()):
+        raise RuntimeError("`lengths` array must be sorted in decreasing order when `enforce_sorted` is True")
+    if bool((lengths <= 0).any()):
+        raise RuntimeError("Length of all samples has to be greater than 0")
+    longest = int(lengths[0].item())
+    valid = torch.arange(longest).unsqueeze(1) < lengths.unsqueeze(0)
+    return x[:longest][valid], valid.sum(1)
+
+
+def _pad_packed_sequence(
+    data: Tensor, batch_sizes: Tensor, batch_first: bool, padding_value: number, total_length: int
+) -> Tuple[Tensor, Tensor]:
+    steps = batch_sizes.size(0)
+    if total_length > 0:
+        if total_length < steps:
+            raise RuntimeError("Expected total_length to be at least the length of the longest sequence in input")
+        steps = total_length
+    valid = _h_packed_valid(batch_sizes, steps, int(batch_sizes[0].item()))
+    padded = _h_packed_to_padded(data, batch_sizes, valid)
+    kept = valid
+    for _ in range(data.dim() - 1):
+        kept = kept.unsqueeze(-1)
+    padded = torch.where(kept, padded, torch.full([], padding_value, dtype=data.dtype))
+    return padded.transpose(0, 1) if batch_first else padded, valid.sum(0)
+
+
+def _h_rnn_packed(
+    mode: str,
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> Tuple[Tensor, Tensor]:
+    valid = _h_packed_valid(batch_sizes, batch_sizes.size(0), hx.size(1))
+    x = _h_packed_to_padded(data, batch_sizes, valid)
+    out, h = _h_rnn(mode, x, hx, params, has_biases, num_layers, dropout, train, bidirectional, False, valid)
+    return out[valid], h
+
+
+def gru__data(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> Tuple[Tensor, Tensor]:
+    return _h_rnn_packed(
+        "gru", data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional
+    )
+
+
+def rnn_tanh__data(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> Tuple[Tensor, Tensor]:
+    return _h_rnn_packed(
+        "tanh", data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional
+    )
+
+
+def rnn_relu__data(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: Tensor,
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> Tuple[Tensor, Tensor]:
+    return _h_rnn_packed(
+        "relu", data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional
+    )
+
+
+def lstm__data(
+    data: Tensor,
+    batch_sizes: Tensor,
+    hx: List[Tensor],
+    params: List[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> Tuple[Tensor, Tensor, Tensor]:
+    valid = _h_packed_valid(batch_sizes, batch_sizes.size(0), hx[0].size(1))
+    x = _h_packed_to_padded(data, batch_sizes, valid)
+    out, h, c = _h_lstm(x, hx, params, has_biases, num_layers, dropout, train, bidirectional, False, valid)
+    return out[valid], h, c
 
 
 # attention
@@ -1561,6 +1746,41 @@ def channel_shuffle(self: Tensor, groups: int) -> Tensor:
 
 def native_channel_shuffle(self: Tensor, groups: int) -> Tensor:
     return channel_shuffle(self, groups)
+
+
+# unpooling
+
+
+def _h_max_unpool(self: Tensor, indices: Tensor, output_size: List[int], dims: int) -> Tensor:
+    if self.dim() != dims + 1 and self.dim() != dims + 2:
+        raise RuntimeError(
+            "Input to max_unpooling{}d should be a {}d or {}d Tensor, but got a tensor with {} dims".format(
+                dims, dims + 1, dims + 2, self.dim()
+            )
+        )
+    if len(output_size) != dims:
+        raise RuntimeError(
+            "There should be exactly {} elements in output_size, but got {} elements.".format(dims, len(output_size))
+        )
+    kept: List[int] = []
+    for i in range(self.dim() - dims):
+        kept.append(self.size(i))
+    total = 1
+    for n in output_size:
+        total = total * n
+    empty = torch.zeros(kept + [total], dtype=self.dtype)
+    full = empty.scatter(-1, indices.reshape(kept + [-1]), self.reshape(kept + [-1]))
+    return full.reshape(kept + output_size)
+
+
+def max_unpool2d(self: Tensor, indices: Tensor, output_size: List[int]) -> Tensor:
+    return _h_max_unpool(self, indices, output_size, 2)
+
+
+def max_unpool3d(
+    self: Tensor, indices: Tensor, output_size: List[int], stride: List[int], padding: List[int]
+) -> Tensor:
+    return _h_max_unpool(self, indices, output_size, 3)
 
 
 # padding
@@ -2153,3 +2373,164 @@ def _transformer_encoder_layer_fwd(
     if not norm_first:
         x = torch.layer_norm(x, [embed_dim], norm_weight_2, norm_bias_2, eps)
     return x
+
+
+# Nested tensors, as far as the encoder's fast path goes: lowering/graph/nested_tensors.py keeps the padded tensor and a mask.
+
+
+def _nested_tensor_from_mask_left_aligned(t: Tensor, mask: Tensor) -> bool:
+    # every sequence stands at the start of its row
+    return bool((mask == (torch.arange(mask.size(1)) < mask.sum(1, keepdim=True))).all())
+
+
+def _h_nested_mask(t: Tensor, mask: Tensor, mask_check: bool) -> Tensor:
+    if t.size(0) != mask.size(0) or t.size(1) != mask.size(1):
+        raise RuntimeError("Expected size of mask and input to be the same in the first two dimensions")
+    if mask_check:
+        if not _nested_tensor_from_mask_left_aligned(t, mask):
+            raise RuntimeError("Expected mask to be left-aligned without gaps")
+    return mask.to(torch.bool)
+
+
+def _h_nested_hidden(valid: Tensor) -> Tensor:
+    return torch.logical_not(valid)
+
+
+def _h_nested_to_padded(padded: Tensor, valid: Tensor, padding: float, output_size: Optional[List[int]]) -> Tensor:
+    result = torch.where(valid.unsqueeze(-1), padded, torch.full([], padding, dtype=padded.dtype))
+    if output_size is None:
+        return result[:, : int(valid.sum(1).max().item())]
+    if len(output_size) != 3 or output_size[0] != padded.size(0) or output_size[2] != padded.size(2):
+        raise RuntimeError("to_padded_tensor: output_size does not fit the nested tensor")
+    if output_size[1] != padded.size(1):
+        raise RuntimeError("to_padded_tensor: only the size of the tensor that was nested is supported as output_size")
+    return result
+
+
+# Searching in sorted sequences: the place is the number of elements that stand before it.
+
+
+def _h_places(sequence: Tensor, values: Tensor, right: bool, out_int32: bool) -> Tensor:
+    # sequence [..., n], values [..., m], or n elements for all values
+    row = sequence if sequence.dim() == 1 else sequence.unsqueeze(-2)
+    column = values.unsqueeze(-1)
+    before = torch.logical_not(row > column) if right else torch.logical_not(row >= column)
+    places = before.sum([-1])
+    return places.to(torch.int32) if out_int32 else places
+
+
+def _h_is_right(right: bool, side: Optional[str]) -> bool:
+    if side is not None:
+        if side == "left" and right:
+            raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites")
+        return side == "right"
+    return right
+
+
+def searchsorted__Tensor(
+    sorted_sequence: Tensor, self: Tensor, out_int32: bool, right: bool, side: Optional[str], sorter: Optional[Tensor]
+) -> Tensor:
+    sequence = sorted_sequence
+    if sorter is not None:
+        sequence = torch.gather(sorted_sequence, -1, sorter)
+    if sequence.dim() > 1 and sequence.dim() != self.dim():
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or have the dimensions of the input")
+    return _h_places(sequence, self, _h_is_right(right, side), out_int32)
+
+
+def searchsorted__Scalar(
+    sorted_sequence: Tensor, self: number, out_int32: bool, right: bool, side: Optional[str], sorter: Optional[Tensor]
+) -> Tensor:
+    if sorted_sequence.dim() != 1:
+        raise RuntimeError("torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1")
+    sequence = sorted_sequence
+    if sorter is not None:
+        sequence = torch.gather(sorted_sequence, -1, sorter)
+    before = torch.logical_not(sequence > self) if _h_is_right(right, side) else torch.logical_not(sequence >= self)
+    places = before.sum()
+    return places.to(torch.int32) if out_int32 else places
+
+
+def bucketize__Tensor(self: Tensor, boundaries: Tensor, out_int32: bool, right: bool) -> Tensor:
+    if boundaries.dim() != 1:
+        raise RuntimeError("boundaries tensor must be 1 dimension")
+    return _h_places(boundaries, self, right, out_int32)
+
+
+def bucketize__Scalar(self: number, boundaries: Tensor, out_int32: bool, right: bool) -> Tensor:
+    return searchsorted__Scalar(boundaries, self, out_int32, right, None, None)
+
+
+# distinct elements
+
+
+def _h_groups(flat: Tensor, sort: bool, inverse: bool, counts: bool, shape: List[int]) -> Tuple[Tensor, Tensor, Tensor]:
+    # of equal elements that stand side by side, after sorting if `sort`
+    line = flat
+    order = torch.arange(flat.size(0))
+    if sort:
+        line, order = torch.sort(flat, 0)
+    starts = torch.logical_or(torch.arange(line.size(0)) == 0, line != line.roll([1], [0]))
+    empty = torch.empty([0], dtype=torch.int64)
+    back = empty
+    number = empty
+    if inverse:
+        group = torch.cumsum(starts.to(torch.int64), 0) - 1
+        back = torch.scatter(torch.zeros_like(group), 0, order, group).reshape(shape)
+    if counts:
+        places = torch.nonzero(starts).squeeze(1)
+        number = torch.cat([places, torch.full([1], line.size(0))])[1:] - places
+    return line[starts], back, number
+
+
+def _unique2(self: Tensor, sorted: bool, return_inverse: bool, return_counts: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    return _h_groups(self.reshape([-1]), True, return_inverse, return_counts, self.size())
+
+
+def unique_consecutive(
+    self: Tensor, return_inverse: bool, return_counts: bool, dim: Optional[int]
+) -> Tuple[Tensor, Tensor, Tensor]:
+    if dim is not None and self.dim() != 1:
+        raise RuntimeError("unique_consecutive along one of several dimensions is not supported")
+    return _h_groups(self.reshape([-1]), False, return_inverse, return_counts, self.size())
+
+
+# quantiles
+
+
+def _h_quantile(self: Tensor, q: Tensor, dim: Optional[int], keepdim: bool, interpolation: str) -> Tensor:
+    # q: its dimensions come first in the result
+    x = self.reshape([-1]) if dim is None else self.transpose(dim, -1)
+    line, _ = torch.sort(x, -1)
+    last = line.size(-1) - 1
+    position = (q.to(self.dtype) * last).reshape([-1])
+    if interpolation == "lower":
+        position = torch.floor(position)
+    elif interpolation == "higher":
+        position = torch.ceil(position)
+    elif interpolation == "nearest":
+        position = torch.round(position)
+    below = torch.floor(position)
+    low = torch.index_select(line, -1, below.to(torch.int64))
+    high = torch.index_select(line, -1, torch.ceil(position).to(torch.int64))
+    weight = torch.full_like(position, 0.5) if interpolation == "midpoint" else position - below
+    result = torch.lerp(low, high, weight.expand_as(low))
+    result = torch.where(torch.isnan(line.select(-1, last).unsqueeze(-1)), torch.full_like(result, float("nan")), result)
+    if dim is None:
+        if keepdim:
+            for i in range(self.dim()):
+                result = result.unsqueeze(0)
+            result = result.movedim(-1, 0)
+        return result.squeeze(0) if q.dim() == 0 else result
+    result = result.unsqueeze(0).transpose(0, -1).squeeze(-1)
+    if keepdim:
+        result = result.unsqueeze(dim if dim < 0 else dim + 1)
+    return result.squeeze(0) if q.dim() == 0 else result
+
+
+def quantile(self: Tensor, q: Tensor, dim: Optional[int], keepdim: bool, interpolation: str) -> Tensor:
+    return _h_quantile(self, q, dim, keepdim, interpolation)
+
+
+def quantile__scalar(self: Tensor, q: float, dim: Optional[int], keepdim: bool, interpolation: str) -> Tensor:
+    return _h_quantile(self, torch.full([], q, dtype=self.dtype), dim, keepdim, interpolation)

@@ -286,6 +286,47 @@ def embedding(
     return torch.embedding(weight, input, padding, scale_grad_by_freq, sparse)
 
 
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Optional[Tensor] = None,
+    max_norm: Optional[float] = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Optional[Tensor] = None,
+    include_last_offset: bool = False,
+    padding_idx: Optional[int] = None,
+) -> Tensor:
+    if max_norm is not None:
+        raise RuntimeError("embedding_bag: max_norm is not supported")
+    if mode != "sum" and mode != "mean" and mode != "max":
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None:
+        if per_sample_weights.dim() != input.dim():
+            raise ValueError("embedding_bag: per_sample_weights must have the same shape as the input")
+        if mode != "sum":
+            raise NotImplementedError("embedding_bag: per_sample_weights was not None, but it needs mode='sum'")
+    kind = 0 if mode == "sum" else 1 if mode == "mean" else 2
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None, as input is treated as bags of equal size")
+        starts = torch.arange(0, input.numel(), input.size(1))
+        weights = None if per_sample_weights is None else per_sample_weights.reshape(-1)
+        words = input.reshape(-1)
+        return torch.embedding_bag(
+            weight, words, starts, scale_grad_by_freq, kind, sparse, weights, include_last_offset, padding_idx
+        )[0]
+    if input.dim() != 1:
+        raise ValueError("input has to be 1D or 2D Tensor, but got Tensor of dimension {}".format(input.dim()))
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    return torch.embedding_bag(
+        weight, input, offsets, scale_grad_by_freq, kind, sparse, per_sample_weights, include_last_offset, padding_idx
+    )[0]
+
+
 def pad(input: Tensor, pad: List[int], mode: str = "constant", value: Optional[float] = None) -> Tensor:
     return torch.pad(input, pad, mode, value)
 
@@ -303,22 +344,56 @@ def unfold(
 # pooling
 
 
+def adaptive_max_pool1d_with_indices(
+    input: Tensor, output_size: BroadcastingList1[int], return_indices: bool = False
+) -> Tuple[Tensor, Tensor]:
+    return torch.adaptive_max_pool1d(input, output_size)
+
+
 def adaptive_max_pool1d(input: Tensor, output_size: BroadcastingList1[int], return_indices: bool = False) -> Tensor:
+    # with a constant True, the call is one of the function above
     if return_indices:
-        raise RuntimeError("adaptive_max_pool1d: return_indices=True is not supported; use torch.adaptive_max_pool1d")
+        raise RuntimeError("adaptive_max_pool1d: return_indices must be a constant")
     return torch.adaptive_max_pool1d(input, output_size)[0]
 
 
+def adaptive_max_pool2d_with_indices(
+    input: Tensor, output_size: BroadcastingList2[int], return_indices: bool = False
+) -> Tuple[Tensor, Tensor]:
+    return torch.adaptive_max_pool2d(input, output_size)
+
+
 def adaptive_max_pool2d(input: Tensor, output_size: BroadcastingList2[int], return_indices: bool = False) -> Tensor:
+    # with a constant True, the call is one of the function above
     if return_indices:
-        raise RuntimeError("adaptive_max_pool2d: return_indices=True is not supported; use torch.adaptive_max_pool2d")
+        raise RuntimeError("adaptive_max_pool2d: return_indices must be a constant")
     return torch.adaptive_max_pool2d(input, output_size)[0]
 
 
+def adaptive_max_pool3d_with_indices(
+    input: Tensor, output_size: BroadcastingList3[int], return_indices: bool = False
+) -> Tuple[Tensor, Tensor]:
+    return torch.adaptive_max_pool3d(input, output_size)
+
+
 def adaptive_max_pool3d(input: Tensor, output_size: BroadcastingList3[int], return_indices: bool = False) -> Tensor:
+    # with a constant True, the call is one of the function above
     if return_indices:
-        raise RuntimeError("adaptive_max_pool3d: return_indices=True is not supported; use torch.adaptive_max_pool3d")
+        raise RuntimeError("adaptive_max_pool3d: return_indices must be a constant")
     return torch.adaptive_max_pool3d(input, output_size)[0]
+
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList1[int],
+    stride: Optional[BroadcastingList1[int]] = None,
+    padding: BroadcastingList1[int] = 0,
+    dilation: BroadcastingList1[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    step = kernel_size if stride is None else stride
+    return torch.max_pool1d_with_indices(input, kernel_size, step, padding, dilation, ceil_mode)
 
 
 def max_pool1d(
@@ -331,8 +406,22 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
-        raise RuntimeError("max_pool1d: return_indices=True is not supported; use torch.max_pool1d_with_indices")
-    return torch.max_pool1d(input, kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode)
+        raise RuntimeError("max_pool1d: return_indices must be a constant")
+    step = kernel_size if stride is None else stride
+    return torch.max_pool1d(input, kernel_size, step, padding, dilation, ceil_mode)
+
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    stride: Optional[BroadcastingList2[int]] = None,
+    padding: BroadcastingList2[int] = 0,
+    dilation: BroadcastingList2[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    step = kernel_size if stride is None else stride
+    return torch.max_pool2d_with_indices(input, kernel_size, step, padding, dilation, ceil_mode)
 
 
 def max_pool2d(
@@ -345,8 +434,22 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
-        raise RuntimeError("max_pool2d: return_indices=True is not supported; use torch.max_pool2d_with_indices")
-    return torch.max_pool2d(input, kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode)
+        raise RuntimeError("max_pool2d: return_indices must be a constant")
+    step = kernel_size if stride is None else stride
+    return torch.max_pool2d(input, kernel_size, step, padding, dilation, ceil_mode)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    stride: Optional[BroadcastingList3[int]] = None,
+    padding: BroadcastingList3[int] = 0,
+    dilation: BroadcastingList3[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Tuple[Tensor, Tensor]:
+    step = kernel_size if stride is None else stride
+    return torch.max_pool3d_with_indices(input, kernel_size, step, padding, dilation, ceil_mode)
 
 
 def max_pool3d(
@@ -359,8 +462,9 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Tensor:
     if return_indices:
-        raise RuntimeError("max_pool3d: return_indices=True is not supported; use torch.max_pool3d_with_indices")
-    return torch.max_pool3d(input, kernel_size, kernel_size if stride is None else stride, padding, dilation, ceil_mode)
+        raise RuntimeError("max_pool3d: return_indices must be a constant")
+    step = kernel_size if stride is None else stride
+    return torch.max_pool3d(input, kernel_size, step, padding, dilation, ceil_mode)
 
 
 def lp_pool1d(
@@ -386,6 +490,73 @@ def lp_pool2d(
     mean = torch.avg_pool2d(powers, kernel_size, kernel_size if stride is None else stride, 0, ceil_mode)
     count = float(kernel_size[0] * kernel_size[1])
     return torch.pow(torch.sign(mean) * torch.relu(torch.abs(mean)) * count, 1.0 / norm_type)
+
+
+def _unpool_output_size(
+    input: Tensor, kernel_size: List[int], stride: List[int], padding: List[int], output_size: Optional[List[int]]
+) -> List[int]:
+    count = len(kernel_size)
+    usual: List[int] = []
+    for d in range(count):
+        usual.append((input.size(d - count) - 1) * stride[d] + kernel_size[d] - 2 * padding[d])
+    if output_size is None:
+        return usual
+    sizes = output_size
+    if len(sizes) == count + 2:
+        sizes = sizes[2:]
+    if len(sizes) != count:
+        raise ValueError(
+            "output_size should be a sequence containing {} or {} elements, but it has a length of '{}'".format(
+                count, count + 2, len(sizes)
+            )
+        )
+    for d in range(count):
+        low = usual[d] - stride[d]
+        high = usual[d] + stride[d]
+        if not (low < sizes[d] and sizes[d] < high):
+            raise ValueError(
+                'invalid output_size "{}" (dim {} must be between {} and {})'.format(sizes, d, low, high)
+            )
+    return sizes
+
+
+def max_unpool1d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList1[int],
+    stride: Optional[BroadcastingList1[int]] = None,
+    padding: BroadcastingList1[int] = 0,
+    output_size: Optional[List[int]] = None,
+) -> Tensor:
+    step = kernel_size if stride is None else stride
+    sizes = _unpool_output_size(input, kernel_size, step, padding, output_size)
+    return torch.max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), sizes + [1]).squeeze(-1)
+
+
+def max_unpool2d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList2[int],
+    stride: Optional[BroadcastingList2[int]] = None,
+    padding: BroadcastingList2[int] = 0,
+    output_size: Optional[List[int]] = None,
+) -> Tensor:
+    step = kernel_size if stride is None else stride
+    sizes = _unpool_output_size(input, kernel_size, step, padding, output_size)
+    return torch.max_unpool2d(input, indices, sizes)
+
+
+def max_unpool3d(
+    input: Tensor,
+    indices: Tensor,
+    kernel_size: BroadcastingList3[int],
+    stride: Optional[BroadcastingList3[int]] = None,
+    padding: BroadcastingList3[int] = 0,
+    output_size: Optional[List[int]] = None,
+) -> Tensor:
+    step = kernel_size if stride is None else stride
+    sizes = _unpool_output_size(input, kernel_size, step, padding, output_size)
+    return torch.max_unpool3d(input, indices, sizes, step, padding)
 
 
 # resampling

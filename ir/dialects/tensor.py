@@ -84,7 +84,13 @@ def extract_slice(
 def insert_slice(
     b: Builder, source: Value, dest: Value, offsets: Sequence[Size], sizes: Sequence[Size], strides: Sequence[Size],
 ) -> Value:  # fmt: skip
-    """`dest` with a strided box replaced by `source`, whose rank may be lower by dimensions of static size 1."""
+    """`dest` with a strided box replaced by `source`, whose rank may be lower by dimensions of static size 1.
+
+    A source whose type says less (or more) about its extents than `sizes` do is cast to what they say.
+    """
+    own = tensor_type(source)
+    if len(own.shape) == len(sizes) and own.shape != extents(sizes):
+        source = cast_(b, source, RankedTensorType(extents(sizes), own.element))
     names = ("static_offsets", "static_sizes", "static_strides")
     groups = [split_sizes(g) for g in (_in_bounds(offsets, sizes), sizes, strides)]
     attributes = {n: g[0] for n, g in zip(names, groups, strict=True)}

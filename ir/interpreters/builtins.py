@@ -175,7 +175,7 @@ def _both(function: Callable[[Any, Any], Any]) -> Builtin:
             if isinstance(a, list):
                 values = cast(list[Any], a)
                 if not values:
-                    raise OperatorError("Trying to find the extremum of an empty list")
+                    raise OperatorError(f"{'min' if function(0, 1) == 0 else 'max'}() arg is an empty sequence")
                 return _reduce(function, values)
             return a
         b = rest[0]

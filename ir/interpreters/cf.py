@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import Operation
 from ..diagnostics import ExecutionError
+from .builtins import format_float
 from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step
 
 
@@ -23,7 +24,7 @@ def fill_in(message: str, notes: list[Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"{float(value):g}" if value.dtype.kind == "f" else str(int(value))
+    return format_float(float(value)) if value.dtype.kind == "f" else str(int(value))
 
 
 def _assert(compiler: Compiler, op: Operation) -> Step:

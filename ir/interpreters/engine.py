@@ -113,6 +113,8 @@ class Context:
     shared: dict[str, Any] = field(default_factory=dict[str, Any])
     """Buffers of the thread block, by symbol."""
     notes: list[Any] = field(default_factory=list[Any])
+    objects: list[Any] = field(default_factory=list[Any])
+    """Lists and boxes that were made (`rt`)."""
 
 
 Rule = Callable[["Compiler", Operation], Step]

@@ -6,14 +6,15 @@ nothing is ever gone; there the interpreter checks what native code would do wit
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
 from ..core import Operation
+from ..diagnostics import InternalError
 from ..dialects import rt
 from ..types import BoxType, MemRefType
-from .engine import Compiler, Frame, Rule, Step, failure
+from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, failure
 from .memory import MemRef
 
 
@@ -25,6 +26,19 @@ class Counted:
     def __init__(self, content: Any) -> None:
         self.content = content
         self.count = 1
+
+
+def _made(f: Frame, content: Any) -> Counted:
+    value = Counted(content)
+    cast(Context, f[CONTEXT]).objects.append(value)
+    return value
+
+
+def check_given_back(module: Operation, context: Context) -> None:
+    """Where objects are counted, none may be left when the function returns."""
+    left = sum(o.count > 0 for o in context.objects)
+    if left and any(op.name == "rt.release" for op in module.walk()):
+        raise InternalError(f"{left} of {len(context.objects)} lists and boxes are never given back")
 
 
 def _alive(op: Operation, value: Counted) -> Counted:
@@ -46,15 +60,17 @@ def release(value: Any) -> None:
         if not isinstance(current, Counted):
             continue
         current.count -= 1
-        if current.count == 0 and isinstance(current.content, list):
-            pending += [slot for element in current.content for slot in element]
+        if current.count == 0:
+            if isinstance(current.content, list):
+                pending += [slot for element in cast("list[tuple[Any, ...]]", current.content) for slot in element]
+            current.content = None
 
 
 def _list(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
 
     def run(f: Frame) -> None:
-        f[out] = Counted([])
+        f[out] = _made(f, [])
 
     return run
 
@@ -151,7 +167,7 @@ def _box(compiler: Compiler, op: Operation) -> Step:
         value = f[source]
         array = np.array(value.array if isinstance(value, MemRef) else value)
         array.flags.writeable = False
-        f[out] = Counted(array)
+        f[out] = _made(f, array)
 
     return run
 

@@ -37,7 +37,9 @@ def interpret(
         raise InternalError(f"@{function} takes {len(types)} arguments, {len(arguments)} are given")
     with np.errstate(all="ignore"):
         values = [argument_value(value, type) for value, type in zip(arguments, types, strict=True)]
-        results = interpreter.function(op)(Context(), values)
+        context = Context()
+        results = interpreter.function(op)(context, values)
+    rt.check_given_back(module, context)
     return [r.array if isinstance(r, MemRef) else r for r in results]
 
 

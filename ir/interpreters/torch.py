@@ -96,13 +96,17 @@ class Interpreter:
         defaults = [list(a.default) if isinstance(a.type, ListType) and a.default else a.default for a in missing]
         return self.run(function, [*receiver, *arguments, *defaults])[0]
 
+    def attribute(self, owner: ScriptObject, name: str) -> Any:
+        """What an attribute of the module is now."""
+        return self.current(cast(Instance, self.import_value(owner)).attributes[name])
+
     # limits, for whoever runs what it does not trust
 
     def before(self, op: Operation, arguments: Sequence[Any]) -> None:
         """Called before every operation, terminators included; raises an ExecutionError where it is one too many."""
 
-    def reserve(self, count: int, op: Operation | None = None) -> None:
-        """Called before a tensor of so many elements is computed."""
+    def reserve(self, size: int, op: Operation | None = None) -> None:
+        """Called before a tensor of so many bytes is computed."""
 
     def after(self, op: Operation, results: Sequence[Any]) -> None:
         """Called with what an operation has given."""
@@ -239,8 +243,8 @@ class _Frame:
         # refuses what PyTorch refuses
         types: Any = record.infer(**{name: _inferred(value) for name, value in named.items()})
         for type_ in types if isinstance(types, list | tuple) else (types,):
-            if isinstance(type_, TensorType) and type_.shape is not None:
-                self.interpreter.reserve(math.prod(e or 0 for e in type_.shape))
+            if isinstance(type_, TensorType) and type_.shape is not None and type_.dtype is not None:
+                self.interpreter.reserve(math.prod(e or 0 for e in type_.shape) * type_.dtype.itemsize)
         result = record.reference(**named)
         if is_view(form):
             return _viewed(form, arguments, result)

@@ -21,7 +21,7 @@ from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
-from ...ir.script_types import TensorType
+from ...ir.script_types import ListType, TensorType, TupleType
 from ...ir.source import Span
 from .nodes import inferred
 
@@ -107,6 +107,24 @@ def analyse(function: Operation) -> Aliases:
     return analysis.found
 
 
+def is_run_time_list(value: Value) -> bool:
+    return isinstance(value.type, ListType) and value.defining_op("prim::ListConstruct") is None
+
+
+def parts_of(value: Value) -> list[Value]:
+    """The tensors of an operand: itself, or those of a list or tuple that is made for it."""
+    op = value.defining_op()
+    if is_tensor(value):
+        return [value]
+    if op is not None and op.name in ("prim::ListConstruct", "prim::TupleConstruct"):
+        return [part for operand in op.operands for part in parts_of(operand)]
+    return []
+
+
+JOINING: Final = ("aten::stack", "aten::cat", "aten::tensor")
+"""Operators that make a new tensor of the elements of a list."""
+
+
 def is_tensor(value: Value) -> bool:
     return isinstance(value.type, TensorType)
 
@@ -130,6 +148,10 @@ class _Analysis:
     poisoned: dict[Storage, Operation] = field(default_factory=dict[Storage, Operation])
     """Storages that are not up to date any more, each with the write that made them so."""
     storages: dict[Value, Storage] = field(default_factory=dict[Value, Storage])
+    in_lists: dict[Any, Operation] = field(default_factory=dict[Any, Operation])
+    """Storages (as in `Storage.atoms`) that are elements of lists of run-time length, with a node that says so."""
+    before_loop: dict[Operation, frozenset[Any]] = field(default_factory=dict[Operation, Any])
+    """What `in_lists` held when an iteration of the loop began."""
 
     def root(
         self, value: Value, kind: Literal["fresh", "argument", "state"], atoms: frozenset[Any] | None = None
@@ -166,6 +188,7 @@ class _Analysis:
         if self.view(op):
             return
         self.read(op, op.operands)
+        self.listed(op)
         for result in op.results:
             if is_tensor(result):
                 self.root(result, "state" if op.name == "prim::Constant" else "fresh")
@@ -190,6 +213,7 @@ class _Analysis:
         target = op.operand(0)
         storage = self.storage(target)
         self.check(op, storage)
+        self.check_unlisted(op, storage)
         for atom in storage.atoms:
             if isinstance(atom, Storage) and atom.kind == "state":
                 constant = cast(Constant, cast(Operation, atom.root.defining_op()).attributes["value"])
@@ -201,6 +225,32 @@ class _Analysis:
         for other in list(self.storages.values()):
             if other is not storage and other.atoms & storage.atoms:
                 self.poisoned[other] = op
+
+    # lists of run-time length
+
+    def listed(self, op: Operation) -> None:
+        """Tensors that the node puts into a list, or may take out of one: others see a change of them."""
+        if any(is_run_time_list(v) for v in (*op.operands, *op.results)):
+            for value in op.operands:
+                for part in parts_of(value):
+                    for atom in self.storage(part).atoms:
+                        self.in_lists.setdefault(atom, op)
+        taken = any(is_run_time_list(v) or isinstance(v.type, TupleType) for v in op.operands)
+        for result in op.results:
+            if taken and is_tensor(result) and not op.name.startswith(JOINING):
+                storage = self.root(result, "fresh")
+                self.in_lists[storage] = op
+
+    def check_unlisted(self, op: Operation, storage: Storage) -> None:
+        holder = next((self.in_lists[a] for a in storage.atoms if a in self.in_lists), None)
+        if holder is not None:
+            raise CompileError.at(
+                op.span,
+                "this tensor is an element of a list whose length is only known at run time: "
+                "it cannot be changed in place",
+                notes=[Note("put into or taken out of the list here", holder.span)] if holder.span is not None else (),
+                help="change a clone() of it",
+            )
 
     # views
 
@@ -327,9 +377,13 @@ class _Analysis:
                 layout if not is_tensor(v) or layout == self.layouts.get(v) else self.joined_layout(a, [a, v])
                 for layout, v, a in zip(layouts, yielded, body.args[1:])
             ]
+            in_lists = {self.of_earlier(op, a): holder for a, holder in self.in_lists.items()}
+            listed_more = in_lists.keys() != self.before_loop.get(op, frozenset())
+            self.before_loop[op] = frozenset(in_lists)
+            self.in_lists = in_lists
             # what the body made is made anew in the next iteration; what it did to others is there when that begins
             self.poisoned = {s: w for s, w in self.poisoned.items() if not is_defined_in(s.root, op)}
-            stable = grown == atoms and met == layouts and self.poisoned.keys() == before.keys()
+            stable = grown == atoms and met == layouts and self.poisoned.keys() == before.keys() and not listed_more
             atoms, layouts = grown, met
             if stable:
                 break
@@ -341,11 +395,11 @@ class _Analysis:
     def carried(self, op: Operation, value: Value) -> frozenset[Any]:
         """What a value of this iteration may be in the next: memory made in the body is then that of an earlier one."""
         arguments = {self.storages[a] for a in op.body().args if a in self.storages}
-        return frozenset(
-            ("earlier", atom) if isinstance(atom, Storage) and is_defined_in(atom.root, op) else atom
-            for atom in self.storage(value).atoms
-            if atom not in arguments
-        )
+        return frozenset(self.of_earlier(op, atom) for atom in self.storage(value).atoms if atom not in arguments)
+
+    def of_earlier(self, op: Operation, atom: Any) -> Any:
+        """An atom as the next iteration of the loop sees it."""
+        return ("earlier", atom) if isinstance(atom, Storage) and is_defined_in(atom.root, op) else atom
 
     def check_survivors(self, function: Operation) -> None:
         """Arguments and module state outlive the call: what happened to them must be known."""

@@ -34,8 +34,9 @@ from ...ir.script_types import (
     ScriptType,
     TensorType,
 )
-from . import containers, run_time_lists
+from . import containers, nested_tensors, run_time_lists
 from .branches import fork
+from .tensor_numbers import number_behind
 from .values import (
     NONE_VALUE,
     Abstract,
@@ -47,7 +48,9 @@ from .values import (
     Tensor,
     Text,
     Tuple,
+    Undecided,
     Uninitialized,
+    Variant,
     is_static,
     known,
     same,
@@ -60,6 +63,9 @@ if TYPE_CHECKING:
 
 Results = Sequence[Abstract]
 
+MAX_DYNAMIC_SQUEEZED: Final = 3
+"""`squeeze` of at most so many dimensions whose extents are known at run time only."""
+
 LITERAL_LIMIT: Final = 4096
 """`tolist` of at most so many elements."""
 
@@ -69,6 +75,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     name = uniform_name(name)
     base, _ = split_name(name)
     found = run_time_lists.apply(ev, name, arguments)
+    if found is not None:
+        return found
+    found = nested_tensors.apply(ev, name, arguments)
     if found is not None:
         return found
     builtin = _TENSOR_BUILTINS.get(name) or _TENSOR_BUILTINS.get(base)
@@ -265,6 +274,10 @@ def _recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abs
     given = arguments
     if len(given) < len(form.arguments):
         given = [*given, *(ev.import_value(_default(a.default), a.type) for a in form.arguments[len(given) :])]
+    for value, formal in zip(given, form.arguments):
+        if isinstance(value, Known) and value.value is None and isinstance(formal.type, TensorType):
+            raise ev.operator_error(f"{form.name}() Expected a value of type 'Tensor' for argument '{formal.name}' but "
+                                    "instead found type 'NoneType'.")  # fmt: skip
     given = [_fitted(ev, a, f.type) for a, f in zip(given, form.arguments)]
     types = infer(ev, form, record, given)
     return write(ev, form, given, types)
@@ -297,11 +310,10 @@ def infer(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abstrac
 
 def _require_constants(ev: Evaluator, form: Schema, arguments: list[Abstract]) -> None:
     """Dimensions, windows and switches of an operator on tensors; what may come at run time, schemas call `SymInt` or `Scalar`."""
-    if not any(a.kind == "Tensor" for a in form.arguments):
-        return
+    kinds = _CONSTANT_KINDS if any(a.kind == "Tensor" for a in form.arguments) else _CONSTANT_KINDS[2:]
     for argument, value in zip(form.arguments, arguments):
         if (
-            argument.kind in _CONSTANT_KINDS
+            argument.kind in kinds
             and isinstance(value, Scalar | Ref | Tuple)
             and not is_static(value, ev.heap)
         ):
@@ -403,6 +415,8 @@ def _in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: 
     base, _ = split_name(functional)
     if base in _METADATA:
         value = _functional(ev, functional, others)
+        if isinstance(value, Variant):
+            raise Undecided(value.selector)
         ev.heap[target.value] = {0: ev.current(cast(Tensor, value))}
         return (target,)
     value = _functional(ev, functional, others)
@@ -616,6 +630,9 @@ def _item(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     if any(e not in (1, None) for e in shape):
         count = int(np.prod([1 if e is None else e for e in shape]))
         raise ev.operator_error(f"a Tensor with {count} elements cannot be converted to Scalar")
+    number = number_behind(ev, tensor, lambda name, numbers: single(ev, name, numbers))
+    if number is not None:
+        return number
     dtype = _dtype(ev, tensor)
     if dtype.is_complex:
         raise ev.error("complex numbers known at run time are not supported")
@@ -716,15 +733,62 @@ def _stride(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     return ev.new_list(strides, ListType(INT))
 
 
+def _squeeze(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
+    """Extents known at run time only: a tensor of as many dimensions as that gives. Others are the record's."""
+    tensor = arguments[0]
+    if not isinstance(tensor, Tensor):
+        return None
+    shape = ev.tensor_type(tensor).shape or ()
+    listed: list[int] = list(range(len(shape)))
+    if len(arguments) > 1:
+        given: Any = to_python(arguments[1], ev.heap) if is_static(arguments[1], ev.heap) else []
+        listed = [given] if isinstance(given, int) else given
+    if any(not -len(shape) <= d < len(shape) for d in listed):
+        return None
+    dims = sorted(d % len(shape) for d in listed)
+    dynamic = sum(shape[d] is None for d in dims)
+    if not dynamic:
+        return None
+    if ev.takes_numbers or dynamic > MAX_DYNAMIC_SQUEEZED:
+        raise ev.not_static("whether this extent is 1", help="give the dimensions to squeeze, or reshape")
+    return (_squeezed(ev, tensor, [d for d in dims if shape[d] in (1, None)]),)
+
+
+def _squeezed(ev: Evaluator, tensor: Tensor, dims: list[int]) -> Abstract:
+    if not dims:
+        return _alias(ev, tensor)
+    *others, dim = dims
+    is_one = single(ev, "aten::eq.int", [ev.size(tensor, dim), known(1)])
+
+    def without() -> Abstract:
+        return _squeezed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(dim), known(0)])), others)
+
+    return choose(ev, is_one, without, lambda: _squeezed(ev, tensor, others))
+
+
+def choose(
+    ev: Evaluator, condition: Abstract, then: Callable[[], Abstract], otherwise: Callable[[], Abstract]
+) -> Abstract:
+    holds = ev.condition(condition)
+    if isinstance(holds, Scalar):
+        return fork(ev, holds, lambda: [then()], lambda: [otherwise()])[0]
+    return then() if holds else otherwise()
+
+
 # lists of views
 
 
 def _unbind(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     type_ = ev.tensor_type(tensor)
     dim = dimension(ev, rest[0] if rest else known(0), type_.rank)
+
+    def part(i: Abstract) -> Abstract:
+        return single(ev, "aten::select.int", [tensor, known(dim), i])
+
+    if type_.shape and type_.shape[dim] is None and not ev.static_lists:
+        return run_time_lists.generated(ev, ev.size(tensor, dim), TENSOR, part)
     count = _static_extent(ev, type_, dim, "the number of tensors that this gives")
-    parts = [single(ev, "aten::select.int", [tensor, known(dim), known(i)]) for i in range(count)]
-    return ev.new_list(parts, ListType(TENSOR))
+    return ev.new_list([part(known(i)) for i in range(count)], ListType(TENSOR))
 
 
 def _static_extent(ev: Evaluator, type_: TensorType, dim: int, what: str) -> int:
@@ -756,12 +820,24 @@ def _split(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     if not isinstance(rest[0], Known):
         raise ev.not_static("the number of tensors that this gives")
     step = cast(int, rest[0].value)
+    if type_.shape and type_.shape[dim] is None and step > 0 and not ev.static_lists:
+        count = _ceildiv(ev, ev.size(tensor, dim), known(step))
+        return _parts_at_run_time(ev, tensor, dim, known(step), single(ev, "prim::max.int", [count, known(1)]))
     extent = _static_extent(ev, type_, dim, "the number of tensors that this gives")
     if step < 0:
         raise ev.operator_error(f"split expects split_size be non-negative, but got split_size={step}")
     if step == 0 and extent != 0:
         raise ev.operator_error(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
     return _sliced(ev, tensor, dim, _in_steps(extent, max(step, 1)))
+
+
+def _parts_at_run_time(ev: Evaluator, tensor: Tensor, dim: int, step: Abstract, count: Abstract) -> Abstract:
+    def part(i: Abstract) -> Abstract:
+        start = single(ev, "aten::mul.int", [i, step])
+        end = single(ev, "aten::add.int", [start, step])
+        return single(ev, "aten::slice.Tensor", [tensor, known(dim), start, end, known(1)])
+
+    return run_time_lists.generated(ev, count, TENSOR, part)
 
 
 def _split_sizes(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
@@ -806,6 +882,22 @@ def require(ev: Evaluator, holds: Abstract, message: Sequence[str | Abstract]) -
         raise ev.emit_raise(parts)
 
 
+def _chunk_at_run_time(ev: Evaluator, tensor: Tensor, dim: int, chunks: int) -> Abstract:
+    """Of nothing there are as many chunks as are asked for."""
+    extent = ev.size(tensor, dim)
+    step = single(ev, "prim::max.int", [_ceildiv(ev, extent, known(chunks)), known(1)])
+    empty = single(ev, "aten::eq.int", [extent, known(0)])
+    count = single(ev, "aten::add.int", [
+        _ceildiv(ev, extent, step), single(ev, "aten::mul.int", [single(ev, "aten::Int.bool", [empty]), known(chunks)])
+    ])  # fmt: skip
+    return _parts_at_run_time(ev, tensor, dim, step, count)
+
+
+def _ceildiv(ev: Evaluator, a: Abstract, b: Abstract) -> Abstract:
+    rounded = single(ev, "aten::sub.int", [single(ev, "aten::add.int", [a, b]), known(1)])
+    return single(ev, "aten::floordiv.int", [rounded, b])
+
+
 def _chunk(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     type_ = ev.tensor_type(tensor)
     dim = dimension(ev, rest[1] if len(rest) > 1 else known(0), type_.rank)
@@ -814,6 +906,8 @@ def _chunk(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     chunks = cast(int, rest[0].value)
     if chunks <= 0:
         raise ev.operator_error(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    if type_.shape and type_.shape[dim] is None and not ev.static_lists:
+        return _chunk_at_run_time(ev, tensor, dim, chunks)
     extent = _static_extent(ev, type_, dim, "the number of tensors that this gives")
     step = -(-extent // chunks)
     if step == 0:
@@ -905,13 +999,26 @@ def _listed(ev: Evaluator, tensor: Tensor) -> Abstract:
     if type_.rank == 0:
         return _item(ev, tensor, [])
     shape = type_.shape or ()
+    if (None in shape or np.prod([e or 0 for e in shape]) > LITERAL_LIMIT) and not ev.static_lists:
+        declared = _listed_type(ev, type_)
+
+        def part(i: Abstract) -> Abstract:
+            return _listed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(0), i])))
+
+        return run_time_lists.generated(ev, ev.size(tensor, 0), declared, part)
     extent = _static_extent(ev, type_, 0, "the length of this list")
-    if None not in shape and np.prod([e or 0 for e in shape]) > LITERAL_LIMIT:
-        raise ev.error(f"tolist() of more than {LITERAL_LIMIT} elements is not supported")
     parts = [
         _listed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(0), known(i)]))) for i in range(extent)
     ]
     return ev.new_list(parts, ListType(ev.common_type(parts)))
+
+
+def _listed_type(ev: Evaluator, type_: TensorType) -> ScriptType:
+    """The type of the elements of `tolist`."""
+    result = _number_type(cast(DType, type_.dtype))
+    for _ in range(type_.rank - 1):
+        result = ListType(result)
+    return result
 
 
 _TENSOR_BUILTINS: Final[dict[str, _Builtin]] = {
@@ -970,6 +1077,7 @@ _TENSOR_BUILTINS: Final[dict[str, _Builtin]] = {
     "aten::to": _to,
     "aten::_to_copy": _to,
     "aten::type_as": of_tensor(_type_as),
+    "aten::squeeze": _squeeze,
     "aten::unbind": of_tensor(_unbind),
     "aten::split": of_tensor(_split),
     "aten::split_with_sizes": of_tensor(_split_sizes),

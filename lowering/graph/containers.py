@@ -136,7 +136,7 @@ def _select(ev: Evaluator, elements: list[Abstract], index: Scalar) -> Abstract:
     count = known(len(elements))
     negative = calls.single(ev, "aten::lt.int", [index, known(0)])
     shifted = calls.single(ev, "aten::add.int", [index, count])
-    at = _choose(ev, negative, lambda: shifted, lambda: index)
+    at = calls.choose(ev, negative, lambda: shifted, lambda: index)
     low = calls.single(ev, "aten::lt.int", [at, known(0)])
     high = calls.single(ev, "aten::ge.int", [at, count])
     outside = calls.single(ev, "aten::__or__.bool", [low, high])
@@ -151,18 +151,9 @@ def _select(ev: Evaluator, elements: list[Abstract], index: Scalar) -> Abstract:
         if i == len(elements) - 1:
             return elements[i]
         here = calls.single(ev, "aten::eq.int", [at, known(i)])
-        return _choose(ev, here, lambda: elements[i], lambda: pick(i + 1))
+        return calls.choose(ev, here, lambda: elements[i], lambda: pick(i + 1))
 
     return pick(0)
-
-
-def _choose(
-    ev: Evaluator, condition: Abstract, then: Callable[[], Abstract], otherwise: Callable[[], Abstract]
-) -> Abstract:
-    holds = ev.condition(condition)
-    if isinstance(holds, Scalar):
-        return fork(ev, holds, lambda: [then()], lambda: [otherwise()])[0]
-    return then() if holds else otherwise()
 
 
 def _set(ev: Evaluator, arguments: list[Abstract]) -> Results:
@@ -285,7 +276,7 @@ def _reduced(operator: str, start: Abstract | None) -> Callable[[Evaluator, list
             return _pairwise(ev, operator, arguments)
         static = _static(ev, arguments)
         if start is None and not elements:
-            raise ev.operator_error("Trying to find the extremum of an empty list")
+            raise ev.operator_error(f"{operator.removeprefix('prim::')}() arg is an empty sequence")
         if static is not None:
             folded = {"aten::add": sum, "prim::max": max, "prim::min": min}.get(operator)
             if folded is not None:

@@ -43,7 +43,7 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from . import branches, calls, loops, run_time_lists, variants
 from .state import State
-from .merging import decided_contents, negate
+from .merging import Choice, decided_contents, negate
 from .values import (
     HANDLE,
     Abstract,
@@ -108,8 +108,10 @@ class Evaluator:
     """Conditions, and numbers compared in them, that are known here because of the branch that this is in."""
     computed: ChainMap[Any, tuple[Value, bool]] = field(default_factory=ChainMap[Any, tuple[Value, bool]])
     """Comparisons written before, that this place can use."""
-    choices: dict[Value, tuple[Value, Known | Scalar, Known | Scalar]] = field(default_factory=dict[Value, Any])
-    """Numbers that are one of few constants: the bool that decides, and what it is then and otherwise."""
+    choices: dict[Value, Choice] = field(default_factory=dict[Value, Any])
+    """Numbers that are one of few constants."""
+    plain: dict[Ref, Contents] = field(default_factory=dict[Ref, Contents])
+    """Contents of lists and dicts in which nothing is undecided."""
     undecided: bool = False
     """Whether there are values whose structure, or number, a run-time bool decides."""
     static_lists: bool = False
@@ -132,6 +134,8 @@ class Evaluator:
     _holder: tuple[ScriptObject, str] | None = None
     """The attribute whose value is being imported."""
     _emitted: int = 0
+    takes_numbers: bool = False
+    """Whether the caller gave numbers at run time that he could give as constants."""
     _literals: int = 0
     _forks: int = 0
 
@@ -166,6 +170,11 @@ class Evaluator:
             self.b.span, self.in_library = self._calls[-1], span
 
     # writing operations
+
+    @property
+    def emitted(self) -> int:
+        """How many operations have been written, those of failed attempts included."""
+        return self._emitted
 
     def emit(
         self,
@@ -272,7 +281,8 @@ class Evaluator:
         return ref
 
     def contents(self, ref: Ref) -> Contents:
-        return self._decided(self.heap[ref])
+        contents = self.heap[ref]
+        return self._decided(contents) if self.plain.get(ref) is not contents else cast(Contents, contents)
 
     def _decided(self, contents: Contents | VariantContents | RunTimeOnly) -> Contents:
         if isinstance(contents, RunTimeOnly):
@@ -290,6 +300,10 @@ class Evaluator:
         if HANDLE in contents:
             raise self.not_static("the length of this list")
         return list(contents.values())
+
+    def promote(self, ref: Ref, element: ScriptType | None = None) -> Value:
+        """Makes a list one of run-time length."""
+        return run_time_lists.promote(self, ref, element)
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         if Frozen(ref) in self.heap:
@@ -450,15 +464,15 @@ class Evaluator:
 
     def evaluate(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
         """Results of a node; one whose operands a run-time bool decides is evaluated for each of its values."""
-        if op.name in _FORWARDING:
-            selector = variants.undecided_operand(operands[: _FORWARDING[op.name]])
+        if op.name in FORWARDING:
+            selector = variants.undecided_operand(operands[: FORWARDING[op.name]])
             if selector is not None:
-                return self._forked(frame, op, operands, selector)
+                return self.forked(frame, op, operands, selector)
             return self._evaluate(frame, op, operands)
         comparison = variants.comparison(op.name, operands)
         if comparison is not None and comparison[0] in self.computed:
             return (self._compared(*comparison),)
-        folded = variants.folded_choice(self, op.name, operands) if self.choices else None
+        folded = variants.folded_choice(self, op.name, operands, self.assumed) if self.choices else None
         results = self._decisive(frame, op, operands) if folded is None else (folded,)
         if comparison is not None and isinstance(results[0], Scalar):
             self.computed[comparison[0]] = (results[0].value, comparison[1])
@@ -471,18 +485,19 @@ class Evaluator:
     def _decisive(self, frame: Frame, op: Operation, operands: list[Abstract]) -> Sequence[Abstract]:
         selector = variants.undecided_operand(operands)
         if selector is not None:
-            return self._forked(frame, op, operands, selector)
+            return self.forked(frame, op, operands, selector)
         try:
             return self._evaluate(frame, op, operands)
         except Undecided as found:
-            return self._forked(frame, op, operands, found.selector)
+            return self.forked(frame, op, operands, found.selector)
         except NotStatic:
             selector = variants.deciding_choice(self, operands)
             if selector is None:
                 raise
-            return self._forked(frame, op, operands, selector)
+            return self.forked(frame, op, operands, selector)
 
-    def _forked(self, frame: Frame, op: Operation, operands: list[Abstract], selector: Value) -> Sequence[Abstract]:
+    def forked(self, frame: Frame, op: Operation, operands: list[Abstract], selector: Value) -> Sequence[Abstract]:
+        """Results of a node that is written for both values of a run-time bool."""
         if selector in self.assumed:
             raise InternalError(f"{op.name} asks for what is decided")
         if self._forks >= MAX_FORKS:
@@ -587,7 +602,19 @@ def _loop(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) 
     trip, condition, *carried = operands
     if isinstance(trip, RunTimeOnly):
         raise ev.use_error(trip)
-    return loops.run(ev, trip, condition, carried, lambda arguments: ev.run_block(frame, op.body(), arguments))
+    choice = variants.deciding_choice(ev, [trip]) if isinstance(trip, Scalar) else None
+
+    def run() -> list[Abstract]:
+        return loops.run(ev, trip, condition, carried, lambda arguments: ev.run_block(frame, op.body(), arguments))
+
+    if choice is None:
+        return run()
+    try:
+        with ev.attempt():
+            return run()
+    except NotStatic:
+        # the length of a list is one of few: one loop for each
+        return ev.forked(frame, op, operands, choice)
 
 
 def _list_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
@@ -798,7 +825,7 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "aten::warn": lambda ev, frame, op, operands: (),
 }
 
-_FORWARDING: Final[Mapping[str, int]] = {
+FORWARDING: Final[Mapping[str, int]] = {
     "prim::Constant": 0,
     "prim::If": 1,
     "prim::Loop": 2,

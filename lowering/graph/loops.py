@@ -60,6 +60,9 @@ FEW: Final = 8
 SOME: Final = 64
 """Loops of at most so many iterations are unrolled rather than that their lists become run-time lists."""
 
+LITTLE: Final = 2000
+"""And if they come to at most so many nodes."""
+
 MAX_PROMOTIONS: Final = 64
 """Attempts to write a loop with ever more lists as run-time lists."""
 
@@ -71,6 +74,10 @@ NESTED: Final = 64
 
 Body = Callable[[list[Abstract]], list[Abstract]]
 """(index, carried...) -> (condition, carried...)"""
+
+
+class _Differs(NotStatic):
+    """What an iteration leaves has another structure than what it found."""
 
 
 class _CannotUnroll(Exception):
@@ -89,19 +96,23 @@ def run(ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstra
         except _CannotUnroll:
             pass
     way = _Ways(ev, trip, condition, carried, body)
-    for variants in (False, True):
-        if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True, variants=variants)):
-            return way.results
-        if not variants and isinstance(trip, Known) and ev.condition(condition) is True:
-            # what is None before the first iteration is often a tensor ever after
-            if way.works(lambda: _peeled(ev, cast(Known, trip), carried, body)):
+    if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True, variants=False)):
+        return way.results
+    if way.is_structural:
+        # what is None before the first iteration is often a tensor ever after
+        if isinstance(trip, Known) and ev.condition(condition) is True:
+            if way.works(lambda: _peeled(ev, trip, carried, body)):
                 return way.results
-    if way.works(lambda: _unrolled(ev, trip, condition, carried, body, SOME), decides=True) or way.works_with_lists():
+        if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True)):
+            return way.results
+    if way.works(lambda: _unrolled(ev, trip, condition, carried, body, SOME, LITTLE), decides=True):
+        return way.results
+    if way.works_with_lists():
         return way.results
     if way.error is None and way.works(lambda: _unrolled(ev, trip, condition, carried, body, MANY), decides=True):
         return way.results
     if way.error is None and isinstance(trip, Known):
-        if way.works(lambda: _nested(ev, cast(Known, trip), condition, carried, body, 0), decides=True):
+        if way.works(lambda: _nested(ev, trip, condition, carried, body, 0), decides=True):
             return way.results
     if way.error is not None:
         raise way.error
@@ -125,6 +136,8 @@ class _Ways:
     results: list[Abstract] = field(default_factory=list[Abstract])
     error: NotStatic | None = None
     """Why unrolling failed: what the user is told."""
+    is_structural: bool = False
+    """Whether the last way failed because a carried value has several structures."""
     lists_error: NotStatic | None = None
     """Why run-time lists do not help, where it is not the mere length of a list."""
 
@@ -138,6 +151,7 @@ class _Ways:
         except _CannotUnroll:
             return False
         except NotStatic as error:
+            self.is_structural = isinstance(error, _Differs)
             if decides:
                 self.error = error
             return False
@@ -146,9 +160,10 @@ class _Ways:
 
     def works_with_lists(self) -> bool:
         """With the lists whose length the loop changes as run-time lists, from before the loop on."""
+        return not self.ev.static_lists and (self._works_with_lists(False) or self._works_with_lists(True))
+
+    def _works_with_lists(self, variants: bool) -> bool:
         ev = self.ev
-        if ev.static_lists:
-            return False
         promoted: dict[Ref, ScriptType | None] = {}
         generous = ev.generous_lists
         try:
@@ -157,9 +172,8 @@ class _Ways:
                     with ev.attempt():
                         for ref, element in promoted.items():
                             run_time_lists.promote(ev, ref, element)
-                        self.results = _residual(
-                            ev, self.trip, self.condition, self.carried, self.body, strict=True, lists=True
-                        )
+                        parts = self.trip, self.condition, self.carried, self.body
+                        self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True)
                         return True
                 except run_time_lists.NeedsRunTimeList as need:
                     if need.ref not in ev.heap or not _wider(promoted, need):
@@ -202,11 +216,19 @@ def _is_over(ev: Evaluator, i: int, trip: Abstract, condition: Abstract) -> bool
 
 
 def _unrolled(
-    ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstract], body: Body, limit: int
+    ev: Evaluator,
+    trip: Abstract,
+    condition: Abstract,
+    carried: list[Abstract],
+    body: Body,
+    limit: int,
+    operations: int | None = None,
 ) -> list[Abstract]:
+    """`limit`: at most so many iterations; `operations`: and so many nodes."""
     i = 0
+    before = ev.emitted
     while not _is_over(ev, i, trip, condition):
-        if i >= limit:
+        if i >= limit or (operations is not None and ev.emitted - before > operations):
             raise _CannotUnroll
         condition, *carried = body([known(i), *carried])
         i += 1
@@ -307,7 +329,7 @@ class _Widening:
 
     def fail(self, what: str) -> RunTimeOnly:
         if self.strict:
-            raise self.ev.not_static(what)
+            raise self.ev.error(f"{what} is only known at run time", kind=_Differs)
         self.changed = True
         return RunTimeOnly(what, self.ev.span)
 
@@ -321,11 +343,14 @@ class _Widening:
                 return template
             case _ if template is out:
                 return template
-            case _ if self.variants and (isinstance(out, Variant) or not self._fits(template, out)):
+            case _ if (
+                self.variants
+                and not (self.lists and _are_lists(template, out))
+                and (isinstance(out, Variant) or not self._fits(template, out))
+            ):
                 return self._one_of(template, out)
             case (_OneOf(), _) | (_, Variant()):
-                single = self._one_list(out) if isinstance(out, Variant) and not isinstance(template, _OneOf) else None
-                return self.fail("which structure this has") if single is None else self.widen(template, single)
+                return self.fail("which structure this has")
             case _Hole(), _:
                 return self._hole(template.type, out, template)
             case ((_TupleOf() | _RefOf()), Uninitialized()):
@@ -445,6 +470,7 @@ class _Widening:
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
             run_time_lists.promote(self.ev, out, cast(ListType, type_).element)
+        self.after = self.ev.heap
         return cast(Contents, self.after[out])
 
     def _needs(self, ref: Ref, out: Ref, contents: Any) -> run_time_lists.NeedsRunTimeList:
@@ -455,13 +481,15 @@ class _Widening:
         error.ref, error.element = ref, element
         return error
 
-    def _one_list(self, out: Variant) -> Ref | None:
+    def unified(self, template: _Template, out: Abstract) -> Abstract:
         """One of several lists as one run-time list."""
-        if not self.lists or not all(isinstance(v, Ref) and v.kind == "list" for v in leaves_of(out)):
-            return None
+        if not self.lists or not isinstance(out, Variant) or not _are_lists(template, out):
+            return out
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
-            return run_time_lists.one_of(self.ev, out)
+            found = run_time_lists.one_of(self.ev, out)
+        self.after = self.ev.heap
+        return found
 
     def _general(self, value: Abstract) -> _Template:
         """The shape of a value that does not exist yet at entry."""
@@ -516,7 +544,7 @@ class _Widening:
         if isinstance(contents, RunTimeOnly):
             return self.fail(contents.what)
         if self.lists and isinstance(key, Ref) and key.kind == "list":
-            if isinstance(before, VariantContents | Mapping) and not _same_keys(before, contents):
+            if not _same_keys(before, contents):
                 raise self._needs(key, key, contents)
         if isinstance(before, VariantContents) or isinstance(contents, VariantContents):
             return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
@@ -524,6 +552,11 @@ class _Widening:
             return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
         widened = {k: self.widen(t, contents[k]) for k, t in before.items()}
         return before if all(widened[k] is t for k, t in before.items()) else widened
+
+
+def _are_lists(template: _Template, out: Abstract) -> bool:
+    like = template.like if isinstance(template, _RefOf) else template
+    return all(isinstance(v, Ref) and v.kind == "list" for v in (like, *leaves_of(out)))
 
 
 def _same_keys(before: Any, after: Any) -> bool:
@@ -725,10 +758,12 @@ def _residual(
         iteration, given = _iterate(ev, entry, templates, heap_templates, body)
         if iteration.diverged:
             break
-        widening = _Widening(ev, entry, iteration.heap, iteration.block, strict, variants and not lists, lists)
+        widening = _Widening(ev, entry, iteration.heap, iteration.block, strict, variants, lists)
+        iteration.results = [widening.unified(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         templates = [widening.widen(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         before = dict(heap_templates)
         heap_templates = widening.heap(heap_templates, given)
+        iteration.heap = widening.after
         grown = any(heap_templates[k] is not before.get(k) for k in heap_templates)
         if not widening.changed and not grown:
             break

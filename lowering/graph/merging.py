@@ -8,7 +8,7 @@ results of the `If` too, beside a placeholder that is never read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -16,6 +16,7 @@ from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
 from .values import (
     FALSE,
+    HANDLE,
     TRUE,
     Abstract,
     Contents,
@@ -32,7 +33,6 @@ from .values import (
     Uninitialized,
     Variant,
     VariantContents,
-    describe,
     join_types,
     known,
     same,
@@ -51,6 +51,13 @@ MAX_CHOICES: Final = 8
 
 AnyContents = Contents | VariantContents
 
+Choice = Known | tuple[Value, "Choice", "Choice"]
+"""A constant, or what it is where a run-time bool holds, and where it does not."""
+
+
+def constants_in(choice: Choice) -> int:
+    return 1 if isinstance(choice, Known) else constants_in(choice[1]) + constants_in(choice[2])
+
 
 @dataclass
 class Branch:
@@ -62,7 +69,7 @@ class Branch:
     diverged: bool
     facts: Mapping[Value, KnownValue]
     """What its condition implies."""
-    computed: dict[Any, tuple[Value, bool]]
+    computed: MutableMapping[Any, tuple[Value, bool]]
 
 
 def is_inside(value: Value, block: Block) -> bool:
@@ -100,11 +107,10 @@ def decided(ev: Evaluator, value: Abstract, facts: Mapping[Value, KnownValue]) -
 def decided_number(ev: Evaluator, value: Scalar, facts: Mapping[Value, KnownValue]) -> Known | Scalar:
     if value.value in facts:
         return Known(facts[value.value], type_of(value))
-    choice = ev.choices.get(value.value)
-    if choice is None or choice[0] not in facts:
-        return value
-    side = choice[1] if facts[choice[0]] else choice[2]
-    return decided_number(ev, side, facts) if isinstance(side, Scalar) else side
+    choice: Choice | None = ev.choices.get(value.value)
+    while isinstance(choice, tuple) and choice[0] in facts:
+        choice = choice[1] if facts[choice[0]] else choice[2]
+    return choice if isinstance(choice, Known) else value
 
 
 def decided_contents(ev: Evaluator, contents: AnyContents, facts: Mapping[Value, KnownValue]) -> AnyContents:
@@ -154,7 +160,7 @@ class Logic:
             return self.op("aten::__and__.bool", selector, cast(Value, then))
         negated = self.op("aten::__not__", selector)
         if otherwise is True:
-            return negated if then is False else self.op("aten::__or__.bool", negated, cast(Value, then))
+            return negated if then is False else self.op("aten::__or__.bool", negated, then)
         rest = self.op("aten::__and__.bool", negated, otherwise)
         return (
             rest
@@ -215,6 +221,9 @@ class Merge:
                 return self._promote(a, True)
             case (RunTimeOnly(), _) | (_, RunTimeOnly()):
                 return a if isinstance(a, RunTimeOnly) else b
+            case Ref(), Ref() if a not in self.ev.heap or b not in self.ev.heap:
+                self._at_run_time(a, self.then.heap.get(a), b, self.otherwise.heap.get(b))
+                return self._alternatives(a, b, self._of_values)
             case _:
                 return self._alternatives(a, b, self._of_values)
 
@@ -313,20 +322,18 @@ class Merge:
 
     def _note_choice(self, result: Value, a: Known | Scalar, b: Known | Scalar) -> None:
         """A number that is one of few constants: what depends on it can be computed for each of them."""
-        counts = [self._constants(v) for v in (a, b)]
-        if all(counts) and sum(counts) <= MAX_CHOICES:
-            self.ev.choices[result] = (self.op.operand(0), a, b)
-            self.ev.undecided = True
+        left, right = (v if isinstance(v, Known) else self.ev.choices.get(v.value) for v in (a, b))
+        if left is None or right is None or constants_in(left) + constants_in(right) > MAX_CHOICES:
+            return
+        then, otherwise = self._promote_choice(left, True), self._promote_choice(right, False)
+        self.ev.choices[result] = (self.op.operand(0), then, otherwise)
+        self.ev.undecided = True
 
-    def _constants(self, value: Known | Scalar) -> int:
-        """How many constants this may be; 0 where it may be others, or is decided inside a branch."""
-        if isinstance(value, Known):
-            return 1
-        choice = self.ev.choices.get(value.value)
-        if choice is None or any(is_inside(choice[0], s.block) for s in (self.then, self.otherwise)):
-            return 0
-        counts = [self._constants(v) for v in choice[1:]]
-        return sum(counts) if all(counts) else 0
+    def _promote_choice(self, choice: Choice, first: bool) -> Choice:
+        if isinstance(choice, Known):
+            return choice
+        selector = cast(Scalar, self._promote(Scalar(choice[0]), first)).value
+        return (selector, self._promote_choice(choice[1], first), self._promote_choice(choice[2], first))
 
     def _tensors(self, a: Tensor, b: Tensor) -> Abstract:
         """Tensors whose metadata was changed in place are merged as they are after that."""
@@ -382,8 +389,8 @@ class Merge:
         pair = (inner, None) if first else (None, inner)
         result = self._result(*pair, cast(ScriptType, inner.type))
         choice = self.ev.choices.get(inner)
-        if choice is not None and not any(is_inside(choice[0], s.block) for s in (self.then, self.otherwise)):
-            self.ev.choices[result] = choice
+        if choice is not None and result not in self.ev.choices:
+            self.ev.choices[result] = self._promote_choice(choice, first)
         return result
 
     def _promote_reference(self, ref: Ref, branch: Branch, first: bool) -> Abstract:
@@ -410,8 +417,32 @@ class Merge:
 
     # lists, dicts and objects
 
+    def _at_run_time(self, a: Ref, left: Any, b: Ref, right: Any) -> bool:
+        """Where one branch leaves a run-time list and the other a list of known length, makes that one as well."""
+        handles = [isinstance(c, Mapping) and HANDLE in c for c in (left, right)]
+        if a.kind != "list" or b.kind != "list" or handles[0] == handles[1]:
+            return False
+        branch, ref = (self.otherwise, b) if handles[0] else (self.then, a)
+        given = cast(Contents, left if handles[0] else right)[HANDLE]
+        if ref in self.ev.heap and a is not b:
+            return False
+        ev = self.ev
+        saved = ev.heap, ev.assumed
+        ev.heap, ev.assumed = branch.heap, {**ev.assumed, **branch.facts}
+        try:
+            with ev.b.inside(branch.block):
+                ev.promote(ref, cast(ListType, type_of(given)).element)
+        finally:
+            branch.heap = ev.heap
+            ev.heap, ev.assumed = saved
+        return True
+
     def _references_alike(self, a: Ref, b: Ref) -> bool:
-        """New lists and dicts with the same keys become one; what exists elsewhere too stays itself."""
+        """New lists and dicts with the same keys become one; what exists elsewhere too stays itself. Of run-time lists
+        it is known at run time which one it is."""
+        handles = [c[HANDLE] for c in self._mappings(a, b) if HANDLE in c]
+        if len(handles) == 2:
+            return type_of(handles[0]) == type_of(handles[1])
         if a.kind != b.kind or any(r in self.ev.heap or r in self._promoted for r in (a, b)):
             return False
         if a.kind == "object" and a.type is not b.type:
@@ -419,9 +450,18 @@ class Merge:
         left, right = self.then.heap[a], self.otherwise.heap[b]
         return isinstance(left, Mapping) and isinstance(right, Mapping) and list(left) == list(right)
 
+    def _mappings(self, a: Ref, b: Ref) -> list[Contents]:
+        found = (self.then.heap.get(a), self.otherwise.heap.get(b))
+        return [c for c in found if isinstance(c, Mapping)]
+
     def _references(self, a: Ref, b: Ref) -> Abstract:
         if (a, b) in self._refs:
             return self._refs[a, b]
+        handles = [c[HANDLE] for c in self._mappings(a, b) if HANDLE in c]
+        if handles:
+            self._refs[a, b] = merged = Ref(a.kind, a.type)
+            self._new[merged] = {HANDLE: self.values(*handles)}
+            return merged
         left, right = cast(Contents, self.then.heap[a]), cast(Contents, self.otherwise.heap[b])
         merged = Ref(a.kind, a.type)
         if any(r in pair for pair in self._refs for r in (a, b)):
@@ -459,6 +499,8 @@ class Merge:
         if isinstance(a, RunTimeOnly) or isinstance(b, RunTimeOnly):
             return a if isinstance(a, RunTimeOnly) else b
         a, b = decided_contents(self.ev, a, self.then.facts), decided_contents(self.ev, b, self.otherwise.facts)
+        if isinstance(key, Ref) and self._at_run_time(key, a, key, b):
+            a, b = cast(Contents, self.then.heap[key]), cast(Contents, self.otherwise.heap[key])
         merged = self._alternatives(a, b, self._of_contents)
         if isinstance(merged, RunTimeOnly):
             return self._unknown(_structure(key) if isinstance(key, Ref) else "the shape of this tensor")

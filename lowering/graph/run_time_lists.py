@@ -9,13 +9,18 @@ tensors of one dtype and rank, and lists and tuples of these; the type of the va
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...ir.core import Value
+import numpy as np
+
+from ...ir.attributes import Constant
+from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import NotStatic
+from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import resolve_exact, schema, split_name
-from ...ir.script_types import BOOL, FLOAT, INT, TENSOR, ListType, ScriptType, TensorType, TupleType
+from ...ir.script_types import BOOL, FLOAT, INT, NONE, TENSOR, ListType, ScriptType, TensorType, TupleType
 from .branches import fork
 from .merging import decided_contents, leaves
 from .values import (
@@ -274,15 +279,156 @@ def read(ev: Evaluator, value: Value, t: ScriptType) -> Abstract:
             return Scalar(value)
 
 
+def generated(ev: Evaluator, count: Abstract, declared: ScriptType, make: Callable[[Scalar], Abstract]) -> Ref:
+    """A run-time list of `make(0)` to `make(count - 1)`."""
+    block = Block([INT])
+    always = ev.pool.number(True, BOOL)
+    saved = ev.assumed, ev.computed
+    ev.computed = ev.computed.new_child()
+    ev.conditional += 1
+    try:
+        with ev.b.inside(block):
+            item = make(Scalar(block.args[0]))
+            t = element_type(ev, item, declared)
+            made = element(ev, item, t)
+    finally:
+        ev.conditional -= 1
+        ev.assumed, ev.computed = saved
+    target = _new(ev, t)
+    with ev.b.inside(block):
+        _appended(ev, target, made)
+        torch.yield_(ev.b, [always])
+    trips = (ev.materialise(count), always)
+    ev.b.insert(Operation("prim::Loop", trips, (), regions=[Region([block])], span=ev.span))
+    return ev.new_ref("list", ListType(declared), {HANDLE: Scalar(target)})
+
+
+# results
+
+
+@dataclass(frozen=True)
+class OfLists:
+    lengths: Value
+    elements: Columns
+
+
+@dataclass(frozen=True)
+class OfTensors:
+    elements: Value
+    extents: Value
+    rank: int
+
+
+Columns = Value | tuple[Any, ...] | OfLists | OfTensors
+"""The elements of a list in vectors: of numbers, and of tuples, lists and tensors of these."""
+
+
+def is_of_numbers(value: Value) -> bool:
+    return element_of(value) in _NUMBERS
+
+
+def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
+    """The length of a list, and its elements as vectors."""
+    t = element_of(value)
+    length = ev.emit("aten::len.t", (value,), (INT,)).result
+    if t in _NUMBERS:
+        return length, _vector(ev, value)
+    gathered = _gathering(ev, t)
+    _each(ev, value, lambda item: _gather(ev, item, t, gathered))
+    return length, _finished(ev, gathered)
+
+
+def _new(ev: Evaluator, t: ScriptType, elements: Sequence[Value] = ()) -> Value:
+    operand = ev.emit("prim::ListConstruct", elements, (ListType(t),)).result
+    return ev.emit("aten::list.t", (operand,), (ListType(t),)).result
+
+
+def _gathering(ev: Evaluator, t: ScriptType) -> Columns:
+    """The same with lists in place of vectors, empty."""
+    match t:
+        case TupleType():
+            return tuple(_gathering(ev, e) for e in t.elements)
+        case ListType():
+            return OfLists(_new(ev, INT), _gathering(ev, t.element))
+        case TensorType(dtype):
+            assert dtype is not None
+            # an empty vector first, so that there is always something to concatenate
+            nothing = Constant(ev.literal_name(), np.zeros(0, dtype.numpy))
+            first = ev.pool.tensor(nothing, dtype)
+            return OfTensors(_new(ev, TensorType(dtype, (None,)), (first,)), _new(ev, INT), t.rank)
+        case _:
+            return _new(ev, t)
+
+
+def _each(ev: Evaluator, value: Value, visit: Callable[[Value], None]) -> None:
+    """Writes a loop over the elements."""
+    length = ev.emit("aten::len.t", (value,), (INT,)).result
+    block = Block([INT])
+    always = ev.pool.number(True, BOOL)
+    with ev.b.inside(block):
+        visit(ev.emit("aten::__getitem__.t", (value, block.args[0]), (element_of(value),)).result)
+        torch.yield_(ev.b, [always])
+    ev.b.insert(Operation("prim::Loop", (length, always), (), regions=[Region([block])], span=ev.span))
+
+
+def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns) -> None:
+    match into:
+        case tuple():
+            types = cast(TupleType, t).elements
+            for part, e, column in zip(ev.emit("prim::TupleUnpack", (item,), types).results, types, into):
+                _gather(ev, part, e, column)
+        case OfLists():
+            _appended(ev, into.lengths, ev.emit("aten::len.t", (item,), (INT,)).result)
+            inner = cast(ListType, t).element
+            _each(ev, item, lambda element: _gather(ev, element, inner, into.elements))
+        case OfTensors():
+            whole = cast(TensorType, t)
+            minus = ev.emit("prim::ListConstruct", (ev.pool.number(-1, INT),), (ListType(INT),)).result
+            _appended(ev, into.elements, ev.emit("aten::reshape", (item, minus), (TensorType(whole.dtype, (None,)),)).result)
+            for extent in ev.shape(Tensor(item)):
+                _appended(ev, into.extents, ev.materialise(extent))
+        case _:
+            _appended(ev, into, item)
+
+
+def _appended(ev: Evaluator, target: Value, value: Value) -> None:
+    ev.emit("aten::append.t", (target, value), (cast(ListType, target.type),))
+
+
+def _vector(ev: Evaluator, value: Value) -> Value:
+    t = element_of(value)
+    dtype = DType.float64 if t == FLOAT else DType.bool if t == BOOL else DType.int64
+    none = ev.pool.number(None, NONE)
+    operands = (value, ev.pool.number(int(dtype), INT), none, ev.pool.number(False, BOOL))
+    return ev.emit("aten::tensor", operands, (TensorType(dtype, (None,)),)).result
+
+
+def _finished(ev: Evaluator, gathered: Columns) -> Columns:
+    match gathered:
+        case tuple():
+            return tuple(_finished(ev, c) for c in gathered)
+        case OfLists():
+            return OfLists(_vector(ev, gathered.lengths), _finished(ev, gathered.elements))
+        case OfTensors():
+            t = element_of(gathered.elements)
+            whole = ev.emit("aten::cat", (gathered.elements, ev.pool.number(0, INT)), (t,)).result
+            return OfTensors(whole, _vector(ev, gathered.extents), gathered.rank)
+        case _:
+            return _vector(ev, gathered)
+
+
 # builtins
 
 
 def apply(ev: Evaluator, name: str, arguments: list[Abstract]) -> Results | None:
     """Results of a builtin or operator that takes a list of run-time length; None where none is given."""
-    given = next((h for h in (handle(ev, a) for a in arguments) if h is not None), None)
-    if given is None:
+    if not any(isinstance(a, Ref) for a in arguments):
         return None
     base, _ = split_name(name)
+    places = arguments[:2] if base in _OF_TWO_LISTS else arguments[:1]
+    given = next((h for h in (handle(ev, a) for a in places) if h is not None), None)
+    if given is None:
+        return None
     rule = _RULES.get(base)
     if rule is None:
         return None
@@ -363,7 +509,7 @@ class _Call:
 
     def emit(self, operands: Sequence[Value], *types: ScriptType) -> list[Value]:
         form = schema(self.name)
-        missing = [] if form is None else form.arguments[len(operands) :]
+        missing = form.arguments[len(operands) :] if form is not None else ()
         defaults = [self.ev.materialise(self.ev.import_value(a.default, a.type)) for a in missing]
         return list(self.ev.emit(self.name, [*operands, *defaults], types).results)
 
@@ -550,10 +696,14 @@ def _tensor(call: _Call) -> Results:
     dtype = call.arguments[1] if len(call.arguments) > 1 else known(None)
     if not isinstance(dtype, Known):
         raise call.ev.not_static("the dtype")
-    own = {INT: DType.int64, FLOAT: DType.float32, BOOL: DType.bool}[call.t]
+    own = DType.float32 if call.t == FLOAT else DType.bool if call.t == BOOL else DType.int64
     chosen = own if dtype.value is None else DType(cast(int, dtype.value))
     return (Tensor(call.emit((call.list(0), *call.rest(1)), TensorType(chosen, (None,)))[0]),)
 
+
+_OF_TWO_LISTS: Final = frozenset(
+    ("aten::add", "aten::add_", "aten::extend", "aten::eq", "aten::ne", "aten::mul", "prim::min", "prim::max")
+)
 
 _RULES: Final[dict[str, Callable[[_Call], Results]]] = {
     "aten::len": _length,

@@ -15,7 +15,7 @@ from typing import Any, cast
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, new_module
-from ...ir.diagnostics import CompileError, InternalError
+from ...ir.diagnostics import CompileError, Diagnostic, InternalError, NotStatic
 from ...ir.dialects import torch
 from ...ir.places import Places, identity
 from ...ir.program import Program, StateNeeded
@@ -35,6 +35,7 @@ from ...ir.script_types import (
 )
 from ...ir.signature import (
     ArgumentSpec,
+    Column,
     ConstantResult,
     ConstantSpec,
     DictResult,
@@ -42,6 +43,8 @@ from ...ir.signature import (
     Dim,
     KeptResult,
     Leaf,
+    ListColumn,
+    ListResult,
     ObjectSpec,
     Parameter,
     ResultTree,
@@ -52,10 +55,14 @@ from ...ir.signature import (
     Signature,
     StateResult,
     StateSpec,
+    TensorColumn,
     TensorSpec,
+    TupleColumn,
     VariantResult,
 )
+from . import run_time_lists
 from .evaluator import Composite, Evaluator
+from .survey import Surveyor, surveyed
 from .values import (
     Abstract,
     Contents,
@@ -94,7 +101,7 @@ def specialize(
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
-    entry = _Entry(function, composite)
+    entry = _Entry(function, Evaluator(Builder(Block()), composite))
     try:
         values = entry.receive(program, arguments, state)
         try:
@@ -103,11 +110,29 @@ def specialize(
             tree, after = ConstantResult(None), ()
         else:
             tree, after = entry.flatten(result), entry.state_results()
-    except CompileError:
+    except CompileError as error:
         entry.check_state()  # the error may come from taking for a constant what is none
-        raise
+        if isinstance(error, NotStatic) and entry.evaluator.takes_numbers:
+            raise  # the caller may try again with constants
+        raise type(error)(_all_faults(error, program, function, composite, arguments, state)) from None
     entry.check_state()
     return entry.finish(title, tree, after)
+
+
+def _all_faults(
+    first: CompileError,
+    program: Program,
+    function: Operation,
+    composite: Composite,
+    arguments: Sequence[ArgumentSpec],
+    state: Sequence[StateSpec],
+) -> list[Diagnostic]:
+    """The error that was met, and all others that do not follow from it."""
+    surveyor = Surveyor(Builder(Block()), composite)
+    entry = _Entry(function, surveyor)
+    found = surveyed(surveyor, lambda: surveyor.call(function, entry.receive(program, arguments, state)))
+    seen = {(d.message, d.span) for d in first.diagnostics}
+    return [*first.diagnostics, *(d for d in found if (d.message, d.span) not in seen)]
 
 
 def tensor_type_of(spec: TensorSpec) -> TensorType:
@@ -119,8 +144,7 @@ class _Entry:
     """The boundary: arguments taken apart, results put in order."""
 
     function: Operation
-    composite: Composite
-    block: Block = field(default_factory=Block)
+    evaluator: Evaluator
     parameters: list[Parameter] = field(default_factory=list[Parameter])
     results: list[Value] = field(default_factory=list[Value])
     _dims: dict[str, tuple[Value, int]] = field(default_factory=dict[str, tuple[Value, int]])
@@ -138,8 +162,9 @@ class _Entry:
     """Whether what is flattened is kept in the module."""
     _new: dict[Ref, str] = field(default_factory=dict[Ref, str])
 
-    def __post_init__(self) -> None:
-        self.evaluator = Evaluator(Builder(self.block), self.composite)
+    @property
+    def block(self) -> Block:
+        return self.evaluator.b.block
 
     # arguments
 
@@ -152,6 +177,7 @@ class _Entry:
                 self.function.span, f"{program.schema.base}() takes {len(formal)} arguments, {len(arguments)} are given"
             )
         values: list[Abstract] = []
+        self.evaluator.takes_numbers = any(isinstance(spec, ScalarSpec) for spec in arguments)
         for i, parameter in enumerate(formal):
             if i < len(arguments):
                 spec = arguments[i]
@@ -368,6 +394,8 @@ class _Entry:
                 return VariantResult(
                     self._leaf(value.selector), self.flatten(value.then), self.flatten(value.otherwise)
                 )
+            case Ref() if run_time_lists.handle(ev, value) is not None:
+                return self._run_time_list(value)
             case Ref() if value.kind == "list":
                 return self._list(ev.heap[value], self._identity(value))
             case Ref() if value.kind == "dict":
@@ -392,6 +420,30 @@ class _Entry:
                     f"{describe(type_of(value))} cannot be returned from compiled code",
                     help="return tensors, numbers, lists or tuples",
                 )
+
+    def _run_time_list(self, ref: Ref) -> ResultTree:
+        ev = self.evaluator
+        ev.place(self.function.span)
+        found = run_time_lists.handle(ev, ref)
+        assert found is not None
+        if self._keeping and not run_time_lists.is_of_numbers(found):
+            raise CompileError.at(
+                self.function.span,
+                "an attribute keeps a list of tensors whose length is only known at run time, which is not supported",
+            )
+        length, columns = run_time_lists.columns(ev, found)
+        return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
+
+    def _column(self, column: run_time_lists.Columns) -> Column:
+        match column:
+            case Value():
+                return self._leaf(column)
+            case tuple():
+                return TupleColumn(tuple(self._column(c) for c in column))
+            case run_time_lists.OfLists(lengths, elements):
+                return ListColumn(self._leaf(lengths), self._column(elements))
+            case run_time_lists.OfTensors(elements, extents, rank):
+                return TensorColumn(self._leaf(elements), self._leaf(extents), rank)
 
     def _list(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:
         match contents:

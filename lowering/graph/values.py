@@ -205,6 +205,8 @@ def same(a: Abstract, b: Abstract) -> bool:
     """Whether both are the same value in the same place."""
     if a is b:
         return True
+    if isinstance(a, Variant) and isinstance(b, Variant):
+        return a.selector is b.selector and same(a.then, b.then) and same(a.otherwise, b.otherwise)
     match a, b:
         case Known(), Known():
             return same_constant(a.value, b.value)
@@ -223,8 +225,6 @@ def same(a: Abstract, b: Abstract) -> bool:
             )
         case Uninitialized(), Uninitialized():
             return True
-        case Variant(), Variant():
-            return a.selector is b.selector and same(a.then, b.then) and same(a.otherwise, b.otherwise)
         case _:
             return False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
-from ...ir.core import Operation, Value
+from ...ir.core import Value
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, NONE, AnyType, OptionalType, ScriptType, UnionType
@@ -18,6 +18,7 @@ from .branches import fork, implied
 from .merging import decided, decided_contents
 from .values import (
     Abstract,
+    Function,
     Known,
     KnownValue,
     Ref,
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 Facts = Mapping[Value, KnownValue]
 
+_PLAIN: Final = (Known, Tensor, Function)
+"""Values that no fact makes others."""
+
 
 def settled(ev: Evaluator, value: Abstract) -> Abstract:
     """The value under the facts that hold here; contents of lists and objects are brought up to date in the heap."""
@@ -50,12 +54,16 @@ def settled(ev: Evaluator, value: Abstract) -> Abstract:
 
 def _settle_contents(ev: Evaluator, ref: Ref) -> None:
     contents = ev.heap.get(ref)
-    if contents is None or isinstance(contents, RunTimeOnly):
+    if contents is None or isinstance(contents, RunTimeOnly) or ev.plain.get(ref) is contents:
         return
     left = decided_contents(ev, contents, ev.assumed)
     if left is not contents:
         ev.heap[ref] = left
-    if ref.kind != "object" and not isinstance(left, VariantContents):
+    if isinstance(left, VariantContents):
+        return
+    if all(isinstance(v, _PLAIN) or (ref.kind == "object" and isinstance(v, Ref)) for v in left.values()):
+        ev.plain[ref] = left
+    elif ref.kind != "object":
         for value in left.values():
             if isinstance(value, Ref):
                 _settle_contents(ev, value)
@@ -68,9 +76,9 @@ def undecided_operand(operands: Sequence[Abstract]) -> Value | None:
 
 def deciding_choice(ev: Evaluator, operands: Sequence[Abstract]) -> Value | None:
     """A bool that makes a number among the operands known, or is one of them."""
-    for number in _numbers(ev, operands):
-        if number.value in ev.choices:
-            return ev.choices[number.value][0]
+    selector = _selector(ev, operands, ev.assumed)
+    if selector is not None:
+        return selector
     for operand in operands:
         if isinstance(operand, Scalar) and type_of(operand) == BOOL:
             return operand.value
@@ -96,24 +104,35 @@ def _numbers(ev: Evaluator, operands: Sequence[Abstract]) -> list[Scalar]:
 # numbers that are one of few constants
 
 
-def folded_choice(ev: Evaluator, name: str, operands: Sequence[Abstract]) -> Abstract | None:
+def folded_choice(ev: Evaluator, name: str, operands: Sequence[Abstract], facts: Facts) -> Abstract | None:
     """An operator on numbers, computed for each of the constants that they may be: a choice of constants again."""
     if not all(isinstance(o, Known | Scalar) for o in operands):
         return None
-    choice = next((o for o in operands if isinstance(o, Scalar) and o.value in ev.choices), None)
-    if choice is None:
+    selector = _selector(ev, operands, facts)
+    if selector is None:
         return None
-    selector = ev.choices[choice.value][0]
     sides: list[Abstract] = []
     for holds in (True, False):
-        facts = {**ev.assumed, **implied(selector, holds)}
-        given = [decided(ev, o, facts) for o in operands]
+        known_here = {**facts, **implied(selector, holds)}
+        given = [decided(ev, o, known_here) for o in operands]
         values = [o.value for o in given if isinstance(o, Known)]
-        result = _computed(name, values) if len(values) == len(given) else folded_choice(ev, name, given)
+        settled = len(values) == len(given)
+        result = _computed(name, values) if settled else folded_choice(ev, name, given, known_here)
         if result is None:
             return None
         sides.append(result)
     return fork(ev, Scalar(selector), lambda: [sides[0]], lambda: [sides[1]])[0]
+
+
+def _selector(ev: Evaluator, operands: Sequence[Abstract], facts: Facts) -> Value | None:
+    """A bool that narrows down which constant a number is."""
+    for number in _numbers(ev, operands):
+        choice = ev.choices.get(number.value)
+        while isinstance(choice, tuple):
+            if choice[0] not in facts:
+                return choice[0]
+            choice = choice[1] if facts[choice[0]] else choice[2]
+    return None
 
 
 def _computed(name: str, values: list[KnownValue]) -> Known | None:
@@ -162,7 +181,14 @@ def cast_to(ev: Evaluator, value: Variant, type_: ScriptType) -> Abstract:
             ev.assumed = {**ev.assumed, **implied(value.selector, holds)}
             other = settled(ev, other)
             return cast_to(ev, other, type_) if isinstance(other, Variant) else other
-    return value
+    return _pruned(value, type_)
+
+
+def _pruned(value: Abstract, type_: ScriptType) -> Abstract:
+    if not isinstance(value, Variant):
+        return value
+    kept = [_pruned(v, type_) for v in (value.then, value.otherwise) if _fits(v, type_)]
+    return Variant(value.selector, *kept) if len(kept) == 2 else kept[0]
 
 
 def _fits(value: Abstract, type_: ScriptType) -> bool:

@@ -815,7 +815,7 @@ def expanded_type(of: MemRefType, groups: Sequence[Sequence[int]], shape: Sequen
     """The type of an expanded view."""
     if of.layout is None:
         return MemRefType(tuple(shape), of.element, None, of.space)
-    strides: list[int | None] = []
+    strides: list[int | None] = [1] * (0 if groups else len(shape))  # one element has no groups
     for group, stride in zip(groups, of.layout.strides, strict=True):
         inner: list[int | None] = []
         step = stride

@@ -32,7 +32,7 @@ class CountReferences:
     def apply(self, module: Operation) -> Operation:
         for function in functions(module):
             if not func.is_declaration(function) and any(op.name.startswith("rt.") for op in function.walk()):
-                for op in [function, *function.walk()]:
+                for op in list(function.walk()):
                     for region in op.regions:
                         for block in region.blocks:
                             _count_in(op, block)

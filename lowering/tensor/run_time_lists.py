@@ -50,6 +50,10 @@ def list_type(t: ListType) -> RunTimeListType:
     return RunTimeListType(slots_of(t.element))
 
 
+def _is_sequence(lowered: Lowered) -> bool:
+    return is_list(lowered) or isinstance(lowered, list)
+
+
 def number_dtype(t: ScriptType) -> DType:
     """The dtype that holds an int, float or bool exactly."""
     return DType.float64 if isinstance(t, FloatType) else DType.bool if isinstance(t, BoolType) else DType.int64
@@ -245,9 +249,8 @@ class Lists:
         return self.extend(self.copy(a), b)
 
     def times(self, a: Lowered, b: Lowered) -> Value:
-        source, count = (a, b) if is_list(a) or isinstance(a, list) else (b, a)
-        if not is_list(source):
-            source = self.construct(source)
+        given, count = (a, b) if _is_sequence(a) else (b, a)
+        source: Value = given if is_list(given) else self.construct(given)
         target = self.new()
         n = self.length(source)
 
@@ -376,7 +379,8 @@ class Lists:
 
     def _extremum(self, source: Value, integer: str, real: str) -> Value:
         cx = self.cx
-        cx.check(cx.compare("gt", self.length(source), 0), "Trying to find the extremum of an empty list")
+        name = "min" if integer == "slt" else "max"
+        cx.check(cx.compare("gt", self.length(source), 0), f"{name}() arg is an empty sequence")
 
         def better(x: Value, y: Value) -> Value:
             if isinstance(self.element, FloatType):
@@ -569,7 +573,15 @@ _METHODS: Final[dict[str, Callable[..., Any]]] = {
     "aten::sorted": Lists.sorted,
     "aten::stack": Lists.stack,
     "aten::cat": Lists.cat,
+    "aten::tensor": Lists.vector,
 }
+
+
+def is_list_node(op: Operation) -> bool:
+    """Whether the node of the `torch` stage makes a list of run-time length, changes or reads one."""
+    return split_name(op.name)[0] in _METHODS and any(
+        isinstance(v.type, ListType) and v.defining_op("prim::ListConstruct") is None for v in (*op.operands, *op.results)
+    )
 
 
 def handles(op: Operation, arguments: Sequence[Lowered]) -> bool:
@@ -600,7 +612,7 @@ def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> l
 
 
 def _element_type(op: Operation) -> ScriptType:
-    for value in (*op.results, *op.operands):
+    for value in (*op.operands, *op.results):
         if isinstance(value.type, ListType):
             return value.type.element
     raise InternalError(f"{op.name} has no list")

@@ -46,7 +46,7 @@ def test_load_agrees_with_pytorch(saved):
 def test_run_and_info_take_an_archive(saved, tmp_path):
     path, x, expected = saved
     np.save(tmp_path / "x.npy", x)
-    arguments = ["run", str(path), "--input", f"{torchcc.load(path).parameters[0].name}=@{tmp_path}/x.npy"]
+    arguments = ["run", str(path), "--input", f"{torchcc.load(path).forward.parameters[0].name}=@{tmp_path}/x.npy"]
     result = CliRunner().invoke(app, [*arguments, "-o", str(tmp_path / "y.npy"), "--verify-stages"])
     assert result.exit_code == 0, result.output
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, rtol=1e-4, atol=1e-5)

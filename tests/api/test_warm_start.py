@@ -72,7 +72,7 @@ def test_a_program_is_compiled_once(net, translations):
     assert len(translations) == 1
     again(X[:1])
     assert len(translations) == 2
-    assert [p.name for p in again.parameters] == ["x", "k"] and again.parameters[1].default == 1
+    assert [p.name for p in again.forward.parameters] == ["x", "k"] and again.forward.parameters[1].default == 1
     np.testing.assert_allclose(X @ again.state_dict()["fc.weight"].T + again.state_dict()["fc.bias"], first, rtol=1e-4)
 
 
@@ -120,6 +120,46 @@ def test_attributes_that_were_set_count(net, translations):
         np.testing.assert_array_equal(f.train()(X), X)
         np.testing.assert_array_equal(f.eval()(X), evaluated)
     assert len(translations) == 3  # training is not kept
+
+
+COUNTER = """\
+import torch
+from torch import Tensor, nn
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+        self.fc = nn.Linear(40, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count += 1
+        return self.fc(x) * self.count
+
+    @torch.jit.export
+    def plain(self, x: Tensor) -> Tensor:
+        return self.fc(x)
+"""
+
+
+def test_modules_with_state(tmp_path, folder, translations):
+    path = tmp_path / "counter.py"
+    path.write_text(COUNTER)
+    attempts = []
+    for _ in range(2):
+        net = torchcc.compile_file(path)
+        plain = net.plain(X)
+        for k in range(1, 4):
+            np.testing.assert_allclose(net(X), plain * k, rtol=1e-6)
+        net.count = 10
+        np.testing.assert_allclose(net(X), plain * 11, rtol=1e-6)
+        np.testing.assert_allclose(net.plain(X), plain, rtol=1e-6)
+        attempts.append(len(translations))
+    # that `count` is state is found out again, as is `plain` for a module in which it is
+    assert attempts[1] - attempts[0] < attempts[0]
+    net.load_state_dict({k: np.zeros_like(v) for k, v in net.state_dict().items()})
+    np.testing.assert_array_equal(net(X), np.zeros((2, 2)))
+    np.testing.assert_allclose(torchcc.compile_file(path).plain(X), plain, rtol=1e-6)
 
 
 def test_files_that_change_after_loading(net):
@@ -181,6 +221,20 @@ def test_damaged_files_are_made_again(net, folder):
         np.testing.assert_array_equal(torchcc.compile_file(net)(X), expected)
 
 
+def test_weights_that_were_lost_with_the_power(net, folder, monkeypatch):
+    expected = torchcc.compile_file(net)(X)
+    monkeypatch.setattr(cache, "_boot", lambda: b"another start of the machine    ")
+    np.testing.assert_array_equal(torchcc.compile_file(net)(X), expected)
+    (path,) = folder.glob("*.tcb")
+    assert b"another start" in path.read_bytes()[:128]
+    monkeypatch.setattr(cache, "_boot", lambda: b"a third start of the machine    ")
+    good = path.read_bytes()
+    path.unlink()
+    path.write_bytes(good[:128] + bytes(len(good) - 128))
+    np.testing.assert_array_equal(torchcc.compile_file(net)(X), expected)
+    assert path.read_bytes()[128:] == good[128:]
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
 def test_files_of_others_are_not_read(net, folder, translations):
     torchcc.compile_file(net)(X)
@@ -202,6 +256,33 @@ def test_weights_are_kept_once(net, folder):
     f(X)
     f(X[:1])
     assert len(list(folder.glob("*.tcb"))) == 1
+
+
+def test_weights_of_every_kind(tmp_path, folder, translations):
+    path = tmp_path / "kinds.py"
+    path.write_text("""\
+import torch
+from torch import Tensor, nn
+from typing import Tuple
+
+class Kinds(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("empty", torch.zeros(0, 3))
+        self.register_buffer("number", torch.tensor(2.5))
+        self.register_buffer("mask", torch.ones(400) > 0)
+        self.register_buffer("half", torch.ones(300, 3).to(torch.bfloat16))
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        return torch.cat([self.empty, x]), x * self.number, self.mask, self.half + 1
+""")
+    x = np.ones((2, 3), np.float32)
+    first, second = (torchcc.compile_file(path)(x) for _ in range(2))
+    assert len(translations) == 1
+    for a, b in zip(first, second, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a.astype(np.float32), b.astype(np.float32))
+    assert first[0].shape == (2, 3) and first[2].all() and (first[3].astype(np.float32) == 2).all()
 
 
 def test_the_cache_has_a_limit(net, folder, monkeypatch):

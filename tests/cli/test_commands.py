@@ -93,15 +93,15 @@ def program(tmp_path):
 
 def test_help_names_every_command_and_status():
     text = torchcc_("--help").stdout
-    for word in ("run", "compile", "dump", "info", "bench", "ops", "opt", "Exit status", "130"):
+    for word in ("run", "compile", "save", "dump", "info", "bench", "ops", "opt", "Exit status", "130"):
         assert word in text
 
 
-@pytest.mark.parametrize("name", ["run", "compile", "dump", "info", "bench", "ops", "opt"])
+@pytest.mark.parametrize("name", ["run", "compile", "save", "dump", "info", "bench", "ops", "opt"])
 def test_help_has_an_example(name):
     text = torchcc_(name, "--help").stdout
     assert f"  torchcc {name}" in text
-    assert "x=f32[1,3,8,8]" in text or name in ("ops", "opt")
+    assert "x=f32[1,3,8,8]" in text or name in ("save", "ops", "opt")
 
 
 def test_version():
@@ -123,6 +123,14 @@ def test_run_prints_the_result_and_only_that_on_stdout():
     assert result.stdout.startswith("float32[2,3]\n[[")
     assert " in " not in result.stdout
     assert result.stderr.startswith(("compiled in ", "loaded from cache in "))
+
+
+def test_the_second_run_is_loaded_from_the_cache(tmp_path):
+    command = [sys.executable, "-m", "torchcc", "run", ROWS, "-i", "x=f32[3,7]"]
+    environment = {**os.environ, "TORCHCC_CACHE_DIR": str(tmp_path / "cache")}
+    first, second = (subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True) for _ in range(2))
+    assert first.stderr.startswith("compiled in ") and second.stderr.startswith("loaded from cache in ")
+    assert first.stdout == second.stdout
 
 
 def test_run_is_repeatable_and_the_seed_changes_it():

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from torchcc.api import compile_source, rebuild
+from torchcc.api import compile_source
 from torchcc.ir.dtypes import DType
-from torchcc.ir.signature import Dim, TensorSpec
+from torchcc.ir.signature import Dim, TensorSpec, rebuild
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch")
 

@@ -77,12 +77,14 @@ def _params(cell: int, layers: int, directions: int, inputs: int, hidden: int, b
     return params
 
 
+SIZES = torch.tensor([3, 2, 2, 1])  # lengths 4, 3, 1
 A, B, C, V = _t(2, 3, 4), _t(2, 3, 4, seed=5), _t(2, 6, 5, 4), _t(6)
 P, Q = A.sigmoid(), B.sigmoid()
 HALF = A.to(torch.bfloat16)
 LABELS = _i(3, 2)
 IGNORED = torch.tensor([-100, 1])
 IMAGE = _t(1, 2, 5, 7)
+WORDS, BAGS = torch.tensor([1, 2, 0, 4, 4, 3]), torch.tensor([0, 2, 2, 5])
 GRID = _t(1, 3, 4, 2) * 0.8
 MASKED = torch.tensor([[True, False, True], [False, False, False]])
 
@@ -204,6 +206,23 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         (_t(5, 2, 3), [_t(4, 2, 4), _t(4, 2, 4, seed=1)], _params(4, 2, 2, 3, 4), True, 2, 0.0, False, True, False),
         (_t(2, 5, 3), [_t(1, 2, 4), _t(1, 2, 4, seed=1)], _params(4, 1, 1, 3, 4, False), False, 1, 0.0, False, False, True),
     ],
+    "rnn_tanh.data": [(_t(8, 3), SIZES, _t(2, 3, 4), _params(1, 2, 1, 3, 4), True, 2, 0.0, False, False)],
+    "rnn_relu.data": [(_t(8, 3), SIZES, _t(2, 3, 4), _params(1, 1, 2, 3, 4), True, 1, 0.0, False, True)],
+    "gru.data": [(_t(8, 3), SIZES, _t(4, 3, 4), _params(3, 2, 2, 3, 4), True, 2, 0.0, False, True)],
+    "lstm.data": [
+        (_t(8, 3), SIZES, [_t(4, 3, 4), _t(4, 3, 4, seed=1)], _params(4, 2, 2, 3, 4), True, 2, 0.0, False, True),
+        (_t(8, 3), SIZES, [_t(1, 3, 4), _t(1, 3, 4, seed=1)], _params(4, 1, 1, 3, 4, False), False, 1, 0.0, False, False),
+    ],
+    "_pack_padded_sequence": [
+        (_t(5, 3, 2), torch.tensor([4, 3, 1]), False),
+        (_t(3, 4, 2, 2), torch.tensor([4, 4, 4]), True),
+        (_t(2, 4), torch.tensor([3, 1]), True),
+    ],
+    "_pad_packed_sequence": [
+        (_t(8, 3), SIZES, False, 0.0, -1),
+        (_t(8, 2, 2), SIZES, True, -1.5, 6),
+        (_i(9, 8), SIZES, True, 7, -1),
+    ],
     "scaled_dot_product_attention": [
         (_t(2, 3, 4), _t(2, 5, 4), _t(2, 5, 6)),
         (_t(1, 2, 3, 4), _t(1, 2, 3, 4, seed=1), _t(1, 2, 3, 4, seed=2), None, 0.0, True),
@@ -211,6 +230,13 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         (_t(2, 4), _t(3, 4), _t(3, 4, seed=1), _t(2, 3), 0.0, False, 0.3),
         (_t(1, 4, 3, 4), _t(1, 2, 3, 4), _t(1, 2, 3, 4, seed=1), None, 0.0, False, None, True),
     ],
+    "embedding_bag": [(_t(5, 3), WORDS, BAGS, False, m, False, None, last) for m in (0, 1, 2) for last in (False, True)],
+    "embedding_bag.padding_idx": [(_t(5, 3), WORDS, BAGS, False, m, False, None, last, p) for m in (0, 1, 2) for last in (False, True) for p in (None, 4, -3)]
+    + [(_t(5, 3), WORDS, BAGS, False, 0, False, _t(6), last, p) for last in (False, True) for p in (None, 4)]
+    + [(_t(5, 3), WORDS, BAGS[:0], False, m, False, None, False, None) for m in (0, 1)],
+    "_embedding_bag": [(_t(5, 3), WORDS, BAGS, False, 1, False, None, False, 4), (_t(5, 3), WORDS.int(), BAGS.int(), False, 2, False, None, True, -1)],
+    "max_unpool2d": [(*torch.nn.functional.max_pool2d(C, 2, return_indices=True), list(C.shape[-2:]))],
+    "max_unpool3d": [(*torch.nn.functional.max_pool3d(A.unsqueeze(0), 2, 1, return_indices=True), list(A.shape), [1, 1, 1], [0, 0, 0])],
     "upsample_nearest1d": [(_t(1, 2, 5), [8]), (_t(1, 2, 5), [3])],
     "upsample_nearest2d": [(IMAGE, [10, 14]), (IMAGE, [3, 9]), (IMAGE, [7, 10], 1.5, 1.5)],
     "upsample_nearest3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7])],
@@ -274,6 +300,24 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "index_fill.int_Tensor": [(A, 1, torch.tensor([0, 2]), torch.tensor(5.0))],
     "masked_scatter": [(A, B > 0, _t(30)), (A, B[0] > 0, _t(5, 6))],
     "im2col": [(C, [2, 3], [1, 1], [1, 0], [2, 1]), (C, [2, 2], [2, 1], [0, 0], [1, 1])],
+    "cpu": [(A,)],
+    "_nested_tensor_from_mask_left_aligned": [
+        (_t(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]])),
+        (_t(2, 3, 4), torch.tensor([[True, True, False], [True, False, True]])),
+    ],
+    "searchsorted.Tensor": [
+        (_t(5).sort()[0], _t(2, 3)),
+        (_t(2, 5).sort()[0], _t(2, 3), True, True),
+        (torch.tensor([1, 3, 3, 5]), torch.tensor([3, 0, 9]), False, False, "right"),
+        (torch.tensor([3, 1, 5]), torch.tensor([3, 0, 9]), False, False, "left", torch.tensor([1, 0, 2])),
+    ],
+    "searchsorted.Scalar": [(torch.tensor([1, 3, 3, 5]), 3), (torch.tensor([1, 3, 3, 5]), 3, True, True)],
+    "bucketize.Tensor": [(A, torch.tensor([-0.5, 0.0, 1.0])), (_i(6, 2, 3), torch.tensor([1, 3, 5]), True, True)],
+    "bucketize.Scalar": [(3, torch.tensor([1, 3, 5])), (3.5, torch.tensor([1.0, 3.0, 5.0]), True)],
+    "_unique2": [(_i(4, 3, 3), True, True, True), (A > 0, True, True, True), (_i(4, 6),), (torch.zeros(0), True, True, True)],
+    "unique_consecutive": [(_i(2, 3, 3), True, True), (_i(2, 6),)],
+    "quantile": [(A, torch.tensor([0.1, 0.5, 1.0]), 1, True), (A, torch.tensor([0.25, 0.9])), (A, torch.tensor(0.3), -1)],
+    "quantile.scalar": [(A, 0.3), (A, 0.7, 1), (A, 0.4, -1, True, "lower"), (V, 0.5, 0, False, "midpoint")],
     "divmod.int": [(7, 3), (-7, 3), (7, -3)],
     "divmod.float": [(7.5, 2.0), (-7.5, 2.0)],
     "divmod.int_float": [(7, -2.5)],

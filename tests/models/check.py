@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.modules["torch"] = None  # importing it fails from here on
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-import torchcc
+import torchcc  # noqa: E402
 
 
 def unpacked(node, arrays):
@@ -86,7 +86,7 @@ def fault_of(folder, model, form):
     with np.load(folder / f"{model['name']}.npz") as arrays:
         calls = [(unpacked({"tuple": c["arguments"]}, arrays), unpacked(c["result"], arrays)) for c in model["calls"]]
         callables = [("", torchcc.load(path, model["method"]))]
-        if model["dynamic"]:
+        if model["dynamic"] and "-" not in form:
             open_dims = {}
             for argument, dimension, name in model["dynamic"]:
                 open_dims.setdefault(argument, {})[dimension] = name

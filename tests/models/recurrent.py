@@ -138,6 +138,22 @@ class Packed(nn.Module):
         return padded
 
 
+class PackedStates(nn.Module):
+    """Sorted sequences both ways through two layers of an LSTM; padded to a given length, with another value than 0."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.lstm = nn.LSTM(width, hidden, 2, bidirectional=True)
+        self.rnn = nn.RNN(2 * hidden, hidden)
+
+    def forward(self, x: Tensor, lengths: Tensor, total: int) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        packed = pack_padded_sequence(x, lengths)
+        y, (h, c) = self.lstm(packed)
+        z, _ = self.rnn(y)
+        padded, back = pad_packed_sequence(z, padding_value=-1.5, total_length=total)
+        return padded, back, h, c
+
+
 class Seq2Seq(nn.Module):
     """Encoder and attentive decoder; the decoder runs for as many steps as it is told."""
 
@@ -226,6 +242,13 @@ MODELS = (
         "packed_gru",
         lambda full: Packed(32, 64) if full else Packed(5, 4),
         lambda full: [(noise(3, 6, 5), lengths(4, 6, 1))] if not full else [(noise(4, 50, 32), lengths(50, 20, 35, 3))],
+        forms=("scripted",),
+        settle=False,
+    ),
+    Model(
+        "packed_lstm",
+        lambda full: PackedStates(32, 64) if full else PackedStates(5, 4),
+        lambda full: [(noise(9, 3, 5), lengths(6, 6, 2), 8)] if not full else [(noise(50, 4, 32), lengths(50, 20, 19, 3), 55)],
         forms=("scripted",),
         settle=False,
     ),

@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from zoo import FORMS, Model
 
+BRANCH = 0.3
+"""Scale of what a block adds: as in trained networks, small enough that rounding is not amplified from block to block."""
+
 
 class BasicBlock(nn.Module):
     expansion = 1
@@ -18,6 +21,7 @@ class BasicBlock(nn.Module):
         self.norm2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.shortcut = shortcut
+        nn.init.constant_(self.norm2.weight, BRANCH)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.relu(self.norm1(self.conv1(x)))
@@ -36,6 +40,7 @@ class Bottleneck(nn.Module):
         self.expand = nn.Sequential(nn.Conv2d(width, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width))
         self.relu = nn.ReLU(inplace=True)
         self.shortcut = shortcut
+        nn.init.constant_(self.expand[1].weight, BRANCH)
 
     def forward(self, x: Tensor) -> Tensor:
         short = x

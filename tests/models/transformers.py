@@ -212,5 +212,6 @@ MODELS = (
         lambda full: [([1, 5], 5), ([2, 4, 3], 8)],
         forms=("scripted",),
         settle=False,
+        known={"scripted": "a list of tuples of run-time length cannot be sorted yet"},
     ),
 )

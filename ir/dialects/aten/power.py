@@ -44,6 +44,19 @@ def _power(k: Scalars, x: Value, y: Value) -> Value:
     return math.powf(k.b, x, y) if k.is_float else integer_power(k, x, y, exponent)
 
 
+def _power_by_number(k: Scalars, x: Value, y: Value) -> Value:
+    """By one number for all elements: 0.5 and -0.5 are roots for PyTorch also where they come at run time.
+
+    They differ from pow at -inf and -0.0. Where the exponent is a tensor, PyTorch takes pow.
+    """
+    result = _power(k, x, y)
+    if not k.is_float or k.stored is DType.float16 or arith.constant_value(y) is not None:
+        return result
+    root = math.sqrt(k.b, x)
+    result = k.select(k.compare("eq", y, k.constant(-0.5)), k.div(k.constant(1), root), result)
+    return k.select(k.compare("eq", y, k.constant(0.5)), root, result)
+
+
 def _special_power(k: Scalars, x: Value, exponent: float) -> Value | None:
     """Exponents that PyTorch computes without pow, with the same rounding (it has no such roots for float16)."""
     one = k.constant(1)
@@ -164,7 +177,7 @@ def _powers(name: str, rule: Rule, overloads: tuple[str, str, str], numbers: Sam
         elementwise(
             f"aten::{name}.{second}(Tensor self, Scalar exponent) -> Tensor",
             rule,
-            _power,
+            _power_by_number,
             _numpy_power,
             numbers,
             guard=_check_exponent,

@@ -668,11 +668,9 @@ def f(x, n: int):
 NEEDS_STATIC_SHAPES = {
     "transposed_and_contiguous",
     "reshape_that_copies",
-    "recurrence_with_list",
     "unbind_and_split",
-    "chunk",
 }
-"""With dynamic extents these are refused: what shares memory, or how long a list is, is only known at run time."""
+"""With dynamic extents these are refused: what shares memory is only known at run time."""
 
 
 @pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])

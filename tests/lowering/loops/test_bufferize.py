@@ -198,6 +198,25 @@ def test_views_and_reshapes(run_passes, normal):
     run_passes(SHAPES, [normal(2, 3, 4), 4, 6], PASSES)
 
 
+ONE_ELEMENT = """
+func.func @f(%x: tensor<6xf32>) -> tensor<1x1xf32> {
+  %s = tensor.extract_slice %x[5] [1] [1] : tensor<6xf32> to tensor<f32>
+  %e = tensor.expand_shape %s [] output_shape [1, 1] : tensor<f32> into tensor<1x1xf32>
+  %o = tensor.empty() : tensor<1x1xf32>
+  %r = linalg.generic {indexing_maps=[affine_map<(d0, d1)->(d0, d1)>,affine_map<(d0, d1)->(d0, d1)>], iterator_types=["parallel", "parallel"]} ins(%e : tensor<1x1xf32>) outs(%o : tensor<1x1xf32>) {
+  ^bb0(%p: f32, %q: f32):
+    %y = arith.addf %p, %p : f32
+    linalg.yield %y : f32
+  } -> tensor<1x1xf32>
+  return %r : tensor<1x1xf32>
+}
+"""
+
+
+def test_one_element_of_a_slice_gets_dimensions(run_passes, normal):
+    run_passes(ONE_ELEMENT, [normal(6)], PASSES)
+
+
 def test_writes_do_not_reach_values_still_needed(run_passes, normal):
     run_passes(ALIAS, [normal(4, 6)], PASSES)
 

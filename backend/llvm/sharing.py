@@ -1,0 +1,74 @@
+"""Bodies of parallel loops that differ in nothing but the constants they read become one function.
+
+A network repeats its layers: three quarters of the kernels of a ResNet differ in their weights only. LLVM then compiles
+each once. In: the outlined bodies of a module, as text. Out: definitions; of several equal bodies one with the addresses of
+its constants as parameters, and for each a function that passes them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_NODE: Final = re.compile(r"!(\d+)\b")
+
+
+@dataclass(frozen=True)
+class Body:
+    """`define internal i32 symbol(ptr context, i64 begin, i64 end)`, without its first and last line."""
+
+    symbol: str
+    text: str
+
+
+def shared_definitions(
+    bodies: Sequence[Body], data: Mapping[str, int], metadata: Sequence[str], prefix: str, alignment: int
+) -> list[str]:
+    """Definitions of all bodies. `data`: bytes of external constants by symbol, without `@`."""
+    symbols = re.compile("|".join(f'@"{re.escape(name)}"' for name in sorted(data, key=len, reverse=True)) or r"(?!)")
+    groups: dict[str, list[tuple[Body, list[str]]]] = {}
+    for body in bodies:
+        found: dict[str, str] = {}
+        text = symbols.sub(lambda m, found=found: found.setdefault(m[0], f"%data{len(found)}"), body.text)
+        groups.setdefault(_canonical(text, metadata, [data[s[2:-1]] for s in found]), []).append((body, list(found)))
+    definitions: list[str] = []
+    for group in groups.values():
+        first, constants = group[0]
+        if len(group) == 1:
+            definitions += [_define(body.symbol, body.text) for body, _ in group]
+            continue
+        numbers = {s: f"%data{i}" for i, s in enumerate(constants)}
+        shared = f'@"{prefix}.shared.{len(definitions)}"'
+        # What LLVM knows of a constant it is told of the parameter.
+        facts = [f"ptr noalias readonly align {alignment} dereferenceable({max(1, data[s[2:-1]])})" for s in constants]
+        text = symbols.sub(lambda m, numbers=numbers: numbers[m[0]], first.text)
+        more = "".join(f", {f} {n}" for f, n in zip(facts, numbers.values(), strict=True))
+        definitions.append(_define(shared, text, more))
+        for body, own in group:
+            given = "".join(f", ptr {s}" for s in own)
+            call = f"tail call i32 {shared}(ptr %context, i64 %begin, i64 %end{given}) noinline"
+            definitions.append(_define(body.symbol, f"entry:\n  %status = {call}\n  ret i32 %status"))
+    return definitions
+
+
+def _define(symbol: str, text: str, more: str = "") -> str:
+    parameters = f"ptr noalias readonly %context, i64 %begin, i64 %end{more}"
+    return f"define internal i32 {symbol}({parameters}) #0 {{\n{text}\n}}\n"
+
+
+def _canonical(text: str, metadata: Sequence[str], sizes: Sequence[int]) -> str:
+    """The body and the metadata that it refers to, nodes numbered in the order they are met in."""
+    numbers: dict[str, int] = {}
+
+    def number(match: re.Match[str]) -> str:
+        return f"!{numbers.setdefault(match[1], len(numbers))}"
+
+    parts = [_NODE.sub(number, text), str(sizes)]
+    done = 0
+    while done < len(numbers):
+        node = list(numbers)[done]
+        parts.append(_NODE.sub(number, metadata[int(node)]))
+        done += 1
+    return "\n".join(parts)

@@ -1,0 +1,414 @@
+"""`ScriptFunction`: a function or a method of a module as a callable that compiles itself for the arguments of a call.
+
+A call is specialised for the dtype and shape of each tensor, the structure of lists, tuples and dicts, the value of
+strings, bools and None, and for what the state of its module is (`state.py`); ints and floats stay run-time values unless
+the program needs them at compile time. Specialisations are kept, the latest `MAX_SPECIALISATIONS` of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import numpy.typing as npt
+
+from . import native
+from .arguments import (
+    NUMBERS_FIXED,
+    Specs,
+    adapt,
+    adapted,
+    bind,
+    check_fits,
+    constant_numbers,
+    fitting,
+    flat_values,
+    spec_of,
+)
+from .backend.cpu.call import CompiledFunction, read_only
+from .ir.diagnostics import CompileError, NotStatic
+from .ir.program import Program
+from .ir.schema import Argument
+from .ir.script_types import BOOL, FLOAT, INT, ScriptType
+from .ir.signature import (
+    ArgumentSpec,
+    ConstantSpec,
+    DictSpec,
+    ScalarSpec,
+    SequenceSpec,
+    Signature,
+    StateSpec,
+    TensorSpec,
+    rebuild,
+)
+from .state import ModuleState, Plan
+
+if TYPE_CHECKING:
+    from .frontend.ast import SourceModule
+
+MAX_SPECIALISATIONS: Final = 128
+"""Of one function; the one that was not called for longest goes first."""
+
+STATE_NUMBERS: Final[tuple[tuple[ScriptType, ...], ...]] = ((BOOL,), (BOOL, INT), (BOOL, INT, FLOAT))
+"""Numbers in the state that are constants, as `NUMBERS_FIXED` for arguments; tried after those."""
+
+STATE_NUMBERS_AHEAD: Final[tuple[tuple[ScriptType, ...], ...]] = ((), *STATE_NUMBERS)
+"""The same for what is compiled once: its state is what a caller gives it."""
+
+T = TypeVar("T")
+_ticks = itertools.count()
+
+
+class Specialisation:
+    """A function compiled for one set of specs, and how it is given its state."""
+
+    __slots__ = ("compiled", "last_used", "plan", "signature")
+
+    def __init__(self, compiled: CompiledFunction, signature: Signature, plan: Plan | None) -> None:
+        self.compiled = compiled
+        self.signature = signature
+        self.plan = plan
+        self.last_used = 0
+
+    def call(self, flat: Sequence[Any]) -> Any:
+        """Under the lock of the module if there is a plan."""
+        self.last_used = next(_ticks)
+        if self.plan is None:
+            results = self.compiled.call_flat(flat)
+        else:
+            results = self.compiled.call_flat([*flat, *self.plan.inputs()])
+            self.plan.store(results)
+        return rebuild(self.signature.tree, results)
+
+
+@dataclass(frozen=True)
+class Settled(Generic[T]):
+    """The specs that worked, and what was made for them."""
+
+    specs: Specs
+    result: T
+
+
+class ScriptFunction:
+    """A compiled function or method: called with numpy arrays, Python values, and anything that has `__dlpack__`.
+
+    Calls of methods that change their module, or read what others change, run one after the other.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        source: Callable[[], SourceModule] | None = None,
+        state: ModuleState | None = None,
+    ) -> None:
+        self.program = program
+        self._source = source
+        self.state = state or ModuleState(lambda: program.receiver)
+        """Shared by the methods of a module."""
+        self._compiled: dict[tuple[Specs, tuple[StateSpec, ...]], Specialisation] = {}
+        self._paths: dict[tuple[Specs, int], list[tuple[str, ...]]] = {}
+        """Which attributes specialisations for these arguments need, by the index into `STATE_NUMBERS`."""
+        self._fixed: dict[Specs, tuple[int, int]] = {}
+        """For specs that have failed with run-time numbers: which of them have to be constants, those of the state too."""
+        self._version = self.state.version
+
+    @property
+    def source(self) -> SourceModule | None:
+        """The typed syntax tree of the file it comes from."""
+        return None if self._source is None else self._source()
+
+    @property
+    def name(self) -> str:
+        return self.program.schema.base
+
+    @property
+    def parameters(self) -> tuple[Argument, ...]:
+        """What it takes, in order."""
+        return self.program.schema.arguments
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{a.name}: {a.type.annotation}" for a in self.parameters)
+        return f"<torchcc {self.name}({arguments})>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = adapted(self.parameters, self.bind(args, kwargs))
+        return self.call_adapted(tuple(map(spec_of, values)), values)
+
+    def call_adapted(self, specs: Specs, values: Sequence[Any]) -> Any:
+        """A call with values that `adapted` gave, specialised for `specs`."""
+        if self._version == self.state.version:
+            level, state_level = self._fixed.get(specs, (0, 0))
+            chosen = fixed_numbers(specs, values, level)
+            found = self._compiled.get((chosen, ()))
+            if found is not None and not state_level:
+                return found.call(flat_values(values, chosen))
+        with self.state.lock:
+            chosen, found = self.entry(specs, values)
+            return found.call(flat_values(values, chosen))
+
+    def call_chosen(self, chosen: Specs, values: Sequence[Any], state_level: int) -> Any:
+        """A call for exactly these specs, in which numbers are fixed already."""
+        with self.state.lock:
+            self._refresh()
+            found = self._at(chosen, state_level) or self._specialised(chosen, state_level)
+            if found.plan is not None:
+                return found.call(flat_values(values, chosen))
+        return found.call(flat_values(values, chosen))
+
+    def compile(self, *specs: Any, **named: Any) -> CompiledCall:
+        """Compiles before the first call, and for dynamic dimensions: one spec for each parameter.
+
+        A spec is a `TensorSpec`, or a value as a call would take it (an array stands for its dtype and shape).
+        Parameters that are left out are fixed to their defaults.
+
+            normalise = fn.compile(x=torchcc.TensorSpec(torchcc.float32, (torchcc.Dim("rows"), 64)))
+        """
+        found: list[ArgumentSpec] = []
+        values: list[Any] = []
+        for given, parameter in zip(self.bind(specs, named), self.parameters, strict=True):
+            left_out = parameter.name not in named and len(found) >= len(specs)
+            spec, value = _wanted_spec(given, parameter, fixed=left_out)
+            found.append(spec)
+            values.append(value)
+        with self.state.lock:
+            chosen, entry = self.entry(tuple(found), values)
+            _, state_level = self._fixed.get(tuple(found), (0, 0))
+            return CompiledCall(self, chosen, entry.signature, state_level)
+
+    def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """One value per parameter, defaults filled in. CompileError for a call that does not fit."""
+        return bind(self.program, args, kwargs)
+
+    def specialise(self, specs: Sequence[ArgumentSpec]) -> tuple[CompiledFunction, Signature]:
+        """The native function for exactly these specs and the state there is, compiled on first use."""
+        key = tuple(specs)
+        with self.state.lock:
+            self._refresh()
+            found = self._at(key, 0) or self._specialised(key, 0)
+            return found.compiled, found.signature
+
+    def settled(
+        self,
+        specs: Specs,
+        values: Sequence[Any],
+        work: Callable[[Specs, tuple[StateSpec, ...]], tuple[T, Signature | None]],
+    ) -> Settled[T]:
+        """`work(specs, state)` with the state that the function needs, and with numbers as constants where it needs that.
+
+        `work` gives a result, and the signature if there is one.
+        """
+
+        def attempt(chosen: Specs, state_level: int) -> T:
+            return self._settle(lambda: work(chosen, self._specs_of_state(state_level, STATE_NUMBERS_AHEAD)))[0]
+
+        with self.state.lock:
+            _, _, chosen, found = self._fitted(specs, values, attempt, (0, 0), STATE_NUMBERS_AHEAD)
+            return Settled(chosen, found)
+
+    # methods of modules
+
+    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
+        """Parameters and buffers of the module by name, read-only; empty for a function."""
+        receiver = self.program.receiver
+        tensors: Mapping[str, Any] = {} if receiver is None else receiver.named_tensors()
+        return {name: read_only(tensor.array) for name, tensor in tensors.items()}
+
+    def train(self, mode: bool = True) -> ScriptFunction:
+        """Switches the module and all below it to training; calls are compiled anew."""
+        with self.state.lock:
+            if self.program.receiver is not None and self.program.receiver.set_training(mode):
+                self.state.changed()
+        return self
+
+    def eval(self) -> ScriptFunction:
+        """Switches the module to evaluation, which is what it starts with."""
+        return self.train(False)
+
+    # text
+
+    @property
+    def graph(self) -> str:
+        """The graph as it was written, before it is specialised, as PyTorch prints it."""
+        from .lowering.graph import inline_calls  # noqa: PLC0415 - part of the compiler, which calls may not need
+
+        return inline_calls.graph_text(self.program, inlined=False)
+
+    @property
+    def inlined_graph(self) -> str:
+        """The graph with the functions and methods that it calls inlined."""
+        from .lowering.graph import inline_calls  # noqa: PLC0415 - see above
+
+        return inline_calls.graph_text(self.program, inlined=True)
+
+    @property
+    def code(self) -> str:
+        """The function as TorchScript, as PyTorch prints it: with everything said that the source left open."""
+        from .ir.torchscript_printer import code_text  # noqa: PLC0415 - see above
+
+        return code_text(self.program)
+
+    # specialisations
+
+    def entry(self, specs: Specs, values: Sequence[Any]) -> tuple[Specs, Specialisation]:
+        """The specialisation for a call, compiled if there is none, and its specs with numbers fixed as it needs them."""
+        with self.state.lock:
+            self._refresh()
+            level, state_level = self._fixed.get(specs, (0, 0))
+            chosen = fixed_numbers(specs, values, level)
+            found = self._at(chosen, state_level)
+            if found is None:
+                level, state_level, chosen, found = self._fitted(
+                    specs, values, self._specialised, (level, state_level)
+                )
+                self._fixed[specs] = (level, state_level)
+            return chosen, found
+
+    def _fitted(
+        self,
+        specs: Specs,
+        values: Sequence[Any],
+        attempt: Callable[[Specs, int], T],
+        start: tuple[int, int],
+        levels: Sequence[tuple[ScriptType, ...]] = STATE_NUMBERS,
+    ) -> tuple[int, int, Specs, T]:
+        """`fitting` with the arguments, and where that does not help, with numbers of the state as constants too."""
+        level, state_level = start
+        while True:
+            try:
+                level, chosen, found = fitting(partial(_swapped, attempt, state_level), specs, values, level)
+                return level, state_level, chosen, found
+            except NotStatic:
+                state_level += 1
+                if state_level == len(levels) or self._specs_of_state(len(levels) - 1, levels) == self._specs_of_state(
+                    state_level - 1, levels
+                ):
+                    raise
+                level = 0
+
+    def _refresh(self) -> None:
+        """Forgets what was compiled for other constants."""
+        if self._version != self.state.version:
+            self._compiled.clear()
+            self._paths.clear()
+            self._version = self.state.version
+
+    def _at(self, chosen: Specs, state_level: int) -> Specialisation | None:
+        """What was compiled for these specs and the state there is."""
+        for paths in self._paths.get((chosen, state_level), ()):
+            found = self._compiled.get((chosen, self._specs_of(paths, state_level)))
+            if found is not None:
+                return found
+        return None
+
+    def _specs_of(
+        self, paths: tuple[str, ...], state_level: int, levels: Sequence[tuple[ScriptType, ...]] = STATE_NUMBERS
+    ) -> tuple[StateSpec, ...]:
+        receiver = self.program.receiver if paths else None
+        return () if receiver is None else self.state.specs(receiver, paths, levels[state_level])
+
+    def _specs_of_state(
+        self, state_level: int, levels: Sequence[tuple[ScriptType, ...]] = STATE_NUMBERS
+    ) -> tuple[StateSpec, ...]:
+        receiver = self.program.receiver if self.state.slots else None
+        return () if receiver is None else self._specs_of(self.state.paths(receiver), state_level, levels)
+
+    def _settle(self, attempt: Callable[[], tuple[T, Signature | None]]) -> tuple[T, Signature | None]:
+        return self.state.settle(lambda: self.program.receiver, attempt)
+
+    def _specialised(self, chosen: Specs, state_level: int) -> Specialisation:
+        """Compiles for these arguments and the state there is."""
+        if self.state.slots and self.program.receiver is not None:
+            self.state.watch_shapes(self.program.receiver, (id(self), chosen))
+        try:
+            return self._compile(chosen, state_level)
+        except NotStatic:
+            raise
+        except CompileError:
+            if not self.state.has_dynamic:
+                raise
+            self.state.is_static = True
+            return self._compile(chosen, state_level)
+
+    def _compile(self, chosen: Specs, state_level: int) -> Specialisation:
+        compiled, signature = self._settle(
+            lambda: native.compile_native(self.program, chosen, self._specs_of_state(state_level))
+        )
+        assert signature is not None
+        self._refresh()
+        receiver = self.program.receiver if signature.used else None
+        plan = None if receiver is None else self.state.plan(receiver, signature)
+        entry = Specialisation(compiled, signature, plan)
+        if len(self._compiled) >= MAX_SPECIALISATIONS:
+            del self._compiled[min(self._compiled, key=lambda k: self._compiled[k].last_used)]
+        known = self._paths.setdefault((chosen, state_level), [])
+        if signature.used not in known:
+            known.append(signature.used)
+        self._compiled[chosen, self._specs_of(signature.used, state_level)] = entry
+        return entry
+
+
+def _swapped(attempt: Callable[[Specs, int], T], state_level: int, specs: Specs) -> T:
+    return attempt(specs, state_level)
+
+
+def fixed_numbers(specs: Specs, values: Sequence[Any], level: int) -> Specs:
+    """The specs with the numbers as constants that `NUMBERS_FIXED[level]` says."""
+    if not level:
+        return specs
+    return tuple(constant_numbers(s, v, NUMBERS_FIXED[level]) for s, v in zip(specs, values, strict=True))
+
+
+class CompiledCall:
+    """A function compiled for one set of specs: calls refuse arguments that do not fit.
+
+    They do not compile, unless attributes of the module were set since, or its state has another structure now.
+    """
+
+    def __init__(self, function: ScriptFunction, specs: Specs, signature: Signature, state_level: int) -> None:
+        self.function = function
+        self.specs = specs
+        self.signature = signature
+        self._state_level = state_level
+
+    def __repr__(self) -> str:
+        return f"<torchcc {self.function.name} for {', '.join(map(str, self.specs))}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        parameters = self.function.parameters
+        defaults = {p.name: s.value for p, s in zip(parameters, self.specs, strict=True) if isinstance(s, ConstantSpec)}
+        given = {p.name for p in parameters[: len(args)]} | set(kwargs)
+        kwargs = {**{k: v for k, v in defaults.items() if k not in given}, **kwargs}
+        values = adapted(parameters, self.function.bind(args, kwargs))
+        for value, spec, parameter in zip(values, self.specs, parameters, strict=True):
+            check_fits(value, spec, parameter.name)
+        return self.function.call_chosen(self.specs, values, self._state_level)
+
+
+def _wanted_spec(given: Any, parameter: Argument, *, fixed: bool) -> tuple[ArgumentSpec, Any]:
+    """What `compile` was given for a parameter, as a spec and a value for it."""
+    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec | DictSpec):
+        return given, None
+    if isinstance(given, ConstantSpec):
+        return given, given.value
+    value = adapt(given, parameter.type, parameter.name)
+    return (ConstantSpec(value) if fixed else spec_of(value)), value
+
+
+def prepared(function: ScriptFunction, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> Callable[[], Any]:
+    """Compiles for these specs (numbers become constants if the program needs that); the call that runs the values.
+
+    For a method that changes its module each run is one more call of it.
+    """
+    arguments = adapted(function.parameters, values)
+    chosen = tuple(specs)
+    function.entry(chosen, arguments)
+
+    def run() -> Any:
+        with function.state.lock:
+            fitted, entry = function.entry(chosen, arguments)
+            return entry.call(flat_values(arguments, fitted))
+
+    return run

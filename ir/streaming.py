@@ -1,0 +1,134 @@
+"""Which functions a program with state needs ahead of time: one for each structure that its state can have.
+
+A specialised function takes state of one structure: dtypes and ranks of tensors, lengths of lists, None or not. The state
+that it leaves may have another one, which the next call starts from. `Steps` finds them one after the other, from the state
+that the module starts with; extents that change from call to call become dynamic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final, Generic, TypeVar
+
+from .diagnostics import CompileError, Diagnostic, NotStatic
+from .signature import (
+    ArgumentSpec,
+    DictSpec,
+    Dim,
+    ScalarSpec,
+    SequenceSpec,
+    Signature,
+    StateSpec,
+    TensorSpec,
+    next_state,
+)
+
+T = TypeVar("T")
+State = tuple[StateSpec, ...]
+
+MAX_FUNCTIONS: Final = 8
+_MAX_ATTEMPTS: Final = 24
+
+
+class Steps(Generic[T]):
+    """NotStatic where a value known at run time decides about the structure of the state.
+
+    `functions[i]` is for a state of one structure; after a call of it, the next one is of `functions[following[i]]`."""
+
+    def __init__(self, state: Sequence[StateSpec], make: Callable[[int, State], tuple[T, Signature]]) -> None:
+        """`make(number, state)` gives a function for this state and its signature; called again where that was too narrow."""
+        self.functions: list[T] = []
+        self.signatures: list[Signature] = []
+        self.following: list[int] = []
+        states: list[State] = [tuple(state)]
+        for _ in range(_MAX_ATTEMPTS):
+            number = len(self.functions)
+            function, signature = make(number, states[number])
+            after = next_state(signature, states[number])
+            if after is None:
+                raise NotStatic(
+                    Diagnostic(
+                        "what the state is made of after a call is only known at run time",
+                        help="a library has one function for each structure of the state: keep its tensors of one rank",
+                    )
+                )
+            after = _merged(states[number], after)
+            known = next((i for i, s in enumerate(states) if _fits(s, after)), None)
+            if known is None:
+                wider = _widened(states[number], after)
+                if wider is not None:
+                    states[number] = wider
+                    continue
+                states.append(after)
+            self.functions.append(function)
+            self.signatures.append(signature)
+            self.following.append(len(states) - 1 if known is None else known)
+            if known is not None:
+                return
+            if len(states) > MAX_FUNCTIONS:
+                break
+        raise CompileError(
+            Diagnostic(
+                f"the state has a new structure after each of {len(self.functions)} calls: a library cannot have a function for each",
+                help="keep numbers that decide about shapes, and the lengths of lists, as they are",
+            )
+        )
+
+
+def _merged(state: State, changed: State) -> State:
+    new = {s.path: s for s in changed}
+    return tuple(new.get(s.path, s) for s in state)
+
+
+def _fits(general: State, state: State) -> bool:
+    return all(_spec_fits(g.spec, s.spec) for g, s in zip(general, state, strict=True))
+
+
+def _spec_fits(general: ArgumentSpec, spec: ArgumentSpec) -> bool:
+    """Whether what is described by `spec` may be given where `general` is."""
+    match general, spec:
+        case TensorSpec(), TensorSpec():
+            same = general.dtype is spec.dtype and len(general.shape) == len(spec.shape)
+            return same and all(isinstance(g, Dim) or g == s for g, s in zip(general.shape, spec.shape, strict=True))
+        case SequenceSpec(), SequenceSpec():
+            pairs = zip(general.elements, spec.elements)
+            return len(general.elements) == len(spec.elements) and all(_spec_fits(g, s) for g, s in pairs)
+        case DictSpec(), DictSpec():
+            return general.keys == spec.keys and all(
+                _spec_fits(g, s) for g, s in zip(general.values, spec.values, strict=True)
+            )
+        case _:
+            return general == spec
+
+
+def _widened(state: State, after: State) -> State | None:
+    """State that both fit: extents that differ are dynamic. None where more than extents differ."""
+    found: list[StateSpec] = []
+    for a, b in zip(state, after, strict=True):
+        spec = _wider(a.path, a.spec, b.spec)
+        if spec is None:
+            return None
+        found.append(StateSpec(a.path, spec))
+    return tuple(found)
+
+
+def _wider(path: str, a: ArgumentSpec, b: ArgumentSpec) -> ArgumentSpec | None:
+    match a, b:
+        case TensorSpec(), TensorSpec() if a.dtype is b.dtype and len(a.shape) == len(b.shape):
+            pairs = enumerate(zip(a.shape, b.shape, strict=True))
+            return replace(a, shape=tuple(x if x == y else Dim(f"{path}.{i}") for i, (x, y) in pairs))
+        case (SequenceSpec(), SequenceSpec()) if len(a.elements) == len(b.elements):
+            parts = [
+                _wider(f"{path}[{i}]", x, y) for i, (x, y) in enumerate(zip(a.elements, b.elements, strict=True))
+            ]
+            return None if None in parts else replace(a, elements=tuple(p for p in parts if p is not None))
+        case (DictSpec(), DictSpec()) if a.keys == b.keys:
+            parts = [
+                _wider(f"{path}[{k!r}]", x, y) for k, x, y in zip(a.keys, a.values, b.values, strict=True)
+            ]
+            return None if None in parts else replace(a, values=tuple(p for p in parts if p is not None))
+        case ScalarSpec(), ScalarSpec():
+            return a if a == b else None
+        case _:
+            return a if a == b else None

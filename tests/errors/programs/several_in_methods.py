@@ -1,0 +1,22 @@
+# torchcc run several_in_methods.py:Net --input x=f32[2,3] --input n=2
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 4)
+
+    def part(self, x):
+        print(x)
+        return torch.linalg.qr(x)[0]
+
+    def forward(self, x, n: int):
+        y = self.linear(x)
+        z = torch.fft.fft(y)
+        w = torch.linalg.svd(z)[0] if n > 1 else z
+        for i in range(n):
+            w = torch.geqrf(w)[0] + 1
+            print(i)
+        return self.part(x) + w

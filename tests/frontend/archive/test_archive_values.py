@@ -1,0 +1,232 @@
+"""Values that PyTorch keeps in archives and no operator here takes, devices, and what loading costs."""
+
+import io
+import resource
+import subprocess
+import sys
+import textwrap
+import zipfile
+
+import numpy as np
+import pytest
+
+from torchcc.api import ScriptFunction
+from torchcc.frontend.archive import load
+from torchcc.frontend.archive.reader import open_archive
+from torchcc.ir.attributes import Constant, ForeignTensor
+from torchcc.ir.diagnostics import CompileError
+
+torch = pytest.importorskip("torch", reason="PyTorch saves the archives")
+nn = torch.nn
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def saved(module):
+    buffer = io.BytesIO()
+    torch.jit.save(module, buffer)
+    return buffer.getvalue()
+
+
+class Holder(nn.Module):
+    def __init__(self, **tensors):
+        super().__init__()
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor)
+
+    def forward(self, x):
+        return x * 2
+
+
+def attributes(**tensors):
+    program = load(saved(torch.jit.script(Holder(**tensors))))
+    assert ScriptFunction(program)(np.ones(2, np.float32)).tolist() == [2, 2]
+    return {n: program.receiver.attributes[n] for n in tensors}
+
+
+DTYPES = [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.uint32, torch.uint64, torch.complex32]
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_dtypes_without_arithmetic(dtype):
+    tensor = torch.arange(6.0).reshape(2, 3).to(dtype)
+    found = attributes(w=tensor)["w"]
+    assert isinstance(found, ForeignTensor) and found.dtype == str(dtype).removeprefix("torch.") and found.shape == (2, 3)
+    wide = np.complex128 if dtype.is_complex else np.float64
+    values = found.parts["values"].astype(np.float64)
+    expected = tensor.to(torch.complex128 if dtype.is_complex else torch.float64).numpy()
+    np.testing.assert_array_equal(values[..., 0] + 1j * values[..., 1] if wide is np.complex128 else values, expected)
+
+
+def test_complex_numbers():
+    tensor = torch.tensor([1 + 2j, -3j])
+    # one storage under two dtypes is more than PyTorch's own archives can hold
+    found = {**attributes(w=tensor, conj=tensor.conj()), **attributes(neg=tensor.imag), **attributes(both=tensor.conj().imag)}
+    assert all(isinstance(v, Constant) for v in found.values())
+    np.testing.assert_array_equal(found["w"].array, tensor.numpy())
+    np.testing.assert_array_equal(found["conj"].array, tensor.conj().resolve_conj().numpy())
+    np.testing.assert_array_equal(found["neg"].array, tensor.imag.numpy())
+    np.testing.assert_array_equal(found["both"].array, tensor.conj().imag.resolve_neg().numpy())
+
+
+def test_quantized_tensors():
+    per_tensor = torch.quantize_per_tensor(torch.tensor([-1.0, 0.0, 2.5]), 0.5, 10, torch.quint8)
+    scales, points = torch.tensor([0.1, 0.2]), torch.tensor([0, 1])
+    per_channel = torch.quantize_per_channel(torch.ones(3, 2), scales, points, 1, torch.qint8)
+    found = attributes(a=per_tensor, b=per_channel)
+    a, b = found["a"].parts, found["b"].parts
+    assert (found["a"].dtype, a["scale"], a["zero_point"], a["scheme"]) == ("quint8", 0.5, 10, "per_tensor_affine")
+    np.testing.assert_array_equal(a["int_repr"], per_tensor.int_repr().numpy())
+    assert (found["b"].dtype, b["axis"], b["scheme"]) == ("qint8", 1, "per_channel_affine")
+    np.testing.assert_array_equal(b["int_repr"], per_channel.int_repr().numpy())
+    np.testing.assert_array_equal(b["scale"], per_channel.q_per_channel_scales().numpy())
+    np.testing.assert_array_equal(b["zero_point"], per_channel.q_per_channel_zero_points().numpy())
+
+
+def test_sparse_tensors():
+    tensor = torch.tensor([[0.0, 2.0], [3.0, 0.0]]).to_sparse()
+    found = attributes(w=tensor)["w"]
+    assert found.shape == (2, 2) and found.what == "sparse"
+    dense = np.zeros(found.shape, np.float32)
+    dense[tuple(found.parts["indices"])] = found.parts["values"]
+    np.testing.assert_array_equal(dense, tensor.to_dense().numpy())
+
+
+def test_quantized_modules_say_what_is_missing():
+    class Quantized(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("w", torch.quantize_per_tensor(torch.ones(2), 0.5, 1, torch.qint8))
+
+        def forward(self, x):
+            return x + self.w.dequantize()
+
+    program = load(saved(torch.jit.script(Quantized())))
+    with pytest.raises(CompileError, match=r"`w`, a quantized tensor \(qint8\[2\]\), is used here"):
+        ScriptFunction(program)(np.ones(2, np.float32))
+
+
+def test_other_devices():
+    """Tensors of a device that is not there are read as ones of the CPU."""
+    data = saved(torch.jit.script(Holder(w=torch.arange(3.0))))
+    members = {i.filename: zipfile.ZipFile(io.BytesIO(data)).read(i) for i in zipfile.ZipFile(io.BytesIO(data)).infolist()}
+    pickle = members["archive/data.pkl"]
+    old, new = b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:1"
+    assert old in pickle
+    members["archive/data.pkl"] = pickle.replace(old, new)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    assert load(buffer.getvalue()).receiver.attributes["w"].array.tolist() == [0, 1, 2]
+
+
+def test_inputs_of_traced_modules_are_left_alone():
+    traced = torch.jit.trace(Holder(w=torch.ones(2)), torch.ones(2), _store_inputs=True)
+    program = load(saved(traced))
+    assert ScriptFunction(program)(np.ones(2, np.float32)).tolist() == [2, 2]
+
+
+def test_tensors_as_defaults():
+    """`state: Tensor=CONSTANTS.c0`, which is what becomes of a default that is a module-level tensor."""
+    code = "class M(Module):\n  training : bool\n  def forward(self, x: Tensor, y: Tensor=CONSTANTS.c0) -> Tensor:\n"
+    code += "    return (self).inner(x, ) + y\n  def inner(self, x: Tensor, z: Tensor=CONSTANTS.c0) -> Tensor:\n    return x * z\n"
+    storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x02tQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00(K\x02t(K\x01t\x89ccollections\nOrderedDict\n)RtR"
+    constants = b"\x80\x02" + tensor + b"\x85."
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        pickle = b"\x80\x02c__torch__\nM\n)\x81}(X\x08\x00\x00\x00training\x88ub."
+        contents = {"data.pkl": pickle, "constants.pkl": constants, "constants/0": np.float32([3, 4]).tobytes()}
+        for name, content in {**contents, "version": "3\n", "code/__torch__.py": code}.items():
+            file.writestr(f"m/{name}", content)
+    x = torch.tensor([1.0, 2.0])
+    expected = torch.jit.load(io.BytesIO(buffer.getvalue()))(x)
+    function = ScriptFunction(load(buffer.getvalue()))
+    np.testing.assert_array_equal(function(x.numpy()), expected.numpy())
+    np.testing.assert_array_equal(function(x.numpy(), x.numpy()), (x * torch.tensor([3.0, 4.0]) + x).numpy())
+
+
+# memory and time
+
+
+class Heavy(nn.Module):
+    def __init__(self, megabytes):
+        super().__init__()
+        self.weights = nn.ParameterList([nn.Parameter(torch.ones(1 << 18)) for _ in range(megabytes)])
+
+    def forward(self, x):
+        for w in self.weights:
+            x = x + w[0]
+        return x
+
+
+def peak_while(statement, path):
+    """MiB by which a statement raises the peak of a fresh process."""
+    code = """
+    import resource, sys
+    from torchcc.frontend.archive import load
+    path = sys.argv[1]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    STATEMENT
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+    """
+    text = textwrap.dedent(code).replace("STATEMENT", statement)
+    done = subprocess.run([sys.executable, "-c", text, str(path)], capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory):
+    path = tmp_path_factory.mktemp("heavy") / "heavy.pt"
+    torch.jit.save(torch.jit.script(Heavy(200)), str(path))
+    return path
+
+
+def test_weights_are_mapped(heavy):
+    assert heavy.stat().st_size > 200 << 20
+    assert peak_while("program = load(path)", heavy) < 60
+
+
+def test_weights_are_read_once(heavy):
+    assert peak_while("program = load(open(path, 'rb'))", heavy) < 270
+    touched = "program = load(path); print(sum(float(t.array.sum()) for t in program.receiver.named_tensors().values()))"
+    assert peak_while(touched, heavy) < 270
+
+
+def test_writes_do_not_reach_the_file(heavy):
+    before = heavy.read_bytes()[-1 << 20 :]
+    array = load(heavy).receiver.attributes["weights"].attributes["199"].array
+    assert array.flags.writeable
+    array[:] = 7
+    assert heavy.read_bytes()[-1 << 20 :] == before and load(heavy).receiver.attributes["weights"].attributes["199"].array[0] == 1
+
+
+def test_files_without_alignment(tmp_path):
+    """A plain zip file, larger than what is read at once, with members at odd places."""
+    data = saved(torch.jit.script(Heavy(2)))
+    path = tmp_path / "odd.pt"
+    with zipfile.ZipFile(path, "w") as file, zipfile.ZipFile(io.BytesIO(data)) as source:
+        file.writestr("archive/extra/odd", b"123")
+        for info in source.infolist():
+            file.writestr(info.filename, source.read(info))
+    reader = open_archive(path)
+    assert reader.bytes > 1 << 20
+    program = load(path)
+    assert ScriptFunction(program)(np.ones(1, np.float32)) == 3
+
+
+def test_only_what_is_used_is_parsed():
+    """One code file of a megabyte, of which a few lines are reached."""
+    unused = "".join(f"class C{i}(Module):\n  training : bool\n  def forward(self, x: Tensor) -> Tensor:\n" + "    x = torch.add(torch.mul(x, 2), 1)\n" * 30 + "    return x\n" for i in range(700))
+    code = "class M(Module):\n  training : bool\n  def forward(self, x: Tensor) -> Tensor:\n    return x + 1\n" + unused
+    assert len(code) > 800_000
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        pickle = b"\x80\x02c__torch__\nM\n)\x81}(X\x08\x00\x00\x00training\x88ub."
+        contents = {"data.pkl": pickle, "constants.pkl": b"\x80\x02).", "version": "3\n", "code/__torch__.py": code}
+        for name, content in contents.items():
+            file.writestr(f"m/{name}", content)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    assert load(buffer.getvalue()).entry
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 1.5
