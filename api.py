@@ -142,7 +142,8 @@ def load(
     `file` is a path, a binary file object, or the bytes. With `method`, that method alone as a ScriptFunction.
     Tensors are loaded to CPU memory, wherever they were saved: `map_location` is None or "cpu". The keys of
     `extra_files` are filled with what was saved under them, as bytes; b"" for what is not there.
-    `training` stays as saved. CompileError, with member and reason, for a file that is damaged or no such archive.
+    `training` stays as saved. A large file is mapped: it must stay as it is while the model is used (pass bytes where that is
+    not certain); what the model writes never reaches it. CompileError, with member and reason, for a file that is damaged or no such archive.
     """
     if map_location is not None and str(map_location) != "cpu":
         raise call_error(f"map_location is {map_location!r}, but tensors are loaded to CPU memory", 'leave it out, or say "cpu"')
@@ -151,15 +152,21 @@ def load(
     def make() -> Program:
         from .frontend import archive  # noqa: PLC0415 - see above
 
-        return archive.load(file, entry)
+        return archive.load(file, method)
 
     if extra_files is not None:
         from .frontend.archive.load import extra_files as saved_files  # noqa: PLC0415 - see above
 
+        stream: Any = None if isinstance(file, str | bytes | os.PathLike) else file
+        place = stream.tell() if stream is not None else 0
         found = saved_files(file)
+        if stream is not None:
+            stream.seek(place)
         extra_files.update({name: found.get(name, b"") for name in extra_files})
     is_path = isinstance(file, str | os.PathLike)
     function = ScriptFunction(programs.archive_program(Path(file), entry, make) if is_path else make())
+    if method is not None and function.name != method:
+        make()  # says that there is no such method
     return function if method is not None else module_of(function)
 
 
@@ -177,9 +184,12 @@ def save(
     from .frontend.archive.writer import save as write  # noqa: PLC0415 - see above
 
     function = module if isinstance(module, ScriptFunction) else None
-    if function is None and not isinstance(module, ScriptModule):
+    if isinstance(module, ScriptModule):
+        program, state = whole(module)
+    elif function is not None:
+        program, state = function.program, function.state
+    else:
         raise call_error(f"a {type(module).__name__} cannot be saved", "torchcc.save takes a module or a function of torchcc")
-    program, state = (function.program, function.state) if function is not None else whole(module)
     with state.lock:
         write(program, file, extra_files)
 

@@ -116,6 +116,12 @@ class _Handle:
     def original_name(self) -> str:
         return self.value.type.name.rpartition(".")[2]
 
+    def with_hooks(self) -> ScriptFunction | None:
+        """`forward` with the hooks of a submodule around it, None where it has none; that of the root has them already."""
+        if self.is_root or not any(self.shared.methods().hook_names(self.value.type)):
+            return None
+        return self.shared.method(self.value, "__call__")
+
     def method_names(self) -> list[str]:
         return [n for n in self.shared.methods().method_names(self.value.type) if not n.startswith("__")]
 
@@ -292,7 +298,8 @@ class ScriptModule(ScriptInstance):
         return handle.shared.method(handle.value, "forward")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
+        hooked = self._torchcc.with_hooks()
+        return (self.forward if hooked is None else hooked)(*args, **kwargs)
 
     def compile(self, *specs: Any, **named: Any) -> CompiledCall:
         """`forward.compile`: before the first call, and with dynamic dimensions."""

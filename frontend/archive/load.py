@@ -30,15 +30,16 @@ _ADVICE: Final = "save the model with torch.jit.save"
 _EXTRA: Final = "extra/"
 
 
-def load(source: str | os.PathLike[str] | Readable | bytes, method: str = "forward") -> Program:
+def load(source: str | os.PathLike[str] | Readable | bytes, method: str | None = "forward") -> Program:
     """The program of a method of the archive's module. `source` is a path, a binary file object, or its bytes.
 
-    `forward` is what calling the module means: its hooks are run around it.
+    `forward` is what calling the module means: its hooks are run around it. None: that, or the first method where the
+    module has none.
     """
     return load_from(open_archive(source), method)
 
 
-def load_from(reader: ArchiveReader, method: str = "forward") -> Program:
+def load_from(reader: ArchiveReader, method: str | None = "forward") -> Program:
     """`load` for an archive that is open already."""
     _refuse_others(reader)
     return _Loader(reader, _version(reader)).program(method)
@@ -110,9 +111,12 @@ class _Loader:
             return importer.tensor(value, path)
         return importer.object(value, f"{path}.") if isinstance(value, PickledObject) else value
 
-    def program(self, method: str) -> Program:
+    def program(self, method: str | None) -> Program:
         receiver = self.receiver()
         cls = self.unit.class_info(receiver.type).cls
+        if method is None:
+            names = [n for n in self.unit.method_names(receiver.type) if not n.startswith("__")]
+            method = names[0] if names and "forward" not in names else "forward"
         function = cls.find(method)
         if not isinstance(function, FunctionValue):
             known = [n for n in self.unit.method_names(receiver.type) if not n.startswith("__")]

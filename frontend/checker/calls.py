@@ -56,6 +56,7 @@ from .meanings import (
     Zip,
     describe,
 )
+from .python_functions import python_function
 from .state import CompiledFunction, Fault, script_type, short_name
 
 # fmt: off

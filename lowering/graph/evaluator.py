@@ -42,8 +42,8 @@ from ...ir.script_types import (
 )
 from ...ir.source import Span
 from . import branches, calls, loops, run_time_lists, variants
-from .state import State
 from .merging import Choice, decided_contents, negate
+from .state import State
 from .values import (
     HANDLE,
     Abstract,
@@ -307,10 +307,7 @@ class Evaluator:
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         if Frozen(ref) in self.heap:
-            raise self.error(
-                "this list or dict may be one of several, which is only known at run time: it cannot be changed here",
-                help="change a copy of it",
-            )
+            raise run_time_lists.frozen_error(self, ref)
         if ref.is_outer:
             self.state.change(ref)
         self.heap[ref] = contents

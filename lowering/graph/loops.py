@@ -60,7 +60,7 @@ FEW: Final = 8
 SOME: Final = 64
 """Loops of at most so many iterations are unrolled rather than that their lists become run-time lists."""
 
-LITTLE: Final = 2000
+LITTLE: Final = 500
 """And if they come to at most so many nodes."""
 
 MAX_PROMOTIONS: Final = 64
@@ -176,7 +176,8 @@ class _Ways:
                         self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True)
                         return True
                 except run_time_lists.NeedsRunTimeList as need:
-                    if need.ref not in ev.heap or not _wider(promoted, need):
+                    ref = next((r for r in need.refs if r in ev.heap), None)
+                    if ref is None or not _wider(promoted, ref, need.element):
                         raise
                 except run_time_lists.ElementMismatch:
                     if ev.generous_lists:
@@ -191,13 +192,13 @@ class _Ways:
         return False
 
 
-def _wider(promoted: dict[Ref, ScriptType | None], need: run_time_lists.NeedsRunTimeList) -> bool:
+def _wider(promoted: dict[Ref, ScriptType | None], ref: Ref, element: ScriptType | None) -> bool:
     """Notes a list that has to be promoted, or with other elements; whether that is news."""
-    old = promoted.get(need.ref)
-    new = need.element if old is None or need.element is None else run_time_lists.join(old, need.element)
-    if need.ref in promoted and (new is None or new == old):
+    old = promoted.get(ref)
+    new = element if old is None or element is None else run_time_lists.join(old, element)
+    if ref in promoted and (new is None or new == old):
         return False
-    promoted[need.ref] = new
+    promoted[ref] = new
     return True
 
 
@@ -478,7 +479,7 @@ class _Widening:
         element = run_time_lists.contents_type(self.ev, out, contents)
         error = self.ev.error(f"{structure(ref)} is only known at run time", kind=run_time_lists.NeedsRunTimeList)
         assert isinstance(error, run_time_lists.NeedsRunTimeList)
-        error.ref, error.element = ref, element
+        error.refs, error.element = (ref,), element
         return error
 
     def unified(self, template: _Template, out: Abstract) -> Abstract:
@@ -624,7 +625,7 @@ class _Instance:
                 self.heap[ref] = {k: self.of(t) for k, t in template.contents.items()}
                 # it may be the list of before the loop or one of the body: not to be changed through this name
                 if HANDLE not in template.contents:
-                    self.heap[Frozen(ref)] = {}
+                    self.heap[Frozen(ref)] = {HANDLE: template.like}
                 return ref
             case _OneOf():
                 selectors = [self._next() for _ in template.alternatives[1:]]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Region, Value
-from ...ir.diagnostics import NotStatic
+from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import resolve_exact, schema, split_name
@@ -48,9 +48,9 @@ _NUMBERS: Final = (INT, FLOAT, BOOL)
 
 
 class NeedsRunTimeList(NotStatic):
-    """A loop changes the length of this list, which is from before the loop."""
+    """A loop changes a list from before the loop in a way that needs a run-time list: the first of `refs` that there is."""
 
-    ref: Ref
+    refs: tuple[Ref, ...] = ()
     element: ScriptType | None = None
 
 
@@ -74,6 +74,23 @@ def handle_in(contents: Any) -> Value | None:
 
 def element_of(value: Value) -> ScriptType:
     return cast(ListType, value.type).element
+
+
+def frozen_error(ev: Evaluator, ref: Ref) -> CompileError:
+    """A list that may be another one too is changed: as a run-time list it could be."""
+    message = "this list or dict may be one of several, which is only known at run time: it cannot be changed here"
+    entries: list[Ref] = []
+    current: Abstract | None = ref
+    while isinstance(current, Ref):
+        current = cast("Mapping[Any, Abstract]", ev.heap.get(Frozen(current), {})).get(HANDLE)
+        if isinstance(current, Ref):
+            entries.append(current)
+    if ref.kind != "list" or not entries:
+        return ev.error(message, help="change a copy of it")
+    error = ev.error(message, help="change a copy of it", kind=NeedsRunTimeList)
+    assert isinstance(error, NeedsRunTimeList)
+    error.refs, error.element = tuple(entries), None
+    return error
 
 
 # types of elements
@@ -490,10 +507,7 @@ class _Call:
         """The first argument, which is changed."""
         ref = cast(Ref, self.arguments[0])
         if Frozen(ref) in self.ev.heap:
-            raise self.ev.error(
-                "this list or dict may be one of several, which is only known at run time: it cannot be changed here",
-                help="change a copy of it",
-            )
+            raise frozen_error(self.ev, ref)
         if ref.is_outer:
             raise self.ev.error(
                 "a list attribute of the module whose length is only known at run time cannot be changed",

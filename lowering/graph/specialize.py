@@ -91,17 +91,20 @@ def specialize(
     composite: Composite = lambda name: None,
     name: str | None = None,
     state: Sequence[StateSpec] = (),
+    *,
+    generous_lists: bool = False,
 ) -> tuple[Operation, Signature]:
     """The entry of `program` for these arguments, as function `name` (the entry's own name unless given).
 
     Parameters without a spec take their defaults. `composite` gives the function that defines a composite operator.
     `state` declares attributes of the receiver that the program changes; StateNeeded where it changes others.
+    `generous_lists`: tensors in lists of run-time length are of any extents, also where the first ones are all alike.
     """
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
-    entry = _Entry(function, Evaluator(Builder(Block()), composite))
+    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists))
     try:
         values = entry.receive(program, arguments, state)
         try:
@@ -111,6 +114,8 @@ def specialize(
         else:
             tree, after = entry.flatten(result), entry.state_results()
     except CompileError as error:
+        if isinstance(error, run_time_lists.ElementMismatch) and not generous_lists:
+            return specialize(program, arguments, composite, name, state, generous_lists=True)
         entry.check_state()  # the error may come from taking for a constant what is none
         if isinstance(error, NotStatic) and entry.evaluator.takes_numbers:
             raise  # the caller may try again with constants

@@ -127,9 +127,11 @@ class Packer:
         original: list[Any] = [0] * len(self.packing.extents)
         for dim, grid in zip(dims, grids, strict=True):
             group = self.packing.origin[dim]
-            shape = [cast(int, self.packing.extents[o]) for o in group]
-            for o, part in zip(group, np.unravel_index(grid, shape), strict=True):
-                original[o] = part
+            rest: Any = grid
+            # not np.unravel_index: NumPy 2.4 gives wrong numbers for more than 8192 of them in two or more dimensions
+            for o in reversed(group[1:]):
+                rest, original[o] = np.divmod(rest, cast(int, self.packing.extents[o]))
+            original[group[0]] = rest
         picked = np.broadcast_to(array[self.packing.access.map.evaluate(original)], padded).copy()
         picked[..., sizes[-1] :] = 0
         split = picked.reshape([*padded[:-1], panels, self.block.columns])

@@ -85,8 +85,9 @@ def test_calls_and_methods(both):
     same(mine.forward(X), theirs(torch.from_numpy(X)))
     same(mine.encode(X), theirs.encode(torch.from_numpy(X)))
     same(mine.first.plain(X), theirs.first.plain(torch.from_numpy(X)))
-    same(mine.layers[0](X), theirs.layers[0](torch.from_numpy(X)))
-    assert mine.first.calls == 3 and mine.again.calls == 3 and mine.layers[0].calls == 3
+    same(mine.layers[0](X), getattr(theirs.layers, "0")(torch.from_numpy(X)))
+    for ours, other in ((mine.first, theirs.first), (mine.again, theirs.again), (mine.layers[0], getattr(theirs.layers, "0"))):
+        assert ours.calls == other.calls > 0
     assert [p.name for p in mine.forward.parameters] == ["x"] and mine.encode.name == "encode"
 
 
@@ -115,7 +116,7 @@ def test_attributes(both):
         _ = mine.nothing
     with pytest.raises(ValueError, match="read-only"):
         mine.offset[0] = 1
-    assert mine.first is mine.first and mine.again is mine.first
+    assert mine.first is mine.first and mine.layers[0] is dict(mine.layers.named_children())["0"]
 
 
 def test_setting_attributes(both):
@@ -213,7 +214,7 @@ def test_train_and_eval(both):
     for ours, other in zip(mine.buffers(), theirs.buffers(), strict=True):
         same(ours, other)
     mine.many[0].train()
-    theirs.many[0].train()
+    getattr(theirs.many, "0").train()
     assert not mine.training and mine.many[0].training
     same(mine(X), theirs(x))
 

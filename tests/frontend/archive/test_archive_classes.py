@@ -404,3 +404,11 @@ def test_the_lines_of_the_author_are_those_of_pytorch():
     with pytest.raises(torchcc.TorchccError) as ours:
         ScriptFunction(load(data))(np.ones(3, np.float32), 2)
     assert f"test_archive_classes.py:{line.split()[1]}:" in str(ours.value)
+
+
+def test_hooks_of_a_submodule_that_is_called_itself():
+    data = saved(torch.jit.script(Outer(hooked())))
+    theirs, ours = torch.jit.load(io.BytesIO(data)), torchcc.load(data)
+    np.testing.assert_allclose(ours.inner(X.numpy(), 3), theirs.inner(X, 3).numpy())
+    np.testing.assert_allclose(ours.inner.forward(X.numpy(), 3), theirs.inner.forward(X, 3).numpy())
+    np.testing.assert_allclose(ours(X.numpy()), theirs(X).numpy())

@@ -588,7 +588,7 @@ class WithoutGradients(nn.Module):
     def forward(self, x, n: int):
         with torch.no_grad():
             y = x * self.w
-            for i in range(n):
+            for _i in range(n):
                 if y.sum() > 100:
                     self.w.mul_(2)
                 y = y + self.w

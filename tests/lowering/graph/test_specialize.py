@@ -3,10 +3,22 @@
 import numpy as np
 import pytest
 
+from torchcc.driver import composite
 from torchcc.ir.diagnostics import CompileError
 from torchcc.ir.dtypes import DType
+from torchcc.ir.program import StateNeeded
 from torchcc.ir.script_types import INT, TensorType
-from torchcc.ir.signature import ConstantResult, Leaf, SequenceResult
+from torchcc.ir.signature import (
+    ConstantResult,
+    Leaf,
+    ScalarSpec,
+    SequenceResult,
+    SequenceSpec,
+    StateSpec,
+    TensorSpec,
+)
+from torchcc.lowering.graph.functionalize import functionalize
+from torchcc.lowering.graph.specialize import specialize
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 
@@ -182,13 +194,55 @@ class Net(nn.Module):
         super().__init__()
         self.register_buffer("total", torch.zeros(3))
         self.count = 0
+        self.items = [1, 2]
     def forward(self, x):
         {}
         return x
 """
 
 
-@pytest.mark.parametrize("statement", ["self.count += 1", "self.total.add_(1)", "self.total[0] = 2"])
-def test_module_state_that_outlives_the_call_is_refused(statement, steps):
-    with pytest.raises(CompileError, match="state that outlives the call is not supported"):
-        steps(STATE.format(statement), [X], entry="Net()").lower()
+@pytest.mark.parametrize(
+    ("statement", "attributes", "tensors"),
+    [
+        ("self.count += 1", ["count"], 0),
+        ("self.total.add_(1)", [], 1),
+        ("self.total[0] = 2", [], 1),
+        ("self.total = x", ["total"], 0),
+        ("self.items.append(1)", ["items"], 0),
+        ("self.total.unsqueeze_(0)", [], 1),
+        ("self.count = self.count", [], None),
+    ],
+)
+def test_attributes_that_are_changed_must_be_declared(statement, attributes, tensors, steps):
+    program = steps(STATE.format(statement), [X], entry="Net()")
+    if tensors is None:
+        program.lower()
+        return
+    with pytest.raises(StateNeeded) as found:
+        program.lower()
+    assert [name for _, name in found.value.attributes] == attributes and len(found.value.tensors) == tensors
+
+
+def test_declared_state_is_input_and_result(steps):
+    program = steps(STATE.format("self.count += 1; self.total.add_(1); self.items.append(self.count)"), [X], entry="Net()").program
+    state = (
+        StateSpec("total", TensorSpec(DType.float32, (3,))),
+        StateSpec("count", ScalarSpec(INT)),
+        StateSpec("items", SequenceSpec((ScalarSpec(INT), ScalarSpec(INT)))),
+    )
+    module, signature = specialize(program, [TensorSpec(DType.float32, (2, 3))], composite, state=state)
+    signature = functionalize(module, signature)
+    assert [p.name for p in signature.parameters] == ["x", "self.total", "self.count", "self.items[0]", "self.items[1]"]
+    assert [p.write_back is not None for p in signature.parameters] == [False, True, False, False, False]
+    assert [r.path for r in signature.state] == ["count", "items"] and signature.used == ("total", "count", "items")
+    count, items = (r.tree for r in signature.state)
+    assert isinstance(count, Leaf) and isinstance(items, SequenceResult)
+    assert items.identity == "items" and items.elements[2] == count and signature.returned == {0}
+
+
+def test_state_that_is_not_used_is_no_parameter(steps):
+    program = steps(STATE.format("x = x + self.count"), [X], entry="Net()").program
+    state = (StateSpec("total", TensorSpec(DType.float32, (3,))), StateSpec("count", ScalarSpec(INT)))
+    _, signature = specialize(program, [TensorSpec(DType.float32, (2, 3))], composite, state=state)
+    assert [p.path for p in signature.parameters] == [None, "count"] and signature.used == ("count",)
+    assert signature.state == ()
