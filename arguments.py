@@ -11,10 +11,12 @@ from enum import Enum
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from .backend.cpu.call import dtype_and_shape
+from .backend.cpu.call import dtype_and_shape, numpy_copy
 from .ir.attributes import Constant
 from .ir.diagnostics import CompileError, Diagnostic, NotStatic
+from .ir.dtypes import from_numpy
 from .ir.program import Program
 from .ir.schema import Argument
 from .ir.script_types import (
@@ -195,6 +197,17 @@ def _described(value: Any) -> str:
 def is_tensor(value: Any) -> bool:
     """numpy arrays, and everything that speaks DLPack (torch, cupy, jax ...)."""
     return isinstance(value, np.ndarray) or (hasattr(value, "__dlpack__") and not isinstance(value, _NUMPY_SCALAR))
+
+
+def array_of(value: Any) -> npt.NDArray[Any]:
+    """A copy of a numpy array, torch tensor or anything with `__dlpack__`, in row-major order."""
+    if not isinstance(value, np.ndarray) and hasattr(value, "untyped_storage"):
+        return numpy_copy(value.detach().cpu().contiguous())
+    given = cast(Any, value if isinstance(value, np.ndarray | np.generic) else np.from_dlpack(value))
+    array: npt.NDArray[Any] = np.array(given, order="C")
+    if from_numpy(array.dtype) is None:
+        raise call_error(f"a tensor of dtype {array.dtype} is not supported")
+    return array
 
 
 def spec_of(value: Any) -> ArgumentSpec:

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from .frontend import prelude
 from .frontend.compile import prelude_function
-from .ir.core import Block, Operation, Value, functions
+from .ir.core import Block, Operation, OpResult, Value, functions
 from .ir.interpreters import builtins
 from .ir.operators import find, functional_form, is_view, schema, split_name
 from .ir.overloads import candidates, core_names, names
@@ -17,7 +17,7 @@ from .ir.places import Places
 from .ir.program import Program
 from .ir.script_types import ClassType, ScriptObject, TensorType
 from .ir.source import Span
-from .lowering.graph.calls import TENSOR_BUILTINS
+from .lowering.graph.tensor_builtins import TENSOR_BUILTINS
 
 SUPPORTED: Final = ("primitive", "composite", "derived", "compile time")
 
@@ -170,11 +170,21 @@ def _known_condition(value: Value, by_type: Mapping[ClassType, Sequence[ScriptOb
     if op.name == "aten::__not__":
         inner = _known_condition(op.operand(0), by_type)
         return None if inner is None else not inner
+    if op.name == "prim::Constant":
+        value_of = op.attributes.get("value")
+        return value_of if isinstance(value_of, bool) else None
+    if op.name == "prim::If":
+        condition, index = _known_condition(op.operand(0), by_type), op.results.index(cast(OpResult, value))
+        sides = [op.body(i).terminator.operand(index) for i in range(2)]
+        if condition is not None:
+            return _known_condition(sides[0 if condition else 1], by_type)
+        found = {_known_condition(s, by_type) for s in sides}
+        return found.pop() if len(found) == 1 else None
     if op.name == "prim::GetAttr" and isinstance(op.operand(0).type, ClassType):
         name = cast(str, op.attributes["name"])
         owners = by_type.get(cast(ClassType, op.operand(0).type), ())
-        found: set[Any] = {o.attributes.get(name) for o in owners}
-        return found.pop() if found in ({True}, {False}) else None
+        values: list[Any] = [o.attributes.get(name, o.type.constants.get(name)) for o in owners]
+        return values[0] if values and isinstance(values[0], bool) and all(v is values[0] for v in values) else None
     return None
 
 

@@ -103,11 +103,12 @@ def compile_ahead(
     name: str,
     target: str,
     state: Sequence[StateSpec] = (),
+    accept: Callable[[Signature], None] = lambda signature: None,
 ) -> list[Path]:
     """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written.
 
     Of a program with state, a library has one function for each structure of the state (`ir/streaming.py`), `name`,
-    `name_1`, ..., and `name_initial_state`; other kinds have the first alone.
+    `name_1`, ..., and `name_initial_state`; other kinds have the first alone. `accept` raises where one cannot be.
     """
     if is_gpu(target) != (kind == "ptx"):
         help = f"PTX needs a chip: --target {DEFAULT_CHIP}" if kind == "ptx" else "for a chip there is --emit ptx"
@@ -118,6 +119,7 @@ def compile_ahead(
 
     def make(number: int, state: Sequence[StateSpec]) -> tuple[Lowered, Signature]:
         step = lower(program, specs, target, f"{name}_{number}" if number else name, state=state)
+        accept(step.signature)
         return step, step.signature
 
     steps = Steps(state, make)

@@ -29,7 +29,7 @@ from .arguments import (
     spec_of,
 )
 from .backend.cpu.call import CompiledFunction, read_only
-from .ir.diagnostics import CompileError, NotStatic
+from .ir.diagnostics import CompileError, ExecutionError, NotStatic
 from .ir.program import Program
 from .ir.schema import Argument
 from .ir.script_types import BOOL, FLOAT, INT, ScriptType
@@ -109,6 +109,8 @@ class ScriptFunction:
         self.state = state or ModuleState(lambda: program.receiver)
         """Shared by the methods of a module."""
         self._compiled: dict[tuple[Specs, tuple[StateSpec, ...]], Specialisation] = {}
+        self._marked: dict[tuple[Specs, int, tuple[str, ...], Any], Specialisation] = {}
+        """By marks of the state (`ModuleState.mark`)."""
         self._paths: dict[tuple[Specs, int], list[tuple[str, ...]]] = {}
         """Which attributes specialisations for these arguments need, by the index into `STATE_NUMBERS`."""
         self._fixed: dict[Specs, tuple[int, int]] = {}
@@ -147,7 +149,18 @@ class ScriptFunction:
                 return found.call(flat_values(values, chosen))
         with self.state.lock:
             chosen, found = self.entry(specs, values)
-            return found.call(flat_values(values, chosen))
+            return self.run(found, chosen, values)
+
+    def run(self, entry: Specialisation, chosen: Specs, values: Sequence[Any]) -> Any:
+        """A call under the lock of the module. One that raises keeps the writes made before that, see `replay.py`."""
+        try:
+            return entry.call(flat_values(values, chosen))
+        except ExecutionError:
+            if entry.plan is not None:
+                from .replay import replay  # noqa: PLC0415 - all of the compiler, which other calls do not need
+
+                replay(self.program, self.state, values)
+            raise
 
     def call_chosen(self, chosen: Specs, values: Sequence[Any], state_level: int) -> Any:
         """A call for exactly these specs, in which numbers are fixed already."""
@@ -155,7 +168,7 @@ class ScriptFunction:
             self._refresh()
             found = self._at(chosen, state_level) or self._specialised(chosen, state_level)
             if found.plan is not None:
-                return found.call(flat_values(values, chosen))
+                return self.run(found, chosen, values)
         return found.call(flat_values(values, chosen))
 
     def compile(self, *specs: Any, **named: Any) -> CompiledCall:
@@ -266,6 +279,11 @@ class ScriptFunction:
                 self._fixed[specs] = (level, state_level)
             return chosen, found
 
+    def accept(self, signature: Signature) -> None:
+        """For `work` of `settled` that has several signatures: StateNeeded or CompileError where one cannot be."""
+        if signature.used and self.program.receiver is not None:
+            self.state.accept(self.program.receiver, signature)
+
     def _fitted(
         self,
         specs: Specs,
@@ -292,15 +310,26 @@ class ScriptFunction:
         """Forgets what was compiled for other constants."""
         if self._version != self.state.version:
             self._compiled.clear()
+            self._marked.clear()
             self._paths.clear()
             self._version = self.state.version
 
     def _at(self, chosen: Specs, state_level: int) -> Specialisation | None:
         """What was compiled for these specs and the state there is."""
         for paths in self._paths.get((chosen, state_level), ()):
-            found = self._compiled.get((chosen, self._specs_of(paths, state_level)))
-            if found is not None:
-                return found
+            # looked up by what is cheap to find out; specs are made where that was never seen
+            receiver = self.program.receiver if paths else None
+            mark = () if receiver is None else self.state.mark(receiver, paths, STATE_NUMBERS[state_level])
+            key = (chosen, state_level, paths, mark)
+            found = self._marked.get(key)
+            if found is None:
+                found = self._compiled.get((chosen, self._specs_of(paths, state_level)))
+                if found is None:
+                    continue
+                if len(self._marked) >= MAX_SPECIALISATIONS:
+                    self._marked.clear()
+                self._marked[key] = found
+            return found
         return None
 
     def _specs_of(
@@ -343,6 +372,7 @@ class ScriptFunction:
         entry = Specialisation(compiled, signature, plan)
         if len(self._compiled) >= MAX_SPECIALISATIONS:
             del self._compiled[min(self._compiled, key=lambda k: self._compiled[k].last_used)]
+            self._marked.clear()
         known = self._paths.setdefault((chosen, state_level), [])
         if signature.used not in known:
             known.append(signature.used)
@@ -409,6 +439,6 @@ def prepared(function: ScriptFunction, specs: Sequence[ArgumentSpec], values: Se
     def run() -> Any:
         with function.state.lock:
             fitted, entry = function.entry(chosen, arguments)
-            return entry.call(flat_values(arguments, fitted))
+            return function.run(entry, fitted, arguments)
 
     return run

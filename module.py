@@ -16,13 +16,12 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import adapt, call_error
-from .backend.cpu.call import numpy_copy, read_only
+from .arguments import adapt, array_of, call_error
+from .backend.cpu.call import read_only
 from .function import CompiledCall, ScriptFunction
 from .ir import cache
 from .ir.attributes import Constant
 from .ir.diagnostics import CompileError, Diagnostic, Note
-from .ir.dtypes import from_numpy
 from .ir.places import identity
 from .ir.program import Methods, Origin, Program, attribute_marks
 from .ir.schema import Schema
@@ -418,6 +417,20 @@ class ScriptModule(ScriptInstance):
         lines = "".join(f"  {line}\n" for line in (f"original_name={self.original_name}", *parts))
         return f"ScriptModule(\n{lines})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ScriptModule:
+        """A module of its own with copies of everything that this one holds; what they share there they share here."""
+        handle = self._torchcc
+        shared, value = handle.shared, handle.value
+        with shared.state.lock:
+            copied = cast(ScriptObject, _copied(value, {}))
+            entry = shared.function.program if handle.is_root else shared.method(value, "forward").program
+            program = Program(entry.module, entry.entry, entry.schema, copied, entry.methods)
+            if entry.origin is not None and entry.origin.holds(entry):
+                program.origin = Origin(entry.origin.content, attribute_marks(copied))
+        result = module_of(ScriptFunction(program))
+        memo[id(self)] = result
+        return result
+
     # containers
 
     def __len__(self) -> int:
@@ -456,19 +469,40 @@ def own_tensors(value: ScriptObject, kinds: tuple[str, ...]) -> Iterator[tuple[s
                 yield name, tensor
 
 
+def _copied(value: Any, made: dict[int, tuple[Any, Any]]) -> Any:
+    """A copy of a value of the program and of all below it; `made` has what is copied already, by identity."""
+    if isinstance(value, ScriptObject | Constant | list | dict):
+        key = identity(cast(Any, value))
+        if key in made:
+            return made[key][1]
+    match value:
+        case ScriptObject():
+            result = ScriptObject(value.type)
+            made[id(value)] = (value, result)
+            result.attributes.update((n, _copied(v, made)) for n, v in value.attributes.items())
+            return result
+        case Constant():
+            result = Constant(value.name, np.array(value.array))
+            made[identity(value)] = (value, result)
+            return result
+        case list():
+            found: list[Any] = []
+            made[id(cast(Any, value))] = (value, found)
+            found += [_copied(v, made) for v in cast("list[Any]", value)]
+            return found
+        case dict():
+            table: dict[Any, Any] = {}
+            made[id(cast(Any, value))] = (value, table)
+            table.update({k: _copied(v, made) for k, v in cast("dict[Any, Any]", value).items()})
+            return table
+        case tuple():
+            return tuple(_copied(v, made) for v in cast("tuple[Any, ...]", value))
+        case _:
+            return value
+
+
 def _indented(text: str) -> str:
     return text.replace("\n", "\n  ")
-
-
-def array_of(value: Any) -> npt.NDArray[Any]:
-    """A copy of a numpy array, torch tensor or anything with `__dlpack__`, in row-major order."""
-    if not isinstance(value, np.ndarray) and hasattr(value, "untyped_storage"):
-        return numpy_copy(value.detach().cpu().contiguous())
-    given = cast(Any, value if isinstance(value, np.ndarray | np.generic) else np.from_dlpack(value))
-    array: npt.NDArray[Any] = np.array(given, order="C")
-    if from_numpy(array.dtype) is None:
-        raise call_error(f"a tensor of dtype {array.dtype} is not supported")
-    return array
 
 
 def module_of(function: ScriptFunction) -> ScriptModule:

@@ -12,7 +12,8 @@ from .backend.cpu.call import CompiledFunction
 from .backend.cpu.host import host
 from .ir import cache, records
 from .ir.diagnostics import NotStatic
-from .ir.program import Program
+from .ir.places import Places
+from .ir.program import Program, StateNeeded
 from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .programs import content_of
 
@@ -26,7 +27,10 @@ def compile_native(
     """
     key = _key(program, specs, state)
     if key is not None:
-        found = stored.load(key)
+        try:
+            found = stored.load(key)
+        except stored.StateAt as needed:
+            raise _state_needed(program, needed.paths) from None
         if found is not None:
             found.is_from_cache = True
             return found, found.signature
@@ -38,10 +42,37 @@ def compile_native(
         if key is not None:
             stored.store_failure(key, error)
         raise
+    except StateNeeded as needed:
+        paths = _paths_of(program, needed)
+        if key is not None and paths:
+            stored.store_state(key, paths)
+        raise
     function = jit.load(module, host())
     if key is not None:
         stored.store(key, module, host())
     return function, module.signature
+
+
+def _state_needed(program: Program, paths: Sequence[str]) -> StateNeeded:
+    assert program.receiver is not None
+    attributes = Places(program.receiver).attributes
+    return StateNeeded([attributes[p] for p in paths], {})
+
+
+def _paths_of(program: Program, needed: StateNeeded) -> tuple[str, ...]:
+    """The attributes behind what is needed; empty where one of them is not below the receiver."""
+    if program.receiver is None:
+        return ()
+    places = Places(program.receiver)
+    holders = list(needed.attributes)
+    for tensor in needed.tensors:
+        held = places.holders.get(tensor, [])
+        if not held:
+            return ()
+        holders += held
+    paths = {(id(owner), name): path for path, (owner, name) in places.attributes.items()}
+    found = [paths.get((id(owner), name)) for owner, name in holders]
+    return () if None in found else tuple(dict.fromkeys(p for p in found if p is not None))
 
 
 def _key(program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec]) -> str | None:

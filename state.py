@@ -9,7 +9,7 @@ are its inputs from then on, for every method of the module, and their new value
         plan.store(compiled.call_flat([*arguments, *plan.inputs()]))
 
 Tensors that are written in place keep their memory; an attribute that is set gets a tensor of its own, so that nothing
-outside shares memory with the module. A call that raises changes nothing.
+outside shares memory with the module. What a call that raises leaves is in `replay.py`.
 """
 
 from __future__ import annotations
@@ -71,6 +71,7 @@ class ModuleState:
         self._entangled: set[frozenset[Slot]] = set()
         self._set_before: set[Slot] = set()
         self._places: dict[int, Places] = {}
+        self._held: dict[tuple[int, tuple[str, ...]], list[Holder]] = {}
         self._names = itertools.count()
         self._seen_shapes: dict[Any, tuple[int, ...]] = {}
         self._dynamic: dict[Any, set[int]] = {}
@@ -108,6 +109,16 @@ class ModuleState:
         holders = [(p, attributes[p]) for p in paths]
         return tuple(StateSpec(p, describe.spec(h[0].attributes[h[1]], h)) for p, h in holders)
 
+    def mark(self, receiver: ScriptObject, paths: tuple[str, ...], constant: Sequence[ScriptType]) -> Any:
+        """Equal for states of equal specs, and quick to make."""
+        holders = self._held.get((id(receiver), paths))
+        if holders is None:
+            attributes = self.places(receiver).attributes
+            holders = self._held[id(receiver), paths] = [attributes[p] for p in paths]
+        numbers: dict[int, int] = {}
+        kinds = tuple(_PYTHON[t] for t in constant)
+        return tuple([_mark(owner.attributes[name], numbers, kinds) for owner, name in holders])
+
     def settle(
         self, receiver: Callable[[], ScriptObject | None], attempt: Callable[[], tuple[T, Signature | None]]
     ) -> tuple[T, Signature | None]:
@@ -116,8 +127,9 @@ class ModuleState:
             try:
                 found, signature = attempt()
                 owner = receiver() if signature is not None and signature.used else None
-                if signature is None or owner is None or self._accept(owner, signature):
-                    return found, signature
+                if signature is not None and owner is not None:
+                    self.accept(owner, signature)
+                return found, signature
             except StateNeeded as needed:
                 if receiver() is None or not self._add(needed):
                     raise needed.error() from None
@@ -144,10 +156,13 @@ class ModuleState:
             self.changed()
         return bool(new)
 
-    def _accept(self, receiver: ScriptObject, signature: Signature) -> bool:
-        """Whether compiled code of this signature may run; if not, it has to be compiled for the state found here."""
+    def accept(self, receiver: ScriptObject, signature: Signature) -> None:
+        """Checks that code of this signature may run: what it writes in place, nobody takes for a constant.
+
+        StateNeeded where another attribute holds a tensor that it writes; CompileError where memory is shared otherwise.
+        """
         if not signature.used:
-            return True
+            return
         with self.lock:
             attributes = self.places(receiver).attributes
             written: dict[str, Constant] = {}
@@ -156,8 +171,9 @@ class ModuleState:
                     written[parameter.path] = value_at(located(parameter.path, attributes))
             if written:
                 everything = Places(self.root)
-                if self._declare([h for c in written.values() for h in everything.holders[identity(c)]]):
-                    return False
+                holders = [h for c in written.values() for h in everything.holders[identity(c)]]
+                if any(slot_of(h) not in self.slots for h in holders):
+                    raise StateNeeded(holders, {})
                 for path, constant in written.items():
                     self._check_overlap(everything, path, constant)
                     self._in_place.update(map(slot_of, everything.holders[identity(constant)]))
@@ -174,7 +190,6 @@ class ModuleState:
                             help="clone() what one of them is set to",
                         )
                     )
-            return True
 
     def _holders(self, receiver: ScriptObject, path: str) -> list[Holder]:
         if not path.startswith("="):
@@ -238,6 +253,7 @@ class ModuleState:
     def changed(self) -> None:
         """Code compiled before is for other constants."""
         self.version += 1
+        self._held.clear()
 
     # extents
 
@@ -315,6 +331,25 @@ class _Describe:
 
     def _elements(self, values: Sequence[Any], holder: Holder, suffix: str) -> tuple[ArgumentSpec, ...]:
         return tuple(self.spec(v, holder, f"{suffix}[{i}]") for i, v in enumerate(values))
+
+
+_PYTHON: Final[dict[ScriptType, type]] = {BOOL: bool, INT: int, FLOAT: float}
+
+
+def _mark(value: Any, numbers: dict[int, int], constant: tuple[type, ...]) -> Any:
+    kind = cast("type[Any]", type(value))
+    if kind is Constant:
+        array = value.array
+        return numbers.setdefault(id(array), len(numbers)), array.dtype, array.shape
+    if kind is int or kind is float or kind is bool:
+        return (kind, repr(value)) if kind in constant else kind
+    if kind is list or kind is dict:
+        number = numbers.setdefault(id(value), len(numbers))
+        keys, elements = (tuple(value), value.values()) if kind is dict else (len(value), value)
+        return number, keys, tuple([_mark(v, numbers, constant) for v in elements])
+    if kind is tuple:
+        return tuple([_mark(v, numbers, constant) for v in value])
+    return id(value) if kind is ScriptObject else (kind, value)
 
 
 def tensors_of(value: Any, suffix: str = "") -> Iterator[tuple[str, Constant]]:

@@ -20,7 +20,9 @@ def compile_to(request: Request, output: Path, *, emit: str | None, target: str,
     program = request.callable.program
     try:
         written = request.compiled(
-            lambda specs, state: driver.compile_ahead(program, specs, kind, output, symbol, target, state)
+            lambda specs, state: driver.compile_ahead(
+                program, specs, kind, output, symbol, target, state, request.callable.accept
+            )
         )
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot write `{error.filename or output}`: {error.strerror or error}")) from None

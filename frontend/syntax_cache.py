@@ -23,8 +23,8 @@ _PARSER_FILES = ("torchscript.lark", "parser.py", "ast.py", "layout.py", "machin
 
 @cache
 def _parser_version() -> str:
-    """The text of everything that makes trees."""
-    return "".join(files(_PACKAGE).joinpath(name).read_text(encoding="utf-8") for name in _PARSER_FILES)
+    """Hash of the text of everything that makes trees."""
+    return disk.key(*(files(_PACKAGE).joinpath(name).read_text(encoding="utf-8") for name in _PARSER_FILES))
 
 
 def parse_cached(file: SourceFile, *, dialect: str = "python") -> SourceModule:

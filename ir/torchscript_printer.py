@@ -71,6 +71,10 @@ NO_GRAD: Final = ClassType("__torch__.torch.autograd.grad_mode.no_grad", attribu
 """The class of PyTorch's `torch.no_grad()` objects in archives, which bring its code along."""
 
 
+_SMALL: Final = 4096
+"""Bytes of a tensor up to which it is compared with others."""
+
+
 @dataclass
 class CodeUnit(ABC):
     """What the functions of one text have in common: names, and lists of what they refer to, in order."""
@@ -85,6 +89,7 @@ class CodeUnit(ABC):
     """Symbols of all functions called."""
     types: dict[NominalType, None] = field(default_factory=dict[NominalType, None])
     """Classes and the like that are mentioned."""
+    _places: dict[Any, int] = field(default_factory=dict[Any, int])
 
     @abstractmethod
     def function_name(self, symbol: str) -> str:
@@ -99,12 +104,13 @@ class CodeUnit(ABC):
         return self.function_name(symbol)
 
     def constant(self, value: Constant) -> str:
-        """Equal tensors are written once."""
-        for i, known in enumerate(self.constants):
-            if known.array is value.array or _same_elements(known, value):
-                return f"CONSTANTS.c{i}"
-        self.constants.append(value)
-        return f"CONSTANTS.c{len(self.constants) - 1}"
+        """Small tensors that are equal are written once, large ones if they are the same."""
+        array = value.array
+        key = (array.dtype.name, array.shape, array.tobytes()) if array.nbytes <= _SMALL else id(array)
+        if key not in self._places:
+            self._places[key] = len(self.constants)
+            self.constants.append(value)
+        return f"CONSTANTS.c{self._places[key]}"
 
     def type(self, type: ScriptType) -> str:
         """A type as annotations spell it."""
@@ -128,11 +134,6 @@ class CodeUnit(ABC):
                 raise CompileError.at(None, f"a value of type {type} cannot be written as TorchScript")
             case _:
                 return type.annotation
-
-
-def _same_elements(a: Constant, b: Constant) -> bool:
-    x, y = a.array, b.array
-    return x.dtype == y.dtype and x.shape == y.shape and x.nbytes == y.nbytes <= 4096 and x.tobytes() == y.tobytes()
 
 
 # literals
@@ -338,6 +339,8 @@ class _Function:
     # the whole
 
     def text(self) -> str:
+        if not is_identifier(self.name):
+            raise self.fault(f"the name `{self.name}` is no identifier in TorchScript")
         margin = "  " if self.is_method else ""
         block = self.op.body()
         for value, argument in zip(block.args, self.schema.arguments, strict=True):
@@ -361,7 +364,7 @@ class _Function:
 
     def _parameter(self, name: str) -> str:
         if not is_identifier(name):
-            raise self.fault(f"the parameter name `{name}` is none")
+            raise self.fault(f"the parameter name `{name}` is no identifier in TorchScript")
         self.taken.add(name)
         return name
 
@@ -452,6 +455,8 @@ class _Function:
         match op.name:
             case "prim::Constant" | "prim::Uninitialized":
                 pass  # written where they are used
+            case "prim::ListConstruct" if self._is_literal_list(op):
+                pass
             case "prim::TupleUnpack" | "prim::ListUnpack":
                 self._unpack(op, indent)
             case "prim::SetAttr":
@@ -460,6 +465,10 @@ class _Function:
                 self._raise(op, indent)
             case "prim::Print":
                 self._print(op, indent)
+            case "prim::future":
+                self._future(op, indent)
+            case "prim::ModuleContainerIndex.list" | "prim::ModuleContainerIndex.dict":
+                self._chosen_module(op, indent)
             case _ if len(op.results) == 1:
                 text = self._exact(self._expression(op, indent), cast(ScriptType, op.result.type))
                 self._define(op.result, text, indent)
@@ -506,6 +515,16 @@ class _Function:
                 return self._added(op, indent)
             case _:
                 return self._operator(op, indent)
+
+    def _is_literal_list(self, op: Operation) -> bool:
+        """A list of constants for one operation: often an argument that is left out, as it is the default."""
+        value = op.result
+        return (
+            self.flow.count(value) == 1
+            and not _is_meaningful(value.name)
+            and self.flow.user(value).parent is op.parent
+            and all(v.defining_op("prim::Constant") is not None for v in op.operands)
+        )
 
     def _define(self, value: OpResult, text: _Text, indent: str) -> None:
         """The value of an expression is known: it waits for its user, or gets a name."""
@@ -564,6 +583,23 @@ class _Function:
         self._flush(indent)
         line = f"{self._word('print')}({', '.join(t.text for t in texts)})"
         self._emit(indent, line, self._gradients(op))
+
+    def _future(self, op: Operation, indent: str) -> None:
+        """A value that is waited for: what makes it stands before, in one of the orders that PyTorch may take."""
+        self._flush(indent)
+        (text,) = self._consume(op.operands, indent)
+        name = self._fresh("__forked_function")
+        self._emit(indent, f"def {name}():")
+        self._emit(indent, f"  return {text.text}")
+        self._emit(indent, f"{self._name(op.result)} = {self._word('fork')}({name})")
+
+    def _chosen_module(self, op: Operation, indent: str) -> None:
+        """A module of a container by an index that the run gives: the annotation says what the modules have in common."""
+        base, index = self._consume(op.operands, indent)
+        self._flush(indent)
+        type_ = self._type(cast(ScriptType, op.result.type))
+        self._word("__torch__")
+        self._emit(indent, f"{self._name(op.result)} : {type_} = {base.as_base}[{index.text}]")
 
     # branches and loops
 
@@ -632,6 +668,8 @@ class _Function:
         if isinstance(op, Operation) and op.name == "prim::Uninitialized":
             return _Text(f"{self._word('uninitialized')}({self._type(type_)})", type_)
         found = self.names.get(value)
+        if found is None and isinstance(op, Operation) and op.name == "prim::ListConstruct":
+            return self._list(op, "")  # of constants, so that no line is written for it
         if found is None:
             raise self.fault(f"a value of type {type_.annotation} is used before it is made")
         return _Text(found, type_)
@@ -674,14 +712,13 @@ class _Function:
         """Texts of operands, which are evaluated in this order. Those that wait and cannot stand here get a name."""
         waiting = [v for v in operands if v in self.pending]
         if waiting:
-            order = list(self.pending)
+            order, places = list(self.pending), {v: i for i, v in enumerate(waiting)}
             at, kept = len(waiting), 0
             for value in reversed(order):
-                if value not in waiting[:at]:
+                if places.get(value, at) >= at:
                     break
-                at, kept = waiting.index(value), kept + 1
-            inline = set(order[len(order) - kept :])
-            late = [i for i, v in enumerate(order) if v in waiting and v not in inline]
+                at, kept = places[value], kept + 1
+            late = [i for i, v in enumerate(order[: len(order) - kept]) if v in places]
             for value in order[: late[-1] + 1] if late else ():
                 self._write_pending(value, indent)
         return [self.pending.pop(v) if v in self.pending else self._value(v) for v in operands]

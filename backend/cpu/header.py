@@ -151,7 +151,7 @@ def _function(signature: Signature, following: str | None) -> str:
     notes.append(f"   returns {_tree(signature.tree, numbered)}")
     notes += [f"   then self.{r.path} is {_tree(r.tree, numbered)}" for r in signature.state]
     notes += [f"   the next call is one of {following}"] if following is not None else []
-    text = "\n".join(notes)
+    text = "\n".join(notes).replace("*/", "* /")
     return f"/* {signature.name}\n{text} */\nint32_t {signature.name}({', '.join(parameters) or 'void'});\n"
 
 
@@ -211,4 +211,4 @@ def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
         case ListResult(length, column):
             return f"a list of {_tree(length, outputs)} elements: {_column(column, outputs)}"
         case VariantResult(selector, then, otherwise):
-            return f"{_tree(then, outputs)} where {_tree(selector, outputs)}, else {_tree(otherwise, outputs)}"
+            return f"({_tree(selector, outputs)} ? {_tree(then, outputs)} : {_tree(otherwise, outputs)})"

@@ -32,8 +32,19 @@ def key(program: str, specs: str, target: CpuTarget) -> str:
     return cache.key("native", cache.compiler(), LLVM_VERSION, LLVMLITE_VERSION, program, specs, repr(target))
 
 
+class StateAt(Exception):
+    """Compiling came to this: the attributes at these paths have to be declared as state."""
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        super().__init__(paths)
+        self.paths = paths
+
+
 def load(name: str) -> CompiledFunction | None:
-    """The function of that key, linked; None if it is not there whole. NotStatic if that is what compiling it came to."""
+    """The function of that key, linked; None if it is not there whole.
+
+    NotStatic or StateAt if that is what compiling it came to.
+    """
     data = cache.load(name)
     if data is None:
         return None
@@ -43,6 +54,8 @@ def load(name: str) -> CompiledFunction | None:
                 return _linked(signature, spans, code, (block, size), places)
             case ("not static", diagnostics):
                 raise NotStatic(diagnostics)
+            case ("state", [*paths]):
+                raise StateAt(tuple(map(str, paths)))
             case _:
                 return None
     except records.NotReadable:
@@ -85,6 +98,11 @@ def store_failure(name: str, error: NotStatic) -> None:
         cache.store(name, records.to_text(("not static", error.diagnostics)).encode())
     except records.NotStorable:
         return
+
+
+def store_state(name: str, paths: tuple[str, ...]) -> None:
+    """Keeps which attributes the program changes."""
+    cache.store(name, records.to_text(("state", paths)).encode())
 
 
 @dataclass(frozen=True)

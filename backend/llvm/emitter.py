@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,10 @@ from .sharing import Body
 from .types import itemsize, memory_type, quoted, register_type
 
 Emit = Callable[["Emitter", Operation], None]
+
+MAX_UNROLLED_NEST: Final = 8
+"""A loop around other loops that makes more rounds than this is not for LLVM to unroll: tiling has said what it is to
+compute at once, and the code grows so large that the code generator, which is not linear, takes many seconds."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,7 @@ class Emitter:
         self.scopes: list[list[str]] = [[]]
         self.access_group: str | None = None
         self.fails = False
+        self.loop_count = 0
         self.outlined = False
         """The function is the body of a parallel region."""
         self.arena_marks: dict[Block, str] = {}
@@ -418,12 +423,15 @@ class Emitter:
             names = [self.define(self.fresh("c"), t) for t, _ in carried]
             phis = len(self.lines)
             self.lines += [""] * (1 + len(carried))
+            self.loop_count += 1
+            before_body = self.loop_count
             following = body(Linear.of(iv), names)
+            stays = self.loop_count != before_body and (trips is None or trips > MAX_UNROLLED_NEST)
             flags = "nuw nsw" if low is not None and low >= 0 else "nsw"
             advanced = self.op(width, f"add {flags} {width} {iv}, {step_text}")
             more = self.op("i1", f"icmp slt {width} {advanced}, {upper_text}")
             after = self.label
-            self.line(f"br i1 {more}, label %{header}, label %{latch_exit}{self._loop_metadata(parallel_group)}")
+            self.line(f"br i1 {more}, label %{header}, label %{latch_exit}{self._loop_metadata(parallel_group, stays)}")
             self.lines[phis] = f"  {iv} = phi {width} [ {lower_text}, %{before} ], [ {advanced}, %{after} ]"
             for k, ((t, initial), name, value) in enumerate(zip(carried, names, following, strict=True)):
                 self.lines[phis + 1 + k] = f"  {name} = phi {t} [ {initial}, %{before} ], [ {value}, %{after} ]"
@@ -435,8 +443,14 @@ class Emitter:
             for (t, initial), value in zip(carried, following, strict=True)
         ]
 
-    def _loop_metadata(self, parallel_group: str | None) -> str:
-        if parallel_group is None:
+    def _loop_metadata(self, parallel_group: str | None, stays: bool) -> str:
+        """`stays`: LLVM must not unroll it."""
+        facts: list[str] = []
+        if parallel_group is not None:
+            facts.append(self.context.add_metadata(f'!{{!"llvm.loop.parallel_accesses", {parallel_group}}}'))
+        if stays:
+            facts.append('!{!"llvm.loop.unroll.disable"}')
+        if not facts:
             return ""
-        accesses = self.context.add_metadata(f'!{{!"llvm.loop.parallel_accesses", {parallel_group}}}')
-        return f", !llvm.loop {self.context.add_metadata(f'distinct !{{{{self}}, {accesses}}}')}"
+        listed = ", ".join(["{self}", *facts])
+        return f", !llvm.loop {self.context.add_metadata(f'distinct !{{{listed}}}')}"

@@ -85,6 +85,10 @@ _SPECIAL: Final[Mapping[str, BuiltinRef]] = {
 """Operators with rules of their own."""
 
 
+_BOUND: Final = "__torch__.torch.classes"
+"""Where classes of C++ are."""
+
+
 @dataclass(eq=False)
 class ArchiveScope(Scope):
     """The global names of a code file, or of the upgraders."""
@@ -98,6 +102,9 @@ class ArchiveScope(Scope):
             return _GLOBALS[name]
         return BuiltinRef(f"builtins.{name}") if name in PYTHON_BUILTINS else MISSING
 
+
+MAX_CODE: Final = 16 << 20
+"""Characters of code that are parsed of one archive."""
 
 Definition = ast.FunctionDef | ast.ClassDef
 
@@ -167,6 +174,7 @@ class Code:
         self.scope = ArchiveScope("__torch__")
         self._files: dict[str, _File | None] = {}
         self._found: dict[str, Value] = {}
+        self._characters = 0
         self._folders = {
             name[:i] for name in reader.names() if name.startswith("code/") for i, c in enumerate(name) if c == "/"
         }
@@ -207,7 +215,7 @@ class Code:
             return None
         if name not in file.definitions and file.parts is not None and name in file.parts:
             try:
-                body = _parsed(file.part(*file.parts[name]))
+                body = self._parsed(file.part(*file.parts[name]))
             except CompileError:
                 body = []
             match body:
@@ -217,10 +225,16 @@ class Code:
                     self._parse_all(file)  # it is not what it looked like, or the file has an error in it
         return file.definitions.get(name)
 
+    def _parsed(self, file: SourceFile) -> list[ast.Stmt]:
+        self._characters += len(file.text)
+        if self._characters > MAX_CODE:
+            raise self.reader.fault(f"uses more than {MAX_CODE >> 20} MiB of code", file.name)
+        return _parsed(file)
+
     def _parse_all(self, file: _File) -> None:
         file.parts = None
         found: dict[str, Definition] = {}
-        for statement in _parsed(file.part(0, len(file.text))):
+        for statement in self._parsed(file.part(0, len(file.text))):
             if isinstance(statement, ast.FunctionDef | ast.ClassDef):
                 if statement.name in found:
                     raise CompileError.at(statement.name_span, f"`{statement.name}` is defined twice in this file")
@@ -349,7 +363,8 @@ class Code:
                 replaced = None if value.is_current else self.replaced(operator)
                 return replaced or _SPECIAL.get(operator) or BuiltinRef(operator)
             case Package():
-                return self._package_member(f"{value.name}.{name}")
+                found = self._package_member(f"{value.name}.{name}")
+                return self._bound_class(f"{value.name}.{name}", span) if found is MISSING else found
             case ClassValue():
                 if name == "__new__":
                     return BuiltinRef("archive.new")
@@ -357,6 +372,21 @@ class Code:
                 return value.find(name) if found is MISSING else found
             case _:
                 return MISSING
+
+    def _bound_class(self, qualified: str, span: Span | None) -> Value:
+        """`__torch__.torch.classes.quantized.X`, a class of C++ of which an archive holds the name only."""
+        is_namespace = qualified.startswith(f"{_BOUND}.") and qualified.count(".") == _BOUND.count(".") + 1
+        if is_namespace or qualified == _BOUND or _BOUND.startswith(f"{qualified}."):
+            return Package(qualified)
+        if not qualified.startswith(f"{_BOUND}."):
+            return MISSING
+        what = "holds the weights of quantized layers" if ".quantized." in qualified else "is not in the archive"
+        raise CompileError.at(
+            span,
+            f"the class `{qualified.removeprefix(f'{_BOUND}.')}` of PyTorch's C++ library is not supported",
+            label=what,
+            help="save the model before it is quantized" if ".quantized." in qualified else None,
+        )
 
     def _package_member(self, qualified: str) -> Value:
         found = self.find(qualified)

@@ -9,7 +9,10 @@ Only the classes and functions that the method reaches are parsed and checked. E
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from ...ir.diagnostics import CompileError
@@ -42,7 +45,20 @@ def load(source: str | os.PathLike[str] | Readable | bytes, method: str | None =
 def load_from(reader: ArchiveReader, method: str | None = "forward") -> Program:
     """`load` for an archive that is open already."""
     _refuse_others(reader)
-    return _Loader(reader, _version(reader)).program(method)
+    with _without_collection():
+        return _Loader(reader, _version(reader)).program(method)
+
+
+@contextmanager
+def _without_collection() -> Generator[None]:
+    """Loading makes trees of many objects, all of which stay: looking for garbage among them takes most of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def extra_files(source: str | os.PathLike[str] | Readable | bytes | ArchiveReader) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from ...ir.attributes import Constant
 from ...ir.core import BlockArgument, Operation, functions, symbol
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import DType
@@ -19,8 +20,8 @@ from ...ir.program import Methods
 from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
     BOOL,
-    DEVICE,
     STR,
+    TENSOR,
     ClassType,
     EnumType,
     InterfaceType,
@@ -271,12 +272,10 @@ def _type_of_constant(value: Any) -> ScriptType:
     match value:
         case tuple():
             return TupleType(tuple(_type_of_constant(v) for v in cast(tuple[Any, ...], value)))
-        case Device():
-            return DEVICE
-        case None | bool() | int() | float() | complex():
-            return constant_type(value)
+        case Constant():
+            return TENSOR
         case _:
-            return constant_type(value) if not isinstance(value, str) else STR
+            return constant_type(value)
 
 
 def _with_receiver(function: Operation, schema: Schema) -> tuple[Operation, Schema]:

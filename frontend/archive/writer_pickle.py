@@ -186,7 +186,7 @@ class _Writer:
     memo: dict[Any, int] = field(default_factory=dict[Any, int])
     storages: _Storages = field(default_factory=_Storages)
     shared: set[int] = field(default_factory=set[int])
-    """Identities of lists and dicts that stand in several places."""
+    """Identities of containers that stand in several places."""
     normal: dict[int, Array] = field(default_factory=dict[int, Array])
     depth: int = 0
 
@@ -216,15 +216,13 @@ class _Writer:
                     self._add(cast(Array, value))
                 case ForeignTensor():
                     pending += [p for p in value.parts.values() if isinstance(p, np.ndarray)]
-                case tuple():
-                    pending += cast(tuple[Any, ...], value)
-                case list() | dict():
+                case list() | tuple() | dict():
                     if id(cast(object, value)) in seen:
                         self.shared.add(id(cast(object, value)))
                         continue
                     seen.add(id(cast(object, value)))
                     table = cast(dict[Any, Any], value) if isinstance(value, dict) else None
-                    pending += cast(list[Any], value) if table is None else [*table.keys(), *table.values()]
+                    pending += cast(Sequence[Any], value) if table is None else [*table.keys(), *table.values()]
                 case _:
                     pass
 
@@ -319,11 +317,16 @@ class _Writer:
     def tuple_(self, value: tuple[Any, ...], type_: TupleType, path: str) -> None:
         if len(value) != len(type_.elements):
             raise self.fault(path, f"a tuple of {len(value)} stands where {type_.annotation} is declared")
-        if not value or len(value) > 3:
-            self.out += b"(" if value else b""
+        key = ("container", id(value), type_)
+        if self.recall(key):
+            return
+        if len(value) > 3:
+            self.out += b"("
         for i, (item, inner) in enumerate(zip(value, type_.elements, strict=True)):
             self.deeper(item, inner, f"{path}.{i}")
         self.out += (b")", b"\x85", b"\x86", b"\x87")[len(value)] if len(value) <= 3 else b"t"
+        if value and id(value) in self.shared:
+            self.memoize(key)
 
     def container(
         self, value: Any, type_: ListType | DictType, path: str, write: Callable[[Any, Any, str], None]

@@ -32,6 +32,7 @@ from ...ir.script_types import (
     FutureType,
     IntType,
     ListType,
+    OpaqueType,
     PoisonType,
     ScriptType,
     StrType,
@@ -75,6 +76,7 @@ _WORDS: Final[dict[str, ScriptType]] = {
     "Generator": GENERATOR,
     "NoneType": NONE,
     "Any": ANY,
+    "Capsule": OpaqueType("Capsule"),
 }
 """What these words mean where the file gives them no meaning of its own (archives import nothing)."""
 

@@ -226,7 +226,8 @@ class Attributes(Subscripts):
         if name in type_.attributes:
             return self.get_attribute(value, type_, name, span)
         if name in type_.constants:
-            return self.constant(type_.constants[name], span)
+            constant = type_.constants[name]
+            return self.constant(constant.name, span, DEVICE) if isinstance(constant, Device) else self.constant(constant, span)
         info = self.unit.class_info(type_)
         if name in info.unusable:
             raise self.fault(

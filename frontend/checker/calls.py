@@ -21,6 +21,7 @@ from ...ir.script_types import (
     DictType,
     FloatType,
     FunctionRefType,
+    FutureType,
     InterfaceType,
     IntType,
     ListType,
@@ -45,6 +46,7 @@ from .meanings import (
     CastTo,
     Enumerate,
     ExceptionObject,
+    Forked,
     Group,
     Host,
     InterfaceMethod,
@@ -668,8 +670,29 @@ class Calls(Attributes):
         ]
         return self.call_operator("aten::warn", messages, levels, span=node.span, shown="warnings.warn")
 
-    def builtin_unsupported(self, node: ast.Call, hint: ScriptType | None) -> Value:
-        raise self.fault(node.func.span, f"`{node.func.span.text}` is not supported yet")
+    def forked(self, definition: ast.FunctionDef) -> Value:
+        """The value of the statements that archives give to `fork`."""
+        raise NotImplementedError
+
+    def builtin_fork(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        """A call whose result is waited for: it is made at once, which is one of the orders that PyTorch may take."""
+        if not node.args:
+            raise self.fault(node.span, "fork takes a function and its arguments")
+        callee = self.meaning(node.args[0])
+        if isinstance(callee, Forked):
+            value = self.forked(callee.definition)
+        else:
+            call = ast.Call(node.span, node.args[0], node.args[1:], node.keywords)
+            value = self.as_value(self.call_meaning(callee, call, None), node.span)
+        if isinstance(value.type, PoisonType):
+            return value
+        return self.one("prim::future", (value,), FutureType(script_type(value)), span=node.span)
+
+    def builtin_wait(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        argument = self.one_argument(node, "wait")
+        return self.call_operator(
+            "aten::wait", [self.value(argument)], span=node.span, shown="wait", spans=[argument.span]
+        )
 
     # methods with rules of their own
 
@@ -736,8 +759,8 @@ _BUILTINS: Final[dict[str, _Builtin]] = {
     "torch.overrides.has_torch_function_variadic": Calls.builtin_decided,
     "torch.compiler.is_compiling": Calls.builtin_decided,
     "torch.onnx.is_in_onnx_export": Calls.builtin_decided,
-    "torch.jit.fork": Calls.builtin_unsupported,
-    "torch.jit.wait": Calls.builtin_unsupported,
+    "torch.jit.fork": Calls.builtin_fork,
+    "torch.jit.wait": Calls.builtin_wait,
     "torch.device": Calls.builtin_device,
     "typing.cast": Calls.builtin_cast_type,
     "warnings.warn": Calls.builtin_warn,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ...ir.core import Value
 from ...ir.script_types import MethodType
 from ...ir.source import Span
+from ..ast import FunctionDef
 from ..values import BuiltinRef, ClassValue, Device, FunctionValue, ModuleRef, TypeExpression
 
 
@@ -62,6 +63,13 @@ class InterfaceMethod:
     receiver: Value
     name: str
     type: MethodType
+
+
+@dataclass(frozen=True, eq=False)
+class Forked:
+    """What archives give to `fork`: statements without parameters that see the names around them."""
+
+    definition: FunctionDef
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +133,7 @@ Meaning = (
     | UserFunction
     | BoundMethod
     | InterfaceMethod
+    | Forked
     | Special
     | ModuleGroup
     | Group
@@ -158,6 +167,8 @@ def describe(meaning: Meaning) -> str:
             return f"the method `{meaning.function.name}`"
         case InterfaceMethod():
             return f"the method `{meaning.name}`"
+        case Forked():
+            return f"the function `{meaning.definition.name}`"
         case Special():
             return f"`{meaning.name}`"
         case ModuleGroup() | Group():

@@ -10,7 +10,7 @@ has left goes on inside the other branch, and where only the run can tell, flags
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from ...ir.core import Value
@@ -32,9 +32,9 @@ from .. import ast
 from ..values import BuiltinRef, ClassValue
 from .calls import is_exception_name
 from .conditions import Condition
-from .frames import DEAD, OPEN, Flow
+from .frames import DEAD, OPEN, Flow, Frame
 from .loops import INT_MAX, Iteration, Loops
-from .meanings import ExceptionObject, Group, Host, Meaning, ModuleGroup, describe
+from .meanings import ExceptionObject, Forked, Group, Host, Meaning, ModuleGroup, describe
 from .names import assigned_names, loop_exit, target_names
 from .state import Fault, is_poison, plural, script_type
 
@@ -67,7 +67,8 @@ _IGNORED_CONTEXTS: Final = frozenset(
 """Contexts that change nothing in a program that computes no gradients."""
 
 _GRADIENT_MODES: Final = frozenset(
-    f"__torch__.torch.autograd.grad_mode.{name}" for name in ("no_grad", "enable_grad", "inference_mode")
+    f"__torch__.torch.autograd.{name}"
+    for name in ("grad_mode.no_grad", "grad_mode.enable_grad", "grad_mode.inference_mode", "profiler.record_function")
 )
 
 
@@ -77,6 +78,8 @@ class Statements(Loops):
     """The types returned so far, unified."""
     without_gradients: tuple[int, ...] = ()
     """Where bodies of `with torch.no_grad()` start and end in the file: nothing here computes gradients, but PyTorch may."""
+    forking: tuple[ast.FunctionDef, ...] = ()
+    """Forked functions whose statements are being compiled."""
     has_unknown_flow: bool = False
     """A statement was refused that may have returned."""
 
@@ -157,6 +160,8 @@ class Statements(Loops):
                 return self._raise(statement)
             case ast.Delete():
                 self._delete(statement)
+            case ast.FunctionDef() if is_forked(statement):
+                self.frame.set(statement.name, Forked(statement))
             case _:
                 raise self._refuse_statement(statement)
         return OPEN
@@ -230,6 +235,8 @@ class Statements(Loops):
             return rest, OPEN
 
     def _expanded(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
+        if isinstance(node, ast.With) and any(self._is_object(i.context) for i in node.items):
+            return [*self._with_objects(node), *rest], OPEN
         if isinstance(node, ast.With):
             self._contexts(node)
             if any(map(self._turns_gradients_off, node.items)):
@@ -320,6 +327,54 @@ class Statements(Loops):
                 raise self.fault(
                     item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
                 )
+
+    def _is_object(self, context: ast.Expr) -> bool:
+        """Whether a `with` is over an object that says itself what to do, by `__enter__` and `__exit__`."""
+        found = self.frame.find(context.id) if isinstance(context, ast.Name) else None
+        if not isinstance(found, Value) or not isinstance(found.type, ClassType) or found.type.is_module:
+            return False
+        return not self._is_gradient_mode(context)
+
+    def _with_objects(self, node: ast.With) -> list[Item]:
+        """The statements of a `with` over objects: entered in order, the body, left in the opposite order."""
+        leaves = next((s for s in _nested(node.body) if isinstance(s, ast.Return | ast.Break | ast.Continue)), None)
+        if leaves is not None:
+            raise self.fault(leaves.span, "leaving the body of a `with` before its end is not supported")
+        before: list[Item] = []
+        after: list[Item] = []
+        for item in node.items:
+            if not self._is_object(item.context):
+                raise self.fault(item.span, f"`with {item.context.span.text}` is not supported beside an object")
+
+            def enter(item: ast.WithItem = item) -> Flow:
+                result = self.value(_method_call(item.context, "__enter__", 0))
+                if item.target is not None:
+                    self.assign(item.target, result, item.span)
+                return OPEN
+
+            def leave(item: ast.WithItem = item) -> Flow:
+                self.value(_method_call(item.context, "__exit__", 3))
+                return OPEN
+
+            before.append(enter)
+            after.insert(0, leave)
+        return [*before, *node.body, *after]
+
+    def forked(self, definition: ast.FunctionDef) -> Value:
+        *body, last = definition.body
+        if definition in self.forking:
+            raise self.fault(definition.name_span, "a forked function forks itself, which is not supported")
+        if definition.params or not isinstance(last, ast.Return) or last.value is None:
+            raise self.fault(definition.name_span, "a forked function has another form than archives give it")
+        self.forking += (definition,)
+        try:
+            with self.inside(self.b.block, Frame(self.frame)):
+                flow = self.run(body)
+                if not flow.is_open:
+                    raise self.fault(definition.name_span, "a forked function has another form than archives give it")
+                return self.value(last.value)
+        finally:
+            self.forking = self.forking[:-1]
 
     def _turns_gradients_off(self, item: ast.WithItem) -> bool:
         callee = self.callee(item.context.func) if isinstance(item.context, ast.Call) else None
@@ -643,6 +698,30 @@ def _has_break(body: Sequence[ast.Stmt]) -> bool:
             case _:
                 pass
     return False
+
+
+def is_forked(definition: ast.FunctionDef) -> bool:
+    """Whether this is how archives write what is given to `fork`."""
+    return definition.name.startswith("__forked_function")
+
+
+def _method_call(receiver: ast.Expr, name: str, nones: int) -> ast.Call:
+    """`receiver.name(None, ...)`."""
+    span = receiver.span
+    return ast.Call(span, ast.Attribute(span, receiver, name, span), [ast.Literal_(span, None)] * nones, [])
+
+
+def _nested(statements: Sequence[ast.Stmt]) -> Iterator[ast.Stmt]:
+    for statement in statements:
+        yield statement
+        match statement:
+            case ast.If() | ast.For() | ast.While():
+                yield from _nested(statement.body)
+                yield from _nested(statement.orelse)
+            case ast.With():
+                yield from _nested(statement.body)
+            case _:
+                pass
 
 
 def _first_span(items: Sequence[Item]) -> Span | None:

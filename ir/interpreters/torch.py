@@ -384,6 +384,8 @@ def _isinstance(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[
 
 def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     type_ = op.result.type
+    if isinstance(type_, ListType):
+        return ([],)
     if isinstance(type_, TensorType) and type_.dtype is not None and type_.shape is not None:
         return (np.zeros([0 if e is None else e for e in type_.shape], type_.dtype.numpy),)
     kinds: dict[Any, Any] = {INT: 0, FLOAT: 0.0, BOOL: False}
@@ -400,6 +402,8 @@ def _fork(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
 
 _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]] = {
     "prim::Constant": _constant,
+    "prim::future": lambda frame, op, arguments: arguments,
+    "aten::wait": lambda frame, op, arguments: arguments,
     "prim::ModuleContainerIndex.list": _module_index,
     "prim::ModuleContainerIndex.dict": _module_index,
     "prim::If": _if,

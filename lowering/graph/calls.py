@@ -1,44 +1,26 @@
 """`aten::` nodes on abstract values.
 
-In order: what follows from a tensor's type (`size`, `dtype`, `dim`), containers and strings, constants folded, the
-operator's record (types inferred, a node written), in-place and `out=` forms as the functional operator and a copy,
-composite operators inlined. After this, the only operator that writes to a tensor is `aten::copy_`, from a tensor of
-the same dtype and shape.
+In order: what follows from a tensor's type (`tensor_builtins.py`), containers and strings (`containers.py`), constants
+folded, the operator's record (types inferred, a node written), in-place and `out=` forms as the functional operator and
+a copy (`tensor_writes.py`), composite operators inlined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
-
-from ...ir.attributes import Constant
 from ...ir.core import Operation
 from ...ir.diagnostics import InternalError, NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
-from ...ir.interpreters.torch import default_dtype
 from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupported
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
-from ...ir.script_types import (
-    BOOL,
-    FLOAT,
-    INT,
-    NONE,
-    NUMBER,
-    TENSOR,
-    ListType,
-    OptionalType,
-    ScriptType,
-    TensorType,
-)
-from . import containers, nested_tensors, run_time_lists
+from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
+from . import containers, nested_tensors, run_time_lists, tensor_builtins, tensor_writes
 from .branches import fork
-from .tensor_numbers import number_behind
 from .values import (
-    NONE_VALUE,
     Abstract,
     Enumerator,
     Known,
@@ -63,24 +45,21 @@ if TYPE_CHECKING:
 
 Results = Sequence[Abstract]
 
-MAX_DYNAMIC_SQUEEZED: Final = 3
-"""`squeeze` of at most so many dimensions whose extents are known at run time only."""
-
-LITERAL_LIMIT: Final = 4096
-"""`tolist` of at most so many elements."""
-
 
 def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | None = None) -> Results:
     """The results of an operator; `op` is the node of the program, for how many results it has."""
     name = uniform_name(name)
     base, _ = split_name(name)
+    for argument in arguments:
+        if isinstance(argument, Variant):
+            raise Undecided(argument.selector)
     found = run_time_lists.apply(ev, name, arguments)
     if found is not None:
         return found
     found = nested_tensors.apply(ev, name, arguments)
     if found is not None:
         return found
-    builtin = _TENSOR_BUILTINS.get(name) or _TENSOR_BUILTINS.get(base)
+    builtin = tensor_builtins.TENSOR_BUILTINS.get(name) or tensor_builtins.TENSOR_BUILTINS.get(base)
     if builtin is not None:
         results = builtin(ev, arguments, name)
         if results is not None:
@@ -98,10 +77,10 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         return found
     form, record = schema(name), find(name)
     if record is not None and form is not None:
-        return _recorded(ev, form, record, arguments)
+        return recorded(ev, form, record, arguments)
     derived = functional_form(name)
     if derived is not None and form is not None:
-        return _in_place(ev, form, derived, arguments)
+        return tensor_writes.in_place(ev, form, derived, arguments)
     function = ev.composite(name)
     if function is not None:
         return _unpacked(ev.call_composite(function, arguments), op, form)
@@ -270,10 +249,10 @@ def _range_length(ev: Evaluator, low: Abstract, high: Abstract, step: Abstract) 
 # records
 
 
-def _recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abstract]) -> Results:
+def recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abstract]) -> Results:
     given = arguments
     if len(given) < len(form.arguments):
-        given = [*given, *(ev.import_value(_default(a.default), a.type) for a in form.arguments[len(given) :])]
+        given = [*given, *(ev.import_value(default_value(a.default), a.type) for a in form.arguments[len(given) :])]
     for value, formal in zip(given, form.arguments):
         if isinstance(value, Known) and value.value is None and isinstance(formal.type, TensorType):
             raise ev.operator_error(f"{form.name}() Expected a value of type 'Tensor' for argument '{formal.name}' but "
@@ -283,7 +262,7 @@ def _recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abs
     return write(ev, form, given, types)
 
 
-def _default(value: Any) -> Any:
+def default_value(value: Any) -> Any:
     return list(cast(tuple[Any, ...], value)) if isinstance(value, tuple) else value
 
 
@@ -337,6 +316,8 @@ def _for_inference(ev: Evaluator, value: Abstract) -> Any:
             return [_for_inference(ev, e) for e in value.elements]
         case RunTimeOnly():
             raise ev.use_error(value)
+        case Variant():
+            raise Undecided(value.selector)
         case Text():
             raise ev.not_static("this string")
         case Uninitialized():
@@ -389,381 +370,18 @@ def _resolved(ev: Evaluator, type_: ScriptType, arguments: Sequence[Abstract]) -
         return type_
     for argument in arguments:
         if isinstance(argument, Tensor):
-            return _number_type(cast(DType, ev.tensor_type(argument).dtype))
+            return number_type(cast(DType, ev.tensor_type(argument).dtype))
     for kind in (FLOAT, INT, BOOL):
         if any(type_of(a) == kind for a in arguments):
             return kind
     raise InternalError("number of unknown type")
 
 
-def _number_type(dtype: DType) -> ScriptType:
+def number_type(dtype: DType) -> ScriptType:
     return BOOL if dtype is DType.bool else FLOAT if dtype.is_floating else INT
 
 
-# writing to tensors
-
-
-def _in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: list[Abstract]) -> Results:
-    functional, written = derived
-    at = form.index(written)
-    assert at is not None
-    target = arguments[at]
-    if isinstance(target, Known) and target.value is None:
-        return apply(ev, functional, [a for i, a in enumerate(arguments) if i != at or at == 0])
-    assert isinstance(target, Tensor)
-    others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
-    base, _ = split_name(functional)
-    if base in _METADATA:
-        value = _functional(ev, functional, others)
-        if isinstance(value, Variant):
-            raise Undecided(value.selector)
-        ev.heap[target.value] = {0: ev.current(cast(Tensor, value))}
-        return (target,)
-    value = _functional(ev, functional, others)
-    assert isinstance(value, Tensor)
-    own, new = ev.tensor_type(target), ev.tensor_type(value)
-    if base not in _CONVERTING and cast(DType, new.dtype).category > cast(DType, own.dtype).category:
-        raise ev.operator_error(
-            f"result type {cast(DType, new.dtype).graph_name} can't be cast to the desired output type "
-            f"{cast(DType, own.dtype).graph_name}"
-        )
-    keeps_shape = base in _OF_SHAPE_OF_SELF or (at == 0 and not any(_has_dimensions(ev, a) for a in arguments[1:]))
-    store(ev, target, value, keeps_shape=keeps_shape)
-    return (target,)
-
-
-_METADATA: Final = frozenset(
-    [
-        "aten::unsqueeze",
-        "aten::squeeze",
-        "aten::transpose",
-        "aten::t",
-        "aten::swapaxes",
-        "aten::swapdims",
-        "aten::permute",
-    ]
-)
-"""Operators whose in-place form changes how the tensor is looked at, not its elements."""
-
-_CONVERTING: Final = frozenset(["aten::copy", "aten::fill", "aten::zero", "aten::index_put", "aten::_index_put_impl"])
-"""Operators whose in-place form converts to the dtype of `self`, whatever it is."""
-
-_OF_SHAPE_OF_SELF: Final = frozenset(
-    [
-        "aten::copy",
-        "aten::fill",
-        "aten::zero",
-        "aten::index_put",
-        "aten::_index_put_impl",
-        "aten::masked_scatter",
-        "aten::scatter",
-        "aten::scatter_add",
-        "aten::scatter_reduce",
-        "aten::index_add",
-        "aten::index_copy",
-        "aten::index_fill",
-        "aten::index_reduce",
-        "aten::put",
-        "aten::fill_diagonal",
-        "aten::tril",
-        "aten::triu",
-        "aten::relu",
-    ]
-)
-"""Operators whose result has the shape of `self`, whatever the other arguments are."""
-
-
-def _has_dimensions(ev: Evaluator, value: Abstract) -> bool:
-    match value:
-        case Tensor():
-            return ev.tensor_type(value).rank > 0
-        case Ref() if value.kind == "list":
-            return any(_has_dimensions(ev, e) for e in ev.elements(value))
-        case _:
-            return False
-
-
-def _functional(ev: Evaluator, name: str, arguments: list[Abstract]) -> Abstract:
-    """The functional operator, or what it means where it has no record."""
-    if exists(ev, name) or name not in _FUNCTIONAL:
-        return single(ev, name, arguments)
-    return _FUNCTIONAL[name](ev, arguments)
-
-
-def _copied(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
-    target, source = arguments[0], arguments[1]
-    assert isinstance(target, Tensor) and isinstance(source, Tensor)
-    return _expanded_to(ev, cast_to(ev, source, cast(DType, ev.tensor_type(target).dtype)), target)
-
-
-def _filled(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
-    options = [NONE_VALUE] * 5
-    return single(ev, "aten::full_like", [arguments[0], arguments[1], *options])
-
-
-def _filled_with_tensor(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
-    return _copied(ev, arguments)
-
-
-def _zeros(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
-    return single(ev, "aten::zeros_like", [arguments[0], *[NONE_VALUE] * 5])
-
-
-_FUNCTIONAL: Final[dict[str, Callable[[Any, list[Abstract]], Abstract]]] = {
-    "aten::copy": _copied,
-    "aten::fill.Scalar": _filled,
-    "aten::fill.Tensor": _filled_with_tensor,
-    "aten::zero": _zeros,
-}
-
-
-def cast_to(ev: Evaluator, value: Tensor, dtype: DType) -> Tensor:
-    """The tensor in another dtype; itself if it has that already."""
-    if ev.tensor_type(value).dtype is dtype:
-        return value
-    for name in ("aten::to.dtype", "aten::_to_copy"):
-        form, record = schema(name), find(name)
-        if form is not None and record is not None:
-            named: dict[str, Abstract] = {"self": value, "dtype": known(int(dtype))}
-            arguments = [named.get(a.name, ev.import_value(_default(a.default), a.type)) for a in form.arguments]
-            return cast(Tensor, _recorded(ev, form, record, arguments)[0])
-    raise ev.error("no operator converts dtypes")
-
-
-def store(ev: Evaluator, target: Tensor, value: Tensor, *, keeps_shape: bool = False) -> None:
-    """`target[...] = value`: converts to the dtype of `target`; the shape must broadcast to it."""
-    new = cast_to(ev, value, cast(DType, ev.tensor_type(target).dtype))
-    if not keeps_shape:
-        new = _expanded_to(ev, new, target)
-    current = ev.current(target)
-    operands = [current.value, ev.current(new).value, ev.pool.number(False, BOOL)]
-    ev.emit("aten::copy_", operands, (ev.tensor_type(target),))
-
-
-def _expanded_to(ev: Evaluator, value: Tensor, target: Tensor) -> Tensor:
-    own, new = ev.tensor_type(target), ev.tensor_type(value)
-    assert own.shape is not None and new.shape is not None
-    if own.shape == new.shape and None not in own.shape:
-        return value
-    padded = (1,) * (len(own.shape) - len(new.shape)) + new.shape
-    if len(padded) > len(own.shape) or any(
-        n not in (1, None) and o is not None and n != o for n, o in zip(padded, own.shape)
-    ):
-        wide = [max(n or 0, o or 0) for n, o in zip(padded[-len(own.shape) :] or (0,), own.shape or (0,))]
-        shown = list(new.shape) if len(new.shape) > len(own.shape) else wide
-        raise ev.operator_error(
-            f"output with shape {_shown(own.shape)} doesn't match the broadcast shape {_shown(tuple(shown))}"
-        )
-    sizes = ev.new_list(ev.shape(target), ListType(INT))
-    return cast(Tensor, single(ev, "aten::expand", [value, sizes, known(False)]))
-
-
-def _shown(shape: Sequence[int | None]) -> str:
-    return "[" + ", ".join("?" if e is None else str(e) for e in shape) + "]"
-
-
-# what follows from the type of a tensor: (evaluator, arguments, name) -> results, None where it does not apply
-
-_Builtin = Callable[[Any, list[Abstract], str], "Results | None"]
-
-
-def of_tensor(function: Callable[[Evaluator, Tensor, list[Abstract]], Abstract]) -> _Builtin:
-    """For operators whose first argument is a tensor; others of the name are not meant."""
-
-    def apply_to(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-        tensor = arguments[0] if arguments else None
-        return (function(ev, tensor, arguments[1:]),) if isinstance(tensor, Tensor) else None
-
-    return apply_to
-
-
-def _dtype(ev: Evaluator, tensor: Tensor) -> DType:
-    return cast(DType, ev.tensor_type(tensor).dtype)
-
-
-def dimension(ev: Evaluator, value: Abstract, rank: int) -> int:
-    """A `dim` argument, counted from 0."""
-    if not isinstance(value, Known):
-        raise ev.not_static("this dimension")
-    dim, span = cast(int, value.value), max(rank, 1)
-    if not -span <= dim < span:
-        raise ev.operator_error(
-            f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], but got {dim})"
-        )
-    return dim % span
-
-
-def _size(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-    tensor, *rest = arguments
-    if not isinstance(tensor, Tensor):
-        return None
-    if not rest:
-        return (ev.new_list(ev.shape(tensor), ListType(INT)),)
-    if not isinstance(rest[0], Known):
-        return None
-    rank = ev.tensor_type(tensor).rank
-    if rank == 0:
-        raise ev.operator_error(f"Dimension specified as {rest[0].value} but tensor has no dimensions")
-    return (ev.size(tensor, dimension(ev, rest[0], rank)),)
-
-
-def _len(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    if ev.tensor_type(tensor).rank == 0:
-        raise ev.operator_error("len() of a 0-d tensor")
-    return ev.size(tensor, 0)
-
-
-def _numel(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    count: Abstract = known(1)
-    for extent in ev.shape(tensor):
-        count = single(ev, "aten::mul.int", [count, extent])
-    return count
-
-
-def _constant(compute: Callable[[Any, Tensor], Any]) -> _Builtin:
-    return of_tensor(lambda ev, tensor, rest: ev.import_value(compute(ev, tensor)))
-
-
-def _item(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    shape = ev.tensor_type(tensor).shape
-    assert shape is not None
-    if any(e not in (1, None) for e in shape):
-        count = int(np.prod([1 if e is None else e for e in shape]))
-        raise ev.operator_error(f"a Tensor with {count} elements cannot be converted to Scalar")
-    number = number_behind(ev, tensor, lambda name, numbers: single(ev, name, numbers))
-    if number is not None:
-        return number
-    dtype = _dtype(ev, tensor)
-    if dtype.is_complex:
-        raise ev.error("complex numbers known at run time are not supported")
-    form, record = schema("aten::item"), find("aten::item")
-    if form is not None and record is not None:
-        return _recorded(ev, form, record, [tensor])[0]
-    return Scalar(ev.emit("aten::item", [ev.materialise(tensor)], [_number_type(dtype)]).result)
-
-
-def _converted(base: str, *, implicit: bool = False) -> _Builtin:
-    def convert(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-        type_ = ev.tensor_type(tensor)
-        if implicit and type_.rank:
-            raise ev.operator_error("Cannot input a tensor of dimension other than 0 as a scalar argument")
-        dtype = cast(DType, type_.dtype)
-        if implicit and base == "aten::Int" and dtype.category != 1:
-            raise ev.operator_error(f"Cannot input a tensor of type {dtype.graph_name} as an integral argument")
-        number = _item(ev, tensor, [])
-        return number if base == "" else single(ev, base, [number])
-
-    return of_tensor(convert)
-
-
-def _truth(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    shape = ev.tensor_type(tensor).shape or ()
-    if 0 in shape:
-        raise ev.operator_error("Boolean value of Tensor with no values is ambiguous")
-    if any(e not in (1, None) for e in shape):
-        raise ev.operator_error("Boolean value of Tensor with more than one value is ambiguous")
-    return single(ev, "aten::Bool", [_item(ev, tensor, [])])
-
-
-def _alias(ev: Evaluator, tensor: Tensor, rest: list[Abstract] | None = None) -> Tensor:
-    """The same elements as another tensor object."""
-    type_ = ev.tensor_type(tensor)
-    return Tensor(ev.emit("aten::alias", [ev.materialise(tensor)], [type_]).result)
-
-
-def _contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    memory_format = ev.pool.number(0, INT)
-    return Tensor(ev.emit("aten::contiguous", [ev.materialise(tensor), memory_format], [ev.tensor_type(tensor)]).result)
-
-
-def _to(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-    """All overloads of `to`: a dtype, another tensor's dtype; devices are those of the compiled code."""
-    form = schema(name)
-    tensor = arguments[0]
-    if form is None or not isinstance(tensor, Tensor):
-        return None
-    named = dict(zip((a.name for a in form.arguments), arguments))
-    dtype = _dtype(ev, tensor)
-    wanted, other = named.get("dtype"), named.get("other")
-    if isinstance(other, Tensor):
-        dtype = _dtype(ev, other)
-    elif isinstance(wanted, Known) and wanted.value is not None:
-        dtype = DType(cast(int, wanted.value))
-    elif wanted is not None and not isinstance(wanted, Known):
-        raise ev.not_static("this dtype")
-    if dtype is not _dtype(ev, tensor):
-        return (cast_to(ev, tensor, dtype),)
-    copy = named.get("copy")
-    if name == "aten::_to_copy" or (isinstance(copy, Known) and copy.value):
-        return (_clone(ev, tensor),)
-    return (_alias(ev, tensor),)
-
-
-def _clone(ev: Evaluator, tensor: Tensor) -> Abstract:
-    return single(ev, "aten::clone", [tensor, NONE_VALUE])
-
-
-def _type_as(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    dtype = _dtype(ev, cast(Tensor, rest[0]))
-    return _alias(ev, tensor) if dtype is _dtype(ev, tensor) else cast_to(ev, tensor, dtype)
-
-
-def _is_contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    if rest and isinstance(rest[0], Known) and rest[0].value not in (None, 0):
-        return known(False)
-    owner = ev.current(tensor).value.defining_op()
-    form = None if owner is None else schema(owner.name)
-    if owner is None or owner.name in ("aten::contiguous", "prim::Constant"):
-        return known(True)
-    if form is not None and not any(a.alias for a in form.arguments):
-        return known(True)
-    raise ev.not_static("whether this tensor is contiguous")
-
-
-def _stride(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    if not same(_is_contiguous(ev, tensor, []), known(True)):
-        raise ev.not_static("the stride of this tensor")
-    strides: list[Abstract] = []
-    step: Abstract = known(1)
-    for extent in reversed(ev.shape(tensor)):
-        strides.insert(0, step)
-        step = single(ev, "aten::mul.int", [step, extent])
-    if rest:
-        return strides[dimension(ev, rest[0], len(strides))]
-    return ev.new_list(strides, ListType(INT))
-
-
-def _squeeze(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-    """Extents known at run time only: a tensor of as many dimensions as that gives. Others are the record's."""
-    tensor = arguments[0]
-    if not isinstance(tensor, Tensor):
-        return None
-    shape = ev.tensor_type(tensor).shape or ()
-    listed: list[int] = list(range(len(shape)))
-    if len(arguments) > 1:
-        given: Any = to_python(arguments[1], ev.heap) if is_static(arguments[1], ev.heap) else []
-        listed = [given] if isinstance(given, int) else given
-    if any(not -len(shape) <= d < len(shape) for d in listed):
-        return None
-    dims = sorted(d % len(shape) for d in listed)
-    dynamic = sum(shape[d] is None for d in dims)
-    if not dynamic:
-        return None
-    if ev.takes_numbers or dynamic > MAX_DYNAMIC_SQUEEZED:
-        raise ev.not_static("whether this extent is 1", help="give the dimensions to squeeze, or reshape")
-    return (_squeezed(ev, tensor, [d for d in dims if shape[d] in (1, None)]),)
-
-
-def _squeezed(ev: Evaluator, tensor: Tensor, dims: list[int]) -> Abstract:
-    if not dims:
-        return _alias(ev, tensor)
-    *others, dim = dims
-    is_one = single(ev, "aten::eq.int", [ev.size(tensor, dim), known(1)])
-
-    def without() -> Abstract:
-        return _squeezed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(dim), known(0)])), others)
-
-    return choose(ev, is_one, without, lambda: _squeezed(ev, tensor, others))
+# conditions
 
 
 def choose(
@@ -773,97 +391,6 @@ def choose(
     if isinstance(holds, Scalar):
         return fork(ev, holds, lambda: [then()], lambda: [otherwise()])[0]
     return then() if holds else otherwise()
-
-
-# lists of views
-
-
-def _unbind(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    type_ = ev.tensor_type(tensor)
-    dim = dimension(ev, rest[0] if rest else known(0), type_.rank)
-
-    def part(i: Abstract) -> Abstract:
-        return single(ev, "aten::select.int", [tensor, known(dim), i])
-
-    if type_.shape and type_.shape[dim] is None and not ev.static_lists:
-        return run_time_lists.generated(ev, ev.size(tensor, dim), TENSOR, part)
-    count = _static_extent(ev, type_, dim, "the number of tensors that this gives")
-    return ev.new_list([part(known(i)) for i in range(count)], ListType(TENSOR))
-
-
-def _static_extent(ev: Evaluator, type_: TensorType, dim: int, what: str) -> int:
-    assert type_.shape is not None
-    if not type_.shape:
-        raise ev.operator_error("Dimension specified as 0 but tensor has no dimensions")
-    extent = type_.shape[dim]
-    if extent is None:
-        raise ev.not_static(what)
-    return extent
-
-
-def _sliced(ev: Evaluator, tensor: Tensor, dim: int, bounds: Sequence[tuple[Abstract, Abstract]]) -> Abstract:
-    parts = [single(ev, "aten::slice.Tensor", [tensor, known(dim), a, b, known(1)]) for a, b in bounds]
-    return ev.new_list(parts, ListType(TENSOR))
-
-
-def _in_steps(extent: int, step: int) -> list[tuple[Abstract, Abstract]]:
-    starts = range(0, max(extent, 1), step)
-    return [(known(at), known(min(at + step, extent))) for at in starts]
-
-
-def _split(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    """`split` by size or sizes."""
-    type_ = ev.tensor_type(tensor)
-    dim = dimension(ev, rest[1] if len(rest) > 1 else known(0), type_.rank)
-    if isinstance(rest[0], Ref | Tuple):
-        return _split_sizes(ev, tensor, rest)
-    if not isinstance(rest[0], Known):
-        raise ev.not_static("the number of tensors that this gives")
-    step = cast(int, rest[0].value)
-    if type_.shape and type_.shape[dim] is None and step > 0 and not ev.static_lists:
-        count = _ceildiv(ev, ev.size(tensor, dim), known(step))
-        return _parts_at_run_time(ev, tensor, dim, known(step), single(ev, "prim::max.int", [count, known(1)]))
-    extent = _static_extent(ev, type_, dim, "the number of tensors that this gives")
-    if step < 0:
-        raise ev.operator_error(f"split expects split_size be non-negative, but got split_size={step}")
-    if step == 0 and extent != 0:
-        raise ev.operator_error(f"split_size can only be 0 if dimension size is 0, but got dimension size of {extent}")
-    return _sliced(ev, tensor, dim, _in_steps(extent, max(step, 1)))
-
-
-def _parts_at_run_time(ev: Evaluator, tensor: Tensor, dim: int, step: Abstract, count: Abstract) -> Abstract:
-    def part(i: Abstract) -> Abstract:
-        start = single(ev, "aten::mul.int", [i, step])
-        end = single(ev, "aten::add.int", [start, step])
-        return single(ev, "aten::slice.Tensor", [tensor, known(dim), start, end, known(1)])
-
-    return run_time_lists.generated(ev, count, TENSOR, part)
-
-
-def _split_sizes(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    type_ = ev.tensor_type(tensor)
-    dim = dimension(ev, rest[1] if len(rest) > 1 else known(0), type_.rank)
-    sizes = ev.elements(rest[0]) if isinstance(rest[0], Ref) else list(cast(Tuple, rest[0]).elements)
-    extent = ev.size(tensor, dim)
-    at: Abstract = known(0)
-    bounds: list[tuple[Abstract, Abstract]] = []
-    given = ["but got split_sizes=", *_number_list(sizes)]
-    for size in sizes:
-        non_negative = single(ev, "aten::ge.int", [size, known(0)])
-        require(ev, non_negative, ["split_with_sizes expects split_sizes have only non-negative entries, ", *given])
-        following = single(ev, "aten::add.int", [at, size])
-        bounds.append((at, following))
-        at = following
-    where = f" (input tensor's size at dimension {dim}), "
-    expected = ["split_with_sizes expects split_sizes to sum exactly to ", extent, where]
-    require(ev, single(ev, "aten::eq.int", [at, extent]), [*expected, *given])
-    return _sliced(ev, tensor, dim, bounds)
-
-
-def _number_list(numbers: Sequence[Abstract]) -> list[str | Abstract]:
-    """Parts of a message: `[2, 3]`."""
-    between = [part for number in numbers for part in (", ", number)][1:]
-    return ["[", *between, "]"]
 
 
 def require(ev: Evaluator, holds: Abstract, message: Sequence[str | Abstract]) -> None:
@@ -880,224 +407,3 @@ def require(ev: Evaluator, holds: Abstract, message: Sequence[str | Abstract]) -
         if all(isinstance(p, str) for p in parts):
             raise ev.operator_error("".join(cast("list[str]", parts)))
         raise ev.emit_raise(parts)
-
-
-def _chunk_at_run_time(ev: Evaluator, tensor: Tensor, dim: int, chunks: int) -> Abstract:
-    """Of nothing there are as many chunks as are asked for."""
-    extent = ev.size(tensor, dim)
-    step = single(ev, "prim::max.int", [_ceildiv(ev, extent, known(chunks)), known(1)])
-    empty = single(ev, "aten::eq.int", [extent, known(0)])
-    count = single(ev, "aten::add.int", [
-        _ceildiv(ev, extent, step), single(ev, "aten::mul.int", [single(ev, "aten::Int.bool", [empty]), known(chunks)])
-    ])  # fmt: skip
-    return _parts_at_run_time(ev, tensor, dim, step, count)
-
-
-def _ceildiv(ev: Evaluator, a: Abstract, b: Abstract) -> Abstract:
-    rounded = single(ev, "aten::sub.int", [single(ev, "aten::add.int", [a, b]), known(1)])
-    return single(ev, "aten::floordiv.int", [rounded, b])
-
-
-def _chunk(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    type_ = ev.tensor_type(tensor)
-    dim = dimension(ev, rest[1] if len(rest) > 1 else known(0), type_.rank)
-    if not isinstance(rest[0], Known):
-        raise ev.not_static("the number of chunks")
-    chunks = cast(int, rest[0].value)
-    if chunks <= 0:
-        raise ev.operator_error(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    if type_.shape and type_.shape[dim] is None and not ev.static_lists:
-        return _chunk_at_run_time(ev, tensor, dim, chunks)
-    extent = _static_extent(ev, type_, dim, "the number of tensors that this gives")
-    step = -(-extent // chunks)
-    if step == 0:
-        return _sliced(ev, tensor, dim, [(known(0), known(0))] * chunks)
-    return _sliced(ev, tensor, dim, _in_steps(extent, step))
-
-
-# tensors from numbers
-
-
-def _from_data(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-    """`torch.tensor(data)`, `as_tensor`, a number as a tensor."""
-    form = schema(name)
-    options = {} if form is None else dict(zip((a.name for a in form.arguments), arguments))
-    wanted = options.get("dtype")
-    if wanted is not None and not isinstance(wanted, Known):
-        raise ev.not_static("this dtype")
-    dtype = None if wanted is None or wanted.value is None else DType(cast(int, wanted.value))
-    data = arguments[0]
-    if isinstance(data, Tensor):
-        result = data if dtype is None else cast_to(ev, data, dtype)
-        return (_clone(ev, result) if split_name(name)[0] == "aten::tensor" and result is data else result,)
-    if split_name(name)[0] == "aten::scalar_tensor" and dtype is None:
-        dtype = DType.float32
-    if split_name(name)[0] == "prim::NumToTensor" and type_of(data) == FLOAT:
-        dtype = DType.float64
-    return (_literal(ev, data, dtype),)
-
-
-def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
-    if is_static(data, ev.heap):
-        values = to_python(data, ev.heap)
-        kind = dtype or default_dtype(values)
-        if kind is DType.complex32:
-            raise ev.error("tensors of dtype complex32 are not supported")
-        try:
-            array = np.asarray(values).astype(kind.numpy) if kind.is_integral else np.asarray(values, kind.numpy)
-        except ValueError:
-            raise ev.operator_error("expected a sequence of equal length") from None
-        constant = Tensor(
-            ev.pool.tensor(Constant(ev.literal_name(), np.ascontiguousarray(array).reshape(array.shape)), kind)
-        )
-        # each evaluation makes a tensor of its own, which may be written to
-        return _clone(ev, constant)
-    leaves = _leaves(ev, data)
-    if any(isinstance(v, Tensor) for v in leaves):
-        return _stacked_tensors(ev, data, dtype)
-    kind = dtype or _leaf_dtype(leaves)
-    if not isinstance(data, Ref | Tuple):
-        return single(ev, "aten::full", [ev.new_list([], ListType(INT)), data, known(int(kind)), *[NONE_VALUE] * 3])
-    elements = ev.elements(data) if isinstance(data, Ref) else list(data.elements)
-    parts = [_literal(ev, e, kind) for e in elements]
-    return single(ev, "aten::stack", [ev.new_list(parts, ListType(TENSOR)), known(0)])
-
-
-def _stacked_tensors(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
-    elements = ev.elements(data) if isinstance(data, Ref) else list(cast(Tuple, data).elements)
-    parts = [e if isinstance(e, Tensor) else _literal(ev, e, dtype) for e in elements]
-    stacked = single(ev, "aten::stack", [ev.new_list(parts, ListType(TENSOR)), known(0)])
-    return stacked if dtype is None else cast_to(ev, cast(Tensor, stacked), dtype)
-
-
-def _leaves(ev: Evaluator, data: Abstract) -> list[Abstract]:
-    match data:
-        case Ref() if data.kind == "list":
-            return [v for e in ev.elements(data) for v in _leaves(ev, e)]
-        case Tuple():
-            return [v for e in data.elements for v in _leaves(ev, e)]
-        case RunTimeOnly():
-            raise ev.use_error(data)
-        case _:
-            return [data]
-
-
-def _leaf_dtype(leaves: Sequence[Abstract]) -> DType:
-    kinds: Mapping[ScriptType, DType] = {BOOL: DType.bool, INT: DType.int64, FLOAT: DType.float32}
-    return max((kinds.get(type_of(v), DType.complex64) for v in leaves), key=lambda d: d.category)
-
-
-def _to_list(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
-    tensor = arguments[0]
-    if not isinstance(tensor, Tensor):
-        return None
-    return (_listed(ev, tensor),)
-
-
-def _listed(ev: Evaluator, tensor: Tensor) -> Abstract:
-    type_ = ev.tensor_type(tensor)
-    if type_.rank == 0:
-        return _item(ev, tensor, [])
-    shape = type_.shape or ()
-    if (None in shape or np.prod([e or 0 for e in shape]) > LITERAL_LIMIT) and not ev.static_lists:
-        declared = _listed_type(ev, type_)
-
-        def part(i: Abstract) -> Abstract:
-            return _listed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(0), i])))
-
-        return run_time_lists.generated(ev, ev.size(tensor, 0), declared, part)
-    extent = _static_extent(ev, type_, 0, "the length of this list")
-    parts = [
-        _listed(ev, cast(Tensor, single(ev, "aten::select.int", [tensor, known(0), known(i)]))) for i in range(extent)
-    ]
-    return ev.new_list(parts, ListType(ev.common_type(parts)))
-
-
-def _listed_type(ev: Evaluator, type_: TensorType) -> ScriptType:
-    """The type of the elements of `tolist`."""
-    result = _number_type(cast(DType, type_.dtype))
-    for _ in range(type_.rank - 1):
-        result = ListType(result)
-    return result
-
-
-_TENSOR_BUILTINS: Final[dict[str, _Builtin]] = {
-    "aten::size": _size,
-    "prim::shape": _size,
-    "aten::len": of_tensor(_len),
-    "aten::dim": _constant(lambda ev, t: ev.tensor_type(t).rank),
-    "aten::numel": of_tensor(_numel),
-    "prim::dtype": _constant(lambda ev, t: int(_dtype(ev, t))),
-    "prim::device": of_tensor(lambda ev, t, rest: ev.device("cpu")),
-    "prim::layout": _constant(lambda ev, t: 0),
-    "prim::data": of_tensor(_alias),
-    "prim::grad": of_tensor(lambda ev, t, rest: NONE_VALUE),
-    "prim::requires_grad": _constant(lambda ev, t: False),
-    "prim::is_cuda": _constant(lambda ev, t: False),
-    "prim::is_cpu": _constant(lambda ev, t: True),
-    "prim::is_xla": _constant(lambda ev, t: False),
-    "prim::is_xpu": _constant(lambda ev, t: False),
-    "prim::is_sparse": _constant(lambda ev, t: False),
-    "prim::is_sparse_csr": _constant(lambda ev, t: False),
-    "prim::is_quantized": _constant(lambda ev, t: False),
-    "prim::is_mkldnn": _constant(lambda ev, t: False),
-    "prim::is_meta": _constant(lambda ev, t: False),
-    "prim::is_mps": _constant(lambda ev, t: False),
-    "prim::is_nested": _constant(lambda ev, t: False),
-    "prim::is_vulkan": _constant(lambda ev, t: False),
-    "prim::is_ipu": _constant(lambda ev, t: False),
-    "prim::is_leaf": _constant(lambda ev, t: True),
-    "aten::is_leaf": _constant(lambda ev, t: True),
-    "prim::itemsize": _constant(lambda ev, t: _dtype(ev, t).itemsize),
-    "prim::nbytes": of_tensor(
-        lambda ev, t, rest: single(ev, "aten::mul.int", [_numel(ev, t, []), known(_dtype(ev, t).itemsize)])
-    ),
-    "aten::element_size": _constant(lambda ev, t: _dtype(ev, t).itemsize),
-    "aten::is_floating_point": _constant(lambda ev, t: _dtype(ev, t).is_floating),
-    "aten::is_complex": _constant(lambda ev, t: _dtype(ev, t).is_complex),
-    "aten::is_signed": _constant(lambda ev, t: _dtype(ev, t).is_signed),
-    "aten::is_conj": _constant(lambda ev, t: False),
-    "aten::is_neg": _constant(lambda ev, t: False),
-    "aten::is_contiguous": of_tensor(_is_contiguous),
-    "aten::stride": of_tensor(_stride),
-    "aten::item": of_tensor(_item),
-    "aten::Int.Tensor": _converted("aten::Int"),
-    "aten::Float.Tensor": _converted("aten::Float"),
-    "aten::Bool.Tensor": of_tensor(_truth),
-    "aten::is_nonzero": of_tensor(_truth),
-    "aten::IntImplicit": _converted("aten::Int", implicit=True),
-    "aten::FloatImplicit": _converted("aten::Float", implicit=True),
-    "aten::ScalarImplicit": _converted("", implicit=True),
-    "aten::contiguous": of_tensor(_contiguous),
-    "aten::detach": of_tensor(_alias),
-    "aten::alias": of_tensor(_alias),
-    "aten::lift_fresh": of_tensor(_alias),
-    "aten::detach_": of_tensor(lambda ev, t, rest: t),
-    "aten::requires_grad_": of_tensor(lambda ev, t, rest: t),
-    "aten::to": _to,
-    "aten::_to_copy": _to,
-    "aten::type_as": of_tensor(_type_as),
-    "aten::squeeze": _squeeze,
-    "aten::unbind": of_tensor(_unbind),
-    "aten::split": of_tensor(_split),
-    "aten::split_with_sizes": of_tensor(_split_sizes),
-    "aten::unsafe_split": of_tensor(_split),
-    "aten::chunk": of_tensor(_chunk),
-    "aten::unsafe_chunk": of_tensor(_chunk),
-    "aten::tensor": _from_data,
-    "aten::as_tensor": _from_data,
-    "aten::scalar_tensor": _from_data,
-    "prim::NumToTensor": _from_data,
-    "prim::tolist": _to_list,
-    "aten::_unwrap_optional": lambda ev, arguments, name: _unwrap(ev, arguments),
-    "prim::unchecked_unwrap_optional": lambda ev, arguments, name: arguments,
-}
-
-TENSOR_BUILTINS: Final = frozenset(_TENSOR_BUILTINS)
-"""Operators on tensors that are resolved here; a name without overload stands for all of them."""
-
-
-def _unwrap(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    if isinstance(arguments[0], Known) and arguments[0].value is None:
-        raise ev.operator_error("Unwrapping null optional")
-    return arguments

@@ -19,6 +19,7 @@ from .values import (
     NONE_VALUE,
     TRUE,
     Abstract,
+    Contents,
     Enumerator,
     Known,
     Ref,
@@ -26,6 +27,8 @@ from .values import (
     Tensor,
     Text,
     Tuple,
+    Undecided,
+    Variant,
     is_static,
     known,
     list_contents,
@@ -130,8 +133,12 @@ def _get(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 
 def _select(ev: Evaluator, elements: list[Abstract], index: Scalar) -> Abstract:
-    """An element by a run-time index: conditions one after the other, for numbers."""
-    if any(type_of(e) not in (INT, FLOAT, BOOL) for e in elements) or not 0 < len(elements) <= SELECT_LIMIT:
+    """An element by a run-time index: conditions one after the other.
+
+    In a loop only for numbers: unrolling it makes the index known, and that is better code.
+    """
+    numbers = all(type_of(e) in (INT, FLOAT, BOOL) for e in elements)
+    if not (numbers or not ev.static_lists) or not 0 < len(elements) <= SELECT_LIMIT:
         raise ev.not_static("the index into this list")
     count = known(len(elements))
     negative = calls.single(ev, "aten::lt.int", [index, known(0)])
@@ -183,6 +190,8 @@ def _extended(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 
 def _sequence(ev: Evaluator, value: Abstract) -> list[Abstract]:
+    if isinstance(value, Variant):
+        raise Undecided(value.selector)
     if isinstance(value, Tuple):
         return list(value.elements)
     return ev.elements(_list(value))
@@ -486,17 +495,40 @@ def _dict(value: Abstract) -> Ref:
 
 
 def _lookup(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    key = calls.dict_key(ev, arguments[1])
     contents = ev.contents(_dict(arguments[0]))
+    if isinstance(arguments[1], Scalar):
+
+        def missing() -> Abstract:
+            raise ev.emit_raise(["KeyError: ", cast(Scalar, arguments[1])])
+
+        return (_by_key(ev, contents, arguments[1], missing),)
+    key = calls.dict_key(ev, arguments[1])
     if key not in contents:
         raise ev.operator_error(f"KeyError: {builtins.to_text(key)}")
     return (contents[key],)
 
 
+def _by_key(ev: Evaluator, contents: Contents, key: Scalar, missing: Callable[[], Abstract]) -> Abstract:
+    """An element by a number that is known at run time: conditions one after the other."""
+    if len(contents) > SELECT_LIMIT:
+        raise ev.not_static("the key into this dict")
+    entries = list(contents.items())
+
+    def pick(i: int) -> Abstract:
+        if i == len(entries):
+            return missing()
+        here = calls.single(ev, "aten::eq", [key, known(entries[i][0])])
+        return calls.choose(ev, here, lambda: entries[i][1], lambda: pick(i + 1))
+
+    return pick(0)
+
+
 def _get_key(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    key = calls.dict_key(ev, arguments[1])
     default = arguments[2] if len(arguments) > 2 else NONE_VALUE
-    return (ev.contents(_dict(arguments[0])).get(key, default),)
+    contents = ev.contents(_dict(arguments[0]))
+    if isinstance(arguments[1], Scalar):
+        return (_by_key(ev, contents, arguments[1], lambda: default),)
+    return (contents.get(calls.dict_key(ev, arguments[1]), default),)
 
 
 def _set_key(ev: Evaluator, arguments: list[Abstract]) -> Results:
@@ -557,7 +589,10 @@ def _copy_dict(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 
 def _has_key(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    return (known(calls.dict_key(ev, arguments[1]) in ev.contents(_dict(arguments[0]))),)
+    contents = ev.contents(_dict(arguments[0]))
+    if isinstance(arguments[1], Scalar):
+        return (_by_key(ev, dict.fromkeys(contents, TRUE), arguments[1], lambda: FALSE),)
+    return (known(calls.dict_key(ev, arguments[1]) in contents),)
 
 
 def _keys(ev: Evaluator, arguments: list[Abstract]) -> Results:
@@ -652,6 +687,8 @@ def _text(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
 
 def _pieces(ev: Evaluator, value: Abstract) -> list[str | Scalar]:
     match value:
+        case Variant():
+            raise Undecided(value.selector)
         case Scalar():
             return [value]
         case Text():

@@ -2,7 +2,7 @@
 
 In: functions of the `torch` stage as the frontend wrote them, and abstract arguments. Out: abstract results, and
 through `Evaluator.b` the operations that are left to be done at run time. Operators are in `calls.py`, lists, dicts
-and strings in `containers.py`, `If` in `branches.py`, `Loop` in `loops.py`.
+and strings in `containers.py`, `If` in `branches.py`, `Loop` in `loops.py`, what a run-time bool decides in `variants.py`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ Composite = Callable[[str], Operation | None]
 
 MAX_CALL_DEPTH: Final = 200
 MAX_OPERATIONS: Final = 400_000
-MAX_FORKS: Final = 16
+MAX_FORKS: Final = 8
 """A node is written for at most so many run-time bools, one inside the other."""
 
 
@@ -475,6 +475,10 @@ class Evaluator:
             self.computed[comparison[0]] = (results[0].value, comparison[1])
         return results
 
+    def settled(self, value: Abstract) -> Abstract:
+        """The value under the conditions that hold here."""
+        return variants.settled(self, value)
+
     def _compared(self, key: Any, negated: bool) -> Abstract:
         value, opposite = self.computed[key]
         return variants.settled(self, negate(self, Scalar(value)) if negated != opposite else Scalar(value))
@@ -818,6 +822,8 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "prim::Print": _print,
     "prim::isinstance": _isinstance,
     "prim::unchecked_cast": _cast,
+    "prim::future": lambda ev, frame, op, operands: operands,
+    "aten::wait": lambda ev, frame, op, operands: operands,
     "prim::Uninitialized": _uninitialized,
     "aten::warn": lambda ev, frame, op, operands: (),
 }
@@ -832,6 +838,8 @@ FORWARDING: Final[Mapping[str, int]] = {
     "prim::CallFunction": 1,
     "prim::CallMethod": 1,
     "prim::unchecked_cast": 0,
+    "prim::future": 0,
+    "aten::wait": 0,
     "prim::Uninitialized": 0,
 }
 """Nodes that take values whatever their structure is; only of so many operands must the structure be decided."""

@@ -346,7 +346,7 @@ class _Widening:
                 return template
             case _ if (
                 self.variants
-                and not (self.lists and _are_lists(template, out))
+                and not self._is_run_time_list(template, out)
                 and (isinstance(out, Variant) or not self._fits(template, out))
             ):
                 return self._one_of(template, out)
@@ -462,9 +462,11 @@ class _Widening:
 
     def _promoted(self, like: Ref, contents: Mapping[Any, _Template], out: Ref) -> Contents | None:
         """Contents of the list that an iteration leaves, made a run-time list like the one that it found."""
-        if not self.lists or like.kind != "list" or out.kind != "list":
+        if like.kind != "list" or out.kind != "list":
             return None
         if HANDLE not in contents:
+            if not self.lists:
+                return None
             raise self._needs(like, out, self.after[out])
         found = contents[HANDLE]
         type_ = found.type if isinstance(found, _Hole) else cast(Scalar, found).value.type
@@ -482,9 +484,16 @@ class _Widening:
         error.refs, error.element = (ref,), element
         return error
 
+    def _is_run_time_list(self, template: _Template, out: Abstract) -> bool:
+        """Whether a carried list is one of run-time length, or may become one."""
+        if not _are_lists(template, out):
+            return False
+        contents = template.contents if isinstance(template, _RefOf) else self.entry.get(cast(Ref, template))
+        return self.lists or (isinstance(contents, Mapping) and HANDLE in contents)
+
     def unified(self, template: _Template, out: Abstract) -> Abstract:
         """One of several lists as one run-time list."""
-        if not self.lists or not isinstance(out, Variant) or not _are_lists(template, out):
+        if not isinstance(out, Variant) or not self._is_run_time_list(template, out):
             return out
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
@@ -862,7 +871,7 @@ def _write(
     instance.contents(heap_templates)
     for key in iteration.heap:
         if isinstance(key, Frozen) and key.ref in entry:
-            ev.heap[key] = {}
+            ev.heap[key] = iteration.heap[key]
     return results
 
 

@@ -482,7 +482,7 @@ class Merge:
         merged: Heap = dict(before)
         for key in {**left, **right}:
             if isinstance(key, Frozen):
-                merged[key] = {}
+                merged[key] = cast(Contents, left.get(key) or right.get(key) or {})
             elif key in before or (isinstance(key, Value) and not self._is_local(key)):
                 a, b = _contents_of(left, key), _contents_of(right, key)
                 if a is not b:

@@ -46,6 +46,11 @@ Results = Sequence[Abstract]
 
 _NUMBERS: Final = (INT, FLOAT, BOOL)
 
+_HELP: Final = (
+    "a list whose length is only known at run time holds numbers, tensors of one dtype and number of dimensions, "
+    "or lists and tuples of these"
+)
+
 
 class NeedsRunTimeList(NotStatic):
     """A loop changes a list from before the loop in a way that needs a run-time list: the first of `refs` that there is."""
@@ -150,7 +155,7 @@ def _declared(ev: Evaluator, t: ScriptType) -> ScriptType:
         case _ if t in _NUMBERS:
             return t
         case _:
-            raise ev.not_static(f"the length of a list of elements of type {t.annotation}")
+            raise ev.not_static(f"the length of a list of elements of type {t.annotation}", help=_HELP)
 
 
 def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> ScriptType:
@@ -168,7 +173,7 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
         case Variant():
             return joined(ev, [element_type(ev, v, declared) for v in (value.then, value.otherwise)], declared)
         case _:
-            raise ev.not_static("what kind of element this list has")
+            raise ev.not_static("what kind of element this list has", help=_HELP)
 
 
 def joined(ev: Evaluator, types: Sequence[ScriptType], declared: ScriptType) -> ScriptType:
@@ -176,7 +181,7 @@ def joined(ev: Evaluator, types: Sequence[ScriptType], declared: ScriptType) -> 
     for t in types:
         found = join(result, t)
         if found is None:
-            raise ev.not_static("the dtype or number of dimensions of the tensors in this list")
+            raise ev.not_static("the dtype or number of dimensions of the tensors in this list", help=_HELP)
         result = found
     return result
 
@@ -273,12 +278,12 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
                 raise _mismatch(ev, "the kind of the elements of this list", join(t, cast(ListType, own.type)) is None)
             return own
         case _:
-            raise ev.not_static("what kind of element this list has")
+            raise ev.not_static("what kind of element this list has", help=_HELP)
 
 
 def _mismatch(ev: Evaluator, what: str, hopeless: bool) -> Exception:
     if hopeless:
-        return ev.not_static("the dtype or number of dimensions of the tensors in this list")
+        return ev.not_static("the dtype or number of dimensions of the tensors in this list", help=_HELP)
     return ev.error(f"{what} is only known at run time", kind=ElementMismatch)
 
 

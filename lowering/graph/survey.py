@@ -16,8 +16,8 @@ from ...ir.core import Block, Operation
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
 from ...ir.operators import find, functional_form, schema, split_name, uniform_name
 from ...ir.script_types import BOOL, INT, TensorType
-from .calls import TENSOR_BUILTINS
 from .evaluator import FORWARDING, Evaluator, Frame
+from .tensor_builtins import TENSOR_BUILTINS
 from .values import Abstract, Diverged, Heap, Ref, RunTimeOnly, Scalar
 
 MAX_ERRORS: Final = 20

@@ -1,6 +1,6 @@
 """Modules whose calls change them, and calls of them: (method, arguments) for PyTorch and torchcc alike."""
 
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -553,3 +553,356 @@ class DropsGradients(nn.Module):
             self.seen.add_(1)
             y = self.fc(x)
         return y, self.seen
+
+
+@case(x(2), x(2), x(2))
+class NestedLists(nn.Module):
+    grid: List[List[Tensor]]
+    by: Dict[str, List[int]]
+
+    def __init__(self):
+        super().__init__()
+        self.grid = [[torch.zeros(2)], [torch.ones(2), torch.zeros(2)]]
+        self.by = {"a": [1], "b": []}
+
+    def forward(self, x: Tensor):
+        self.grid[0][0] = self.grid[0][0] + x
+        self.grid[1].append(x)
+        self.by["b"].append(len(self.grid[1]))
+        self.by["a"][0] += 1
+        return self.grid[0][0], self.by
+
+
+@case(x(2), -x(2), x(2), x(2, seed=1), x(2, seed=2))
+class AppendsSometimes(nn.Module):
+    items: List[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.items = []
+        self.n = 0
+
+    def forward(self, x: Tensor):
+        if bool(x[0] > 0):
+            self.items.append(x)
+            self.n = len(self.items)
+        return self.n
+
+
+@case((x(3), 3), (x(3), 0), (x(3), 1))
+class WhileLoop(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.total = 0
+        self.register_buffer("b", torch.zeros(3))
+
+    def forward(self, x: Tensor, n: int):
+        while n > 0:
+            self.total += n
+            self.b[n - 1] += x[n - 1]
+            n -= 1
+        return self.total, self.b
+
+
+class Point(NamedTuple):
+    a: Tensor
+    n: int
+
+
+@case(x(3), x(3))
+class Named(nn.Module):
+    p: Point
+
+    def __init__(self):
+        super().__init__()
+        self.p = Point(torch.zeros(3), 1)
+
+    def forward(self, x: Tensor):
+        self.p = Point(self.p.a + x, self.p.n + 1)
+        return self.p.a * self.p.n
+
+
+@case(x(3), x(3))
+class Parent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.sub = nn.Linear(3, 3)
+        self.child = Child()
+
+    def forward(self, x: Tensor):
+        self.child.k = self.child.k + 1
+        self.child.t = self.sub(x)
+        return self.child(x) + self.child.t
+
+
+class Child(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.k = 0
+        self.t = torch.zeros(3)
+
+    def forward(self, x: Tensor):
+        return x * self.k
+
+
+def poke(t: Tensor) -> Tensor:
+    v = t.view(-1)
+    v[0] += 1
+    t.select(0, 1).mul_(2)
+    return v
+
+
+@case(x(2), x(2))
+class ThroughViews(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("b", torch.ones(2, 2))
+
+    def forward(self, x: Tensor):
+        v = poke(self.b)
+        self.b.t()[0] += x
+        self.b.unsqueeze(0).transpose(1, 2).add_(0.5)
+        return v, self.b
+
+
+@case(x(2), x(2))
+class ArgumentKept(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(2)
+
+    def forward(self, x: Tensor):
+        y = x.clone()
+        old = self.h
+        self.h = y
+        y.add_(1)
+        return old + self.h
+
+
+@case(x(2, 3), x(2, 3))
+class Transposed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3, 2)
+
+    def forward(self, x: Tensor):
+        self.h.mul_(0.5)
+        self.h = (x * 1).t() + self.h
+        return self.h.sum(1)
+
+
+@case(x(2, 3), x(2, 3), x(2, 3))
+class TransposedKept(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3, 2)
+
+    def forward(self, x: Tensor):
+        self.h.mul_(0.5)
+        self.h = (x + self.h.t()).t()
+        return self.h.sum(1)
+
+
+@case(x(3), x(3), x(3))
+class EarlyReturn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.n = 0
+        self.warm = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.n += 1
+        if self.n < 2:
+            return x
+        self.warm = True
+        if not self.warm:
+            return x * 2
+        self.n *= 2
+        return x * self.n
+
+
+@case(x(3), x(3), -x(3))
+class OptionalsInBranches(nn.Module):
+    best: Optional[Tensor]
+    when: Optional[int]
+
+    def __init__(self):
+        super().__init__()
+        self.best = None
+        self.when = None
+        self.t = 0
+
+    def forward(self, x: Tensor):
+        best = self.best
+        if best is None or bool(x.sum() > best.sum()):
+            self.best = x
+            self.when = self.t
+        self.t += 1
+        return self.best, self.when
+
+
+@case(x(3), x(3), -x(3), x(3))
+class RunTimeNone(nn.Module):
+    best: Optional[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.best = None
+
+    def forward(self, x: Tensor):
+        if bool(x.sum() > 0):
+            self.best = x
+        else:
+            self.best = None
+        return self.best
+
+
+@case(x(3), x(3), ("pick", 1), ("pick", 0))
+class ManyDtypes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("i8", torch.zeros(3, dtype=torch.int8))
+        self.register_buffer("u8", torch.zeros(3, dtype=torch.uint8))
+        self.register_buffer("f16", torch.zeros(3, dtype=torch.float16))
+        self.register_buffer("f64", torch.zeros(3, dtype=torch.float64))
+        self.register_buffer("b", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, x: Tensor):
+        self.i8 -= 1
+        self.u8 -= 1
+        self.f16 += x.to(torch.float16)
+        self.f64.add_(x)
+        self.b.logical_not_()
+        return self.i8, self.u8, self.f64, self.b
+
+    @torch.jit.export
+    def pick(self, i: int):
+        return int(self.u8[i]), float(self.f64[i]), bool(self.b)
+
+
+@case(x(4), x(4))
+class SwapSublists(nn.Module):
+    a: List[Tensor]
+    b: List[Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.a = [torch.zeros(4)]
+        self.b = [torch.ones(4)]
+
+    def forward(self, x: Tensor):
+        self.a, self.b = self.b, self.a
+        self.a.append(x)
+        self.b[0] += x
+        return len(self.a), len(self.b), self.a[0]
+
+
+@case(x(3), x(3), x(3))
+class DictOfInts(nn.Module):
+    d: Dict[int, float]
+
+    def __init__(self):
+        super().__init__()
+        self.d = {}
+
+    def forward(self, x: Tensor):
+        self.d[len(self.d)] = float(x[0])
+        return len(self.d)
+
+
+@case(x(3), x(3))
+class Copies(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("a", torch.zeros(3))
+        self.register_buffer("b", torch.zeros(3))
+
+    def forward(self, x: Tensor):
+        self.a.copy_(x)
+        self.b.copy_(self.a * 2 + self.b)
+        torch.add(self.a, self.b, out=self.a)
+        return self.a
+
+
+@case(x(3), x(3), x(3))
+class DefaultsAndKwargs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = 1.5
+        self.eps: float = 1e-3
+
+    def forward(self, x: Tensor, add: float = 2.0):
+        self.scale = self.scale * add + self.eps
+        self.eps /= 2
+        return x * self.scale
+
+
+@case(x(5, 4), x(5, 4), x(2, 4))
+class RunTimeLengths(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.kept = torch.zeros(0, 4)
+
+    def forward(self, x: Tensor):
+        self.kept = torch.cat([self.kept, x[x[:, 0] > 0]])
+        return self.kept.sum(0), self.kept.size(0)
+
+
+@case(x(3), x(3))
+class ConstantFromCode(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3)
+        self.register_buffer("initial", torch.ones(3))
+
+    def forward(self, x: Tensor):
+        self.h = self.initial
+        self.h = self.h + x
+        return self.h
+
+    @torch.jit.export
+    def restart(self):
+        self.h = self.initial
+
+
+@case(("restart",), x(3), ("restart",), x(3), x(3))
+class SharedInitial(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3)
+        self.register_buffer("initial", torch.ones(3))
+
+    def forward(self, x: Tensor):
+        self.h.add_(x)
+        return self.h, self.initial
+
+    @torch.jit.export
+    def restart(self):
+        self.h = self.initial
+
+
+@case(x(1, 1, 8), x(1, 1, 8), x(1, 1, 4))
+class StreamingConv(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(1, 2, 3)
+        self.register_buffer("left", torch.zeros(1, 1, 2))
+
+    def forward(self, x: Tensor):
+        y = torch.cat([self.left, x], -1)
+        self.left = y[..., -2:]
+        return self.conv(y)
+
+
+@case(x(2, 3), x(2, 3), x(4, 3))
+class GRUState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.GRUCell(3, 3)
+        self.h: Tensor = torch.zeros(2, 3)
+
+    def forward(self, x: Tensor):
+        if self.h.shape[0] != x.shape[0]:
+            self.h = x.new_zeros([x.shape[0], 3])
+        self.h = self.cell(x, self.h)
+        return self.h

@@ -1,11 +1,10 @@
 """Modules whose calls change them: results and attributes after every call are PyTorch's."""
 
-from __future__ import annotations
-
 import io
 import sys
 import threading
 from pathlib import Path
+from typing import List
 
 import numpy as np
 import pytest
@@ -112,7 +111,9 @@ def test_every_stage_agrees(name):
     method, *arguments = next(c for c in map(named, calls) if c[0] == "forward")
     function, values = getattr(mine, method), ours(arguments)
     settled = function.settled(
-        tuple(map(spec_of, values)), values, lambda specs, state: (verify_stages(function.program, specs, values, state), None)
+        tuple(map(spec_of, values)),
+        values,
+        lambda specs, state: (verify_stages(function.program, specs, values, state), None),
     )
     assert all(line.agrees for line in settled.result), settled.result
 
@@ -121,7 +122,10 @@ def specialisations(module, method="forward"):
     return len(getattr(module, method)._compiled)
 
 
-@pytest.mark.parametrize(("name", "most"), [("Counter", 1), ("Ring", 1), ("Loops", 1), ("Attention", 1), ("Cache", 3), ("Maybe", 2), ("StaticInteger", 2)])
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("Counter", 1), ("Ring", 1), ("Loops", 1), ("Attention", 1), ("Cache", 3), ("Maybe", 2), ("StaticInteger", 2)],
+)
 def test_state_is_an_input_and_not_compiled_anew(name, most):
     cls, calls = CASES[name]
     mine = loaded(torch.jit.script(cls()))
@@ -292,3 +296,54 @@ def test_calls_from_many_threads_come_one_after_the_other():
     for t in threads:
         t.join()
     assert sorted(seen) == list(range(2, 202)) and mine.count == 201
+
+
+class Raising(torch.nn.Module):
+    items: List[torch.Tensor]
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+        self.register_buffer("seen", torch.zeros(3))
+        self.register_buffer("other", self.seen)
+        self.last = torch.zeros(3)
+        self.items = []
+        self.table = {"n": 0}
+        self.names = ["a"]
+
+    def forward(self, x: torch.Tensor, at: int):
+        self.calls += 1
+        self.seen += x
+        self.last = x * 2
+        self.items.append(x)
+        self.table["n"] += 1
+        if bool(x.sum() > 0):
+            self.names.append("b")
+            raise ValueError("positive")
+        self.calls += 10
+        y = self.seen[at]
+        self.calls += 100
+        return y, self.other
+
+
+def test_a_call_that_raises_keeps_the_writes_before_that():
+    scripted = torch.jit.script(Raising())
+    mine = loaded(scripted)
+    down = -torch.ones(3)
+    for i, (given, at) in enumerate([(down, 0), (-down, 0), (down, 5), (down, 1), (-down, 1), (down, 2)]):
+        try:
+            expected = scripted(given, at)
+        except (RuntimeError, IndexError, torch.jit.Error):
+            with pytest.raises(torchcc.ExecutionError):
+                mine(given.numpy(), at)
+        else:
+            agree(mine(given.numpy(), at), expected, f"call {i}")
+        agree_in_state(mine, scripted, f"after call {i}")
+
+
+def test_a_call_that_is_not_worth_repeating_leaves_the_module_as_it_was(monkeypatch):
+    monkeypatch.setattr("torchcc.replay.MAX_OPERATIONS", 3)
+    mine = loaded(torch.jit.script(Raising()))
+    with pytest.raises(torchcc.ExecutionError):
+        mine(np.ones(3, np.float32), 0)
+    assert mine.calls == 0 and mine.items == [] and not mine.seen.any()

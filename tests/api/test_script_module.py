@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import re
 
@@ -86,7 +87,11 @@ def test_calls_and_methods(both):
     same(mine.encode(X), theirs.encode(torch.from_numpy(X)))
     same(mine.first.plain(X), theirs.first.plain(torch.from_numpy(X)))
     same(mine.layers[0](X), getattr(theirs.layers, "0")(torch.from_numpy(X)))
-    for ours, other in ((mine.first, theirs.first), (mine.again, theirs.again), (mine.layers[0], getattr(theirs.layers, "0"))):
+    for ours, other in (
+        (mine.first, theirs.first),
+        (mine.again, theirs.again),
+        (mine.layers[0], getattr(theirs.layers, "0")),
+    ):
         assert ours.calls == other.calls > 0
     assert [p.name for p in mine.forward.parameters] == ["x"] and mine.encode.name == "encode"
 
@@ -368,7 +373,16 @@ def test_names_that_pytorch_leaves_free_are_free():
 
     mine = torchcc.load(saved(torch.jit.script(M())))
     assert mine(X[0, :1]) == X[0, 0] + 26
-    assert (mine.state, mine.name, mine._state, mine._value, mine.keys, mine.program, mine.entry, mine.source) == (1, "n", 3, 3, 4, 5, 6, 7)
+    assert (mine.state, mine.name, mine._state, mine._value, mine.keys, mine.program, mine.entry, mine.source) == (
+        1,
+        "n",
+        3,
+        3,
+        4,
+        5,
+        6,
+        7,
+    )
 
 
 def test_a_module_without_forward():
@@ -386,3 +400,30 @@ def test_a_module_without_forward():
     assert [mine.step(2), mine.step(3)] == [2, 5] and mine.n == 5
     with pytest.raises(AttributeError, match="no attribute 'forward'"):
         mine()
+
+
+def test_deep_copies():
+    class M(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            t = torch.zeros(2)
+            self.register_buffer("a", t)
+            self.register_buffer("b", t)
+            self.fc = torch.nn.Linear(2, 2)
+            self.items = [1]
+
+        def forward(self, x: torch.Tensor):
+            self.a += x
+            self.items.append(1)
+            return self.b
+
+    mine = torchcc.load(saved(torch.jit.script(M())))
+    ones = np.ones(2, np.float32)
+    mine(ones)
+    other = copy.deepcopy(mine)
+    assert other(ones).tolist() == [2, 2] and other.b.tolist() == [2, 2] and other.items == [1, 1, 1]
+    assert mine.a.tolist() == [1, 1] and mine.items == [1, 1]
+    layer = copy.deepcopy(mine.fc)
+    layer.bias = ones * 9
+    np.testing.assert_allclose(layer(ones) - mine.fc(ones), 9 - mine.fc.bias, rtol=1e-5)
+    assert copy.copy(mine).fc is mine.fc

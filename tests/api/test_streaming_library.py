@@ -108,7 +108,9 @@ def test_a_c_program_streams(net, tmp_path):
     (tmp_path / "main.c").write_text(PROGRAM)
     command = [COMPILER, "-Wall", "-Werror", "main.c", "-o", "main", "-L.", "-lstream", "-Wl,-rpath,."]
     subprocess.run(command, cwd=tmp_path, check=True)
-    lines = subprocess.run([tmp_path / "main"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
+    lines = subprocess.run(
+        [tmp_path / "main"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
     module = torchcc.compile_file(net)
     expected = [module(np.array([k - 1.5, 0.5, 1.0 - k], np.float32)) for k in range(5)]
     np.testing.assert_allclose([list(map(float, line.split())) for line in lines[:-1]], expected, rtol=1e-5, atol=1e-5)
@@ -128,7 +130,9 @@ def test_the_header_says_what_the_state_is(net, tmp_path):
         "the next call is one of stream_1",
     ):
         assert line in header, line
-    assert re.search(r"int32_t stream\(const DLTensor \*x, DLTensor \*self_total, int64_t self_count, bool self_flag", header)
+    assert re.search(
+        r"int32_t stream\(const DLTensor \*x, DLTensor \*self_total, int64_t self_count, bool self_flag", header
+    )
     assert "stream_2(" not in header and "self.training" not in header
 
 

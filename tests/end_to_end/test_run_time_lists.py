@@ -317,7 +317,7 @@ def f(x: Tensor):
             out.append(i)
     return out
 """,
-        [normal(5)],
+        [np.array([0.5, -1.0, 2.0, -3.0, 4.0], np.float32)],
     ),
     "two_lists": (
         """
@@ -1139,6 +1139,233 @@ def f(x: Tensor):
     return torch.stack(outs), hs
 """,
         [normal(5, 3)],
+    ),
+    "wider_after": (
+        """
+def f(n: int):
+    l: List[Tensor] = []
+    for i in range(n):
+        l.append(torch.zeros(3) + i)
+    l.append(torch.ones(4))
+    return l
+""",
+        [3],
+    ),
+    "wider_in_branch": (
+        """
+def f(n: int):
+    l: List[Tensor] = []
+    for i in range(n):
+        if i % 2 == 0:
+            l.append(torch.zeros(3) + i)
+        else:
+            l.append(torch.zeros(2) + i)
+    return l
+""",
+        [5],
+    ),
+    "frozen": (
+        """
+def f(n: int):
+    a: List[int] = [1]
+    for i in range(n):
+        a[0] += i
+        a = [a[0] + 1]
+    return a
+""",
+        [5],
+    ),
+    "frozen2": (
+        """
+def f(n: int):
+    a: List[int] = [1, 2]
+    b: List[int] = [3, 4]
+    for i in range(n):
+        a, b = b, a
+        a[i % 2] += i
+        b[0] = a[1]
+    return a, b
+""",
+        [5],
+    ),
+    "grow_tensor": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tensor] = [x]
+    for i in range(n):
+        l.append(torch.cat([l[-1], x]))
+    return l[-1], len(l)
+""",
+        [normal(2, 3), 4],
+    ),
+    "empty_first": (
+        """
+def f(x: Tensor, n: int):
+    best: List[Tensor] = []
+    for i in range(n):
+        new: List[Tensor] = []
+        for b in best:
+            new.append(b + 1)
+        new.append(x)
+        best = new
+    return torch.stack(best)
+""",
+        [normal(3), 4],
+    ),
+    "two_level": (
+        """
+def f(x: Tensor, n: int):
+    groups: List[List[Tensor]] = []
+    for i in range(n):
+        if i % 3 == 0:
+            empty: List[Tensor] = []
+            groups.append(empty)
+        groups[-1].append(x * i)
+    return [torch.stack(g) for g in groups]
+""",
+        [normal(3), 8],
+    ),
+    "bool_list_mask": (
+        """
+def f(x: Tensor):
+    keep: List[bool] = []
+    for i in range(x.size(0)):
+        keep.append(bool(x[i].sum() > 0))
+    return x[torch.tensor(keep)]
+""",
+        [normal(6, 2)],
+    ),
+    "top_p": (
+        """
+def f(logits: Tensor, p: float, n: int):
+    out: List[int] = []
+    score = 0.0
+    for i in range(n):
+        probs = torch.softmax(logits * (1.0 + 0.1 * i), 0)
+        vals, idx = torch.sort(probs, descending=True)
+        kept: List[int] = []
+        total = 0.0
+        for j in range(vals.size(0)):
+            if total < p:
+                kept.append(int(idx[j]))
+                total += float(vals[j])
+        out.append(kept[i % len(kept)])
+        score += total
+    return out, score
+""",
+        [normal(9), 0.8, 5],
+    ),
+    "rnnt": (
+        """
+def f(enc: Tensor, emb: Tensor, w: Tensor):
+    hyp: List[int] = [0]
+    times: List[int] = []
+    state = torch.zeros(emb.size(1))
+    for t in range(enc.size(0)):
+        n = 0
+        while n < 3:
+            h = torch.tanh(emb[hyp[-1]] + state)
+            k = int(torch.argmax(torch.mv(w, h + enc[t])))
+            if k == 0:
+                break
+            hyp.append(k)
+            times.append(t)
+            state = h
+            n += 1
+    return hyp[1:], times, state
+""",
+        [normal(5, 4), normal(6, 4), normal(6, 4)],
+    ),
+    "nms": (
+        """
+def f(boxes: Tensor, scores: Tensor, thr: float):
+    order = torch.argsort(scores, descending=True)
+    keep: List[int] = []
+    for i in range(order.size(0)):
+        a = int(order[i])
+        ok = True
+        for b in keep:
+            lo = torch.max(boxes[a, 0], boxes[b, 0])
+            hi = torch.min(boxes[a, 1], boxes[b, 1])
+            inter = float((hi - lo).clamp(min=0.0))
+            union = float(boxes[a, 1] - boxes[a, 0] + boxes[b, 1] - boxes[b, 0]) - inter
+            if inter / union > thr:
+                ok = False
+        if ok:
+            keep.append(a)
+    return torch.tensor(keep), keep
+""",
+        [np.array([[0.0, 2.0], [1.0, 3.0], [5.0, 6.0], [5.2, 6.5], [9.0, 12.0]], np.float32), np.array([0.5, 0.9, 0.3, 0.8, 0.1], np.float32), 0.3],
+    ),
+    "pad_sequences": (
+        """
+def f(x: Tensor, lengths: Tensor):
+    seqs: List[Tensor] = []
+    for i in range(lengths.size(0)):
+        seqs.append(x[i, :int(lengths[i])])
+    longest = 0
+    for s in seqs:
+        longest = max(longest, s.size(0))
+    out: List[Tensor] = []
+    for s in seqs:
+        out.append(torch.nn.functional.pad(s, [0, longest - s.size(0)]))
+    return torch.stack(out), longest
+""",
+        [normal(3, 6), np.array([2, 6, 4])],
+    ),
+    "queue_bfs": (
+        """
+def f(adj: Tensor):
+    n = adj.size(0)
+    dist: List[int] = [-1] * n
+    dist[0] = 0
+    queue: List[int] = [0]
+    while len(queue) > 0:
+        u = queue.pop(0)
+        for v in range(n):
+            if bool(adj[u, v] > 0) and dist[v] < 0:
+                dist[v] = dist[u] + 1
+                queue.append(v)
+    return dist
+""",
+        [np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0]], np.float32)],
+    ),
+    "memo_fib": (
+        """
+def f(n: int):
+    memo: List[int] = [0, 1]
+    while len(memo) <= n:
+        memo.append(memo[-1] + memo[-2])
+    return memo[n], memo
+""",
+        [20],
+    ),
+    "optional_result": (
+        """
+def f(x: Tensor, n: int) -> Optional[List[Tensor]]:
+    l: List[Tensor] = []
+    for i in range(n):
+        l.append(x * i)
+    if n > 3:
+        return l
+    return None
+""",
+        [normal(3), 5],
+    ),
+    "list_or_list": (
+        """
+def f(n: int):
+    l: List[int] = []
+    for i in range(n):
+        l.append(i)
+    if n > 3:
+        m = l
+    else:
+        m = [7]
+    m.append(1)
+    return l, m
+""",
+        [5],
     ),
 }
 

@@ -2,7 +2,7 @@
 
 import io
 from enum import Enum
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import pytest
@@ -412,3 +412,70 @@ def test_hooks_of_a_submodule_that_is_called_itself():
     np.testing.assert_allclose(ours.inner(X.numpy(), 3), theirs.inner(X, 3).numpy())
     np.testing.assert_allclose(ours.inner.forward(X.numpy(), 3), theirs.inner.forward(X, 3).numpy())
     np.testing.assert_allclose(ours(X.numpy()), theirs(X).numpy())
+
+
+# fork, with
+
+
+def scaled(x: Tensor, k: int) -> Tensor:
+    return x * k
+
+
+class Forks(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.times = Times(2.0)
+
+    def forward(self, x: Tensor):
+        first = torch.jit.fork(torch.relu, x)
+        second = torch.jit.fork(self.times, x)
+        futures: List[torch.jit.Future[Tensor]] = []
+        for i in range(3):
+            futures.append(torch.jit.fork(scaled, x, i))
+        y = torch.jit.wait(first) - torch.jit.wait(second)
+        for f in futures:
+            y = y + torch.jit.wait(f)
+        return y
+
+
+def test_forks_are_run_at_once():
+    agrees(torch.jit.script(Forks()), X)
+
+
+class Counter:
+    def __init__(self, n: int):
+        self.n = n
+
+    def __enter__(self) -> int:
+        self.n += 1
+        return self.n
+
+    def __exit__(self, type: Any, value: Any, tb: Any) -> None:
+        self.n += 10
+
+
+class Withs(nn.Module):
+    def forward(self, x: Tensor, k: int = 3):
+        counter = Counter(k)
+        with counter as a, Counter(5) as b:
+            y = x * a + b
+        for _ in range(2):
+            with counter as c:
+                y = y + c
+        with torch.no_grad():
+            y = y * 2
+        with torch.autograd.profiler.record_function("part"):
+            y = y + counter.n
+        return y
+
+
+def test_objects_of_with():
+    agrees(torch.jit.script(Withs()), X)
+
+
+def test_quantized_layers_are_named():
+    layers = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+    quantized = torch.ao.quantization.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
+    with pytest.raises(CompileError, match=r"`quantized\.LinearPackedParamsBase` of PyTorch's C\+\+ library") as error:
+        load(saved(torch.jit.script(quantized)))
+    assert "before it is quantized" in str(error.value)

@@ -368,6 +368,18 @@ def with_setstate(body, state=b"K\x01"):
     return archive(code, b"\x80\x02c__torch__\nM\n)\x81" + state + b"b.")
 
 
+def with_object(body, methods=None):
+    methods = methods or "def __enter__(self: __torch__.C) -> int:\n    return 1\n  def __exit__(self: __torch__.C, a: Any, b: Any, c: Any) -> NoneType:\n    return None"
+    code = "class M(Module):\n  training : bool\n  def forward(self, x: Tensor) -> Tensor:\n"
+    code += f"    c = __torch__.C.__new__(__torch__.C)\n    with c as z:\n      {body}\n    return x\nclass C:\n  {methods}\n"
+    return archive(code)
+
+
+def with_fork(parameters, body):
+    code = f"class M(Module):\n  training : bool\n  def forward(self, x: Tensor) -> Tensor:\n    def __forked_function({parameters}):\n"
+    return archive(code + f"      {body}\n    return torch.wait(fork(__forked_function))\n")
+
+
 HOSTILE = {
     "empty file": (b"", "not a zip file"),
     "no zip file": (b"junk" * 100, "not a zip file"),
@@ -565,6 +577,18 @@ HOSTILE = {
     "hooks: no names": (
         archive(CODE.replace("  training", '  __forward_pre_hooks__ = ["forward"]\n  training')),
         "expects|cannot call|only known",
+    ),
+    "with: left early": (with_object("return x"), "leaving the body"),
+    "with: left in a loop": (with_object("for i in range(3):\n        if bool(x):\n          return x"), "leaving the body"),
+    "with: not there": (with_object("pass", methods="def f(self: __torch__.C) -> int:\n    return 1"), "__enter__"),
+    "fork: another function": (archive(CODE.replace("x * 2", "fork(x)")), "cannot call"),
+    "fork: nothing": (archive(CODE.replace("x * 2", "fork()")), "takes a function"),
+    "fork: parameters": (with_fork("y", "return y"), "another form"),
+    "fork: no value": (with_fork("", "pass"), "another form"),
+    "fork: itself": (with_fork("", "return fork(__forked_function)"), "forks itself"),
+    "bound class": (
+        archive(CODE.replace("training : bool", "w : __torch__.torch.classes.ns.Thing")),
+        r"`ns\.Thing` of PyTorch's C\+\+ library",
     ),
     "setstate: endless": (with_setstate("while True:\n      self.k = 1"), "it does more than"),
     "setstate: nothing, for ever": (with_setstate("for i in range(9223372036854775807):\n      pass"), "it does more than"),

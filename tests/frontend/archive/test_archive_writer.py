@@ -431,6 +431,41 @@ class Annotated(nn.Module):
         return x + 1
 
 
+class Doubled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+class Indexed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.list = nn.ModuleList([Annotated(), Doubled()])
+        self.table = nn.ModuleDict({"a": Annotated(), "b": Doubled()})
+
+    def forward(self, x: Tensor, i: int, key: str) -> Tensor:
+        first: Layer = self.list[i]
+        second: Layer = self.table[key]
+        return second.forward(first.forward(x))
+
+
+class Parallel(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+    def forward(self, x):
+        first = torch.jit.fork(pair_of, x, 3)
+        others = [torch.jit.fork(self.fc, x * i) for i in range(3)]
+        a, b = torch.jit.wait(first)
+        for other in others:
+            a = a + torch.jit.wait(other)
+        return a, b
+
+
+def pair_of(x, k: int):
+    return x * k, k
+
+
 @torch.jit.script
 class Point:
     def __init__(self, x: int, y: float):
@@ -537,6 +572,8 @@ MODULES: dict[str, tuple[Any, ...]] = {
     "two_types_of_a_class": (Same, x(2, 2)),
     "hooks": (Hooked, x(2, 2)),
     "interfaces": (Chosen, x(2)),
+    "container_indices": (Indexed, x(2), 1, "a"),
+    "forks": (Parallel, x(1, 2)),
     "objects": (Objects, x(2), 3),
     "deep": (lambda: Deep(30), x(2)),
     "cell": (Cell, x(3, 2, 3)),
@@ -669,6 +706,10 @@ def test_a_module_of_source():
     np.testing.assert_allclose(got[0].detach().numpy(), expected[0], rtol=1e-5)
     assert got[1] == expected[1] == 2
     same(module.twice(x(2)), x(2) * 2)
+    module.eval()
+    assert not any(m.training for m in module.modules())
+    again = pytorch_loads(pytorch_saves(torch.jit.freeze(module, preserved_attrs=["twice"])))
+    torch.testing.assert_close(again(x(2, 3))[0], got[0])
     assert isinstance(module.unused(torch.ones(1, 1, 2, 2)), torch.Tensor), "what nothing calls can be called too"
     stable(data)
 
@@ -691,6 +732,42 @@ def test_numbers_and_strings_that_pytorch_itself_writes_wrongly():
     assert repr(found[0]) == "[10000000000.0, 1000000000000000.0, -1e+16, 1e+17, 1e+300, 5e-324, -0.0, 0.1, 1.0, 123456789012.0]"
     assert found[1:] == (float("inf"), -float("inf"), 1e10, float("inf"), "a\r\n\0", "x\ry")
     stable(data)
+
+
+def test_constants_of_a_class():
+    program = from_source(
+        "class Net(nn.Module):\n"
+        "    __constants__ = ['a', 'b', 'c', 'd', 'e', 'f', 'g']\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.a, self.b, self.c, self.d = None, -float('inf'), 'grün\"', [1, 2]\n"
+        "        self.e, self.f, self.g = (1, (2.5, 'x')), torch.float16, torch.device('cpu')\n"
+        "    def forward(self, x):\n"
+        "        return (x if self.a is None else -x), self.b, self.c, self.d, self.e, self.f, self.g\n"
+    )
+    data = torchcc_saves(program)
+    module = pytorch_loads(data)
+    assert module(x(2))[1:] == (-float("inf"), 'grün"', (1, 2), (1, (2.5, "x")), 5, torch.device("cpu"))
+    assert (module.a, module.b, module.d, module.e) == (None, -float("inf"), (1, 2), (1, (2.5, "x")))
+    stable(data)
+
+
+def test_names_outside_of_ascii():
+    program = from_source(
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.größe = nn.Linear(2, 2)\n"
+        "    def forward(self, x: Tensor) -> Tensor:\n"
+        "        länge = self.größe(x)\n"
+        "        return länge + länge\n"
+    )
+    data = torchcc_saves(program)
+    assert list(pytorch_loads(data).state_dict()) == ["größe.weight", "größe.bias"]
+    assert pytorch_loads(data)(x(1, 2)).shape == (1, 2)
+    stable(data)
+    with pytest.raises(CompileError, match="the parameter name `größe` is no identifier"):
+        torchcc_saves(from_source("def f(größe: Tensor) -> Tensor:\n    return größe\n"))
 
 
 def test_names_that_are_keywords():

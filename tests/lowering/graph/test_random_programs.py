@@ -1,10 +1,14 @@
 """Random programs with views, in-place writes, branches, loops and lists: every step of lowering agrees, and so does torch."""
 
+import io
 import random
 
 import numpy as np
 import pytest
 
+from torchcc.frontend.archive import load
+from torchcc.frontend.archive.writer import save
+from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError, ExecutionError
 
 DECIDED_BY_LAYOUT = ("view size is not compatible", "single memory location")
@@ -186,3 +190,29 @@ def test_random_programs(start, steps, same, in_torch):
             else:
                 same(expected, found)
     assert compiled >= 20, "most programs compile"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_random_programs_as_archives():
+    """Written as an archive, PyTorch reads the same program; so do we, and write the same bytes."""
+    torch = pytest.importorskip("torch", reason="PyTorch reads what is written")
+
+    def outcome(function):
+        args = [torch.arange(6.0).view(2, 3) - 2, torch.full((2, 3), 0.5), 2, 3]
+        try:
+            return str((function(*args), args))
+        except (RuntimeError, IndexError, torch.jit.Error) as error:
+            return str(error).splitlines()[-1]
+
+    for seed in range(60):
+        source = Program(seed).source
+        try:
+            program = compile_text(source)
+        except CompileError:
+            continue
+        file, again = io.BytesIO(), io.BytesIO()
+        save(program, file)
+        data = file.getvalue()
+        assert outcome(torch.jit.load(io.BytesIO(data))) == outcome(torch.jit.CompilationUnit(source).f), source
+        save(load(data), again)
+        assert again.getvalue() == data, source

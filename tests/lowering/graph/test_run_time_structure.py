@@ -363,6 +363,47 @@ def f(x, n: int):
         l = [3, 4, 5]
     return torch.stack([x * k for k in l]).sum(0), max(l)
 """, 1, 2)
+program("list_element_by_number", """
+def f(x, n: int):
+    l = [x, x[0], x.sum()]
+    names = ["a", "bb", "ccc"]
+    return l[n].reshape(-1) + len(names[n - 1])
+""", 0, 1, 2, -1)
+program("list_of_lists_by_number", """
+def f(x, n: int):
+    l = [[1], [2, 3]]
+    m = l[n]
+    m.append(4)
+    return x * sum(l[0]) - sum(l[1]), len(m)
+""", 0, 1)
+program("list_of_tensors_of_changing_rank", """
+def f(x, n: int):
+    a, b = x, x
+    if n > 0:
+        a = x[0]
+    if n > 1:
+        b = x[1]
+    l = [a, b]
+    return torch.cat([a.reshape(-1), b.reshape(-1)]), torch.cat([t.reshape(-1) for t in l])
+""", 0, 1, 2)
+program("list_of_strings_compared", """
+def f(x, n: int):
+    l = ["a" if n > 0 else "b", "c"]
+    return x * (2 if "a" in l else 3), l == ["b", "c"]
+""", 0, 1)
+program("extents_asserted", """
+def f(x, m):
+    y = x[m > 0]
+    assert y.size(0) == 2
+    a, b = y.unbind(0)
+    return a - b, torch.stack(y.chunk(2)), y.size(0)
+""", np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+program("dict_by_number", """
+def f(x, n: int):
+    d = {1: x, 2: x[0], 5: x.sum()}
+    default = d.get(n)
+    return d[n], n in d, 3 in d, x if default is None else default
+""", 1, 2, 5, 3)
 program("dict_keys", """
 def f(x, n: int):
     d = {"a": x}

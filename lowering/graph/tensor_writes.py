@@ -1,0 +1,179 @@
+"""In-place and `out=` forms of operators: the functional operator, and a copy into the tensor.
+
+After this, the only operator that writes to a tensor is `aten::copy_`, from a tensor of the same dtype and shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from ...ir.dtypes import DType
+from ...ir.operators import find, schema, split_name
+from ...ir.schema import Schema
+from ...ir.script_types import BOOL, INT, ListType
+from . import calls
+from .values import NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+Results = Sequence[Abstract]
+
+def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: list[Abstract]) -> Results:
+    functional, written = derived
+    at = form.index(written)
+    assert at is not None
+    target = arguments[at]
+    if isinstance(target, Known) and target.value is None:
+        return calls.apply(ev, functional, [a for i, a in enumerate(arguments) if i != at or at == 0])
+    assert isinstance(target, Tensor)
+    others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
+    base, _ = split_name(functional)
+    if base in _METADATA:
+        value = _functional(ev, functional, others)
+        if isinstance(value, Variant):
+            raise Undecided(value.selector)
+        ev.heap[target.value] = {0: ev.current(cast(Tensor, value))}
+        return (target,)
+    value = _functional(ev, functional, others)
+    assert isinstance(value, Tensor)
+    own, new = ev.tensor_type(target), ev.tensor_type(value)
+    if base not in _CONVERTING and cast(DType, new.dtype).category > cast(DType, own.dtype).category:
+        raise ev.operator_error(
+            f"result type {cast(DType, new.dtype).graph_name} can't be cast to the desired output type "
+            f"{cast(DType, own.dtype).graph_name}"
+        )
+    keeps_shape = base in _OF_SHAPE_OF_SELF or (at == 0 and not any(_has_dimensions(ev, a) for a in arguments[1:]))
+    store(ev, target, value, keeps_shape=keeps_shape)
+    return (target,)
+
+
+_METADATA: Final = frozenset(
+    [
+        "aten::unsqueeze",
+        "aten::squeeze",
+        "aten::transpose",
+        "aten::t",
+        "aten::swapaxes",
+        "aten::swapdims",
+        "aten::permute",
+    ]
+)
+"""Operators whose in-place form changes how the tensor is looked at, not its elements."""
+
+_CONVERTING: Final = frozenset(["aten::copy", "aten::fill", "aten::zero", "aten::index_put", "aten::_index_put_impl"])
+"""Operators whose in-place form converts to the dtype of `self`, whatever it is."""
+
+_OF_SHAPE_OF_SELF: Final = frozenset(
+    [
+        "aten::copy",
+        "aten::fill",
+        "aten::zero",
+        "aten::index_put",
+        "aten::_index_put_impl",
+        "aten::masked_scatter",
+        "aten::scatter",
+        "aten::scatter_add",
+        "aten::scatter_reduce",
+        "aten::index_add",
+        "aten::index_copy",
+        "aten::index_fill",
+        "aten::index_reduce",
+        "aten::put",
+        "aten::fill_diagonal",
+        "aten::tril",
+        "aten::triu",
+        "aten::relu",
+    ]
+)
+"""Operators whose result has the shape of `self`, whatever the other arguments are."""
+
+
+def _has_dimensions(ev: Evaluator, value: Abstract) -> bool:
+    match value:
+        case Tensor():
+            return ev.tensor_type(value).rank > 0
+        case Ref() if value.kind == "list":
+            return any(_has_dimensions(ev, e) for e in ev.elements(value))
+        case _:
+            return False
+
+
+def _functional(ev: Evaluator, name: str, arguments: list[Abstract]) -> Abstract:
+    """The functional operator, or what it means where it has no record."""
+    if calls.exists(ev, name) or name not in _FUNCTIONAL:
+        return calls.single(ev, name, arguments)
+    return _FUNCTIONAL[name](ev, arguments)
+
+
+def _copied(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
+    target, source = arguments[0], arguments[1]
+    assert isinstance(target, Tensor) and isinstance(source, Tensor)
+    return expanded_to(ev, cast_to(ev, source, cast(DType, ev.tensor_type(target).dtype)), target)
+
+
+def _filled(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
+    options = [NONE_VALUE] * 5
+    return calls.single(ev, "aten::full_like", [arguments[0], arguments[1], *options])
+
+
+def _filled_with_tensor(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
+    return _copied(ev, arguments)
+
+
+def _zeros(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
+    return calls.single(ev, "aten::zeros_like", [arguments[0], *[NONE_VALUE] * 5])
+
+
+_FUNCTIONAL: Final[dict[str, Callable[[Any, list[Abstract]], Abstract]]] = {
+    "aten::copy": _copied,
+    "aten::fill.Scalar": _filled,
+    "aten::fill.Tensor": _filled_with_tensor,
+    "aten::zero": _zeros,
+}
+
+
+def cast_to(ev: Evaluator, value: Tensor, dtype: DType) -> Tensor:
+    """The tensor in another dtype; itself if it has that already."""
+    if ev.tensor_type(value).dtype is dtype:
+        return value
+    for name in ("aten::to.dtype", "aten::_to_copy"):
+        form, record = schema(name), find(name)
+        if form is not None and record is not None:
+            named: dict[str, Abstract] = {"self": value, "dtype": known(int(dtype))}
+            arguments = [named.get(a.name, ev.import_value(calls.default_value(a.default), a.type)) for a in form.arguments]
+            return cast(Tensor, calls.recorded(ev, form, record, arguments)[0])
+    raise ev.error("no operator converts dtypes")
+
+
+def store(ev: Evaluator, target: Tensor, value: Tensor, *, keeps_shape: bool = False) -> None:
+    """`target[...] = value`: converts to the dtype of `target`; the shape must broadcast to it."""
+    new = cast_to(ev, value, cast(DType, ev.tensor_type(target).dtype))
+    if not keeps_shape:
+        new = expanded_to(ev, new, target)
+    current = ev.current(target)
+    operands = [current.value, ev.current(new).value, ev.pool.number(False, BOOL)]
+    ev.emit("aten::copy_", operands, (ev.tensor_type(target),))
+
+
+def expanded_to(ev: Evaluator, value: Tensor, target: Tensor) -> Tensor:
+    own, new = ev.tensor_type(target), ev.tensor_type(value)
+    assert own.shape is not None and new.shape is not None
+    if own.shape == new.shape and None not in own.shape:
+        return value
+    padded = (1,) * (len(own.shape) - len(new.shape)) + new.shape
+    if len(padded) > len(own.shape) or any(
+        n not in (1, None) and o is not None and n != o for n, o in zip(padded, own.shape)
+    ):
+        wide = [max(n or 0, o or 0) for n, o in zip(padded[-len(own.shape) :] or (0,), own.shape or (0,))]
+        shown = list(new.shape) if len(new.shape) > len(own.shape) else wide
+        raise ev.operator_error(
+            f"output with shape {_shown(own.shape)} doesn't match the broadcast shape {_shown(tuple(shown))}"
+        )
+    sizes = ev.new_list(ev.shape(target), ListType(INT))
+    return cast(Tensor, calls.single(ev, "aten::expand", [value, sizes, known(False)]))
+
+
+def _shown(shape: Sequence[int | None]) -> str:
+    return "[" + ", ".join("?" if e is None else str(e) for e in shape) + "]"
