@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-import numpy.typing as npt
-
 from . import native
 from .arguments import (
     NUMBERS_FIXED,
@@ -29,6 +27,7 @@ from .arguments import (
     spec_of,
 )
 from .backend.cpu.call import CompiledFunction, read_only
+from .ir.attributes import Constant
 from .ir.diagnostics import CompileError, ExecutionError, NotStatic
 from .ir.program import Program
 from .ir.schema import Argument
@@ -223,11 +222,14 @@ class ScriptFunction:
 
     # methods of modules
 
-    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Parameters and buffers of the module by name, read-only; empty for a function."""
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters and buffers of the module by name, as read-only arrays; empty for a function.
+
+        A tensor that no operator takes (quantized, sparse) comes as the `ForeignTensor` that it is.
+        """
         receiver = self.program.receiver
         tensors: Mapping[str, Any] = {} if receiver is None else receiver.named_tensors()
-        return {name: read_only(tensor.array) for name, tensor in tensors.items()}
+        return {n: read_only(t.array) if isinstance(t, Constant) else t for n, t in tensors.items()}
 
     def train(self, mode: bool = True) -> ScriptFunction:
         """Switches the module and all below it to training; calls are compiled anew."""

@@ -20,7 +20,7 @@ from .arguments import adapt, array_of, call_error
 from .backend.cpu.call import read_only
 from .function import CompiledCall, ScriptFunction
 from .ir import cache
-from .ir.attributes import Constant
+from .ir.attributes import Constant, ForeignTensor
 from .ir.diagnostics import CompileError, Diagnostic, Note
 from .ir.places import identity
 from .ir.program import Methods, Origin, Program, attribute_marks
@@ -350,9 +350,14 @@ class ScriptModule(ScriptInstance):
     def buffers(self, recurse: bool = True) -> Iterator[npt.NDArray[Any]]:
         return (array for _, array in self.named_buffers("", recurse))
 
-    def state_dict(self) -> dict[str, npt.NDArray[Any]]:
-        """Parameters and buffers by dotted path, read-only; a shared one under each of its names."""
-        return {path: read_only(tensor.array) for path, tensor in self._torchcc.state(self._torchcc.value, "")}
+    def state_dict(self) -> dict[str, Any]:
+        """Parameters and buffers by dotted path, as read-only arrays; a shared one under each of its names.
+
+        Tensors that no operator takes (quantized, sparse) stand at the end, each as the `ForeignTensor` that it is.
+        """
+        own = self._torchcc.value
+        arrays = {path: read_only(tensor.array) for path, tensor in self._torchcc.state(own, "")}
+        return {**arrays, **{n: t for n, t in own.named_tensors().items() if isinstance(t, ForeignTensor)}}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> IncompatibleKeys:
         """Copies arrays into parameters and buffers, converted to their dtypes.

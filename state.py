@@ -42,6 +42,7 @@ from .ir.signature import (
     Signature,
     StateSpec,
     TensorSpec,
+    kept_paths,
     rebuild,
 )
 
@@ -164,11 +165,13 @@ class ModuleState:
         if not signature.used:
             return
         with self.lock:
+            self._check_kept(receiver, signature)
             attributes = self.places(receiver).attributes
             written: dict[str, Constant] = {}
             for parameter in signature.parameters:
                 if parameter.path is not None and parameter.write_back is not None:
                     written[parameter.path] = value_at(located(parameter.path, attributes))
+            in_place: set[Slot] = set()
             if written:
                 everything = Places(self.root)
                 holders = [h for c in written.values() for h in everything.holders[identity(c)]]
@@ -176,20 +179,34 @@ class ModuleState:
                     raise StateNeeded(holders, {})
                 for path, constant in written.items():
                     self._check_overlap(everything, path, constant)
-                    self._in_place.update(map(slot_of, everything.holders[identity(constant)]))
                 self._own([c for c in written.values() if not c.array.flags.writeable], everything)
-            for pair in signature.entangled:
-                holders = [h for path in pair for h in self._holders(receiver, path)]
-                self._entangled.add(frozenset(map(slot_of, holders)))
-            for slots in self._entangled:
-                if slots & self._in_place:
-                    names = sorted({name for _, name in slots})
-                    raise CompileError(
-                        Diagnostic(
-                            f"attributes that may share memory ({', '.join(names)}) are changed in place, which is not supported",
-                            help="clone() what one of them is set to",
-                        )
+                in_place.update(map(slot_of, holders))
+            self._check_entangled(receiver, signature, in_place)
+
+    def _check_kept(self, receiver: ScriptObject, signature: Signature) -> None:
+        """What another attribute comes to hold too is state: a change through one must be seen through the other."""
+        places = self.places(receiver)
+        for path in (p for r in signature.state for p in kept_paths(r.tree)):
+            if not isinstance(places.values.get(path), ScriptObject):
+                holder, _ = located(path, places.attributes)
+                if slot_of(holder) not in self.slots:
+                    raise StateNeeded([holder], {})
+
+    def _check_entangled(self, receiver: ScriptObject, signature: Signature, in_place: set[Slot]) -> None:
+        """CompileError where an attribute that shares memory in PyTorch alone is written in place, here or elsewhere."""
+        pairs = [[h for path in pair for h in self._holders(receiver, path)] for pair in signature.entangled]
+        entangled = {frozenset(map(slot_of, holders)) for holders in pairs}
+        for slots in self._entangled | entangled:
+            if slots & (self._in_place | in_place):
+                names = sorted({name for _, name in slots})
+                raise CompileError(
+                    Diagnostic(
+                        f"attributes that may share memory ({', '.join(names)}) are changed in place, which is not supported",
+                        help="clone() what one of them is set to",
                     )
+                )
+        self._entangled |= entangled
+        self._in_place |= in_place
 
     def _holders(self, receiver: ScriptObject, path: str) -> list[Holder]:
         if not path.startswith("="):

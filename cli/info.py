@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import Any, cast
 
 from .. import catalogue, driver
-from ..ir.attributes import Constant
+from ..ir.attributes import Constant, ForeignTensor
 from ..ir.diagnostics import CompileError
 from ..ir.dtypes import from_numpy
 from ..ir.places import Places
@@ -40,11 +41,15 @@ def print_weights(request: Request) -> None:
     if not weights:
         return
     rows = [("parameter or buffer", "type", "elements")]
-    for name, array in weights.items():
+    arrays = {n: a for n, a in weights.items() if not isinstance(a, ForeignTensor)}
+    for name, array in arrays.items():
         dtype = from_numpy(array.dtype)
         rows.append((name, f"{dtype.name if dtype else array.dtype}{list(array.shape)}", f"{array.size:,}"))
+    for name, tensor in weights.items():
+        if isinstance(tensor, ForeignTensor):
+            rows.append((name, f"{tensor.dtype}{list(tensor.shape)}, {tensor.what}", f"{math.prod(tensor.shape):,}"))
     table(rows)
-    out.print(f"{sum(a.size for a in weights.values()):,} elements, {sum(a.nbytes for a in weights.values()):,} bytes")
+    out.print(f"{sum(a.size for a in arrays.values()):,} elements, {sum(a.nbytes for a in arrays.values()):,} bytes")
 
 
 def print_state(request: Request) -> None:

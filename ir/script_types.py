@@ -282,6 +282,9 @@ class EnumMember:
     def __str__(self) -> str:
         return f"{self.type.name}.{self.name}"
 
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
 
 @dataclass(frozen=True)
 class MethodType:

@@ -261,7 +261,12 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
 
 
 def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateSpec, ...] | None:
-    """What the state that a function uses is after a call, seen from its results; None where only the results can say."""
+    """What the state that a function uses is after a call, seen from its results.
+
+    None where only the results can say, or where a tensor comes to stand in two places and one may be written in place.
+    """
+    if any(p.path is not None and p.write_back is not None for p in signature.parameters) and _comes_to_share(signature):
+        return None
     before = {s.path: s.spec for s in state}
     after = {r.path: r.tree for r in signature.state}
     found: list[StateSpec] = []
@@ -271,6 +276,31 @@ def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateS
             return None
         found.append(StateSpec(path, spec))
     return tuple(found)
+
+
+def _comes_to_share(signature: Signature) -> bool:
+    leaves: list[int] = []
+    for result in signature.state:
+        own = [i for i in leaf_numbers(result.tree) if isinstance(signature.results[i], TensorType)]
+        if any(path != result.path for path in kept_paths(result.tree)):
+            return True
+        leaves += own
+    return len(leaves) != len(set(leaves))
+
+
+def kept_paths(tree: ResultTree) -> list[str]:
+    """Where the values stood that a result keeps."""
+    match tree:
+        case KeptResult(path):
+            return [path]
+        case SequenceResult(elements):
+            return [p for e in elements for p in kept_paths(e)]
+        case DictResult(_, values):
+            return [p for v in values for p in kept_paths(v)]
+        case VariantResult(_, then, otherwise):
+            return [*kept_paths(then), *kept_paths(otherwise)]
+        case _:
+            return []
 
 
 def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> ArgumentSpec | None:

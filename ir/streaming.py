@@ -49,7 +49,7 @@ class Steps(Generic[T]):
             if after is None:
                 raise NotStatic(
                     Diagnostic(
-                        "what the state is made of after a call is only known at run time",
+                        "what the state is made of after a call, or what of it shares memory, is only known at run time",
                         help="a library has one function for each structure of the state: keep its tensors of one rank",
                     )
                 )

@@ -41,6 +41,7 @@ from .attributes import (
 from .core import Block, BlockArgument, Operation, Region, Value
 from .definition import OpDefinition, Trait, operand_groups
 from .dtypes import DType
+from .script_types import EnumMember
 from .types import FloatType, IndexType, IntegerType, MemRefType, RankedTensorType, Type, VectorType
 
 
@@ -257,6 +258,8 @@ class Printer:
                 return f"dense_resource<{resource_name(a.name)}>"
             case None:
                 return "unit"
+            case EnumMember():
+                return quote(str(a))
             case complex():
                 return f"[{print_float(a.real, FloatType('f64'))}, {print_float(a.imag, FloatType('f64'))}]"
 

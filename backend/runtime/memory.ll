@@ -185,7 +185,8 @@ some:
   ret ptr %mark
 }
 
-; Gives back everything reserved since that mark was taken.
+; Gives back everything reserved since that mark was taken. A chunk that was added since stays, empty, until the arena is
+; empty: a loop that reserves in every round would else get fresh memory in every round.
 define void @torchcc.arena_release(ptr %mark) nounwind {
 entry:
   %state = call ptr @torchcc.state()
@@ -222,7 +223,7 @@ partial:
   %above = icmp uge ptr %mark, %base
   %below = icmp ule ptr %mark, %limit
   %inside = and i1 %above, %below
-  br i1 %inside, label %cut, label %drop
+  br i1 %inside, label %cut, label %reset
 
 cut:
   %mark.address = ptrtoint ptr %mark to i64

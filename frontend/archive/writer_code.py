@@ -76,26 +76,36 @@ _HIDDEN: Final = frozenset(("__getstate__", "__setstate__"))
 
 @dataclass
 class ArchiveUnit(CodeUnit):
-    """Names in an archive: as they are, but different for different things."""
+    """Names in an archive: as they are, but different for different things, and no function stands below a class."""
 
     _names: dict[Any, str] = field(default_factory=dict[Any, str])
     _taken: set[str] = field(default_factory=set[str])
+    _classes: set[str] = field(default_factory=set[str])
+    _modules: set[str] = field(default_factory=set[str])
+    """What functions stand below."""
 
     def type_name(self, type: NominalType) -> str:
-        return self._named(type, type.name.removeprefix(f"{_ROOT}."))
+        if type not in self._names:
+            atoms = [_atom(a) for a in type.name.removeprefix(f"{_ROOT}.").split(".")]
+            self._names[type] = self._free(atoms, {*self._taken, *self._modules})
+            self._classes.add(self._names[type])
+        return self._names[type]
 
     def function_name(self, symbol: str) -> str:
-        return self._named(symbol, symbol)
+        if symbol not in self._names:
+            atoms = [_atom(a) for a in symbol.split(".")]
+            if ".".join((_ROOT, *atoms[:-1])) in self._classes:  # a static method
+                atoms[-2:] = [f"{atoms[-2]}_{atoms[-1]}"]
+            name = self._names[symbol] = self._free(atoms, self._taken)
+            self._modules.add(name.rpartition(".")[0])
+        return self._names[symbol]
 
-    def _named(self, key: Any, path: str) -> str:
-        if key not in self._names:
-            *atoms, last = [_atom(a) for a in path.split(".")]
-            name, count = ".".join((_ROOT, *atoms, last)), 0
-            while name in self._taken:
-                name, count = ".".join((_ROOT, *atoms, f"___torch_mangle_{count}", last)), count + 1
-            self._taken.add(name)
-            self._names[key] = name
-        return self._names[key]
+    def _free(self, atoms: list[str], taken: set[str]) -> str:
+        name, count = ".".join((_ROOT, *atoms)), 0
+        while name in taken:
+            name, count = ".".join((_ROOT, *atoms[:-1], f"___torch_mangle_{count}", atoms[-1])), count + 1
+        self._taken.add(name)
+        return name
 
 
 def _atom(text: str) -> str:

@@ -52,7 +52,6 @@ from .values import (
     Diverged,
     Enumerator,
     Foreign,
-    Frozen,
     Function,
     Heap,
     Known,
@@ -114,6 +113,8 @@ class Evaluator:
     """Contents of lists and dicts in which nothing is undecided."""
     undecided: bool = False
     """Whether there are values whose structure, or number, a run-time bool decides."""
+    list_attempts: int = 0
+    """How many loops around this place are being written with run-time lists."""
     static_lists: bool = False
     """Lists stay as they are, whatever fails for it: a way to write a loop is tried that may do without."""
     generous_lists: bool = False
@@ -306,8 +307,7 @@ class Evaluator:
         return run_time_lists.promote(self, ref, element)
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
-        if Frozen(ref) in self.heap:
-            raise run_time_lists.frozen_error(self, ref)
+        run_time_lists.before_change(self, ref)
         if ref.is_outer:
             self.state.change(ref)
         self.heap[ref] = contents

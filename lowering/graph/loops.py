@@ -166,6 +166,7 @@ class _Ways:
         ev = self.ev
         promoted: dict[Ref, ScriptType | None] = {}
         generous = ev.generous_lists
+        ev.list_attempts += 1
         try:
             for _ in range(MAX_PROMOTIONS):
                 try:
@@ -189,6 +190,7 @@ class _Ways:
             self.lists_error = error
         finally:
             ev.generous_lists = generous
+            ev.list_attempts -= 1
         return False
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Region, Value
-from ...ir.diagnostics import CompileError, NotStatic
+from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import resolve_exact, schema, split_name
@@ -29,6 +29,7 @@ from .values import (
     Frozen,
     Known,
     Ref,
+    RunTimeOnly,
     Scalar,
     Tensor,
     Tuple,
@@ -81,21 +82,46 @@ def element_of(value: Value) -> ScriptType:
     return cast(ListType, value.type).element
 
 
-def frozen_error(ev: Evaluator, ref: Ref) -> CompileError:
-    """A list that may be another one too is changed: as a run-time list it could be."""
+def before_change(ev: Evaluator, ref: Ref) -> None:
+    """Where another name may mean this list as well, which is only known at run time, that name says nothing any more.
+
+    Inside a loop that can be written with run-time lists, that is asked for instead: then both names see the change.
+    """
+    frozen = [key.ref for key in ev.heap if isinstance(key, Frozen)]
+    if not frozen:
+        return
+    is_frozen = Frozen(ref) in ev.heap
+    others = [r for r in frozen if r is not ref and r.kind == ref.kind and (is_frozen or ref in _entries(ev, r))]
+    others = [r for r in dict.fromkeys((*_entries(ev, ref), *others)) if isinstance(ev.heap.get(r), Mapping)]
+    if not others and not is_frozen:
+        return
     message = "this list or dict may be one of several, which is only known at run time: it cannot be changed here"
-    entries: list[Ref] = []
+    entries = list(dict.fromkeys(e for r in (ref, *others) for e in _entries(ev, r)))
+    if ref.kind != "list" or any(r.is_outer for r in others):
+        raise ev.error(message, help="change a copy of it")
+    if entries and (ev.static_lists or ev.list_attempts):
+        error = ev.error(message, help="change a copy of it", kind=NeedsRunTimeList)
+        assert isinstance(error, NeedsRunTimeList)
+        error.refs = tuple(entries)
+        raise error
+    for other in others:
+        ev.heap[other] = RunTimeOnly("what is in this list, which may have been changed through another name,", ev.span)
+
+
+def may_be_another(ev: Evaluator, ref: Ref) -> bool:
+    """Whether it is only known at run time which list this is."""
+    return Frozen(ref) in ev.heap or handle(ev, ref) is not None
+
+
+def _entries(ev: Evaluator, ref: Ref) -> list[Ref]:
+    """Lists from before loops that this one, which a loop leaves, may be."""
+    found: list[Ref] = []
     current: Abstract | None = ref
     while isinstance(current, Ref):
         current = cast("Mapping[Any, Abstract]", ev.heap.get(Frozen(current), {})).get(HANDLE)
         if isinstance(current, Ref):
-            entries.append(current)
-    if ref.kind != "list" or not entries:
-        return ev.error(message, help="change a copy of it")
-    error = ev.error(message, help="change a copy of it", kind=NeedsRunTimeList)
-    assert isinstance(error, NeedsRunTimeList)
-    error.refs, error.element = tuple(entries), None
-    return error
+            found.append(current)
+    return found
 
 
 # types of elements
@@ -469,8 +495,10 @@ def promoted(ev: Evaluator, name: str, arguments: list[Abstract]) -> Results | N
         return None
     if not isinstance(ev.heap.get(first), Mapping):
         return None
-    if any(isinstance(a, Variant) or (isinstance(a, Scalar) and a.value in ev.choices) for a in arguments):
+    if any(isinstance(a, Variant) for a in arguments):
         return None
+    if name.startswith("aten::__getitem__") and cast(Scalar, arguments[1]).value in ev.choices:
+        return None  # one of few constants: better written for each
     try:
         promote(ev, first)
     except NotStatic:
@@ -511,8 +539,7 @@ class _Call:
     def changed(self) -> Value:
         """The first argument, which is changed."""
         ref = cast(Ref, self.arguments[0])
-        if Frozen(ref) in self.ev.heap:
-            raise frozen_error(self.ev, ref)
+        before_change(self.ev, ref)
         if ref.is_outer:
             raise self.ev.error(
                 "a list attribute of the module whose length is only known at run time cannot be changed",

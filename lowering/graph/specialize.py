@@ -432,10 +432,8 @@ class _Entry:
         found = run_time_lists.handle(ev, ref)
         assert found is not None
         if self._keeping and not run_time_lists.is_of_numbers(found):
-            raise CompileError.at(
-                self.function.span,
-                "an attribute keeps a list of tensors whose length is only known at run time, which is not supported",
-            )
+            message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
+            raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
         length, columns = run_time_lists.columns(ev, found)
         return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
 
@@ -456,6 +454,7 @@ class _Entry:
                 sides = self._list(contents.then, identity), self._list(contents.otherwise, identity)
                 return VariantResult(self._leaf(contents.selector), *sides)
             case RunTimeOnly():
+                self.evaluator.place(self.function.span)
                 raise self.evaluator.use_error(contents)
             case _:
                 return SequenceResult(tuple(self.flatten(e) for e in contents.values()), False, identity)
@@ -466,6 +465,7 @@ class _Entry:
                 sides = self._dict(contents.then, identity), self._dict(contents.otherwise, identity)
                 return VariantResult(self._leaf(contents.selector), *sides)
             case RunTimeOnly():
+                self.evaluator.place(self.function.span)
                 raise self.evaluator.use_error(contents)
             case _:
                 return DictResult(tuple(contents), tuple(self.flatten(v) for v in contents.values()), identity)

@@ -906,3 +906,26 @@ class GRUState(nn.Module):
             self.h = x.new_zeros([x.shape[0], 3])
         self.h = self.cell(x, self.h)
         return self.h
+
+
+@case(x(3), ("restart",), x(3), x(3), ("restart",), x(3))
+class SharedAfterwards(nn.Module):
+    names: List[str]
+    first: List[str]
+
+    def __init__(self):
+        super().__init__()
+        self.h = torch.zeros(3)
+        self.register_buffer("initial", torch.ones(3))
+        self.names = []
+        self.first = ["a"]
+
+    def forward(self, x: Tensor):
+        self.h.add_(x)
+        self.names.append("b")
+        return self.h, self.initial, len(self.names), len(self.first)
+
+    @torch.jit.export
+    def restart(self):
+        self.h = self.initial
+        self.names = self.first

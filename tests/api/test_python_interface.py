@@ -430,3 +430,25 @@ def test_prepared_is_a_call_bound_to_its_values():
     fn = torchcc.compile_source(SOURCE).scale
     values = [X, 2.0, 1]
     np.testing.assert_array_equal(api.prepared(fn, [api.spec_of(v) for v in values], values)(), X * 2 + 1)
+
+
+# dicts
+
+
+def test_dicts_as_arguments_and_results():
+    fn = torchcc.compile_source(
+        "from typing import Dict, Tuple\nfrom torch import Tensor\n\n"
+        "def f(t: Dict[str, Tensor], n: Dict[int, int]) -> Tuple[Dict[str, Tensor], int]:\n"
+        "    t['new'] = t['a'] * n[1]\n    return t, len(n)\n"
+    ).f
+    given = {"a": X, "b": X + 1}
+    result, count = fn(given, {1: 3})
+    assert list(result) == ["a", "b", "new"] and count == 1 and list(given) == ["a", "b"]
+    np.testing.assert_array_equal(result["new"], X * 3)
+    assert fn({"a": X}, {1: 2, 5: 6})[1] == 2
+    with pytest.raises(torchcc.CompileError, match=r"`n\['x' \(a key\)\]|`n \(a key\)` must be int"):
+        fn(given, {"x": 3})
+    with pytest.raises(torchcc.CompileError, match=r"`t\['a'\]` must be Tensor"):
+        fn({"a": 3}, {1: 3})
+    with pytest.raises(torchcc.CompileError, match="`t` must be Dict"):
+        fn([X], {1: 3})

@@ -611,6 +611,27 @@ def test_a_function_that_is_no_instruction_is_refused():
         translate_module(parse_module(text), Options("p"))
 
 
+@pytest.mark.parametrize(("rounds", "stays"), [(8, False), (9, True)])
+def test_long_loops_around_loops_are_not_unrolled_by_llvm(rounds, stays):
+    """Its code generator needs time that grows faster than the straight-line code that would come of it."""
+    text = f"""
+func.func @f(%x: memref<{rounds}x500xf32>) {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %m = arith.constant {rounds} : index
+  %n = arith.constant 500 : index
+  %z = arith.constant 0.0 : f32
+  scf.for %i = %c0 to %m step %c1 {{
+    scf.for %j = %c0 to %n step %c1 {{
+      memref.store %z, %x[%i, %j] : memref<{rounds}x500xf32>
+    }}
+  }}
+  return
+}}"""
+    marked = translate_module(parse_module(text), Options("p")).text.count("llvm.loop.unroll.disable")
+    assert marked == (1 if stays else 0)
+
+
 def test_every_loops_operation_has_an_emitter():
     """Those that are missing are named here, each with its reason."""
     libm = {f"math.{n}" for n in (

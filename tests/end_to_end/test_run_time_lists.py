@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from torchcc import driver
+from torchcc.backend.cpu.header import header_text
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError, ExecutionError
@@ -1367,6 +1368,30 @@ def f(n: int):
 """,
         [5],
     ),
+    "entry_mutated2": (
+        """
+def f(n: int):
+    a = [1]
+    e = a
+    for i in range(n):
+        e[0] = 7
+        a = [i]
+    e[0] = 5
+    return a, e
+""",
+        [0],
+    ),
+    "rebind_sort": (
+        """
+def f(n: int):
+    b = [3, 1]
+    for i in range(n):
+        b = [5 - i, 0]
+    b.sort()
+    return b
+""",
+        [2],
+    ),
 }
 
 FAILING = {
@@ -1615,7 +1640,15 @@ REFUSED = {
         "  return torch.stack(l)\n",
         "this tensor is an element of a list whose length is only known at run time: it cannot be changed in place",
     ),
-    "the order of tuples": (
+    "a list that another name may mean": (
+        "def f(x: Tensor, n: int):\n  a = [1]\n  e = a\n  for i in range(n):\n    a = [i]\n  e.append(5)\n  return a, e\n",
+        "what is in this list, which may have been changed through another name, is only known at run time",
+    ),
+    "two names that a loop may have given one list": (
+        "def f(x: Tensor, n: int):\n  a = [1]\n  b = [2]\n  for i in range(n):\n    c = [i]\n    a = c\n    b = c\n  a.append(3)\n  return a, b\n",
+        "what is in this list, which may have been changed through another name, is only known at run time",
+    ),
+    "the order of lists": (
         "def f(x: Tensor, n: int):\n  l: List[List[int]] = []\n  for i in range(n):\n    l.append([i])\n  l.sort()\n  return l\n",
         "",
     ),
@@ -1628,6 +1661,12 @@ def test_refused(name):
     with pytest.raises(CompileError) as found:
         driver.lower(program_of(source), [spec(normal(4, 3), True), ScalarSpec(INT)])
     assert message in str(found.value) and found.value.diagnostics[0].span is not None
+
+
+def test_the_header_says_how_a_list_is_handed_out():
+    lowered = driver.lower(program_of(PROGRAMS["tuples_result"][0]), [spec(normal(4, 3), True)])
+    text = header_text([lowered.signature], "library")
+    assert "a list of out0 elements: tuples (tensors (elements in out1, 2 extents each in out2), numbers in out3" in text
 
 
 def test_refused_on_a_gpu():

@@ -7,7 +7,7 @@ import torchcc
 
 torch = pytest.importorskip("torch", reason="the expected values are PyTorch's")
 
-PRELUDE = "import torch\nimport torch.nn as nn\nfrom torch import Tensor\nfrom typing import List, Optional, Tuple\n"
+PRELUDE = "import torch\nimport torch.nn as nn\nfrom torch import Tensor\nfrom typing import Dict, List, Optional, Tuple\n"
 X = np.random.RandomState(0).randn(2, 3).astype(np.float32)
 Y = np.random.RandomState(1).randn(4, 3).astype(np.float32)
 
@@ -129,6 +129,74 @@ class M(nn.Module):
         return k.sum(0)
 """,
         [(X, 8), (X, 8), (X, 8), (X, 8), (X, 8), (Y, 8)],
+    ),
+    "incremental_attention": (
+        """
+class Attn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q = nn.Linear(3, 3)
+        self.k = nn.Linear(3, 3)
+        self.v = nn.Linear(3, 3)
+    def forward(self, x, state: Optional[Dict[str, Optional[Tensor]]], key_mask: Optional[Tensor]):
+        q = self.q(x)
+        k = self.k(x)
+        v = self.v(x)
+        if state is not None:
+            if "k" in state:
+                pk = state["k"]
+                pv = state["v"]
+                assert pk is not None and pv is not None
+                k = torch.cat([pk, k], 0)
+                v = torch.cat([pv, v], 0)
+            state["k"] = k
+            state["v"] = v
+        w = q @ k.t()
+        if key_mask is not None:
+            w = w.masked_fill(key_mask, float("-inf"))
+        return torch.softmax(w, -1) @ v
+class M(nn.Module):
+    cache: Dict[str, Optional[Tensor]]
+    def __init__(self):
+        super().__init__()
+        self.a = Attn()
+        self.cache = torch.jit.annotate(Dict[str, Optional[Tensor]], {})
+    def forward(self, x, n: int):
+        if n == 0:
+            self.cache.clear()
+        if n > 5:
+            return self.a(x, None, None)
+        return self.a(x, self.cache, None)
+""",
+        [(X, 1), (X, 2), (X, 6), (X, 0), (X, 3)],
+    ),
+    "stream_of_samples": (
+        """
+class M(nn.Module):
+    buf: Optional[Tensor]
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv1d(2, 4, 3)
+        self.buf = None
+        self.steps = 0
+    def forward(self, x, last: bool):
+        x = x.unsqueeze(0)
+        buf = self.buf
+        if buf is not None:
+            x = torch.cat([buf, x], 2)
+        if x.size(2) < 4:
+            self.buf = x
+            return x.new_zeros([1, 4, 0])
+        y = self.conv(x)
+        if last:
+            self.buf = None
+            self.steps = 0
+        else:
+            self.buf = x[:, :, -2:]
+            self.steps += 1
+        return y
+""",
+        [(X, False), (X, False), (X, True), (X, False), (X, False)],
     ),
 }
 

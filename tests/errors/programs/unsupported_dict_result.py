@@ -7,4 +7,4 @@ from typing import Dict
 
 
 def f(x: Tensor) -> Dict[str, Tensor]:
-    return {"x": x}
+    return {str(int(x.sum())): x}

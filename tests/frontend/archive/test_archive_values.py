@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import torchcc
 from torchcc.api import ScriptFunction
 from torchcc.frontend.archive import load
 from torchcc.frontend.archive.reader import open_archive
@@ -230,3 +231,12 @@ def test_only_what_is_used_is_parsed():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
     assert load(buffer.getvalue()).entry
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 1.5
+
+
+def test_state_dict_holds_all_of_them():
+    tensors = {"a": torch.quantize_per_tensor(torch.ones(2), 0.5, 1, torch.qint8), "b": torch.ones(2)}
+    module = torchcc.load(saved(torch.jit.script(Holder(**tensors))))
+    for found in (module.state_dict(), ScriptFunction(load(saved(torch.jit.script(Holder(**tensors))))).state_dict()):
+        assert sorted(found) == ["a", "b"] and isinstance(found["a"], ForeignTensor)
+        np.testing.assert_array_equal(found["b"], [1, 1])
+    assert module.a.parts["scale"] == 0.5

@@ -734,6 +734,26 @@ def test_numbers_and_strings_that_pytorch_itself_writes_wrongly():
     stable(data)
 
 
+def test_static_methods_and_properties():
+    program = from_source(
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.k = 2\n"
+        "    @property\n"
+        "    def double(self) -> int:\n"
+        "        return self.k * 2\n"
+        "    @staticmethod\n"
+        "    def add(x, k: int):\n"
+        "        return x + k\n"
+        "    def forward(self, x):\n"
+        "        return self.add(x, self.double)\n"
+    )
+    data = torchcc_saves(program)
+    same(pytorch_loads(data)(x(2)), x(2) + 4)
+    stable(data)
+
+
 def test_constants_of_a_class():
     program = from_source(
         "class Net(nn.Module):\n"

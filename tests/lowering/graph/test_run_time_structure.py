@@ -12,7 +12,7 @@ from torchcc.backend.cpu.jit import compile_module
 from torchcc.driver import composite, lower
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.core import lookup
-from torchcc.ir.diagnostics import ExecutionError
+from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.interpreters.torch import Interpreter
@@ -696,3 +696,26 @@ def test_all_stages_compute_what_torch_does(name, in_torch, same):
                 assert str(expected) in found.value.message or isinstance(expected, AssertionError), stage
             else:
                 same(expected, python(rebuild(lowered.signature.tree, run(given))))
+
+
+def refused(source):
+    with pytest.raises(CompileError) as found:
+        lower(compile_text(PRELUDE + source, entry="f"), [spec(X), ScalarSpec(INT)])
+    return str(found.value)
+
+
+def test_more_structures_than_code_is_written_for():
+    lines = [f"    y{i} = x\n    if n % {i + 2} == 1:\n        y{i} = x[0]\n" for i in range(24)]
+    source = f"def f(x, n: int):\n{''.join(lines)}    return torch.cat([{', '.join(f'y{i}' for i in range(24))}])\n"
+    assert "which of too many structures this has is only known at run time" in refused(source)
+
+
+def test_more_structures_than_a_value_may_have():
+    lines = [f"    if n == {i}:\n        y = torch.zeros({', '.join('1' for _ in range(i + 1))})\n" for i in range(16)]
+    source = f"def f(x, n: int):\n    y = x\n{''.join(lines)}    return y\n"
+    assert "which of more than 12 structures this has is only known at run time" in refused(source)
+
+
+def test_a_value_read_where_only_none_can_be():
+    source = "def f(x, n: int):\n    y: Optional[Tensor] = None\n    if n > 1:\n        y = x\n    return y + 1\n"
+    assert "Optional" in refused(source)
