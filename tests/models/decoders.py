@@ -163,7 +163,7 @@ class GreedyLists(nn.Module):
             empty = torch.zeros(ids.size(0), self.heads, 0, self.size)
             caches.append((empty, empty))
         fresh = ids
-        for step in range(steps):
+        for _step in range(steps):
             start = caches[0][0].size(2)
             x = self.tokens(fresh) + self.positions(torch.arange(start, start + fresh.size(1)))
             for i, block in enumerate(self.blocks):
