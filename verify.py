@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from . import driver
+from .api.state import state_inputs
 from .backend.cpu.jit import compile_module
 from .backend.ptx.simulate import simulate
 from .ir.attributes import Constant
@@ -19,7 +20,6 @@ from .ir.places import Places, identity, located, value_at
 from .ir.program import Program
 from .ir.script_types import ScriptObject
 from .ir.signature import ArgumentSpec, Signature, StateSpec, leaves, rebuild
-from .state import state_inputs
 
 
 @dataclass(frozen=True)

@@ -142,7 +142,7 @@ def test_state_is_an_input_and_not_compiled_anew(name, most):
 
 
 def test_specialisations_are_bounded(monkeypatch):
-    monkeypatch.setattr("torchcc.function.MAX_SPECIALISATIONS", 3)
+    monkeypatch.setattr("torchcc.api.function.MAX_SPECIALISATIONS", 3)
     mine = loaded(torch.jit.script(CASES["Shapes"][0]()))
     for n in (1, 2, 3, 4, 1, 4):
         assert mine(np.ones(n, np.float32)).tolist() == [2.0] * n
@@ -349,7 +349,7 @@ def test_a_call_that_raises_keeps_the_writes_before_that():
 
 
 def test_a_call_that_is_not_worth_repeating_leaves_the_module_as_it_was(monkeypatch):
-    monkeypatch.setattr("torchcc.replay.MAX_OPERATIONS", 3)
+    monkeypatch.setattr("torchcc.api.replay.MAX_OPERATIONS", 3)
     mine = loaded(torch.jit.script(Raising()))
     with pytest.raises(torchcc.ExecutionError):
         mine(np.ones(3, np.float32), 0)

@@ -1,4 +1,4 @@
-"""The rooms import one way: cli -> api -> driver -> {frontend | lowering | backend} -> ir."""
+"""The rooms import one way: cli -> verify -> api -> driver -> {frontend | lowering | backend} -> ir."""
 
 import ast
 import functools
@@ -9,7 +9,7 @@ import pytest
 import torchcc
 
 ROOT = Path(torchcc.__file__).parent
-LEVELS = {"ir": 0, "frontend": 1, "lowering": 1, "backend": 1, "programs": 1, "driver": 2, "catalogue": 2, "native": 3, "arguments": 3, "state": 3, "verify": 4, "replay": 4, "function": 5, "module": 5.5, "api": 6, "cli": 7, "__init__": 8, "__main__": 8}
+LEVELS = {"ir": 0, "frontend": 1, "lowering": 1, "backend": 1, "driver": 2, "catalogue": 2, "api": 3, "verify": 4, "cli": 5, "__init__": 6, "__main__": 6}
 THIRD_PARTY = {"lark": {"frontend", "cli"}, "llvmlite": {"backend"}, "typer": {"cli"}, "rich": {"cli"}}
 EXTRAS = {"torch", "cuda", "ziglang", "torch_mlir"}
 

@@ -358,7 +358,7 @@ def test_setstate_of_script_classes():
             return self.items
 
         def __setstate__(self, state: List[int]) -> None:
-            self.items = state + [7]  # noqa: RUF005 - TorchScript has no `[*state, 7]`
+            self.items = state + [7]
 
     class Uses(nn.Module):
         def __init__(self):

@@ -13,7 +13,7 @@ from torchcc.ir.diagnostics import CompileError
 CODE = "class M(Module):\n  training : bool\n  def forward(self, x: Tensor):\n    y = x\n    return torch.nosuch(y)\n"
 PICKLE = b"\x80\x02c__torch__\nM\n)\x81}(X\x08\x00\x00\x00training\x88ub."
 AT = CODE.index("torch.nosuch")
-LINES = ("def forward(self, x):\n", "    y = x\n", "    return nosuch(y)\n", "/home/me/net.py")
+LINES = ("def forward(self, x):\n", "    y = x\n", "    return nosuch(y)\n", "/models/net.py")
 TEXT = "".join(LINES[:3])
 BEGIN = TEXT.index("nosuch(y)")
 
@@ -72,7 +72,7 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_line_of_the_author(name):
     text = failure(dumped(KNOWN[name]))
-    assert "--> /home/me/net.py:12:12" in text and "12 |     return nosuch(y)" in text
+    assert "--> /models/net.py:12:12" in text and "12 |     return nosuch(y)" in text
     assert "^^^^^^^^^" in text and "stored as <bytes>/code/__torch__.py:5:12" in text
 
 

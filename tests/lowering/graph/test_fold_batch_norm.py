@@ -5,7 +5,7 @@ import pytest
 
 from torchcc import driver
 from torchcc.api import ScriptFunction
-from torchcc.arguments import spec_of
+from torchcc.api.arguments import spec_of
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.core import functions
 from torchcc.ir.interpreters.torch import Interpreter

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from torchcc import driver
-from torchcc.arguments import spec_of
+from torchcc.api.arguments import spec_of
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.attributes import Constant
 from torchcc.ir.core import functions

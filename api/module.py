@@ -16,16 +16,14 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
-from .arguments import adapt, array_of, call_error
-from .backend.cpu.call import read_only
-from .function import CompiledCall, ScriptFunction
-from .ir import cache
-from .ir.attributes import Constant, ForeignTensor
-from .ir.diagnostics import CompileError, Diagnostic, Note
-from .ir.places import identity
-from .ir.program import Methods, Origin, Program, attribute_marks
-from .ir.schema import Schema
-from .ir.script_types import (
+from ..backend.cpu.call import read_only
+from ..ir import cache
+from ..ir.attributes import Constant, ForeignTensor
+from ..ir.diagnostics import CompileError, Diagnostic, Note
+from ..ir.places import identity
+from ..ir.program import Methods, Origin, Program, attribute_marks
+from ..ir.schema import Schema
+from ..ir.script_types import (
     ClassType,
     DictType,
     EnumMember,
@@ -36,6 +34,8 @@ from .ir.script_types import (
     ScriptType,
     TupleType,
 )
+from .arguments import adapt, array_of, call_error
+from .function import CompiledCall, ScriptFunction
 from .state import ModuleState
 
 _OF_FORWARD: Final = frozenset({"bind", "name", "program", "source", "specialise", "entry", "settled", "call_adapted"})

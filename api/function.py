@@ -13,6 +13,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from ..backend.cpu.call import CompiledFunction, read_only
+from ..ir.attributes import Constant
+from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
+from ..ir.program import Program
+from ..ir.schema import Argument
+from ..ir.script_types import BOOL, FLOAT, INT, ScriptType
+from ..ir.signature import (
+    ArgumentSpec,
+    ConstantSpec,
+    DictSpec,
+    ScalarSpec,
+    SequenceSpec,
+    Signature,
+    StateSpec,
+    TensorSpec,
+    rebuild,
+)
 from . import native
 from .arguments import (
     NUMBERS_FIXED,
@@ -26,27 +43,10 @@ from .arguments import (
     flat_values,
     spec_of,
 )
-from .backend.cpu.call import CompiledFunction, read_only
-from .ir.attributes import Constant
-from .ir.diagnostics import CompileError, ExecutionError, NotStatic
-from .ir.program import Program
-from .ir.schema import Argument
-from .ir.script_types import BOOL, FLOAT, INT, ScriptType
-from .ir.signature import (
-    ArgumentSpec,
-    ConstantSpec,
-    DictSpec,
-    ScalarSpec,
-    SequenceSpec,
-    Signature,
-    StateSpec,
-    TensorSpec,
-    rebuild,
-)
 from .state import ModuleState, Plan
 
 if TYPE_CHECKING:
-    from .frontend.ast import SourceModule
+    from ..frontend.ast import SourceModule
 
 MAX_SPECIALISATIONS: Final = 128
 """Of one function; the one that was not called for longest goes first."""
@@ -247,21 +247,21 @@ class ScriptFunction:
     @property
     def graph(self) -> str:
         """The graph as it was written, before it is specialised, as PyTorch prints it."""
-        from .lowering.graph import inline_calls  # noqa: PLC0415 - part of the compiler, which calls may not need
+        from ..lowering.graph import inline_calls  # noqa: PLC0415 - part of the compiler, which calls may not need
 
         return inline_calls.graph_text(self.program, inlined=False)
 
     @property
     def inlined_graph(self) -> str:
         """The graph with the functions and methods that it calls inlined."""
-        from .lowering.graph import inline_calls  # noqa: PLC0415 - see above
+        from ..lowering.graph import inline_calls  # noqa: PLC0415 - see above
 
         return inline_calls.graph_text(self.program, inlined=True)
 
     @property
     def code(self) -> str:
         """The function as TorchScript, as PyTorch prints it: with everything said that the source left open."""
-        from .ir.torchscript_printer import code_text  # noqa: PLC0415 - see above
+        from ..ir.torchscript_printer import code_text  # noqa: PLC0415 - see above
 
         return code_text(self.program)
 

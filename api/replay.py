@@ -14,15 +14,15 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from . import driver
+from .. import driver
+from ..ir.attributes import Constant
+from ..ir.core import Operation
+from ..ir.diagnostics import ExecutionError, TorchccError
+from ..ir.interpreters.torch import Instance, Interpreter
+from ..ir.places import Holder, identity
+from ..ir.program import Program
+from ..ir.script_types import ScriptObject
 from .arguments import array_of, is_tensor
-from .ir.attributes import Constant
-from .ir.core import Operation
-from .ir.diagnostics import ExecutionError, TorchccError
-from .ir.interpreters.torch import Instance, Interpreter
-from .ir.places import Holder, identity
-from .ir.program import Program
-from .ir.script_types import ScriptObject
 from .state import ModuleState, slot_of
 
 MAX_OPERATIONS: Final = 200_000

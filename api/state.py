@@ -23,14 +23,14 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from .backend.cpu.call import numpy_copy
-from .ir.attributes import Constant
-from .ir.diagnostics import CompileError, Diagnostic, InternalError
-from .ir.dtypes import from_numpy
-from .ir.places import Holder, Places, identity, located, value_at
-from .ir.program import StateNeeded
-from .ir.script_types import BOOL, FLOAT, INT, ScriptObject, ScriptType
-from .ir.signature import (
+from ..backend.cpu.call import numpy_copy
+from ..ir.attributes import Constant
+from ..ir.diagnostics import CompileError, Diagnostic, InternalError
+from ..ir.dtypes import from_numpy
+from ..ir.places import Holder, Places, identity, located, value_at
+from ..ir.program import StateNeeded
+from ..ir.script_types import BOOL, FLOAT, INT, ScriptObject, ScriptType
+from ..ir.signature import (
     ArgumentSpec,
     ConstantSpec,
     DictSpec,

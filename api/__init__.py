@@ -23,16 +23,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
+from ..ir.diagnostics import TorchccError
+from ..ir.program import Program
+from ..ir.source import SourceFile
 from . import programs
 from .arguments import adapted, bind, call_error, fitting, flat_values, spec_of
 from .function import CompiledCall, ScriptFunction, prepared
-from .ir.diagnostics import TorchccError
-from .ir.program import Program
-from .ir.source import SourceFile
 from .module import IncompatibleKeys, ScriptInstance, ScriptModule, module_of, whole
 
 if TYPE_CHECKING:
-    from .frontend.ast import SourceModule
+    from ..frontend.ast import SourceModule
 
 # The frontend is imported by the functions that read programs: one whose machine code is in the cache needs none of it.
 
@@ -49,7 +49,7 @@ class Library:
         return sorted({*self._programs, *self._module_classes()})
 
     def _module_classes(self) -> Sequence[str]:
-        from .frontend.compile import module_classes  # noqa: PLC0415 - see above
+        from ..frontend.compile import module_classes  # noqa: PLC0415 - see above
 
         return module_classes(self._file)
 
@@ -85,7 +85,7 @@ class ModuleClass:
         **kwargs: Any,
     ) -> ScriptModule:
         """`args` and `kwargs` are numbers, strings, bools, None, and lists, tuples and dicts of them."""
-        from .frontend.compile import compile_source  # noqa: PLC0415 - see above
+        from ..frontend.compile import compile_source  # noqa: PLC0415 - see above
 
         arguments = [*map(repr, args), *(f"{k}={v!r}" for k, v in kwargs.items())]
         entry = f"{self._name}({', '.join(arguments)})"
@@ -110,7 +110,7 @@ def compile_file(
     found: list[SourceModule] = []
 
     def make() -> tuple[Program, programs.Files]:
-        from .frontend import compile as frontend  # noqa: PLC0415 - see above
+        from ..frontend import compile as frontend  # noqa: PLC0415 - see above
 
         compiled = frontend.compile_source(frontend.read_source(path), entry, weights=_arrays(weights), seed=seed)
         if compiled.program.receiver is not None:
@@ -150,12 +150,12 @@ def load(
     entry = method or "forward"
 
     def make() -> Program:
-        from .frontend import archive  # noqa: PLC0415 - see above
+        from ..frontend import archive  # noqa: PLC0415 - see above
 
         return archive.load(file, method)
 
     if extra_files is not None:
-        from .frontend.archive.load import extra_files as saved_files  # noqa: PLC0415 - see above
+        from ..frontend.archive.load import extra_files as saved_files  # noqa: PLC0415 - see above
 
         stream: Any = None if isinstance(file, str | bytes | os.PathLike) else file
         place = stream.tell() if stream is not None else 0
@@ -181,7 +181,7 @@ def save(
     A method is saved with its module, a function as a module whose `forward` it is. `extra_files` are stored beside it,
     under their names. The same module makes the same bytes. CompileError for what an archive cannot hold.
     """
-    from .frontend.archive.writer import save as write  # noqa: PLC0415 - see above
+    from ..frontend.archive.writer import save as write  # noqa: PLC0415 - see above
 
     function = module if isinstance(module, ScriptFunction) else None
     if isinstance(module, ScriptModule):
@@ -198,7 +198,7 @@ def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndar
     if weights is None:
         return None
     if isinstance(weights, str | Path):
-        from .frontend.weights import load_weights  # noqa: PLC0415 - see above
+        from ..frontend.weights import load_weights  # noqa: PLC0415 - see above
 
         return load_weights(Path(weights))
     return {name: np.asarray(value) for name, value in weights.items()}
@@ -209,7 +209,7 @@ def compile_source(text: str, name: str = "<source>") -> Library:
 
 
     def make() -> Mapping[str, Program]:
-        from .frontend.compile import compile_functions  # noqa: PLC0415 - see above
+        from ..frontend.compile import compile_functions  # noqa: PLC0415 - see above
 
         return compile_functions(SourceFile(name, text))
 

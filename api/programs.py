@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from .ir import cache, records
-from .ir.diagnostics import CompileError, Diagnostic
-from .ir.program import Origin, Program, attribute_marks
-from .ir.schema import Schema
+from ..ir import cache, records
+from ..ir.diagnostics import CompileError, Diagnostic
+from ..ir.program import Origin, Program, attribute_marks
+from ..ir.schema import Schema
 
 Files = Mapping[str, str | None]
 """Further files that were looked for while a program was made, and the hash of each, None for one that is not there."""

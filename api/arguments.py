@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from .backend.cpu.call import dtype_and_shape, numpy_copy
-from .ir.attributes import Constant
-from .ir.diagnostics import CompileError, Diagnostic, NotStatic
-from .ir.dtypes import from_numpy
-from .ir.program import Program
-from .ir.schema import Argument
-from .ir.script_types import (
+from ..backend.cpu.call import dtype_and_shape, numpy_copy
+from ..ir.attributes import Constant
+from ..ir.diagnostics import CompileError, Diagnostic, NotStatic
+from ..ir.dtypes import from_numpy
+from ..ir.program import Program
+from ..ir.schema import Argument
+from ..ir.script_types import (
     FLOAT,
     INT,
     BoolType,
@@ -36,7 +36,7 @@ from .ir.script_types import (
     TensorType,
     TupleType,
 )
-from .ir.signature import (
+from ..ir.signature import (
     ArgumentSpec,
     ConstantSpec,
     DictSpec,

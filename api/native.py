@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .backend.cpu import jit, stored
-from .backend.cpu.call import CompiledFunction
-from .backend.cpu.host import host
-from .ir import cache, records
-from .ir.diagnostics import NotStatic
-from .ir.places import Places
-from .ir.program import Program, StateNeeded
-from .ir.signature import ArgumentSpec, Signature, StateSpec
+from ..backend.cpu import jit, stored
+from ..backend.cpu.call import CompiledFunction
+from ..backend.cpu.host import host
+from ..ir import cache, records
+from ..ir.diagnostics import NotStatic
+from ..ir.places import Places
+from ..ir.program import Program, StateNeeded
+from ..ir.signature import ArgumentSpec, Signature, StateSpec
 from .programs import content_of
 
 
@@ -34,7 +34,7 @@ def compile_native(
         if found is not None:
             found.is_from_cache = True
             return found, found.signature
-    from . import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
+    from .. import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
 
     try:
         module = driver.translate_native(program, specs, state)
