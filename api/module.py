@@ -39,7 +39,7 @@ from .function import CompiledCall, ScriptFunction
 from .state import ModuleState
 
 _OF_FORWARD: Final = frozenset({"bind", "name", "program", "source", "specialise", "entry", "settled", "call_adapted"})
-"""What a module passes on to its `forward`, unless it has an attribute of the name."""
+"""What a module passes on to the function that a call of it runs, unless it has an attribute of the name."""
 
 _CONTAINERS: Final = ("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict")
 
@@ -115,11 +115,22 @@ class _Handle:
     def original_name(self) -> str:
         return self.value.type.name.rpartition(".")[2]
 
-    def with_hooks(self) -> ScriptFunction | None:
-        """`forward` with the hooks of a submodule around it, None where it has none; that of the root has them already."""
-        if self.is_root or not any(self.shared.methods().hook_names(self.value.type)):
-            return None
-        return self.shared.method(self.value, "__call__")
+    def called(self) -> ScriptFunction:
+        """What a call of the module runs: `forward` with its hooks around it; that of the root has them already."""
+        if self.is_root and self.shared.function.name == "forward":
+            return self.shared.function
+        return self.shared.method(self.value, "__call__") if self.has_hooks() else self.forward()
+
+    def forward(self) -> ScriptFunction:
+        """`forward` alone. AttributeError where there is none."""
+        if self.is_root and self.shared.function.name == "forward" and not self.has_hooks():
+            return self.shared.function
+        if "forward" not in self.shared.methods().method_names(self.value.type):
+            raise AttributeError(f"'{self.original_name}' object has no attribute 'forward'")
+        return self.shared.method(self.value, "forward")
+
+    def has_hooks(self) -> bool:
+        return self.shared.program.methods is not None and any(self.shared.methods().hook_names(self.value.type))
 
     def method_names(self) -> list[str]:
         return [n for n in self.shared.methods().method_names(self.value.type) if not n.startswith("__")]
@@ -288,28 +299,22 @@ class ScriptModule(ScriptInstance):
 
     @property
     def forward(self) -> ScriptFunction:
-        """What a call of the module runs. AttributeError where it has exported methods only."""
-        handle = self._torchcc
-        if handle.is_root and handle.shared.function.name == "forward":
-            return handle.shared.function
-        if "forward" not in handle.shared.methods().method_names(handle.value.type):
-            raise AttributeError(f"'{self.original_name}' object has no attribute 'forward'")
-        return handle.shared.method(handle.value, "forward")
+        """The method, without the hooks that a call of the module runs. AttributeError where it has exported methods only."""
+        return self._torchcc.forward()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        hooked = self._torchcc.with_hooks()
-        return (self.forward if hooked is None else hooked)(*args, **kwargs)
+        return self._torchcc.called()(*args, **kwargs)
 
     def compile(self, *specs: Any, **named: Any) -> CompiledCall:
-        """`forward.compile`: before the first call, and with dynamic dimensions."""
-        return self.forward.compile(*specs, **named)
+        """Compiles a call of the module before the first one, and for dynamic dimensions: see `ScriptFunction.compile`."""
+        return self._torchcc.called().compile(*specs, **named)
 
     def __getattr__(self, name: str) -> Any:
         try:
             return super().__getattr__(name)
         except AttributeError:
             if name in _OF_FORWARD:
-                return getattr(self.forward, name)
+                return getattr(self._torchcc.called(), name)
             if name in ("keys", "values", "items") and self.original_name in _CONTAINERS and self._torchcc.is_keyed():
                 return getattr(self._torchcc.elements(), name)
             raise

@@ -414,6 +414,14 @@ def test_hooks_of_a_submodule_that_is_called_itself():
     np.testing.assert_allclose(ours(X.numpy()), theirs(X).numpy())
 
 
+def test_forward_of_the_outermost_module_runs_no_hooks():
+    data = saved(torch.jit.script(hooked()))
+    theirs, ours = torch.jit.load(io.BytesIO(data)), torchcc.load(data)
+    for _ in range(2):
+        np.testing.assert_allclose(ours.forward(X.numpy(), 3), theirs.forward(X, 3).numpy())
+        np.testing.assert_allclose(ours(X.numpy(), 3), theirs(X, 3).numpy())
+
+
 # fork, with
 
 
