@@ -77,21 +77,28 @@ class Limit:
 
     what: str
     span: Span | None
+    conditional: bool = False
+    """Met for some arguments only, as the random numbers of `dropout` are in training."""
 
 
 def unsupported(program: Program) -> list[Limit]:
     """Everything that can be seen without knowing the arguments, in the order of the source lines."""
-    found = [Limit(what, op.span) for op in program.module.walk() for what in _limits(op)]
+    found = [
+        Limit(what, op.span and op.span.written, conditional)
+        for op in program.module.walk()
+        for what, conditional in _limits(op)
+    ]
     return sorted(dict.fromkeys(found), key=lambda limit: (limit.span.file.name, limit.span.start) if limit.span else ("", 0))
 
 
-def _limits(op: Operation) -> list[str]:
+def _limits(op: Operation) -> list[tuple[str, bool]]:
+    """What of an operation cannot be compiled, and whether that depends on its arguments."""
     if op.name.startswith("aten::"):
         reason = status(op.name)
         if reason not in SUPPORTED:
-            return [f"{op.name}: {reason}"]
-        return [f"{op.name}: {inner}" for inner in _inner_limits(op.name)]
-    return [_UNSUPPORTED_NODES[op.name]] if op.name in _UNSUPPORTED_NODES else []
+            return [(f"{op.name}: {reason}", False)]
+        return [(f"{op.name}: {inner}", conditional) for inner, conditional in _inner_limits(op.name)]
+    return [(_UNSUPPORTED_NODES[op.name], False)] if op.name in _UNSUPPORTED_NODES else []
 
 
 def changed_attributes(program: Program) -> list[str]:
@@ -192,11 +199,22 @@ _UNSUPPORTED_NODES: Final = {"prim::Print": "print"}
 
 
 @cache
-def _inner_limits(name: str) -> tuple[str, ...]:
+def _inner_limits(name: str) -> tuple[tuple[str, bool], ...]:
     """What the definition of a composite operator, or of the functional form of a derived one, needs and is not there."""
     form = functional_form(name)
     target = name if prelude.is_composite(name) else form[0] if form is not None and find(name) is None else None
     if target is None or not prelude.is_composite(target):
         return ()
     function = prelude_function(target)
-    return tuple(f"inside it {what}" for op in function.module.walk() for what in _limits(op))
+    return tuple(
+        (f"inside it {what}", conditional or _is_in_branch(op))
+        for op in function.module.walk()
+        for what, conditional in _limits(op)
+    )
+
+
+def _is_in_branch(op: Operation) -> bool:
+    at = op.parent_op
+    while at is not None and at.name != "prim::If":
+        at = at.parent_op
+    return at is not None

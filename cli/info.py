@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, cast
 
 from .. import catalogue, driver
@@ -23,17 +24,24 @@ def info(request: Request) -> None:
     print_state(request)
     counts = Counter(catalogue.operators_used(program.program))
     out.print("operators: " + ", ".join(f"{n} x{c}" if c > 1 else n for n, c in sorted(counts.items())) if counts else "no operators")
-    missing = catalogue.unsupported(program.program)
-    if missing:
-        out.print(f"not supported ({len(missing)}):", style="red")
-        places = [str(m.span or "") for m in missing]
-        width = max(map(len, places))
-        for place, found in zip(places, missing, strict=True):
-            out.print(f"  {place:{width}}  {found.what}")
+    limits = catalogue.unsupported(program.program)
+    missing = [m for m in limits if not m.conditional]
+    print_limits("not supported", missing, "red")
+    print_limits("not supported for some arguments", [m for m in limits if m.conditional], "yellow")
     if request.inputs:
         report_lowering(request, bool(missing))
     elif not missing:
         out.print("every operator is supported", style="green")
+
+
+def print_limits(title: str, limits: Sequence[catalogue.Limit], style: str) -> None:
+    if not limits:
+        return
+    lines = dict.fromkeys((str(m.span or ""), m.what) for m in limits)  # code that was copied has one place
+    out.print(f"{title} ({len(lines)}):", style=style)
+    width = max(len(place) for place, _ in lines)
+    for place, what in lines:
+        out.print(f"  {place:{width}}  {what}")
 
 
 def print_weights(request: Request) -> None:

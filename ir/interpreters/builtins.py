@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ..operator import OperatorError
+from ..ordering import ordered
 from ..script_types import EnumMember
 
 Builtin = Callable[..., Any]
@@ -598,7 +599,11 @@ def _remove(values: list[Any], element: Any) -> None:
 
 
 def _sort(values: list[Any], reverse: bool = False) -> None:
-    values.sort(reverse=reverse)
+    values[:] = [values[i] for i in ordered(values, reverse)]
+
+
+def _sorted(values: Sequence[Any]) -> list[Any]:
+    return [values[i] for i in ordered(values)]
 
 
 def _extend(values: list[Any], other: list[Any]) -> list[Any]:
@@ -641,7 +646,7 @@ LISTS: Final[dict[str, Builtin]] = {
     "aten::count": lambda values, element: sum(_list_equal([v], [element]) for v in values),
     "aten::remove": _remove,
     "aten::sort": _sort,
-    "aten::sorted": sorted,
+    "aten::sorted": _sorted,
     "aten::sum": _sum,
     "aten::any": any,
     "aten::all": all,

@@ -602,7 +602,7 @@ def _pop(call: _Call) -> Results:
 
 
 def _change(call: _Call) -> Results:
-    """`clear`, `reverse`, `del l[i]`."""
+    """`clear`, `reverse`, `sort`, `del l[i]`."""
     call.emit((call.changed(), *call.rest(1)))
     return ()
 
@@ -664,24 +664,6 @@ def _remove(call: _Call) -> Results:
     _comparable(call)
     call.emit((call.changed(), call.element(1)))
     return ()
-
-
-def _ordered(call: _Call) -> None:
-    if call.t not in _NUMBERS:
-        raise call.ev.not_static("the order of this list")
-
-
-def _sort(call: _Call) -> Results:
-    _ordered(call)
-    if len(call.arguments) > 1 and not isinstance(call.arguments[1], Known):
-        raise call.ev.not_static("`reverse` of this sort")
-    call.emit((call.changed(), *call.rest(1)))
-    return ()
-
-
-def _sorted(call: _Call) -> Results:
-    _ordered(call)
-    return _list(call)
 
 
 def _reduced(call: _Call) -> Results:
@@ -775,8 +757,8 @@ _RULES: Final[dict[str, Callable[[_Call], Results]]] = {
     "aten::index": _searched(INT),
     "aten::count": _searched(INT),
     "aten::remove": _remove,
-    "aten::sort": _sort,
-    "aten::sorted": _sorted,
+    "aten::sort": _change,
+    "aten::sorted": _list,
     "aten::sum": _reduced,
     "prim::max": _reduced,
     "prim::min": _reduced,

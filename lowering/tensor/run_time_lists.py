@@ -16,8 +16,10 @@ from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import Extent, LoweringContext
 from ...ir.dtypes import DType
 from ...ir.operators import split_name
+from ...ir.ordering import unsortable
 from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType, TupleType
 from ...ir.types import F64, I1, I64, BoxType, RankedTensorType, RunTimeListType, Type
+from . import ordered_lists
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
@@ -435,7 +437,19 @@ class Lists:
 
         self.repeat(self.length(target), (), one)
 
-    def sort(self, target: Value, reverse: bool = False) -> None:
+    def _cannot_sort(self, source: Value) -> bool:
+        """Whether PyTorch refuses to sort such elements, which is an error when the list is not empty."""
+        wrong = unsortable(self.element)
+        if wrong is not None:
+            self.cx.check(self.cx.compare("eq", self.length(source), 0), wrong)
+        return wrong is not None
+
+    def sort(self, target: Value, reverse: Value | bool = False) -> None:
+        if self._cannot_sort(target):
+            return
+        if isinstance(self.element, TupleType | TensorType) or isinstance(reverse, Value):
+            ordered_lists.sort_in_place(self, target, reverse)
+            return
         t = TensorType(number_dtype(self.element), (None,))
         values = self.vector(target, t)
         record = OPERATORS["aten::sort"]
@@ -444,6 +458,8 @@ class Lists:
         self.from_vector(ordered, target)
 
     def sorted(self, source: Value) -> Value:
+        if isinstance(self.element, TupleType | TensorType) and not self._cannot_sort(source):
+            return ordered_lists.sorted_copy(self, source, False)
         target = self.copy(source)
         self.sort(target)
         return target
