@@ -194,6 +194,37 @@ def save(
         write(program, file, extra_files)
 
 
+def freeze(module: ScriptModule, preserved_attrs: Sequence[str] | None = None) -> ScriptModule:
+    """A module of its own whose weights and other attributes are constants of its code, as `torch.jit.freeze` makes it.
+
+    It has `forward`, and what `preserved_attrs` names: methods, attributes, submodules. Everything that these call is
+    inlined, branches on what is constant are gone, batch norms are folded into the convolutions before them. Attributes
+    that they write stay attributes, others are gone, `training` among them. Later changes of `module` do not reach it.
+    CompileError for a module in training mode, an unknown name, and calls of objects that are chosen at run time.
+    """
+    from ..lowering.graph.freeze import freeze as frozen  # noqa: PLC0415 - lowering is for programs that are not in the cache
+
+    given: Any = module
+    if not isinstance(given, ScriptModule):
+        raise call_error(f"a {type(given).__name__} cannot be frozen: freezing expects a ScriptModule")
+    if isinstance(preserved_attrs, str):
+        raise call_error("preserved_attrs must be a list of names", f'write ["{preserved_attrs}"]')
+    program, state = whole(module)
+    receiver, known = program.receiver, program.methods
+    if receiver is None or known is None:
+        raise call_error("the module has no methods that can be frozen")
+    with state.lock:
+        if receiver.attributes.get("training", False):
+            message = "freezing is currently only implemented for modules in eval mode"
+            raise call_error(message, "call .eval() on the module before freezing")
+        names = known.method_names(receiver.type)
+        kept = dict.fromkeys(n for n in ("forward", *(preserved_attrs or ())) if n in names)
+        if not kept:
+            raise call_error("the module has no `forward`", "name the methods that are to stay in preserved_attrs")
+        attributes = [n for n in preserved_attrs or () if n not in kept]
+        return module_of(ScriptFunction(frozen(program, tuple(kept), attributes)))
+
+
 def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndarray[Any, Any]] | None:
     if weights is None:
         return None
@@ -301,6 +332,7 @@ __all__ = [
     "compile_source",
     "fitting",
     "flat_values",
+    "freeze",
     "load",
     "prepared",
     "save",

@@ -92,7 +92,7 @@ def report_lowering(request: Request, some_unsupported: bool) -> None:
         request.compiled(lambda specs, state: driver.lower(request.callable.program, specs, state=state))
     except CompileError as error:
         out.print("with these inputs:", style="red")
-        for diagnostic in error.diagnostics:
+        for diagnostic in error.shown:
             out.print(diagnostic.render())
         return
     rest = "; what is not supported is not reached" if some_unsupported else ""

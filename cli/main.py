@@ -50,7 +50,7 @@ def reported() -> Generator[None]:
     try:
         yield
     except CompileError as error:
-        sys.stderr.write("\n\n".join(map(_text, error.diagnostics)) + "\n")
+        sys.stderr.write("\n\n".join(map(_text, error.shown)) + "\n")
         raise typer.Exit(1) from None
     except ExecutionError as error:
         sys.stderr.write(_text(Diagnostic(error.message, error.span) if error.span else Diagnostic(str(error))) + "\n")
@@ -219,12 +219,15 @@ def save_(
         list[str] | None,
         typer.Option("--extra", metavar="[NAME=]FILE", help="a file to store beside the model (`_extra_files` of PyTorch)"),
     ] = None,
+    freeze: Annotated[
+        bool, typer.Option("--freeze", help="weights as constants of the code, in eval mode (`torch.jit.freeze` of PyTorch)")
+    ] = False,
 ) -> None:
     """Save MODEL and its weights as an archive that torch.jit.load and torchcc read."""
     from . import save  # noqa: PLC0415 - see above
     from .request import Request  # noqa: PLC0415
 
-    save.save(Request.of(model, [], weights, seed, None), output, extra or [])
+    save.save(Request.of(model, [], weights, seed, None), output, extra or [], freeze=freeze)
 
 
 @app.command(

@@ -6,8 +6,8 @@ Two families, never mixed: `CompileError` and `ExecutionError` are the user's to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 from .source import Span
 
@@ -86,7 +86,15 @@ class CompileError(TorchccError):
         self.diagnostics: tuple[Diagnostic, ...] = (
             (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
         )
-        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
+        super().__init__("\n\n".join(d.render() for d in self.shown))
+
+    @property
+    def shown(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics for a reader: a fault that is found again and again (an operator that is missing) stands once."""
+        groups: dict[tuple[str, str, str | None], list[Diagnostic]] = {}
+        for d in self.diagnostics:
+            groups.setdefault((d.message, d.label, d.help), []).append(d)
+        return tuple(m for d in self.diagnostics for m in _shown(d, groups[d.message, d.label, d.help]))
 
     @staticmethod
     def at(span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()) -> CompileError:
@@ -112,6 +120,25 @@ class InternalError(TorchccError):
 
     before: str | None = None
     """IR that went into a pass that failed."""
+
+
+_REPEATED: Final = 3
+"""So often is the same fault shown in full."""
+
+_PLACES: Final = 4
+
+
+def _shown(diagnostic: Diagnostic, same: Sequence[Diagnostic]) -> Sequence[Diagnostic]:
+    """A diagnostic as it is; of many that are the same, only the first, with the places of the others."""
+    if len(same) <= _REPEATED:
+        return (diagnostic,)
+    first, *others = same
+    if diagnostic is not first:
+        return ()
+    places = [str(d.span) for d in others[:_PLACES] if d.span is not None]
+    more = [f"{len(others) - len(places)} more"] if len(others) > len(places) else []
+    note = Note(f"the same at {len(others)} other places: {', '.join([*places, *more])}")
+    return (replace(first, notes=(*first.notes, note)),)
 
 
 @dataclass

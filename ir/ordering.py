@@ -7,6 +7,7 @@ only where what stands before them in the tuples is equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cmp_to_key
 from typing import Any, Final, cast
@@ -14,13 +15,30 @@ from typing import Any, Final, cast
 import numpy as np
 
 from .operator import OperatorError
-from .script_types import BOOL, FLOAT, INT, STR, TENSOR, DictType, ListType, ScriptType, TensorType, TupleType
+from .script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TENSOR,
+    BoolType,
+    ClassType,
+    DictType,
+    FloatType,
+    IntType,
+    ListType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+)
 
 NO_VALUES: Final = "Boolean value of Tensor with no values is ambiguous"
 SEVERAL_VALUES: Final = "Boolean value of Tensor with more than one value is ambiguous"
 
 _SORTABLE: Final = "a User Defined Class"
-_LEAVES: Final = (INT, FLOAT, BOOL, STR)
+_LEAVES: Final = (IntType, FloatType, BoolType, StrType, TensorType, ClassType)
 
 
 def unsortable(element: ScriptType) -> str | None:
@@ -47,7 +65,7 @@ def _unsortable_tuple(t: TupleType) -> TupleType | None:
     """The innermost tuple with a part that has no order."""
     for part in t.elements:
         wrong = _unsortable_tuple(part) if isinstance(part, TupleType) else None
-        if wrong is None and not isinstance(part, TupleType | TensorType) and part not in _LEAVES:
+        if wrong is None and not isinstance(part, (TupleType, *_LEAVES)):
             wrong = t
         if wrong is not None:
             return wrong
@@ -92,6 +110,8 @@ def _type_of(value: Any) -> ScriptType:
             return FLOAT
         case str():
             return STR
+        case None:
+            return NONE
         case tuple():
             return TupleType(tuple(map(_type_of, cast("tuple[Any, ...]", value))))
         case list():
@@ -105,14 +125,19 @@ def _compare(a: Any, b: Any) -> int:
     if isinstance(a, tuple):
         signs = (_compare(x, y) for x, y in zip(cast("tuple[Any, ...]", a), b, strict=True))
         return next((s for s in signs if s), 0)
-    if isinstance(a, np.ndarray):
-        count = np.broadcast(a, b).size
-        if count != 1:
-            raise OperatorError(SEVERAL_VALUES if count else NO_VALUES)
-        a, b = cast(Any, a).item(), b.item()
-    if isinstance(a, str):
-        a, b = (cast(str, s).encode("utf-8", "surrogateescape") for s in (a, b))
-    x, y = (a != a, a), (b != b, b)
-    if x[0] or y[0]:
-        return x[0] - y[0]
-    return (a > b) - (a < b)
+    a, b = _plain(a, b), _plain(b, a)
+    last = [isinstance(v, float) and math.isnan(v) for v in (a, b)]
+    return last[0] - last[1] if any(last) else int(a > b) - int(a < b)
+
+
+def _plain(value: Any, other: Any) -> Any:
+    """What is compared: the one number of a tensor, the bytes of a string."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    if not isinstance(value, np.ndarray):
+        return value
+    array = cast("np.ndarray[Any, Any]", value)
+    count = np.broadcast(array, other).size
+    if count != 1:
+        raise OperatorError(SEVERAL_VALUES if count else NO_VALUES)
+    return array.item()

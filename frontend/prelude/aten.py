@@ -2534,3 +2534,398 @@ def quantile(self: Tensor, q: Tensor, dim: Optional[int], keepdim: bool, interpo
 
 def quantile__scalar(self: Tensor, q: float, dim: Optional[int], keepdim: bool, interpolation: str) -> Tensor:
     return _h_quantile(self, torch.full([], q, dtype=self.dtype), dim, keepdim, interpolation)
+
+
+# windows of a signal
+
+
+def _h_window_type(name: str, length: int, dtype: Optional[int]) -> int:
+    kind = torch.float32
+    if dtype is not None:
+        kind = dtype
+    if length < 0:
+        raise RuntimeError("{} requires non-negative window_length, got window_length={}".format(name, length))
+    if not torch.empty([0], dtype=kind).is_floating_point():
+        raise RuntimeError("{} expects floating point dtypes".format(name))
+    return kind
+
+
+def _h_cosines(length: int, periodic: bool, a: float, b: float, c: float, kind: int) -> Tensor:
+    if length < 2:
+        return torch.ones([length], dtype=kind)
+    steps = _h_wide(torch.arange(length).to(kind))
+    angle = steps * (2.0 * 3.141592653589793 / float(length if periodic else length - 1))
+    window = a - b * torch.cos(angle)
+    if c != 0.0:
+        window = window + c * torch.cos(2.0 * angle)
+    return _h_narrow(window, kind)
+
+
+def hann_window(
+    window_length: int,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, True, 0.5, 0.5, 0.0, _h_window_type("hann_window", window_length, dtype))
+
+
+def hann_window__periodic(
+    window_length: int,
+    periodic: bool,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, periodic, 0.5, 0.5, 0.0, _h_window_type("hann_window", window_length, dtype))
+
+
+def hamming_window(
+    window_length: int,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, True, 0.54, 0.46, 0.0, _h_window_type("hamming_window", window_length, dtype))
+
+
+def hamming_window__periodic(
+    window_length: int,
+    periodic: bool,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, periodic, 0.54, 0.46, 0.0, _h_window_type("hamming_window", window_length, dtype))
+
+
+def hamming_window__periodic_alpha(
+    window_length: int,
+    periodic: bool,
+    alpha: float,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, periodic, alpha, 0.46, 0.0, _h_window_type("hamming_window", window_length, dtype))
+
+
+def hamming_window__periodic_alpha_beta(
+    window_length: int,
+    periodic: bool,
+    alpha: float,
+    beta: float,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, periodic, alpha, beta, 0.0, _h_window_type("hamming_window", window_length, dtype))
+
+
+def blackman_window(
+    window_length: int,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, True, 0.42, 0.5, 0.08, _h_window_type("blackman_window", window_length, dtype))
+
+
+def blackman_window__periodic(
+    window_length: int,
+    periodic: bool,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_cosines(window_length, periodic, 0.42, 0.5, 0.08, _h_window_type("blackman_window", window_length, dtype))
+
+
+def _h_triangle(length: int, periodic: bool, kind: int) -> Tensor:
+    if length < 2:
+        return torch.ones([length], dtype=kind)
+    slope = _h_wide(torch.arange(length).to(kind)) * (2.0 / float(length if periodic else length - 1))
+    return _h_narrow(torch.minimum(slope, 2.0 - slope), kind)
+
+
+def bartlett_window(
+    window_length: int,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_triangle(window_length, True, _h_window_type("bartlett_window", window_length, dtype))
+
+
+def bartlett_window__periodic(
+    window_length: int,
+    periodic: bool,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_triangle(window_length, periodic, _h_window_type("bartlett_window", window_length, dtype))
+
+
+# windows of an image, put back
+
+
+def col2im(
+    self: Tensor, output_size: List[int], kernel_size: List[int], dilation: List[int], padding: List[int], stride: List[int]
+) -> Tensor:
+    x = self if self.dim() == 3 else self.unsqueeze(0)
+    count = kernel_size[0] * kernel_size[1]
+    if x.size(1) % count != 0:
+        raise RuntimeError(
+            "Expected size of input's dimension 1 to be divisible by the product of kernel_size, but got input.size(1)={} and kernel_size=({}, {}).".format(
+                x.size(1), kernel_size[0], kernel_size[1]
+            )
+        )
+    height = output_size[0] + 2 * padding[0]
+    width = output_size[1] + 2 * padding[1]
+    rows = (height - dilation[0] * (kernel_size[0] - 1) - 1) // stride[0] + 1
+    cols = (width - dilation[1] * (kernel_size[1] - 1) - 1) // stride[1] + 1
+    if x.size(2) != rows * cols:
+        raise RuntimeError(
+            "Given output_size=({}, {}), kernel_size=({}, {}), expected size of input's dimension 2 to match the calculated number of sliding blocks {} * {} = {}, but got input.size(2)={}.".format(
+                output_size[0], output_size[1], kernel_size[0], kernel_size[1], rows, cols, rows * cols, x.size(2)
+            )
+        )
+    # where every element of a column goes, as a place in the padded image
+    tall = (torch.arange(kernel_size[0]) * dilation[0]).unsqueeze(1) + torch.arange(rows) * stride[0]
+    wide = (torch.arange(kernel_size[1]) * dilation[1]).unsqueeze(1) + torch.arange(cols) * stride[1]
+    place = tall.reshape([kernel_size[0], 1, rows, 1]) * width + wide.reshape([1, kernel_size[1], 1, cols])
+    n = x.size(0)
+    channels = x.size(1) // count
+    flat = torch.zeros([n, channels, height * width], dtype=x.dtype)
+    flat = torch.index_add(flat, 2, place.reshape([-1]), x.reshape([n, channels, -1]))
+    image = flat.reshape([n, channels, height, width])
+    image = image[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]]
+    return image if self.dim() == 3 else image.squeeze(0)
+
+
+# copies of elements, as many as a tensor says
+
+
+def repeat_interleave__Tensor(repeats: Tensor, output_size: Optional[int]) -> Tensor:
+    if repeats.dim() != 1:
+        raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if bool((repeats < 0).any()):
+        raise RuntimeError("repeats can not be negative")
+    total = int(repeats.sum().item())
+    if output_size is not None:
+        if output_size != total:
+            raise RuntimeError("allocated size does not match required size")
+    return torch.searchsorted(torch.cumsum(repeats, 0), torch.arange(total), right=True).to(repeats.dtype)
+
+
+def repeat_interleave__self_Tensor(
+    self: Tensor, repeats: Tensor, dim: Optional[int], output_size: Optional[int]
+) -> Tensor:
+    x = self
+    d = 0
+    if dim is None:
+        x = self.reshape([-1])
+    else:
+        d = dim + self.dim() if dim < 0 else dim
+    counts = repeats
+    if repeats.dim() == 0:
+        counts = repeats.reshape([1])
+    if counts.size(0) == 1:
+        counts = counts.expand([x.size(d)])
+    elif counts.size(0) != x.size(d):
+        raise RuntimeError("repeats must have the same size as input along dim, but got repeats.size(0) = {} and input.size({}) = {}".format(counts.size(0), d, x.size(d)))
+    return torch.index_select(x, d, repeat_interleave__Tensor(counts, output_size))
+
+
+def isin__Tensor_Tensor(elements: Tensor, test_elements: Tensor, assume_unique: bool, invert: bool) -> Tensor:
+    found = (elements.unsqueeze(-1) == test_elements.reshape([-1])).any(-1)
+    return torch.logical_not(found) if invert else found
+
+
+def isin__Tensor_Scalar(elements: Tensor, test_element: number, assume_unique: bool, invert: bool) -> Tensor:
+    return elements != test_element if invert else elements == test_element
+
+
+def heaviside(self: Tensor, values: Tensor) -> Tensor:
+    if self.dtype != values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return torch.where(self == 0, values, (self > 0).to(self.dtype))
+
+
+# the nearest element, counted from the middle of each
+
+
+def _h_nearest_middle(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    place = torch.floor((torch.arange(size).to(torch.float32) + 0.5) * ratio).to(torch.int64)
+    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+
+
+def _upsample_nearest_exact1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    return _h_nearest_middle(self, 2, output_size[0], scales)
+
+
+def _upsample_nearest_exact2d(
+    self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_nearest_middle(_h_nearest_middle(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+
+
+def _upsample_nearest_exact3d(
+    self: Tensor,
+    output_size: List[int],
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
+    plane = _upsample_nearest_exact2d(self, output_size, scales_d, scales_h)
+    return _h_nearest_middle(plane, 4, output_size[2], scales_w)
+
+
+def _upsample_nearest_exact1d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact1d(input, size, _h_scale(scale_factors, 0))
+
+
+def _upsample_nearest_exact2d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def _upsample_nearest_exact3d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact3d(
+        input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
+
+
+# resizing with a filter as wide as what one element of the result stands for
+
+
+def _h_filtered(self: Tensor, dim: int, size: int, align_corners: bool, given: Optional[float], cubic: bool) -> Tensor:
+    n = self.size(dim)
+    scale = float(n) / float(size)
+    if align_corners:
+        scale = float(n - 1) / float(size - 1) if size > 1 else 0.0
+    elif given is not None:
+        if given > 0.0:
+            scale = 1.0 / given
+    wide = scale if scale >= 1.0 else 1.0
+    support = (2.0 if cubic else 1.0) * wide
+    # PyTorch computes positions in the type of the elements
+    center = (scale * (torch.arange(size).to(self.dtype) + 0.5)).unsqueeze(1)
+    low = torch.clamp_min(torch.trunc(center - support + 0.5), 0)
+    high = torch.clamp(torch.trunc(center + support + 0.5), max=n)
+    taps = 1 - 2 * int(-support // 1.0)
+    place = low + torch.arange(taps)
+    inside = place < high
+    far = torch.abs((place - center + 0.5) / wide)
+    near = 1.0 - far
+    if cubic:
+        # Keys' kernel with a = -0.5
+        tail = ((far - 5.0) * far + 8.0) * far - 4.0
+        near = torch.where(far < 1.0, (1.5 * far - 2.5) * far * far + 1.0, torch.where(far < 2.0, -0.5 * tail, 0.0 * far))
+    else:
+        near = torch.clamp_min(near, 0)
+    weight = torch.where(inside, near, 0.0 * near)
+    total = weight.sum([1], True)
+    weight = weight / torch.where(total == 0.0, torch.ones_like(total), total)
+    from_ = torch.clamp(place.to(torch.int64), max=n - 1).reshape([-1])
+    taken = torch.index_select(self, dim, from_).unflatten(dim, [size, taps])
+    for _ in range(self.dim() - 1 - dim):
+        weight = weight.unsqueeze(-1)
+        inside = inside.unsqueeze(-1)
+    return torch.where(inside, taken * weight, torch.zeros([], dtype=self.dtype)).sum([dim + 1])
+
+
+def _h_filtered_plane(
+    self: Tensor,
+    output_size: List[int],
+    align_corners: bool,
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+    cubic: bool,
+) -> Tensor:
+    if not self.is_floating_point():
+        raise RuntimeError("resizing with antialias is supported for floating point tensors only")
+    x = _h_filtered(_h_wide(self), 3, output_size[1], align_corners, scales_w, cubic)
+    return _h_narrow(_h_filtered(x, 2, output_size[0], align_corners, scales_h, cubic), self.dtype)
+
+
+def _upsample_bilinear2d_aa(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_filtered_plane(self, output_size, align_corners, scales_h, scales_w, False)
+
+
+def _upsample_bicubic2d_aa(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_filtered_plane(self, output_size, align_corners, scales_h, scales_w, True)
+
+
+def _upsample_bilinear2d_aa__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_bilinear2d_aa(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def _upsample_bicubic2d_aa__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_bicubic2d_aa(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+# what quantization would make of a tensor, still in floating point
+
+
+def _h_quantized(x: Tensor, scale: Tensor, zero_point: Tensor, low: int, high: int) -> Tensor:
+    steps = zero_point + torch.round(x * torch.reciprocal(scale))
+    return (torch.clamp(steps, low, high) - zero_point) * scale
+
+
+def fake_quantize_per_tensor_affine(
+    self: Tensor, scale: float, zero_point: int, quant_min: int, quant_max: int
+) -> Tensor:
+    step = torch.full([], scale, dtype=torch.float32)
+    return _h_quantized(self, step, torch.full([], zero_point, dtype=torch.float32), quant_min, quant_max)
+
+
+def fake_quantize_per_tensor_affine__tensor_qparams(
+    self: Tensor, scale: Tensor, zero_point: Tensor, quant_min: int, quant_max: int
+) -> Tensor:
+    step = scale.reshape([]).to(torch.float32)
+    return _h_quantized(self, step, zero_point.reshape([]).to(torch.float32), quant_min, quant_max)
+
+
+def fake_quantize_per_channel_affine(
+    self: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int
+) -> Tensor:
+    shape = [1] * self.dim()
+    shape[axis] = self.size(axis)
+    return _h_quantized(
+        self, scale.reshape(shape), zero_point.to(torch.float32).reshape(shape), quant_min, quant_max
+    )

@@ -341,6 +341,17 @@ def unfold(
     return torch.im2col(input, kernel_size, dilation, padding, stride)
 
 
+def fold(
+    input: Tensor,
+    output_size: BroadcastingList2[int],
+    kernel_size: BroadcastingList2[int],
+    dilation: BroadcastingList2[int] = 1,
+    padding: BroadcastingList2[int] = 0,
+    stride: BroadcastingList2[int] = 1,
+) -> Tensor:
+    return torch.col2im(input, output_size, kernel_size, dilation, padding, stride)
+
+
 # pooling
 
 
@@ -623,7 +634,8 @@ def interpolate(
         if align_corners is not None:
             corners = align_corners
     if antialias:
-        raise RuntimeError("interpolate: antialias=True is not supported")
+        if count != 2 or (mode != "bilinear" and mode != "bicubic"):
+            raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input")
     sizes: List[int] = []
     factors: Optional[List[float]] = None
     if size is not None:
@@ -670,6 +682,10 @@ def interpolate(
         return x
     if mode == "linear" and count == 1:
         return torch.upsample_linear1d(input, sizes, corners, s0)
+    if antialias and mode == "bilinear":
+        return torch._upsample_bilinear2d_aa(input, sizes, corners, s0, s1)
+    if antialias:
+        return torch._upsample_bicubic2d_aa(input, sizes, corners, s0, s1)
     if mode == "bilinear" and count == 2:
         return torch.upsample_bilinear2d(input, sizes, corners, s0, s1)
     if mode == "trilinear" and count == 3:

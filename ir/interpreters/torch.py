@@ -24,6 +24,7 @@ from ..attributes import Constant
 from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError
 from ..dialects import torch
+from ..dialects.aten.factories import nested_shape
 from ..dtypes import DType, from_numpy
 from ..operator import Operator, OperatorError, Unsupported
 from ..operators import find, functional_form, gives_contiguous, is_view, keywords, resolve_exact, schema, split_name
@@ -516,6 +517,7 @@ def tensor_of(data: Any, dtype: int | None = None) -> Array:
         stacked = np.stack([np.asarray(v).reshape(()) for v in cast(list[Any], data)])
         return stacked.astype(DType(dtype).numpy) if dtype is not None else stacked
     kind = DType(dtype) if dtype is not None else default_dtype(data)
+    nested_shape(data)
     return np.asarray(data, kind.numpy)
 
 

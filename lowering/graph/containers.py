@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, FLOAT, INT, ListType, TupleType
@@ -394,21 +395,21 @@ def _remove(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 def _ordered(ev: Evaluator, ref: Ref, reverse: bool) -> list[Abstract]:
     elements = ev.elements(ref)
+    wrong = ordering.unsortable(type_of(elements[0])) if elements else None
+    if wrong is not None:
+        raise ev.operator_error(wrong)
     static = _static(ev, elements)
     if static is None:
         raise ev.not_static("the order of this list")
-    keys = [_sort_key(v) for v in static]
-    return [elements[i] for i in sorted(range(len(keys)), key=lambda i: keys[i], reverse=reverse)]
-
-
-def _sort_key(value: Any) -> Any:
-    return value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    return [elements[i] for i in ordering.ordered(static, reverse)]
 
 
 def _sort(ev: Evaluator, arguments: list[Abstract]) -> Results:
     ref = _list(arguments[0])
-    reverse = len(arguments) > 1 and isinstance(arguments[1], Known) and bool(arguments[1].value)
-    _set_elements(ev, ref, _ordered(ev, ref, reverse))
+    reverse = arguments[1] if len(arguments) > 1 else FALSE
+    if not isinstance(reverse, Known):
+        raise ev.not_static("`reverse` of this sort")
+    _set_elements(ev, ref, _ordered(ev, ref, bool(reverse.value)))
     return ()
 
 

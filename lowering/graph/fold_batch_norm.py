@@ -29,7 +29,14 @@ from ...ir.script_types import NONE, TensorType
 
 Array = npt.NDArray[Any]
 
-_CONVOLUTIONS: Final = ("aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::convolution", "aten::_convolution")
+_CONVOLUTIONS: Final = (
+    "aten::conv1d",
+    "aten::conv2d",
+    "aten::conv3d",
+    "aten::convolution",
+    "aten::_convolution",
+    "aten::_convolution_mode",
+)
 _TRANSPOSED: Final = ("aten::conv_transpose1d", "aten::conv_transpose2d", "aten::conv_transpose3d")
 _LINEAR: Final = "aten::linear"
 
@@ -73,12 +80,16 @@ class _Layer:
         return np.broadcast_to(number.reshape(-1), (self.channels,))
 
     def scaled(self, scale: Array) -> Array:
-        weight = self.weight
-        if not self.is_transposed:
-            return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
-        grouped = weight.reshape(self.groups, weight.shape[0] // self.groups, *weight.shape[1:])
-        factors = scale.reshape(self.groups, 1, weight.shape[1], *[1] * (weight.ndim - 2))
-        return (grouped * factors).reshape(weight.shape)
+        return scaled_weight(self.weight, scale, self.groups, is_transposed=self.is_transposed)
+
+
+def scaled_weight(weight: Array, scale: Array, groups: int, *, is_transposed: bool) -> Array:
+    """The weight of a layer whose result is multiplied by one number per channel."""
+    if not is_transposed:
+        return weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+    grouped = weight.reshape(groups, weight.shape[0] // groups, *weight.shape[1:])
+    factors = scale.reshape(groups, 1, weight.shape[1], *[1] * (weight.ndim - 2))
+    return (grouped * factors).reshape(weight.shape)
 
 
 @dataclass

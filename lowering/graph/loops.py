@@ -12,6 +12,7 @@ and the contents of lists element by element), until the body leaves nothing els
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -494,7 +495,12 @@ class _Widening:
         return self.lists or (isinstance(contents, Mapping) and HANDLE in contents)
 
     def unified(self, template: _Template, out: Abstract) -> Abstract:
-        """One of several lists as one run-time list."""
+        """One of several lists as one run-time list; in tuples too."""
+        if isinstance(template, _TupleOf | Tuple) and isinstance(out, Tuple):
+            if len(template.elements) != len(out.elements):
+                return out
+            parts = tuple(map(self.unified, template.elements, out.elements))
+            return out if all(map(operator.is_, parts, out.elements)) else Tuple(parts)
         if not isinstance(out, Variant) or not self._is_run_time_list(template, out):
             return out
         self.ev.heap = self.after

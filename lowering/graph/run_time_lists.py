@@ -303,6 +303,13 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
             if own.type != t:
                 raise _mismatch(ev, "the kind of the elements of this list", join(t, cast(ListType, own.type)) is None)
             return own
+        case Variant():
+
+            def side(of: Abstract) -> Callable[[], list[Abstract]]:
+                return lambda: [Scalar(element(ev, of, t))]
+
+            chosen = fork(ev, Scalar(value.selector), side(value.then), side(value.otherwise))[0]
+            return cast(Scalar, chosen).value
         case _:
             raise ev.not_static("what kind of element this list has", help=_HELP)
 
@@ -719,14 +726,39 @@ def _cat(call: _Call) -> Results:
 
 
 def _tensor(call: _Call) -> Results:
-    if call.t not in _NUMBERS:
+    number, rank = call.t, 1
+    while isinstance(number, ListType):
+        number, rank = number.element, rank + 1
+    if number not in _NUMBERS:
         raise call.ev.not_static("the length of this list")
     dtype = call.arguments[1] if len(call.arguments) > 1 else known(None)
     if not isinstance(dtype, Known):
         raise call.ev.not_static("the dtype")
-    own = DType.float32 if call.t == FLOAT else DType.bool if call.t == BOOL else DType.int64
+    own = DType.float32 if number == FLOAT else DType.bool if number == BOOL else DType.int64
     chosen = own if dtype.value is None else DType(cast(int, dtype.value))
-    return (Tensor(call.emit((call.list(0), *call.rest(1)), TensorType(chosen, (None,)))[0]),)
+    data = call.list(0)
+    call.name = "aten::tensor"
+    _has_rank(call.ev, data, rank)
+    return (Tensor(call.emit((data, *call.rest(1)), TensorType(chosen, (None,) * rank))[0]),)
+
+
+def _has_rank(ev: Evaluator, data: Value, rank: int) -> None:
+    """An empty list of lists would be a tensor of one dimension in PyTorch: here that is an error when it happens."""
+    if rank == 1:
+        return
+
+    def fail() -> list[Abstract]:
+        raise ev.emit_raise([f"torch.tensor of an empty list has 1 dimension: not supported where {rank} are expected"])
+
+    def inner() -> list[Abstract]:
+        first = ev.emit("aten::__getitem__.t", (data, zero), (element_of(data),)).result
+        _has_rank(ev, first, rank - 1)
+        return []
+
+    zero = ev.pool.number(0, INT)
+    length = ev.emit("aten::len.t", (data,), (INT,)).result
+    empty = ev.emit("aten::eq.int", (length, zero), (BOOL,)).result
+    fork(ev, Scalar(empty), fail, inner)
 
 
 _OF_TWO_LISTS: Final = frozenset(
@@ -767,4 +799,5 @@ _RULES: Final[dict[str, Callable[[_Call], Results]]] = {
     "aten::stack": _stack,
     "aten::cat": _cat,
     "aten::tensor": _tensor,
+    "aten::as_tensor": _tensor,
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 import numpy as np
 
 from ...ir.attributes import Constant
+from ...ir.diagnostics import NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters.torch import default_dtype
 from ...ir.operators import schema, split_name
@@ -54,7 +55,13 @@ def from_data(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | 
         dtype = DType.float32
     if split_name(name)[0] == "prim::NumToTensor" and type_of(data) == FLOAT:
         dtype = DType.float64
-    return (_literal(ev, data, dtype),)
+    try:
+        return (_literal(ev, data, dtype),)
+    except NotStatic:
+        found = run_time_lists.promoted(ev, name, arguments)
+        if found is None:
+            raise
+        return found
 
 
 def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:

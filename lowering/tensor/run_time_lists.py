@@ -414,8 +414,40 @@ class Lists:
 
     # to tensors
 
+    def nested(self, source: Value, t: TensorType) -> Value:
+        """A list of lists of numbers as a tensor; the first elements say what its extents are."""
+        cx = self.cx
+        assert t.dtype is not None
+        dtype = t.dtype
+        sizes = [self.length(source)]
+        first, lists = source, self
+        while isinstance(lists.element, ListType):
+            first, lists = lists.get(first, 0), Lists(cx, lists.element.element)
+            sizes.append(lists.length(first))
+        empty = self.truth(cx.compare("eq", sizes[-1], 0))
+
+        def fill(lists: Lists, part: Value, into: Value, places: tuple[Value, ...]) -> Value:
+            if places:
+                dim = len(places)
+                given = lists.length(part)
+                fits = arith.ori(cx.b, empty, self.truth(cx.compare("eq", given, sizes[dim])))
+                cx.check(fits, f"Expected sequence of length {{}} at dim {dim} (got {{}})", [sizes[dim], given])
+
+            def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+                at, item = (*places, i), lists.get(part, i)
+                if isinstance(lists.element, ListType):
+                    return [fill(Lists(cx, lists.element.element), item, carried[0], at)]
+                return [tensor.insert(cx.b, cx.number(item, dtype), carried[0], list(at))]
+
+            count = cx.select(empty, 0, sizes[len(places)])
+            return lists.repeat(count, [into], one)[0]
+
+        return cx.set_dtype(fill(self, source, cx.empty(sizes, dtype.element), ()), dtype)
+
     def vector(self, source: Value, t: TensorType) -> Value:
-        """A list of numbers as a tensor of one dimension."""
+        """A list of numbers as a tensor of one dimension; of lists of these, as one of more."""
+        if isinstance(self.element, ListType):
+            return self.nested(source, t)
         cx = self.cx
         assert t.dtype is not None
         dtype = t.dtype

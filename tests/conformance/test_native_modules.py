@@ -73,7 +73,7 @@ def test_modules(part, tmp_path, quick):
                 net = compile_file(path, "Net()", weights=tmp_path / "w.npz")
                 spec = spec_of(x)
                 specs = [TensorSpec(spec.dtype, (Dim("n"), *spec.shape[1:])) if dynamic else spec]
-                found = flat(prepared(net, specs, [x])())
+                found = flat(prepared(net.forward, specs, [x])())
                 assert len(found) == len(expected)
                 for f, e in zip(found, expected):
                     torch.testing.assert_close(f, e, rtol=2e-4, atol=2e-5)

@@ -3,6 +3,8 @@
 `NUMBERS` are bodies of functions that have made a list `l` of n numbers in a loop; `PROGRAMS` are whole functions.
 """
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -953,6 +955,358 @@ def f(x: Tensor, c: bool):
 """,
         [normal(3, 2), False],
     ),
+    "sort_pairs": (
+        """
+def f(x: Tensor, n: int, r: bool):
+    l: List[Tuple[float, int]] = []
+    for i in range(n):
+        l.append((float(i * 7 % 5), -i))
+    m = sorted(l)
+    l.sort(reverse=True)
+    k = l[:]
+    k.sort(reverse=r)
+    return l, m, k
+""",
+        [normal(3), 23, True],
+    ),
+    "sort_nested": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[bool, Tuple[int, float]]] = []
+    for i in range(n):
+        l.append((i % 3 == 1, (i * 5 % 7, float(x[i % x.size(0)]))))
+    l.sort()
+    return l, sorted(l)
+""",
+        [normal(4), 30],
+    ),
+    "sort_tensors": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tensor] = []
+    for i in range(n):
+        l.append(x[i])
+    m = sorted(l)
+    l.sort(reverse=True)
+    return l, m
+""",
+        [normal(11), 11],
+    ),
+    "sort_by_score": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[float, Tensor]] = []
+    for i in range(n):
+        l.append((float(x[i, 0]), x[i]))
+    l.sort(reverse=True)
+    return l
+""",
+        [normal(9, 3), 9],
+    ),
+    "sort_tensors_in_tuples": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[int, Tensor, int]] = []
+    for i in range(n):
+        l.append((i % 3, x[i:i+1], i))
+    l.sort(reverse=True)
+    return l
+""",
+        [normal(9), 9],
+    ),
+    "sort_reverse_known_late": (
+        """
+def f(x: Tensor, n: int, r: bool):
+    l: List[int] = []
+    b: List[bool] = []
+    e: List[float] = []
+    for i in range(n):
+        l.append(i * 7 % 5)
+        b.append(i % 3 == 0)
+        e.append(float(i * 7 % 5) / 2)
+    l.sort(reverse=r)
+    b.sort(reverse=r)
+    e.sort(reverse=r)
+    s = [3, 1, 2]
+    s.sort(reverse=r)
+    return l, b, e, s, sorted(b)
+""",
+        [normal(9), 9, True],
+    ),
+    "sort_static_length": (
+        """
+def f(x: Tensor, r: bool):
+    l = [(float(x[i]), i) for i in range(4)]
+    l.sort(reverse=r)
+    a, b = l[0]
+    return l, b, sorted([float(x[0]), 1.0])
+""",
+        [normal(4), True],
+    ),
+    "sort_empty": (
+        """
+def f(x: Tensor, n: int):
+    l: List[List[int]] = []
+    k: List[Tuple[int, int]] = []
+    for i in range(n):
+        l.append([i])
+        k.append((1, 2))
+    l.sort()
+    k.sort()
+    return l, sorted(l), sorted(k)
+""",
+        [normal(4), 0],
+    ),
+    "beams_to_tensor": (
+        """
+def f(logp: Tensor, n: int):
+    beams: List[List[int]] = [[1], [2]]
+    for i in range(n):
+        grown: List[List[int]] = []
+        for b in beams:
+            grown.append(b + [i])
+        beams = grown
+    t = torch.tensor(beams)
+    return t, t[:, -1], torch.tensor(beams, dtype=torch.float32)
+""",
+        [normal(3), 4],
+    ),
+    "rows_to_tensor": (
+        """
+def f(logp: Tensor, n: int):
+    beams: List[List[float]] = []
+    for i in range(n):
+        beams.append([float(i), 0.5])
+    return torch.tensor(beams)
+""",
+        [normal(3), 4],
+    ),
+    "nested_to_tensor": (
+        """
+def f(x: Tensor, n: int):
+    l: List[List[List[float]]] = []
+    k: List[List[bool]] = []
+    for i in range(n):
+        row: List[List[float]] = []
+        for j in range(2):
+            row.append([float(i), float(j), 0.5])
+        l.append(row)
+        k.append([i > 1, i > 2])
+    e: List[List[int]] = []
+    z: List[int] = []
+    for i in range(n):
+        e.append(z)
+    return torch.tensor(l), torch.tensor(k), torch.tensor(e), torch.tensor(k, dtype=torch.int32)
+""",
+        [normal(3), 3],
+    ),
+    "comprehensions_to_tensors": (
+        """
+def f(x: Tensor, n: int):
+    seqs: List[List[int]] = []
+    for i in range(n):
+        seqs.append([i] * (i % 3 + 1))
+    flat: List[int] = []
+    for s in seqs:
+        flat.extend(s)
+    firsts = torch.tensor([s[0] for s in seqs])
+    return flat, firsts, torch.as_tensor(flat), torch.as_tensor(seqs[:1]), torch.tensor([[s[0], len(s)] for s in seqs]), torch.tensor([[float(len(s)), 1.0] for s in seqs], dtype=torch.float64)
+""",
+        [normal(3), 5],
+    ),
+    "sort_topk": (
+        """
+def f(logp: Tensor, n: int):
+    vals, idx = logp.topk(2, -1)
+    ids: List[List[int]] = idx.tolist()
+    out: List[Tuple[float, int]] = []
+    for r in range(n):
+        for k in range(2):
+            out.append((float(vals[r, k]), ids[r][k]))
+    out.sort(reverse=True)
+    return out[:3], ids
+""",
+        [normal(5, 6), 5],
+    ),
+    "sort_named_tuples": (
+        """
+from typing import NamedTuple
+class Hyp(NamedTuple):
+    score: float
+    last: int
+    length: int
+def grow(h: Hyp, t: int, s: float) -> Hyp:
+    return Hyp(h.score + s, t, h.length + 1)
+def f(logp: Tensor, n: int, width: int):
+    hyps: List[Hyp] = [Hyp(0.0, 0, 1)]
+    for i in range(n):
+        cand: List[Hyp] = []
+        for h in hyps:
+            for v in range(logp.size(1)):
+                cand.append(grow(h, v, float(logp[h.last, v])))
+        cand.sort(reverse=True)
+        hyps = cand[:width]
+    return [(h.score, h.last, h.length) for h in hyps]
+""",
+        [normal(5, 5), 4, 3],
+    ),
+    "element_of_few": (
+        """
+def f(x: Tensor, n: int):
+    few = [[1, 2], [3], [n]]
+    l: List[Tuple[float, List[int]]] = []
+    for i in range(n):
+        t = few[i % 3]
+        l.append((float(x[i % 4]), t))
+    few[0].append(9)
+    return l, few
+""",
+        [normal(4), 5],
+    ),
+    "sort_then_stack": (
+        """
+def f(x: Tensor, n: int):
+    pool: List[Tuple[int, Tensor]] = []
+    for i in range(n):
+        pool.append((-(i * 7 % 11), x[i]))
+    pool.sort()
+    keep: List[Tensor] = []
+    for _, t in pool[: n // 2]:
+        keep.append(t)
+    while len(pool) > 2:
+        pool.pop()
+    return torch.stack(keep), [k for k, _ in pool]
+""",
+        [normal(8, 3), 8],
+    ),
+    "sort_in_branch": (
+        """
+def f(x: Tensor, n: int):
+    l = [(0.5, 1), (0.25, 2), (0.75, 3)]
+    if float(x[0]) > 0:
+        l.sort()
+    elif n > 2:
+        l.sort(reverse=True)
+    for i in range(n):
+        l.append((float(x[0]), i))
+        l.sort()
+    return l
+""",
+        [normal(4), 5],
+    ),
+    "sort_in_loop": (
+        """
+def f(x: Tensor):
+    best: List[Tuple[float, int]] = []
+    for i in range(x.size(0)):
+        best.append((float(x[i]), i))
+        best = sorted(best)
+        if len(best) > 2:
+            best.pop(0)
+    return best
+""",
+        [normal(7)],
+    ),
+    "ctc_prefixes": (
+        """
+def merge(prefixes: List[List[int]], scores: List[float], p: List[int], s: float) -> Tuple[List[List[int]], List[float]]:
+    for i in range(len(prefixes)):
+        if prefixes[i] == p:
+            scores[i] = float(torch.logaddexp(torch.tensor(scores[i]), torch.tensor(s)))
+            return prefixes, scores
+    prefixes.append(p)
+    scores.append(s)
+    return prefixes, scores
+def keep(prefixes: List[List[int]], scores: List[float], width: int) -> Tuple[List[List[int]], List[float]]:
+    order: List[Tuple[float, int]] = []
+    for i, s in enumerate(scores):
+        order.append((-s, i))
+    order.sort()
+    a: List[List[int]] = []
+    b: List[float] = []
+    for s, i in order[:width]:
+        a.append(prefixes[i])
+        b.append(-s)
+    return a, b
+def f(logp: Tensor, width: int, blank: int):
+    prefixes: List[List[int]] = [torch.jit.annotate(List[int], [])]
+    scores = [0.0]
+    for t in range(logp.size(0)):
+        new_p: List[List[int]] = []
+        new_s: List[float] = []
+        for i in range(len(prefixes)):
+            p = prefixes[i]
+            for c in range(logp.size(1)):
+                s = scores[i] + float(logp[t, c])
+                if c == blank or (len(p) > 0 and p[-1] == c):
+                    new_p, new_s = merge(new_p, new_s, p, s)
+                else:
+                    new_p, new_s = merge(new_p, new_s, p + [c], s)
+        prefixes, scores = keep(new_p, new_s, width)
+    return prefixes, scores
+""",
+        [normal(5, 4), 3, 0],
+    ),
+    "best_of_pairs": (
+        """
+def better(a: Tuple[List[int], float], b: Tuple[List[int], float]) -> Tuple[List[int], float]:
+    return a if a[1] >= b[1] else b
+def f(x: Tensor, n: int):
+    best: Tuple[List[int], float] = ([0], -1e9)
+    seqs: List[Tuple[List[int], float]] = []
+    for i in range(n):
+        cur: Tuple[List[int], float] = ([i, i + 1][: i + 1], float(x[i]))
+        seqs.append(cur)
+        best = better(best, cur)
+    worst = seqs[0]
+    for c in seqs[1:]:
+        worst = c if c[1] < worst[1] else worst
+    return best, worst, len(seqs)
+""",
+        [normal(6), 6],
+    ),
+    "best_and_all": (
+        """
+def f(x: Tensor, n: int):
+    best: Tuple[List[int], float] = ([0], -1e9)
+    seqs: List[Tuple[List[int], float]] = []
+    for i in range(n):
+        cur: Tuple[List[int], float] = ([i] * i, float(x[i]))
+        seqs.append(cur)
+        if cur[1] > best[1]:
+            best = cur
+    best[0].append(99)
+    seqs[1][0].append(98)
+    return best, seqs
+""",
+        [normal(6), 6],
+    ),
+    "diverse_groups": (
+        """
+def f(x: Tensor, groups: int, n: int):
+    all_groups: List[List[Tuple[float, int]]] = []
+    used: List[int] = []
+    for g in range(groups):
+        cands: List[Tuple[float, int]] = []
+        for i in range(n):
+            penalty = 0.5 * float(used.count(i))
+            cands.append((float(x[g, i]) - penalty, i))
+        cands = sorted(cands)
+        cands = cands[::-1]
+        top = cands[:2]
+        for s, i in top:
+            used.append(i)
+        all_groups.append(top)
+    flat: List[Tuple[float, int]] = []
+    for gr in all_groups:
+        flat += gr
+    flat.sort()
+    s, i = flat.pop()
+    ids = torch.tensor([[j for _, j in gr] for gr in all_groups])
+    return all_groups, flat, s, i, ids
+""",
+        [normal(3, 6), 3, 6],
+    ),
     "sort_tensors_by": (
         """
 def f(x: Tensor):
@@ -1448,6 +1802,58 @@ def f(x: Tensor):
 """,
         [normal(4, 3)],
     ),
+    "ragged_to_tensor": (
+        """
+def f(n: int):
+    l: List[List[List[int]]] = []
+    for i in range(n):
+        l.append([[1] * (i + 1)])
+    return torch.tensor(l)
+""",
+        [3],
+    ),
+    "sort_lists": (
+        """
+def f(n: int):
+    l: List[List[int]] = []
+    for i in range(n):
+        l.append([i])
+    l.sort()
+    return l
+""",
+        [3],
+    ),
+    "sort_tuples_of_lists": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[int, Tuple[float, List[List[Tensor]]]]] = []
+    for i in range(n):
+        l.append((i, (1.0, [[x]])))
+    return sorted(l)
+""",
+        [normal(4), 3],
+    ),
+    "sort_larger_tensors": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[float, Tensor]] = []
+    for i in range(n):
+        l.append((float(i % 2), x))
+    l.sort()
+    return l
+""",
+        [normal(4), 3],
+    ),
+    "sort_empty_tensors": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tensor] = []
+    for i in range(n):
+        l.append(x[:0])
+    return sorted(l)
+""",
+        [normal(4), 3],
+    ),
     "raise_alive": (
         """
 def f(x: Tensor):
@@ -1559,6 +1965,51 @@ def test_failures(name):
     check_failure(*FAILING[name])
 
 
+def test_nan_stands_last():
+    """PyTorch's order is undefined there: all stages have to agree."""
+    source = """
+def f(n: int):
+    l: List[Tuple[float, int]] = []
+    e: List[float] = []
+    for i in range(n):
+        v = float("nan") if i % 3 == 0 else float(i * 7 % 5)
+        l.append((v, i))
+        e.append(v)
+    l.sort()
+    e.sort()
+    return [i for _, i in l], [int(k > -1.0) for k in e]
+"""
+    program = program_of(source)
+    assert all(line.agrees for line in verify_stages(program, [ScalarSpec(INT)], [9]))
+    order, numbers = native(source, [9])()
+    assert order[6:] == [0, 3, 6] and numbers == [1] * 6 + [0] * 3
+
+
+@pytest.mark.parametrize("name", ["sort_lists", "sort_tuples_of_lists", "sort_larger_tensors", "sort_empty_tensors", "ragged_to_tensor"])
+def test_messages_are_those_of_pytorch(name, tmp_path):
+    torch = pytest.importorskip("torch", reason="the expected messages are PyTorch's")
+    source, arguments = FAILING[name]
+    path = tmp_path / "unsortable.py"
+    path.write_text(PRELUDE + source)
+    found_at = importlib.util.spec_from_file_location("unsortable", path)
+    module = importlib.util.module_from_spec(found_at)
+    found_at.loader.exec_module(module)
+    given = [torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    with pytest.raises(RuntimeError) as expected:
+        torch.jit.script(module.f)(*given)
+    with pytest.raises(ExecutionError) as found:
+        native(source, arguments)()
+    assert found.value.message in str(expected.value)
+
+
+def test_a_tensor_of_no_rows_is_refused():
+    """It would have one dimension in PyTorch, and has two where there are rows."""
+    source = "def f(n: int):\n  l: List[List[int]] = []\n  for i in range(n):\n    l.append([i, i])\n  return torch.tensor(l)\n"
+    assert native(source, [2])().shape == (2, 2)
+    with pytest.raises(ExecutionError, match="torch.tensor of an empty list has 1 dimension"):
+        native(source, [0])()
+
+
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096
@@ -1647,10 +2098,6 @@ REFUSED = {
     "two names that a loop may have given one list": (
         "def f(x: Tensor, n: int):\n  a = [1]\n  b = [2]\n  for i in range(n):\n    c = [i]\n    a = c\n    b = c\n  a.append(3)\n  return a, b\n",
         "what is in this list, which may have been changed through another name, is only known at run time",
-    ),
-    "the order of lists": (
-        "def f(x: Tensor, n: int):\n  l: List[List[int]] = []\n  for i in range(n):\n    l.append([i])\n  l.sort()\n  return l\n",
-        "",
     ),
 }
 

@@ -1,4 +1,5 @@
-"""A Conformer encoder: feed forward, attention with relative positions, convolution, in blocks after a subsampling."""
+"""Speech: a Conformer encoder (feed forward, attention with relative positions, convolution, in blocks after a subsampling),
+and a length regulator, which makes frames of sounds."""
 
 import math
 from typing import Tuple
@@ -130,11 +131,34 @@ def features(batch, time, width):
     return torch.randn(batch, time, width), torch.tensor([time - 9 * i for i in range(batch)])
 
 
+class LengthRegulator(nn.Module):
+    """Text to frames as FastSpeech does it: every sound is repeated for as many frames as it is predicted to last."""
+
+    def __init__(self, sounds: int, width: int, bands: int):
+        super().__init__()
+        self.embedding = nn.Embedding(sounds, width)
+        self.encoder = nn.Sequential(nn.Conv1d(width, width, 5, padding="same"), nn.ReLU(), nn.BatchNorm1d(width))
+        self.duration = nn.Linear(width, 1)
+        self.decoder = nn.Sequential(nn.Conv1d(width, width, 4, padding="same"), nn.Tanh(), nn.Conv1d(width, bands, 1))
+
+    def forward(self, ids: Tensor) -> Tuple[Tensor, Tensor]:
+        x = self.encoder(self.embedding(ids).transpose(1, 2)).transpose(1, 2)
+        frames = torch.clamp(torch.round(torch.exp(self.duration(x).squeeze(-1)) * 3), 0, 9).to(torch.long)
+        spoken = torch.repeat_interleave(x, frames[0], dim=1)
+        return self.decoder(spoken.transpose(1, 2)), frames
+
+
 MODELS = (
     Model(
         "conformer",
         lambda full: Conformer(80, 256, 12, 4, 31, 128) if full else Conformer(20, 8, 2, 2, 5, 6),
         lambda full: [features(1, 300, 80)] if full else [features(2, 40, 20), features(1, 33, 20)],
         dynamic=((0, 0, "batch"), (0, 1, "time"), (1, 0, "batch")),
+    ),
+    Model(
+        "length_regulator",
+        lambda full: LengthRegulator(80, 256, 80) if full else LengthRegulator(12, 6, 5),
+        lambda full: [(torch.randint(0, 80 if full else 12, (1, n)),) for n in ((60, 25) if full else (9, 5))],
+        dynamic=((0, 1, "length"),),
     ),
 )

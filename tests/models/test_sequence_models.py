@@ -2,7 +2,7 @@
 
 import pytest
 
-FAMILIES = ("vision_transformers", "encoders", "decoders", "recurrent", "speech", "transformers")
+FAMILIES = ("vision_transformers", "encoders", "decoders", "recurrent", "speech", "transformers", "searches")
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -83,12 +83,40 @@ class PlaceKeeper(nn.Module):
         return restored, again.squeeze(1), where
 
 
+class Separable(nn.Module):
+    """Time-channel separable convolutions that keep the length (`padding="same"`), as networks for keywords have them."""
+
+    def __init__(self, bands=64, width=128, kernels=(11, 13, 16, 17), classes=30):
+        super().__init__()
+        self.start = nn.Sequential(nn.Conv1d(bands, width, 5, stride=2, padding="valid", bias=False), nn.BatchNorm1d(width), nn.ReLU())
+        self.blocks = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv1d(width, width, kernel, padding="same", dilation=1 + i, groups=width),
+                nn.Conv1d(width, width, 1, padding="same", bias=False),
+                nn.BatchNorm1d(width),
+            )
+            for i, kernel in enumerate(kernels)
+        )
+        self.plane = nn.Conv2d(1, 2, (3, 4), padding="same")
+        self.end = nn.Linear(2 * width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.start(x)
+        for block in self.blocks:
+            y = torch.relu(y + block(y))
+        return self.end(self.plane(y.unsqueeze(1)).amax(-1).flatten(1))
+
+
 def wavenet(full):
     return WaveNet() if full else WaveNet(4, 6, 3, 1, 16)
 
 
 def sound(full):
     return [(0.9 * torch.sin(torch.randn(n, 2000 if full else 40)),) for n in (1, 2)]
+
+
+def spectrograms(full):
+    return [(torch.randn(n, 64 if full else 5, 101 if full else 21),) for n in (1, 3)]
 
 
 def signals(full):
@@ -99,4 +127,5 @@ MODELS = (
     Model("wavenet", wavenet, sound, dynamic=((0, 0, "batch"), (0, 1, "time"))),
     Model("temporal", lambda full: TemporalBlock() if full else TemporalBlock(4, 6), signals, forms=("traced",), dynamic=((0, 0, "batch"),)),
     Model("place_keeper", lambda full: PlaceKeeper() if full else PlaceKeeper(4, 6), signals, forms=("scripted",), dynamic=((0, 0, "batch"),)),
+    Model("separable", lambda full: Separable() if full else Separable(5, 6, (3, 4), 3), spectrograms, dynamic=((0, 0, "batch"), (0, 2, "time"))),
 )  # fmt: skip

@@ -717,6 +717,12 @@ def old_convolution_samples() -> Iterable[Sample]:
         yield Sample((*s.args, False, False, True, True))
 
 
+def mode_samples() -> Iterable[Sample]:
+    yield Sample((floats(2, 4, 6, 5), floats(6, 2, 4, 3), floats(6), [1, 1], "same", [1, 2], 2))
+    yield Sample((floats(2, 3, 7), floats(2, 3, 2), None, [2], "valid", [1], 1))
+    yield Sample((floats(1, 2, 3, 4, 3), floats(3, 2, 2, 1, 3), None, [1, 1, 1], "same", [1, 1, 1], 1))
+
+
 def infer_old(
     input: TensorType,
     weight: TensorType,
@@ -826,6 +832,14 @@ OPERATORS: tuple[Operator, ...] = (
         lower_convolution,
         reference_convolution,
         convolution_samples,
+    ),
+    Operator(
+        "aten::_convolution_mode(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, str padding, SymInt[] "
+        "dilation, SymInt groups) -> Tensor",
+        infer_conv_named,
+        lower_conv_named,
+        reference_conv_named,
+        mode_samples,
     ),
     Operator(
         "aten::_convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] "

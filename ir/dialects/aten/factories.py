@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math as python_math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any, cast
 
 import numpy as np
@@ -228,16 +229,16 @@ def _leaves(data: Any) -> list[Any]:
     )
 
 
-def _nested_shape(data: Any) -> tuple[int, ...]:
-    """Extents of a rectangular nested list."""
+def nested_shape(data: Any, dim: int = 0) -> tuple[int, ...]:
+    """Extents of a rectangular nested list; `dim`: how many lists it stands in."""
     if not isinstance(data, list | tuple):
         return ()
     items = cast(Sequence[Any], data)
-    inner = [_nested_shape(x) for x in items]
+    inner = [nested_shape(x, dim + 1) for x in items]
     for shape in inner:
-        if shape != inner[0]:
-            first, this = (s[0] if s else 0 for s in (inner[0], shape))
-            raise OperatorError(f"Expected sequence of length {first} at dim 1 (got {this})")
+        for k, (first, this) in enumerate(zip_longest(inner[0], shape, fillvalue=0)):
+            if first != this:
+                raise OperatorError(f"Expected sequence of length {first} at dim {dim + 1 + k} (got {this})")
     return (len(items), *(inner[0] if inner else ()))
 
 
@@ -256,12 +257,12 @@ def _from_data(signature: str, samples: Samples, of_float: DType = DEFAULT_FLOAT
         data = arguments[name]
         if any(isinstance(x, TensorType) for x in _leaves(data)):
             raise Unsupported("a tensor from a list of tensors is not supported: use torch.stack")
-        return TensorType(_data_dtype(data, arguments.get("dtype"), of_float), _nested_shape(data))
+        return TensorType(_data_dtype(data, arguments.get("dtype"), of_float), nested_shape(data))
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         dtype = cx.result_dtype()
         data = arguments[name]
-        leaves, shape = _leaves(data), _nested_shape(data)
+        leaves, shape = _leaves(data), nested_shape(data)
         if shape and all(not isinstance(x, Value) for x in leaves):
             values = [convert_number(x, dtype) for x in leaves]
             return cx.dense(np.array(values, dtype.numpy).reshape(shape), dtype)
@@ -272,7 +273,7 @@ def _from_data(signature: str, samples: Samples, of_float: DType = DEFAULT_FLOAT
         data = arguments[name]
         dtype = _data_dtype(data, arguments.get("dtype"), of_float)
         values = [cast_array(x, dtype) for x in _leaves(data)]
-        return np.array(values, dtype.numpy).reshape(_nested_shape(data))
+        return np.array(values, dtype.numpy).reshape(nested_shape(data))
 
     return Operator(signature, infer, lower, reference, samples)
 

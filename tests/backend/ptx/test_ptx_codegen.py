@@ -161,7 +161,7 @@ class Net(nn.Module):
 def agree(callable_, arguments, target="sm_90", specs=None):
     specs = specs or [api.spec_of(a) for a in arguments]
     got = verify.simulate_gpu(callable_.program, specs, arguments, target)
-    expected = api.prepared(callable_, specs, arguments)()
+    expected = api.prepared(getattr(callable_, "forward", callable_), specs, arguments)()
     expected = list(expected) if isinstance(expected, tuple | list) else [expected]
     assert verify.difference(expected, got) is None, verify.difference(expected, got)
 

@@ -81,6 +81,7 @@ FOLDED = {
     "conv2d without affine": ("nn.Conv2d(2, 4, 1)", "nn.BatchNorm2d(4, affine=False)", data(1, 2, 3, 3), "conv2d"),
     "depthwise": ("nn.Conv2d(4, 4, 3, groups=4)", "nn.BatchNorm2d(4)", data(1, 4, 5, 5), "conv2d"),
     "groups": ("nn.Conv2d(4, 4, 3, groups=2, stride=2)", "nn.BatchNorm2d(4)", data(1, 4, 5, 5), "conv2d"),
+    "padding by name": ("nn.Conv2d(2, 4, 3, padding='same')", "nn.BatchNorm2d(4)", data(1, 2, 5, 5), "conv2d"),
     "conv3d": ("nn.Conv3d(1, 4, 2)", "nn.BatchNorm3d(4)", data(1, 1, 3, 3, 3), "conv3d"),
     "transposed": ("nn.ConvTranspose2d(2, 4, 3, stride=2)", "nn.BatchNorm2d(4)", data(1, 2, 3, 3), "conv_transpose2d"),
     "transposed groups": (
@@ -92,6 +93,12 @@ FOLDED = {
     "linear": ("nn.Linear(3, 4)", "nn.BatchNorm1d(4)", data(5, 3), "linear"),
     "double": ("nn.Conv1d(2, 4, 3).double()", "nn.BatchNorm1d(4).double()", data(2, 2, 7, dtype=np.float64), "conv1d"),
 }
+
+
+def test_batch_norm_behind_a_traced_convolution_with_named_padding():
+    layer = "torch._convolution_mode(x, self.layer.weight, None, [1, 1], 'same', [1, 1], 1)"
+    program = program_of("nn.Conv2d(2, 4, 3)", "nn.BatchNorm2d(4)", result=f"self.norm({layer})")
+    check(program, data(1, 2, 5, 5), ["aten::_convolution_mode"])
 
 
 @pytest.mark.parametrize("name", FOLDED)
