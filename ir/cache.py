@@ -120,12 +120,14 @@ def compiler() -> str:
         top = folder == str(root)
         folders[:] = sorted(f for f in folders if f in _ROOMS or (not top and not f.startswith(("_", "."))))
         with os.scandir(folder) as entries:
-            stats = {e.name: e.stat() for e in entries if e.name in files and e.name.endswith((".py", ".ll", ".lark"))}
+            stats = {e.name: e.stat() for e in entries if e.name in files and e.name.endswith(SOURCES)}
         parts += [f"{folder}/{name} {s.st_size} {s.st_mtime_ns}" for name, s in sorted(stats.items())]
     return key("compiler", *parts)
 
 
-_ROOMS: Final = frozenset({"ir", "frontend", "lowering", "backend"})
+_ROOMS: Final = frozenset({"ir", "frontend", "lowering", "backend", "api"})
+SOURCES: Final = (".py", ".ll", ".lark", ".tsv")
+"""Endings of the files that decide what is compiled: code, the run time, the grammar, the schemas of operators."""
 
 
 # entries: bytes, read whole

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,14 @@ def test_an_edited_compiler_is_another(net, translations, monkeypatch):
     monkeypatch.setattr(cache, "compiler", lambda: "another")
     torchcc.compile_file(net)(X)
     assert len(translations) == 2
+
+
+def test_every_file_of_the_compiler_counts():
+    """Code and data: an edited table of schemas is another compiler too."""
+    root = Path(torchcc.__file__).parent
+    rooms = [root / room for room in ("ir", "frontend", "lowering", "backend", "api")]
+    files = [f for room in rooms for f in room.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
+    assert [f for f in files if not f.name.endswith(cache.SOURCES)] == []
 
 
 def test_files_beside_it_count(tmp_path, folder, translations):

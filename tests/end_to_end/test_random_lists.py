@@ -1,4 +1,4 @@
-"""Random programs on lists: every stage computes what Python does. A program may be refused, it may not be wrong."""
+"""Random programs on lists: every stage computes what Python does, native code among them."""
 
 import random
 
@@ -7,7 +7,6 @@ import pytest
 
 from torchcc import driver
 from torchcc.frontend.compile import compile_text
-from torchcc.ir.diagnostics import CompileError
 from torchcc.ir.dtypes import DType
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.script_types import INT
@@ -116,8 +115,5 @@ def test_random_program(seed):
     found = Interpreter(driver.composite).run_program(program, arguments)
     assert structured_difference(expected, found) is None, source
     specs = [ScalarSpec(INT), TensorSpec(DType.float32, (Dim("k"),))]
-    try:
-        report = verify_stages(program, specs, arguments)
-    except CompileError as error:
-        pytest.skip(str(error).splitlines()[0])
+    report = verify_stages(program, specs, arguments)
     assert all(line.agrees for line in report), (report, source)
