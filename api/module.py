@@ -288,6 +288,7 @@ class ScriptInstance:
     def __repr__(self) -> str:
         return f"<torchcc {self.original_name} object>"
 
+
 class ScriptModule(ScriptInstance):
     """A module: calling it runs `forward`. Made by `torchcc.load`, `torchcc.compile_file` and `torchcc.compile_source`.
 
