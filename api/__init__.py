@@ -27,7 +27,7 @@ from ..ir.diagnostics import TorchccError
 from ..ir.program import Program
 from ..ir.source import SourceFile
 from . import programs
-from .arguments import adapted, bind, call_error, fitting, flat_values, spec_of
+from .arguments import adapted, bind, call_error, fitting, flat_values, form, spec_of
 from .function import CompiledCall, ScriptFunction, prepared
 from .module import IncompatibleKeys, ScriptInstance, ScriptModule, module_of, whole
 
@@ -332,6 +332,7 @@ __all__ = [
     "compile_source",
     "fitting",
     "flat_values",
+    "form",
     "freeze",
     "load",
     "prepared",

@@ -20,8 +20,10 @@ from ..ir.dtypes import from_numpy
 from ..ir.program import Program
 from ..ir.schema import Argument
 from ..ir.script_types import (
+    BOOL,
     FLOAT,
     INT,
+    STR,
     BoolType,
     DictType,
     EnumMember,
@@ -38,6 +40,7 @@ from ..ir.script_types import (
 )
 from ..ir.signature import (
     ArgumentSpec,
+    ColumnsSpec,
     ConstantSpec,
     DictSpec,
     ObjectSpec,
@@ -45,6 +48,7 @@ from ..ir.signature import (
     ScalarSpec,
     SequenceSpec,
     TensorSpec,
+    has_columns,
     leaves,
 )
 
@@ -55,23 +59,83 @@ T = TypeVar("T")
 NUMBERS_FIXED: Final[tuple[tuple[ScriptType, ...], ...]] = ((), (INT,), (INT, FLOAT))
 """What is tried in turn: all numbers at run time; ints as constants, which are often sizes; all numbers as constants."""
 
+SINGLE: Final = 3
+"""Of at most so many lists at run time, each is tried as the only one whose length has to be known."""
+
 
 def fitting(
     attempt: Callable[[Specs], T], specs: Sequence[ArgumentSpec], values: Sequence[Any], level: int = 0
 ) -> tuple[int, Specs, T]:
-    """`attempt(specs)`, with numbers as constants where the program needs them at compile time.
+    """`attempt(specs)`, with lists of fixed length, and numbers as constants, where the program needs them so.
 
-    Gives the index into `NUMBERS_FIXED`, the specs that worked, and what `attempt` gave for them.
+    Gives the level, which `fixing_of` takes, the specs that worked, and what `attempt` gave for them.
     """
-    last = len(NUMBERS_FIXED) - 1
-    for index in range(level, last + 1):
-        chosen = tuple(constant_numbers(s, v, NUMBERS_FIXED[index]) for s, v in zip(specs, values, strict=True))
+    specs = tuple(specs)
+    tried: set[Specs] = set()
+    failure: CompileError | None = None
+    refused: frozenset[int] | None = None
+    for index, (static, types) in enumerate(_fixings(specs)):
+        if index < level or static == refused:
+            continue
+        chosen = fixed(specs, values, (static, types))
+        if chosen in tried:
+            continue
+        tried.add(chosen)
         try:
             return index, chosen, attempt(chosen)
-        except NotStatic:
-            if index == last or all(s == constant_numbers(s, v) for s, v in zip(chosen, values, strict=True)):
+        except NotStatic as error:
+            failure = error
+        except CompileError as error:
+            if not has_columns(chosen):
                 raise
-    raise AssertionError("the loop returns or raises")
+            failure, refused = error, static
+    assert failure is not None
+    raise failure
+
+
+def fixing_of(specs: Specs, level: int) -> Fixing | None:
+    """What `fitting` has found that has to be fixed; None: nothing."""
+    return _fixings(specs)[level] if level else None
+
+
+Fixing = tuple[frozenset[int], tuple[ScriptType, ...]]
+"""Which arguments are of fixed structure, and which numbers are constants."""
+
+_FIXINGS: Final[Sequence[Fixing]] = [(frozenset(), types) for types in NUMBERS_FIXED]
+
+
+def _fixings(specs: Specs) -> Sequence[Fixing]:
+    """What is tried in turn."""
+    at_run_time = [i for i, s in enumerate(specs) if has_columns((s,))]
+    if not at_run_time:
+        return _FIXINGS
+    every = frozenset(at_run_time)
+    single = [frozenset((i,)) for i in at_run_time] if 1 < len(at_run_time) <= SINGLE else []
+    return [(static, types) for static in (frozenset[int](), *single, every) for types in NUMBERS_FIXED]
+
+
+def fixed(specs: Specs, values: Sequence[Any], fixing: Fixing) -> Specs:
+    """The specs with what is to be fixed fixed."""
+    static, types = fixing
+    found: list[ArgumentSpec] = []
+    for i, (spec, value) in enumerate(zip(specs, values, strict=True)):
+        spec = static_structure(spec, value) if i in static else spec
+        found.append(constant_numbers(spec, value, types) if types else spec)
+    return tuple(found)
+
+
+def static_structure(spec: ArgumentSpec, value: Any) -> ArgumentSpec:
+    """The same with every list, dict and str of run-time length as the one that `value` is."""
+    match spec:
+        case ColumnsSpec() if value is not None:
+            return spec_of(value)
+        case SequenceSpec(elements, is_tuple) if value is not None:
+            pairs = zip(elements, value, strict=True)
+            return SequenceSpec(tuple(static_structure(s, v) for s, v in pairs), is_tuple)
+        case DictSpec(keys, inner) if value is not None:
+            return DictSpec(keys, tuple(static_structure(s, value[k]) for k, s in zip(keys, inner, strict=True)))
+        case _:
+            return spec
 
 
 def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType] = (INT, FLOAT)) -> ArgumentSpec:
@@ -159,6 +223,8 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return adapt(value.item() if hasattr(value, "item") else np.from_dlpack(value).item(), type, name, what)
         case ListType() if isinstance(value, list | tuple):
             elements = cast(Sequence[Any], value)
+            if _is_exactly(elements, type.element):
+                return list(elements)
             return [adapt(v, type.element, f"{name}[{i}]", what) for i, v in enumerate(elements)]
         case DictType() if isinstance(value, Mapping):
             table = cast(Mapping[Any, Any], value)
@@ -175,6 +241,22 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             raise call_error(f"{what} `{name}` must be {type.annotation}, but {_described(value)} was given")
         case _:
             return cast(Any, value)
+
+
+_CLASSES: Final[Mapping[ScriptType, frozenset[type]]] = {
+    INT: frozenset({int}),
+    FLOAT: frozenset({float}),
+    BOOL: frozenset({bool}),
+    STR: frozenset({str}),
+}
+
+
+def _is_exactly(elements: Sequence[Any], t: ScriptType) -> bool:
+    """Whether all of them are of the class that stands for the type, so that none has to be looked at on its own."""
+    classes = _CLASSES.get(t)
+    if classes is None or not classes.issuperset(map(type, elements)):
+        return False
+    return t != INT or not elements or (min(elements) in _INT64 and max(elements) in _INT64)
 
 
 def _enum_member(value: Any, type: EnumType, name: str, what: str) -> EnumMember:
@@ -210,8 +292,11 @@ def array_of(value: Any) -> npt.NDArray[Any]:
     return array
 
 
-def spec_of(value: Any) -> ArgumentSpec:
-    """What a call with this value is specialised for."""
+def spec_of(value: Any, type: ScriptType | None = None) -> ArgumentSpec:
+    """What a call with this value is specialised for at first.
+
+    With the parameter's type: a list of numbers is given at run time, whatever its length.
+    """
     if is_tensor(value):
         try:
             return TensorSpec(*dtype_and_shape("", value))
@@ -224,13 +309,72 @@ def spec_of(value: Any) -> ArgumentSpec:
             return ScalarSpec(INT)
         case float():
             return ScalarSpec(FLOAT)
-        case list() | tuple():
-            return SequenceSpec(tuple(map(spec_of, cast(Sequence[Any], value))), isinstance(value, tuple))
-        case dict():
-            table = cast(dict[Any, Any], value)
-            return DictSpec(tuple(table), tuple(map(spec_of, table.values())))
+        case list() | tuple() | dict():
+            at_run_time = None if type is None else columns_spec(value, type)
+            return at_run_time or _structured_spec(value, type)
         case _:
             raise call_error(f"a value of type {value.__class__.__name__} cannot be an argument")
+
+
+def _structured_spec(value: Any, type: ScriptType | None) -> ArgumentSpec:
+    type = type.element if isinstance(type, OptionalType) else type
+    if isinstance(value, dict):
+        table = cast(dict[Any, Any], value)
+        inner = type.value if isinstance(type, DictType) else None
+        return DictSpec(tuple(table), tuple(spec_of(v, inner) for v in table.values()))
+    elements = cast(Sequence[Any], value)
+    types = type.elements if isinstance(type, TupleType) else [type.element if isinstance(type, ListType) else None] * len(elements)
+    return SequenceSpec(tuple(map(spec_of, elements, types)), isinstance(value, tuple))
+
+
+def columns_spec(value: Any, type: ScriptType) -> ColumnsSpec | None:
+    """For a value that is given as vectors, whatever its length; None for one with tensors, see `choice.py`."""
+    type = type.element if isinstance(type, OptionalType) else type
+    if not isinstance(type, ListType):
+        return None
+    if type not in _COLUMNS:
+        found = None if holds_tensors(type) else form(type, ())
+        _COLUMNS[type] = None if found is None else ColumnsSpec(found)
+    return _COLUMNS[type]
+
+
+_COLUMNS: Final[dict[ScriptType, ColumnsSpec | None]] = {}
+
+
+def holds_tensors(t: ScriptType) -> bool:
+    match t:
+        case TensorType():
+            return True
+        case ListType() | OptionalType():
+            return holds_tensors(t.element)
+        case TupleType():
+            return any(map(holds_tensors, t.elements))
+        case DictType():
+            return holds_tensors(t.key) or holds_tensors(t.value)
+        case _:
+            return False
+
+
+def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
+    """The type with which these values, which are declared as `t`, are given as vectors; None where that is not possible.
+
+    Tensors in it must all be of one dtype and rank.
+    """
+    match t:
+        case IntType() | FloatType() | BoolType():
+            return t
+        case TensorType():
+            found = {(d, len(shape)) for d, shape in (dtype_and_shape("", v) for v in values)}
+            one = len(found) == 1 and len({isinstance(v, np.ndarray) for v in values}) == 1
+            return TensorType(*next((d, (None,) * rank) for d, rank in found)) if one else None
+        case ListType():
+            inner = form(t.element, [e for v in values for e in v])
+            return None if inner is None else ListType(inner)
+        case TupleType():
+            parts = [form(e, [v[i] for v in values]) for i, e in enumerate(t.elements)]
+            return None if None in parts or not parts else TupleType(cast("tuple[ScriptType, ...]", tuple(parts)))
+        case _:
+            return None
 
 
 def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
@@ -256,6 +400,9 @@ def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
         case ScalarSpec():
             if value is None:
                 raise call_error(f"argument `{name}` must be {spec.type}, as when this was compiled")
+        case ColumnsSpec(type):
+            if value is None:
+                raise call_error(f"argument `{name}` must be {type.annotation}, as when this was compiled")
         case SameSpec() | ObjectSpec():
             pass  # of state
 

@@ -21,6 +21,7 @@ from ..ir.schema import Argument
 from ..ir.script_types import BOOL, FLOAT, INT, ScriptType
 from ..ir.signature import (
     ArgumentSpec,
+    ColumnsSpec,
     ConstantSpec,
     DictSpec,
     ScalarSpec,
@@ -32,17 +33,19 @@ from ..ir.signature import (
 )
 from . import native
 from .arguments import (
-    NUMBERS_FIXED,
+    Fixing,
     Specs,
     adapt,
     adapted,
     bind,
     check_fits,
-    constant_numbers,
     fitting,
+    fixed,
+    fixing_of,
     flat_values,
     spec_of,
 )
+from .choice import Choice
 from .state import ModuleState, Plan
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ STATE_NUMBERS: Final[tuple[tuple[ScriptType, ...], ...]] = ((BOOL,), (BOOL, INT)
 
 STATE_NUMBERS_AHEAD: Final[tuple[tuple[ScriptType, ...], ...]] = ((), *STATE_NUMBERS)
 """The same for what is compiled once: its state is what a caller gives it."""
+
+_UNFIXED: Final = (0, 0, None)
 
 T = TypeVar("T")
 _ticks = itertools.count()
@@ -112,9 +117,10 @@ class ScriptFunction:
         """By marks of the state (`ModuleState.mark`)."""
         self._paths: dict[tuple[Specs, int], list[tuple[str, ...]]] = {}
         """Which attributes specialisations for these arguments need, by the index into `STATE_NUMBERS`."""
-        self._fixed: dict[Specs, tuple[int, int]] = {}
-        """For specs that have failed with run-time numbers: which of them have to be constants, those of the state too."""
+        self._fixed: dict[Specs, tuple[int, int, Fixing | None]] = {}
+        """For specs that have failed: which lists and numbers have to be fixed, those of the state too."""
         self._version = self.state.version
+        self._choice: Choice | None = None
 
     @property
     def source(self) -> SourceModule | None:
@@ -136,13 +142,20 @@ class ScriptFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = adapted(self.parameters, self.bind(args, kwargs))
-        return self.call_adapted(tuple(map(spec_of, values)), values)
+        return self.call_adapted(self.choice.specs(values), values)
+
+    @property
+    def choice(self) -> Choice:
+        """Decides what calls are specialised for."""
+        if self._choice is None:
+            self._choice = Choice([p.type for p in self.parameters])
+        return self._choice
 
     def call_adapted(self, specs: Specs, values: Sequence[Any]) -> Any:
         """A call with values that `adapted` gave, specialised for `specs`."""
         if self._version == self.state.version:
-            level, state_level = self._fixed.get(specs, (0, 0))
-            chosen = fixed_numbers(specs, values, level)
+            _, state_level, fixing = self._fixed.get(specs, _UNFIXED)
+            chosen = specs if fixing is None else fixed(specs, values, fixing)
             found = self._compiled.get((chosen, ()))
             if found is not None and not state_level:
                 return found.call(flat_values(values, chosen))
@@ -182,12 +195,12 @@ class ScriptFunction:
         values: list[Any] = []
         for given, parameter in zip(self.bind(specs, named), self.parameters, strict=True):
             left_out = parameter.name not in named and len(found) >= len(specs)
-            spec, value = _wanted_spec(given, parameter, fixed=left_out)
+            spec, value = _wanted_spec(given, parameter, left_out=left_out)
             found.append(spec)
             values.append(value)
         with self.state.lock:
             chosen, entry = self.entry(tuple(found), values)
-            _, state_level = self._fixed.get(tuple(found), (0, 0))
+            state_level = self._fixed.get(tuple(found), _UNFIXED)[1]
             return CompiledCall(self, chosen, entry.signature, state_level)
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -271,14 +284,16 @@ class ScriptFunction:
         """The specialisation for a call, compiled if there is none, and its specs with numbers fixed as it needs them."""
         with self.state.lock:
             self._refresh()
-            level, state_level = self._fixed.get(specs, (0, 0))
-            chosen = fixed_numbers(specs, values, level)
+            level, state_level, fixing = self._fixed.get(specs, _UNFIXED)
+            chosen = specs if fixing is None else fixed(specs, values, fixing)
             found = self._at(chosen, state_level)
-            if found is None:
-                level, state_level, chosen, found = self._fitted(
-                    specs, values, self._specialised, (level, state_level)
-                )
-                self._fixed[specs] = (level, state_level)
+            if found is not None:
+                return chosen, found
+            other = self.choice.missed(specs, values)
+            if other != specs:
+                return self.entry(other, values)
+            level, state_level, chosen, found = self._fitted(specs, values, self._specialised, (level, state_level))
+            self._fixed[specs] = (level, state_level, fixing_of(specs, level))
             return chosen, found
 
     def accept(self, signature: Signature) -> None:
@@ -386,13 +401,6 @@ def _swapped(attempt: Callable[[Specs, int], T], state_level: int, specs: Specs)
     return attempt(specs, state_level)
 
 
-def fixed_numbers(specs: Specs, values: Sequence[Any], level: int) -> Specs:
-    """The specs with the numbers as constants that `NUMBERS_FIXED[level]` says."""
-    if not level:
-        return specs
-    return tuple(constant_numbers(s, v, NUMBERS_FIXED[level]) for s, v in zip(specs, values, strict=True))
-
-
 class CompiledCall:
     """A function compiled for one set of specs: calls refuse arguments that do not fit.
 
@@ -419,14 +427,14 @@ class CompiledCall:
         return self.function.call_chosen(self.specs, values, self._state_level)
 
 
-def _wanted_spec(given: Any, parameter: Argument, *, fixed: bool) -> tuple[ArgumentSpec, Any]:
+def _wanted_spec(given: Any, parameter: Argument, *, left_out: bool) -> tuple[ArgumentSpec, Any]:
     """What `compile` was given for a parameter, as a spec and a value for it."""
-    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec | DictSpec):
+    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec | DictSpec | ColumnsSpec):
         return given, None
     if isinstance(given, ConstantSpec):
         return given, given.value
     value = adapt(given, parameter.type, parameter.name)
-    return (ConstantSpec(value) if fixed else spec_of(value)), value
+    return (ConstantSpec(value) if left_out else spec_of(value, parameter.type)), value
 
 
 def prepared(function: ScriptFunction, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> Callable[[], Any]:

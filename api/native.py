@@ -11,10 +11,10 @@ from ..backend.cpu import jit, stored
 from ..backend.cpu.call import CompiledFunction
 from ..backend.cpu.host import host
 from ..ir import cache, records
-from ..ir.diagnostics import NotStatic
+from ..ir.diagnostics import CompileError, NotStatic
 from ..ir.places import Places
 from ..ir.program import Program, StateNeeded
-from ..ir.signature import ArgumentSpec, Signature, StateSpec
+from ..ir.signature import ArgumentSpec, Signature, StateSpec, has_columns
 from .programs import content_of
 
 
@@ -38,14 +38,14 @@ def compile_native(
 
     try:
         module = driver.translate_native(program, specs, state)
-    except NotStatic as error:
-        if key is not None:
-            stored.store_failure(key, error)
-        raise
     except StateNeeded as needed:
         paths = _paths_of(program, needed)
         if key is not None and paths:
             stored.store_state(key, paths)
+        raise
+    except CompileError as error:
+        if key is not None and (isinstance(error, NotStatic) or has_columns(specs)):
+            stored.store_failure(key, error)  # something else is tried then
         raise
     function = jit.load(module, host())
     if key is not None:

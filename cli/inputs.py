@@ -1,7 +1,8 @@
-"""`--input` of the command line: `x=f32[1,3,8,8]`, `x=@file.npy`, `k=3`, `mode=bilinear`, `xs=[f32[2],f32[3]]`.
+"""`--input` of the command line: `x=f32[1,3,8,8]`, `x=@file.npy`, `k=3`, `mode=bilinear`, `xs=[f32[2],f32[3]]`, `d={a: 3}`.
 
 In: the texts. Out: for each parameter an `ArgumentSpec`, and a value where the command runs the program.
-A dimension may be a name (`f32[batch,1,8,8]`: dynamic), and may carry a size to run with (`f32[batch=32,1,8,8]`).
+A dimension may be a name (`f32[batch,1,8,8]`: dynamic), and may carry a size to run with (`f32[batch=32,1,8,8]`). A list
+that ends with `...` is one of any length.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ import numpy as np
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dtypes import SHORT_NAMES, DType, from_numpy
 from ..ir.script_types import BOOL, FLOAT, INT
-from ..ir.signature import ArgumentSpec, ConstantSpec, Dim, ScalarSpec, SequenceSpec, TensorSpec
+from ..ir.signature import ArgumentSpec, ConstantSpec, DictSpec, Dim, ScalarSpec, SequenceSpec, TensorSpec
 from ..ir.source import SourceFile, Span
 
 HELP: Final = (
-    "write name=f32[1,3,8,8] (random), name=@file.npy, name=3, name=text, name=[f32[2],f32[3]]; "
+    "write name=f32[1,3,8,8] (random), name=@file.npy, name=3, name=text, name=[f32[2],f32[3]], name={key: 3}; "
     "a dimension may be a name"
 )
 
@@ -64,6 +65,10 @@ class RandomTensor:
         return np.broadcast_to(np.zeros((), self.dtype.numpy), self.sizes)
 
 
+class OpenList(list[Any]):
+    """`[f32[2], ...]`: a list of any length; its elements are what a run gives it."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One `--input`: the parameter's name, what stands behind `=`, and that as it was written."""
@@ -96,15 +101,34 @@ class Input:
 # reading
 
 
+@dataclass(frozen=True)
+class Unread:
+    """What is not written like any value: text, where a string is expected."""
+
+    error: CompileError
+
+
 def parse_input(text: str) -> Input:
     """One `--input` text; CompileError that points into it when it is none."""
     return _Reader(text).input()
+
+
+def parse_input_or_text(text: str) -> Input:
+    """The same, but what stands behind `=` may be anything; it is `Unread` then."""
+    try:
+        return parse_input(text)
+    except CompileError as error:
+        name, found, rest = text.partition("=")
+        if not found or not _NAME.fullmatch(name):
+            raise
+        return Input(name, Unread(error), rest)
 
 
 _NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _TENSOR: Final = re.compile(r"(\w+)\[")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|nan)(?![\w.])", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\[\](),'\"@=][^\[\](),'\"]*")
+_WORD_IN_TABLE: Final = re.compile(r"[^\[\](){},:'\"@=][^\[\](){},:'\"]*")
 _WORDS: Final[dict[str, Any]] = {"true": True, "false": False, "none": None}
 
 
@@ -114,6 +138,8 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
+        self.tables = 0
+        """How many `{` are open here."""
 
     def wrong(self, message: str, start: int, end: int | None = None, help: str = HELP) -> CompileError:
         span = Span(SourceFile("--input", self.text), start, max(start + 1, end or start))
@@ -154,6 +180,8 @@ class _Reader:
             return self.file(start)
         if self.take("["):
             return self.sequence("]", start)
+        if self.take("{"):
+            return self.table(start)
         if self.take("("):
             return tuple(self.sequence(")", start))
         for quote in "'\"":
@@ -165,7 +193,7 @@ class _Reader:
         number = self.match(_NUMBER)
         if number is not None:
             return int(number[0]) if re.fullmatch(r"[+-]?\d+", number[0]) else float(number[0])
-        word = self.match(_WORD)
+        word = self.match(_WORD_IN_TABLE if self.tables else _WORD)
         if word is None:
             raise self.wrong("a value is missing here" if start >= len(self.text) else "cannot read this value", start)
         text = word[0].rstrip()
@@ -173,7 +201,7 @@ class _Reader:
 
     def file(self, start: int) -> np.ndarray[Any, Any]:
         end = start
-        while end < len(self.text) and self.text[end] not in ",])":
+        while end < len(self.text) and self.text[end] not in ",])}":
             end += 1
         path = self.text[start + 1 : end].strip()
         if not path:
@@ -194,11 +222,32 @@ class _Reader:
         while not self.take(close):
             if items and not self.take(","):
                 raise self.wrong(f"expected `,` or `{close}`", self.at) if self.at < len(self.text) else self.unclosed(close, start)
-            if not self.take(close):
-                items.append(self.value())
-            else:
+            if self.take(close):
                 break
+            if close == "]" and items and self.take("..."):
+                if not self.take(close):
+                    raise self.wrong("`...` stands at the end of a list", self.at)
+                return OpenList(items)
+            items.append(self.value())
         return items
+
+    def table(self, start: int) -> dict[Any, Any]:
+        self.tables += 1
+        entries: dict[Any, Any] = {}
+        while not self.take("}"):
+            if entries and not self.take(","):
+                raise self.wrong("expected `,` or `}`", self.at) if self.at < len(self.text) else self.unclosed("}", start)
+            if entries and self.take("}"):
+                break
+            at = self.at
+            key = self.value()
+            if not isinstance(key, bool | int | float | str):
+                raise self.wrong("a key is a number or a string", at, self.at)
+            if not self.take(":"):
+                raise self.wrong("expected `:` and a value", self.at)
+            entries[key] = self.value()
+        self.tables -= 1
+        return entries
 
     def unclosed(self, close: str, start: int) -> CompileError:
         return self.wrong(f"`{self.text[start]}` has no `{close}`", start)
@@ -273,6 +322,9 @@ def _spec(content: Any) -> ArgumentSpec:
         case list() | tuple():
             elements = cast(Sequence[Any], content)
             return SequenceSpec(tuple(map(_spec, elements)), isinstance(content, tuple))
+        case dict():
+            table = cast(dict[Any, Any], content)
+            return DictSpec(tuple(table), tuple(map(_spec, table.values())))
         case _:
             return ConstantSpec(content)
 
@@ -281,8 +333,12 @@ def _filled(content: Any, fill: Callable[[RandomTensor], Any]) -> Any:
     match content:
         case RandomTensor():
             return fill(content)
+        case OpenList():
+            return OpenList(_filled(c, fill) for c in content)
         case list():
             return [_filled(c, fill) for c in cast(Sequence[Any], content)]
+        case dict():
+            return {k: _filled(v, fill) for k, v in cast(dict[Any, Any], content).items()}
         case tuple():
             return tuple(_filled(c, fill) for c in cast(Sequence[Any], content))
         case _:
@@ -292,8 +348,9 @@ def _filled(content: Any, fill: Callable[[RandomTensor], Any]) -> Any:
 def _tensors(content: Any) -> Iterator[RandomTensor]:
     if isinstance(content, RandomTensor):
         yield content
-    elif isinstance(content, list | tuple):
-        for item in cast(Sequence[Any], content):
+    elif isinstance(content, list | tuple | dict):
+        inner = cast(dict[Any, Any], content).values() if isinstance(content, dict) else cast(Sequence[Any], content)
+        for item in inner:
             yield from _tensors(item)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from .. import api
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.schema import Argument
-from ..ir.script_types import ListType, OptionalType, ScriptType, StrType, TupleType
-from ..ir.signature import ArgumentSpec, ConstantSpec, SequenceSpec, StateSpec, TensorSpec
+from ..ir.script_types import DictType, ListType, OptionalType, ScriptType, StrType, TupleType
+from ..ir.signature import ArgumentSpec, ColumnsSpec, ConstantSpec, DictSpec, SequenceSpec, StateSpec, TensorSpec
 from .console import note, waiting
-from .inputs import Input, by_name, parse_input
+from .inputs import Input, OpenList, Unread, by_name, parse_input_or_text
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Request:
             if found and rest:
                 path, entry = head + suffix, rest
                 break
-        return Request(path, entry, tuple(map(parse_input, inputs)), weights, seed, threads)
+        return Request(path, entry, tuple(map(parse_input_or_text, inputs)), weights, seed, threads)
 
     @cached_property
     def callable(self) -> api.ScriptFunction:
@@ -69,7 +69,10 @@ class Request:
             listed = ", ".join(f"`{a.name}: {a.type.annotation}`" for a in missing)
             example = " ".join(f"--input {_quoted(f'{a.name}={_example(a.type)}')}" for a in missing)
             raise CompileError(Diagnostic(f"{self.callable.name} needs a value for {listed}", help=f"for example {example}"))
-        return {name: _as_text(i) if _takes_text(parameters[name]) else i for name, i in given.items()}
+        found = {name: _as_text(i) if _takes_text(parameters[name]) else i for name, i in given.items()}
+        for unread in (i.content for i in found.values() if isinstance(i.content, Unread)):
+            raise unread.error
+        return found
 
     @cached_property
     def specs(self) -> list[ArgumentSpec]:
@@ -79,7 +82,10 @@ class Request:
     def _spec(self, parameter: Argument, example: Any) -> ArgumentSpec:
         if parameter.name not in self.by_parameter:
             return ConstantSpec(parameter.default)
-        return _with_dims(api.spec_of(example), self.by_parameter[parameter.name].spec())
+        given = self.by_parameter[parameter.name]
+        if isinstance(given.content, OpenList):
+            return _open_spec(given, parameter, example)
+        return _with_dims(api.spec_of(example, parameter.type), given.spec())
 
     @cached_property
     def examples(self) -> list[Any]:
@@ -128,6 +134,16 @@ class Request:
             note(f"note: fixed at compile time: {', '.join(fixed)}")
 
 
+def _open_spec(given: Input, parameter: Argument, example: Any) -> ArgumentSpec:
+    """`[..., ...]`: a list of any length."""
+    declared = parameter.type.element if isinstance(parameter.type, OptionalType) else parameter.type
+    found = api.form(declared, [example]) if isinstance(declared, ListType) else None
+    if found is None:
+        message = f"--input {given.name}: {declared.annotation} cannot be given at run time, whatever its length"
+        raise CompileError(Diagnostic(message, help="elements are numbers, tensors of one dtype and rank, and lists of these"))
+    return ColumnsSpec(found)
+
+
 def _with_dims(spec: ArgumentSpec, given: ArgumentSpec) -> ArgumentSpec:
     """`spec`, which stands for a value, with the named dimensions of what was given."""
     match spec, given:
@@ -135,6 +151,8 @@ def _with_dims(spec: ArgumentSpec, given: ArgumentSpec) -> ArgumentSpec:
             return given
         case SequenceSpec(), SequenceSpec():
             return replace(spec, elements=tuple(map(_with_dims, spec.elements, given.elements)))
+        case DictSpec(), DictSpec():
+            return replace(spec, values=tuple(map(_with_dims, spec.values, given.values)))
         case _:
             return spec
 
@@ -157,10 +175,12 @@ def _example(type: ScriptType) -> str:
             return f"[{_example(type.element)}]"
         case TupleType():
             return f"({','.join(map(_example, type.elements))})"
+        case DictType():
+            return f"{{{_example(type.key)}: {_example(type.value)}}}"
         case _:
             return {"Tensor": "f32[2,3]", "int": "3", "float": "0.5", "bool": "true", "str": "text"}.get(type.annotation, "...")
 
 
 def _quoted(text: str) -> str:
     """As a shell takes it."""
-    return f'"{text}"' if "(" in text else text
+    return f'"{text}"' if set("({ ") & set(text) else text

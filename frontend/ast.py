@@ -204,6 +204,8 @@ class Unsupported(Expr):
     """
 
     what: str
+    name: str = ""
+    """What `name := value` would set."""
 
 
 # statements

@@ -10,7 +10,7 @@ a run are raised together. `prelude_function` compiles a composite operator for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..ir.core import Operation, new_module
+from ..ir.core import Operation, lookup, new_module
+from ..ir.dead_code import has_effect, remove_dead_code
 from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
 from ..ir.program import Program
 from ..ir.schema import Argument, Schema
@@ -34,7 +35,7 @@ from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
 from .evaluator import Interpreter, sibling_loader
 from .syntax_cache import parse_cached
-from .values import MISSING, BoundMethod, ClassValue, EnumMember, Frame, FunctionValue, ModuleInstance, Scope
+from .values import MISSING, BoundMethod, ClassValue, EnumMember, Frame, FunctionValue, ModuleInstance, Scope, Unavailable
 
 
 @dataclass(eq=False)
@@ -50,6 +51,8 @@ class Compilation:
         default_factory=dict[tuple[FunctionValue | ast.FunctionDef, ClassType | None], "CompiledFunction | None"]
     )
     _symbols: set[str] = field(default_factory=set[str])
+    _pure: dict[str, bool] = field(default_factory=dict[str, bool])
+    """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
     """How many functions are being compiled, each for a call in the one before."""
     _schemas: dict[str, Schema] = field(default_factory=dict[str, Schema])
@@ -99,6 +102,7 @@ class Compilation:
             compiled = CompiledFunction(symbol, schema, POISON)
         else:
             if len(self.diagnostics.items) == before:
+                remove_dead_code(op, self._is_pure)
                 self.module.body().append(op)
                 self._schemas[symbol] = compiled.schema
         finally:
@@ -107,6 +111,23 @@ class Compilation:
         if not self._depth:
             self.compile_met()
         return compiled
+
+    def _is_pure(self, call: Operation) -> bool:
+        """Whether a call does nothing but give its result."""
+        name: object = None
+        if call.name == "prim::CallFunction":
+            constant = call.operand(0).defining_op("prim::Constant")
+            name = None if constant is None else constant.attributes.get("name")
+        elif isinstance(owner := call.operand(0).type, ClassType):
+            name = owner.methods.get(str(call.attributes["name"]))
+        if not isinstance(name, str):
+            return False
+        if name not in self._pure:
+            callee = lookup(self.module, name)
+            self._pure[name] = callee is not None and not any(
+                has_effect(op, self._is_pure) for op in callee.body().operations() if op.name != "torch.return"
+            )
+        return self._pure[name]
 
     def compile_met(self) -> None:
         """Compiles the methods of classes that stand for an interface: which is called is known to no caller."""
@@ -340,6 +361,9 @@ def compile_source(
     interpreter = Interpreter(seed=seed, initialise=weights is None, loader=loader)
     scope = interpreter.module_scope(source)
     chosen = default_entry(source, scope).name if entry is None else entry
+    wanted = scope.names.get(chosen.partition("(")[0].partition(".")[0])
+    if isinstance(wanted, Unavailable):
+        raise CompileError.at(wanted.span, f"`{wanted.name}` cannot be compiled: {wanted.reason}")
     value = interpreter.evaluate_entry(scope, chosen)
     return Compiled(compile_value(interpreter, value, chosen, weights), source, files)
 
@@ -437,7 +461,8 @@ def prelude_function(operator: str) -> Program:
     name = prelude.function_name(operator)
     if not prelude.is_composite(operator):
         raise KeyError(operator)
-    source = parse_cached(SourceFile("frontend/prelude/aten.py", _with_imports(prelude.excerpt("aten", name))))
+    parts = [parse_cached(file) for file in prelude.excerpt("aten", name)]
+    source = replace(parts[0], body=[statement for part in parts for statement in part.body])
     interpreter = Interpreter()
     scope = interpreter.module_scope(source, "torchcc.prelude")
     function = scope.names[name]
@@ -446,10 +471,3 @@ def prelude_function(operator: str) -> Program:
     compiled = compilation.function(function, function.definition.span)
     compilation.diagnostics.raise_if_any()
     return Program(compilation.module, compiled.symbol, compiled.schema)
-
-
-def _with_imports(excerpt: str) -> str:
-    """The excerpt with the lines above the first function of the file, in place of as many empty ones."""
-    first = min(s.start for s in prelude.functions("aten").values())
-    head = prelude.text("aten")[:first]
-    return head + excerpt[head.count("\n") :]

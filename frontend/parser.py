@@ -358,7 +358,7 @@ class _Builder(Transformer[Token, Any]):
         return ast.Lambda(_cover(items), list(parameters or []), body)
 
     def walrus(self, items: list[Any]) -> ast.Expr:
-        return ast.Unsupported(_cover(items), "assignment expressions (`:=`)")
+        return ast.Unsupported(_cover(items), "assignment expressions (`:=`)", str(items[0]))
 
     def yield_(self, items: list[Any]) -> ast.Expr:
         return ast.Unsupported(_cover(items), "`yield` expressions")
@@ -580,7 +580,7 @@ def _ordered_parameters(items: list[Any]) -> _Parameters:
         if item.kind == "normal" and keyword_only:
             item.kind = "keyword_only"
         elif item.kind == "normal":
-            if defaults and item.default is None:
+            if defaults and item.default is None and CURRENT.get().dialect != "archive":  # which leaves the `*` out
                 raise CompileError.at(
                     item.span, f"parameter `{item.name}` needs a default", label="the one before it has a default"
                 )

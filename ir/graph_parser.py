@@ -396,10 +396,14 @@ class _Parser(Cursor):
         return name, self.type()
 
     def tensor_type(self, dtype: DType) -> TensorType:
-        """`Float(2, *, strides=[3, 1], requires_grad=0, device=cpu)`: the extents count."""
+        """`Float(2, *, strides=[3, 1], requires_grad=0, device=cpu)`: the extents count.
+
+        One that says `requires_grad` and no strides is a tensor in memory.
+        """
         if not self.accept("("):
             return TensorType(dtype)
         shape: list[int | None] = []
+        said: set[str] = set()
 
         def part() -> None:
             if self.accept("*"):
@@ -407,7 +411,7 @@ class _Parser(Cursor):
             elif (number := self.match(_NUMBER)) is not None:
                 shape.append(int(number[0]))
             else:
-                self.token(_WORD, "an extent")
+                said.add(self.token(_WORD, "an extent"))
                 self.expect("=")
                 if self.accept("["):
                     self.list_of(lambda: self.token(_NUMBER, "a stride"), "]")
@@ -415,7 +419,7 @@ class _Parser(Cursor):
                     self.token(re.compile(r"[\w:]+"), "a word")
 
         self.list_of(part, ")")
-        return TensorType(dtype, tuple(shape))
+        return TensorType(dtype, tuple(shape), "requires_grad" in said and "strides" not in said)
 
 
 class _Unnamed:

@@ -24,10 +24,12 @@ class TensorType(ScriptType):
     """A tensor. Each facet is None where it is not known.
 
     `shape` None: unknown rank; an extent None: known only at run time. After specialisation dtype and rank are known.
+    `in_memory`: not a value, but memory that is written in place and that others may look at too.
     """
 
     dtype: DType | None = None
     shape: tuple[int | None, ...] | None = None
+    in_memory: bool = False
 
     def __str__(self) -> str:
         if self.dtype is None:
@@ -35,7 +37,8 @@ class TensorType(ScriptType):
         if self.shape is None:
             return f"{self.dtype.graph_name}(device=cpu)"
         dims = "".join(f"{'*' if e is None else e}, " for e in self.shape)
-        return f"{self.dtype.graph_name}({dims}device=cpu)"
+        mark = "requires_grad=0, " if self.in_memory else ""
+        return f"{self.dtype.graph_name}({dims}{mark}device=cpu)"
 
     @property
     def annotation(self) -> str:
@@ -250,6 +253,43 @@ class ClassType(ScriptType):
     def submodules(self) -> dict[str, ScriptType]:
         """The attributes that are modules, in order."""
         return {n: t for n, t in self.attributes.items() if isinstance(t, ClassType | InterfaceType) and t.is_module}
+
+
+@dataclass(frozen=True)
+class InstanceType(ScriptType):
+    """An object of a script class that is made at run time, and the types of what it holds, in the order of the class's
+    attributes. Where the class itself stands among these, it is this very type."""
+
+    of: ClassType
+    attributes: tuple[ScriptType, ...]
+
+    def __str__(self) -> str:
+        return self.of.name
+
+    def attribute(self, name: str) -> ScriptType:
+        return replaced(self.attributes[self.index(name)], self.of, self)
+
+    def index(self, name: str) -> int:
+        return list(self.of.attributes).index(name)
+
+
+def replaced(t: ScriptType, old: ScriptType, new: ScriptType) -> ScriptType:
+    """The type with `new` in place of `old`, not looking into other objects."""
+    match t:
+        case _ if t is old:
+            return new
+        case ListType():
+            return ListType(replaced(t.element, old, new))
+        case OptionalType():
+            return OptionalType(replaced(t.element, old, new))
+        case DictType():
+            return DictType(t.key, replaced(t.value, old, new))
+        case TupleType():
+            return TupleType(tuple(replaced(e, old, new) for e in t.elements))
+        case UnionType():
+            return UnionType(tuple(replaced(m, old, new) for m in t.members))
+        case _:
+            return t
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from . import columns
 from .dtypes import DType
 from .script_types import BOOL, FLOAT, INT, ScriptType, TensorType
 
@@ -88,6 +89,22 @@ class DictSpec:
 
 
 @dataclass(frozen=True)
+class ColumnsSpec:
+    """A list, dict or str whose length is given at run time: it comes as vectors (`columns.py`).
+
+    `type`: what it is, with dtype and rank of all tensors in it.
+    """
+
+    type: ScriptType
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash(self.type))
+
+    def __hash__(self) -> int:
+        return cast(int, self.__dict__["_hash"])  # each call looks it up
+
+
+@dataclass(frozen=True)
 class SameSpec:
     """In state: the tensor, list or dict that is number `index` of those before it, in the order they stand in."""
 
@@ -101,7 +118,7 @@ class ObjectSpec:
     path: str
 
 
-ArgumentSpec = TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | SameSpec | ObjectSpec
+ArgumentSpec = TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | ColumnsSpec | SameSpec | ObjectSpec
 
 
 @dataclass(frozen=True)
@@ -247,6 +264,21 @@ class Signature:
         return tuple(i for i in range(len(self.results)) if i not in back)
 
 
+def has_columns(specs: Sequence[ArgumentSpec]) -> bool:
+    """Whether one of them, or of what they consist of, is a ColumnsSpec."""
+    for spec in specs:
+        match spec:
+            case ColumnsSpec():
+                return True
+            case SequenceSpec(inner) if has_columns(inner):
+                return True
+            case DictSpec(_, inner) if has_columns(inner):
+                return True
+            case _:
+                pass
+    return False
+
+
 def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
     """Run-time leaves of an argument, in the order of `Signature.parameters`."""
     match spec:
@@ -256,6 +288,8 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
         case DictSpec(keys, values):
             return [leaf for k, s in zip(keys, values, strict=True) for leaf in leaves(value[k], s)]
+        case ColumnsSpec(type):
+            return columns.encoded(value, type)
         case ConstantSpec() | SameSpec() | ObjectSpec():
             return []
 

@@ -42,8 +42,10 @@ from .dtypes import DType
 from .source import SourceFile, Span
 from .text_printer import SEGMENTS
 from .types import (
+    ANY_OBJECT,
     I32,
     INDEX,
+    STRING,
     BoxType,
     Extent,
     FloatType,
@@ -52,6 +54,8 @@ from .types import (
     IntegerType,
     MemRefType,
     RankedTensorType,
+    RecordType,
+    RunTimeDictType,
     RunTimeListType,
     StridedLayout,
     Type,
@@ -216,11 +220,18 @@ class Parser(Cursor):
         return result
 
     def _counted_type(self, start: int) -> Type:
-        """`!rt.list<i64, f64>`, `!rt.box<tensor<?xf32>>`."""
+        """`!rt.list<i64, f64>`, `!rt.dict<i64 : f64>`, `!rt.record<i64>`, `!rt.box<tensor<?xf32>>`, `!rt.str`, `!rt.any`."""
         kind = self.word()
+        if kind in ("str", "any"):
+            return STRING if kind == "str" else ANY_OBJECT
         self.expect("<")
-        if kind == "list":
-            return RunTimeListType(tuple(self.types(">")))
+        if kind in ("list", "record"):
+            slots = tuple(self.types(">"))
+            return RunTimeListType(slots) if kind == "list" else RecordType(slots)
+        if kind == "dict":
+            key = self.type()
+            self.expect(":")
+            return RunTimeDictType(key, tuple(self.types(">")))
         tensor = self.type()
         self.expect(">")
         if kind != "box" or not isinstance(tensor, RankedTensorType):

@@ -141,6 +141,44 @@ class RunTimeListType(Type):
 
 
 @dataclass(frozen=True)
+class RunTimeDictType(Type):
+    """A dict whose keys are known at run time, in the order in which they were put in, with a reference count. A key is
+    i64, f64, i1 or a string; its value is one value of each of `slots`, as in lists."""
+
+    key: Type
+    slots: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"!rt.dict<{self.key} : {', '.join(map(str, self.slots))}>"
+
+
+@dataclass(frozen=True)
+class StringType(Type):
+    """A string whose bytes are known at run time; never changed, with a reference count."""
+
+    def __str__(self) -> str:
+        return "!rt.str"
+
+
+@dataclass(frozen=True)
+class RecordType(Type):
+    """An object with one field for each slot, with a reference count."""
+
+    slots: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"!rt.record<{', '.join(map(str, self.slots))}>"
+
+
+@dataclass(frozen=True)
+class AnyObjectType(Type):
+    """A counted object of a type that is not told."""
+
+    def __str__(self) -> str:
+        return "!rt.any"
+
+
+@dataclass(frozen=True)
 class FunctionType(Type):
     inputs: tuple[Type, ...]
     results: tuple[Type, ...]
@@ -162,6 +200,8 @@ F16: Final = FloatType("f16")
 BF16: Final = FloatType("bf16")
 F32: Final = FloatType("f32")
 F64: Final = FloatType("f64")
+STRING: Final = StringType()
+ANY_OBJECT: Final = AnyObjectType()
 
 
 def element_type(t: Type) -> Type:

@@ -339,6 +339,8 @@ def _without_shapes(t: ScriptType) -> ScriptType:
             return TENSOR
         case ListType():
             return ListType(_without_shapes(t.element))
+        case DictType():
+            return DictType(t.key, _without_shapes(t.value))
         case TupleType():
             return TupleType(tuple(map(_without_shapes, t.elements)))
         case _:

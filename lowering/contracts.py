@@ -9,9 +9,10 @@ from ..ir.core import Block, Operation, Value, functions
 from ..ir.diagnostics import InternalError
 from ..ir.dialects import DEFINITIONS, torch
 from ..ir.operators import find
-from ..ir.script_types import BOOL, FLOAT, INT, ListType, TensorType, TupleType
+from ..ir.script_types import BOOL, FLOAT, INT, DictType, ListType, TensorType, TupleType
 from ..ir.types import MemRefType, RankedTensorType, VectorType
 from .loops.bufferize import aliases
+from .tensor.run_time_dicts import is_dict_node
 from .tensor.run_time_lists import is_list_node
 
 _CONTROL: Final = frozenset({"prim::If", "prim::Loop", "prim::RaiseException"})
@@ -25,6 +26,11 @@ _VALUES: Final = frozenset(
         "prim::Uninitialized",
     }
 )
+
+
+def _is_container_node(op: Operation) -> bool:
+    """Whether the node makes a list or dict at run time, changes or reads one."""
+    return is_list_node(op) or is_dict_node(op)
 
 
 def check_graph(module: Operation) -> None:
@@ -48,7 +54,7 @@ def _graph_faults(function: Operation) -> Iterator[str]:
 
 
 def _operation_faults(op: Operation) -> Iterator[str]:
-    if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES and not is_list_node(op):
+    if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES and not _is_container_node(op):
         record = find(op.name)
         if record is None:
             yield f"{op.name} at {op.span} has no record"
@@ -56,7 +62,7 @@ def _operation_faults(op: Operation) -> Iterator[str]:
             yield f"{op.name} at {op.span} writes to an argument"
         elif len(record.schema.arguments) != len(op.operands):
             yield f"{op.name} at {op.span} has {len(op.operands)} operands instead of {len(record.schema.arguments)}"
-    elif op.name not in _CONTROL | _VALUES and op.name not in (torch.RETURN, torch.YIELD) and not is_list_node(op):
+    elif op.name not in _CONTROL | _VALUES and op.name not in (torch.RETURN, torch.YIELD) and not _is_container_node(op):
         yield f"{op.name} at {op.span} is no operation of a specialised graph"
     if op.name == "prim::Constant":
         return
@@ -89,6 +95,8 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
                     yield f"{op.name} at {op.span} has a tensor of unknown dtype or rank"
             case ListType():
                 pending.append(type_.element)
+            case DictType():
+                pending += [type_.key, type_.value]
             case TupleType():
                 pending += type_.elements
             case t if t not in (INT, FLOAT, BOOL):

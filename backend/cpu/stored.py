@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...ir import cache, records
-from ...ir.diagnostics import NotStatic
+from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.signature import Signature
 from ..llvm.binding import LLVM_VERSION, LLVMLITE_VERSION
 from ..runtime.abi import HEAP_ALIGNMENT
@@ -43,7 +43,7 @@ class StateAt(Exception):
 def load(name: str) -> CompiledFunction | None:
     """The function of that key, linked; None if it is not there whole.
 
-    NotStatic or StateAt if that is what compiling it came to.
+    NotStatic, another CompileError or StateAt if that is what compiling it came to.
     """
     data = cache.load(name)
     if data is None:
@@ -54,6 +54,8 @@ def load(name: str) -> CompiledFunction | None:
                 return _linked(signature, spans, code, (block, size), places)
             case ("not static", diagnostics):
                 raise NotStatic(diagnostics)
+            case ("refused", diagnostics):
+                raise CompileError(diagnostics)
             case ("state", [*paths]):
                 raise StateAt(tuple(map(str, paths)))
             case _:
@@ -92,10 +94,11 @@ def store(name: str, module: CpuModule, target: CpuTarget) -> None:
         cache.store(name, text.encode())
 
 
-def store_failure(name: str, error: NotStatic) -> None:
-    """Keeps that the program has to know more at compile time."""
+def store_failure(name: str, error: CompileError) -> None:
+    """Keeps that the program has to know more at compile time, or cannot be compiled for these arguments."""
+    what = "not static" if isinstance(error, NotStatic) else "refused"
     try:
-        cache.store(name, records.to_text(("not static", error.diagnostics)).encode())
+        cache.store(name, records.to_text((what, error.diagnostics)).encode())
     except records.NotStorable:
         return
 

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import rt
-from ...ir.types import BoxType, FloatType, IntegerType, MemRefType, RunTimeListType, Type
+from ...ir.types import AnyObjectType, BoxType, FloatType, IntegerType, MemRefType, RunTimeListType, StringType, Type
 from .buffers import Buffer
 from .emitter import HEAP_ALIGNMENT, Emit, Emitter
 from .linear import ZERO, Linear
@@ -23,6 +23,9 @@ _DATA: Final = 40
 
 _EXTENTS: Final = 16
 """Bytes of a box in front of its extents."""
+
+_NO_BOX: Final = 1024
+"""Bytes of a box that is nothing: more than there are extents."""
 
 
 def data_offset(rank: int) -> int:
@@ -39,9 +42,18 @@ def _at(e: Emitter, pointer: str, offset: int) -> str:
     return e.pure("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}") if offset else pointer
 
 
-def _retain(e: Emitter, pointer: str) -> None:
+def retain(e: Emitter, pointer: str, t: Type) -> None:
+    """One reference more, unless it is null."""
+    if isinstance(t, StringType | AnyObjectType):  # some are never given back
+        e.line(f"call void @torchcc.retain(ptr {pointer})")
+        return
+    some, done = e.new_label("some"), e.new_label("none")
+    e.line(f"br i1 {e.op('i1', f'icmp eq ptr {pointer}, null')}, label %{done}, label %{some}")
+    e.start_block(some)
     count = e.op("i64", f"load i64, ptr {pointer}, align 8")
     e.line(f"store i64 {e.op('i64', f'add i64 {count}, 1')}, ptr {pointer}, align 8")
+    e.line(f"br label %{done}")
+    e.start_block(done)
 
 
 def _new(e: Emitter, op: Operation) -> None:
@@ -78,14 +90,14 @@ def _slot_type(t: Type) -> str:
             return "ptr"
 
 
-def _load_slot(e: Emitter, element: str, i: int, t: Type) -> str:
+def load_slot(e: Emitter, element: str, i: int, t: Type) -> str:
     kind = _slot_type(t)
     value = e.op(kind, f"load {kind}, ptr {_at(e, element, 8 * i)}, align 8")
     return e.op("i1", f"trunc i64 {value} to i1") if t == IntegerType(1) else value
 
 
-def _store_slots(e: Emitter, element: str, values: tuple[Value, ...]) -> None:
-    for i, value in enumerate(values):
+def store_slots(e: Emitter, element: str, values: tuple[Value, ...], first: int = 0) -> None:
+    for i, value in enumerate(values, first):
         text = e.text(value)
         if value.type == IntegerType(1):
             text = e.op("i64", f"zext i1 {text} to i64")
@@ -95,25 +107,25 @@ def _store_slots(e: Emitter, element: str, values: tuple[Value, ...]) -> None:
 def _get(e: Emitter, op: Operation) -> None:
     element = _element(e, op.operand(0), op.operand(1))
     for i, result in enumerate(op.results):
-        value = _load_slot(e, element, i, result.type)
+        value = load_slot(e, element, i, result.type)
         if rt.is_counted(result.type):
-            _retain(e, value)
+            retain(e, value, result.type)
         e.set(result, value)
 
 
-def _retain_all(e: Emitter, values: tuple[Value, ...]) -> None:
+def retain_all(e: Emitter, values: tuple[Value, ...]) -> None:
     for value in values:
         if rt.is_counted(value.type):
-            _retain(e, e.text(value))
+            retain(e, e.text(value), value.type)
 
 
 def _set(e: Emitter, op: Operation) -> None:
     target, index, *rest = op.operands
     slots = tuple(rest)
     element = _element(e, target, index)
-    _retain_all(e, slots)
-    old = [_load_slot(e, element, i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
-    _store_slots(e, element, slots)
+    retain_all(e, slots)
+    old = [load_slot(e, element, i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
+    store_slots(e, element, slots)
     for pointer in old:
         e.line(f"call void @torchcc.release(ptr {pointer})")
 
@@ -121,8 +133,8 @@ def _set(e: Emitter, op: Operation) -> None:
 def _room(e: Emitter, target: str, index: str, slots: tuple[Value, ...]) -> None:
     element = e.op("ptr", f"call ptr @torchcc.list_room(ptr {target}, i64 {index})")
     e.leave_if(e.op("i1", f"icmp eq ptr {element}, null"))
-    _retain_all(e, slots)
-    _store_slots(e, element, slots)
+    retain_all(e, slots)
+    store_slots(e, element, slots)
 
 
 def _push(e: Emitter, op: Operation) -> None:
@@ -140,15 +152,20 @@ def _erase(e: Emitter, op: Operation) -> None:
     e.line(f"call void @torchcc.list_erase(ptr {e.text(target)}, {numbers})")
 
 
+def new_box(e: Emitter, t: BoxType, sizes: tuple[Linear, ...]) -> tuple[str, Buffer]:
+    """A box of these extents, and its elements, which are to be filled in."""
+    size = e.volume(sizes).scaled(itemsize(t.tensor.element))
+    pointer = e.op("ptr", f"call ptr @torchcc.box_new(i64 {e.index_text(size + Linear.of(data_offset(len(sizes))))})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
+    for i, extent in enumerate(sizes):
+        e.line(f"store i64 {e.index_text(extent)}, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
+    return pointer, _contents(e, pointer, t, sizes)
+
+
 def _box(e: Emitter, op: Operation) -> None:
     source = e.buffer(op.operand(0))
-    offset = data_offset(source.rank)
-    size = e.volume(source.sizes).scaled(itemsize(source.element))
-    pointer = e.op("ptr", f"call ptr @torchcc.box_new(i64 {e.index_text(size + Linear.of(offset))})")
-    e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
-    for i, extent in enumerate(source.sizes):
-        e.line(f"store i64 {e.index_text(extent)}, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
-    copy_buffer(e, source, _contents(e, pointer, cast(BoxType, op.result.type), source.sizes))
+    pointer, contents = new_box(e, cast(BoxType, op.result.type), source.sizes)
+    copy_buffer(e, source, contents)
     e.set(op.result, pointer)
 
 
@@ -157,8 +174,19 @@ def _contents(e: Emitter, pointer: str, t: BoxType, sizes: tuple[Linear, ...]) -
     return Buffer(base, t.tensor.element, sizes, e.row_major(sizes), ZERO, 0, HEAP_ALIGNMENT, True)
 
 
+def _declare_no_box(e: Emitter) -> None:
+    """What a null box is read as: extents of zero, and one element."""
+    text = f"@torchcc.no_box = internal constant [{_NO_BOX} x i8] zeroinitializer, align {HEAP_ALIGNMENT}"
+    if text not in e.context.globals:
+        e.context.globals.append(text)
+
+
 def _unbox(e: Emitter, op: Operation) -> None:
     pointer = e.text(op.operand(0))
+    if None in cast(MemRefType, op.result.type).shape or not cast(MemRefType, op.result.type).shape:
+        _declare_no_box(e)
+        absent = e.op("i1", f"icmp eq ptr {pointer}, null")
+        pointer = e.op("ptr", f"select i1 {absent}, ptr @torchcc.no_box, ptr {pointer}")
     sizes: list[Linear] = []
     for i, extent in enumerate(cast(MemRefType, op.result.type).shape):
         if extent is None:
@@ -168,7 +196,7 @@ def _unbox(e: Emitter, op: Operation) -> None:
 
 
 def _retain_value(e: Emitter, op: Operation) -> None:
-    _retain(e, e.text(op.operand(0)))
+    retain(e, e.text(op.operand(0)), op.operand(0).type)
 
 
 def _release(e: Emitter, op: Operation) -> None:

@@ -17,7 +17,7 @@ from ...ir.core import Operation, functions, symbol
 from ...ir.dialects.func import function_type, is_declaration
 from ...ir.types import MemRefType
 from ..runtime.abi import HEAP_ALIGNMENT
-from . import arithmetic, control, counted, memory, parallel, vectors
+from . import arithmetic, control, counted, dicts, memory, parallel, records, strings, vectors, views
 from .buffers import Buffer
 from .control import NOTES, result_type, return_text
 from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext
@@ -33,6 +33,10 @@ TABLE: Final[Mapping[str, Emit]] = {
     **control.EMITTERS,
     **parallel.EMITTERS,
     **counted.EMITTERS,
+    **dicts.EMITTERS,
+    **records.EMITTERS,
+    **strings.EMITTERS,
+    **views.EMITTERS,
 }
 
 

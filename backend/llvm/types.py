@@ -15,11 +15,15 @@ import numpy as np
 
 from ...ir.diagnostics import InternalError
 from ...ir.types import (
+    AnyObjectType,
     BoxType,
     FloatType,
     IndexType,
     IntegerType,
+    RecordType,
+    RunTimeDictType,
     RunTimeListType,
+    StringType,
     Type,
     VectorType,
     element_type,
@@ -50,7 +54,7 @@ def register_type(t: Type) -> str:
             return "i64"
         case FloatType(name):
             return _FLOATS[name]
-        case BoxType() | RunTimeListType():
+        case BoxType() | RunTimeListType() | RunTimeDictType() | RecordType() | StringType() | AnyObjectType():
             return "ptr"
         case VectorType((lanes,), element):
             return f"<{lanes} x {register_type(element)}>"

@@ -4,9 +4,11 @@
 ; use and freed when the thread ends.
 
 ; fields: 0 1 sentinel of the list of heap blocks (see memory.ll), 2 newest arena chunk, 3 capacity of the next first
-; chunk, 4 values noted for the next error, 5 which of them are floats, 6 how many, 7 number of the last failed
-; assertion (-1: another error), 8 inside a parallel region, 9 text of the last error
-%State = type { ptr, ptr, ptr, i64, [16 x i64], [16 x i8], i32, i32, i32, [4096 x i8] }
+; chunk, 4 values noted for the next error, 5 what they are (0 an integer, 1 a float, 2 a string),
+; 6 how many, 7 number of the last failed assertion (-1: another error), 8 inside a parallel region, 9 text of the last
+; error, 10 buffer of what was printed, or null, 11 bytes in it, 12 free blocks for objects by size (see objects.ll),
+; 13 top of the newest slab, 14 bytes left in it, 15 its size, 16 live objects. From 12 on all are zero between calls.
+%State = type { ptr, ptr, ptr, i64, [16 x i64], [16 x i8], i32, i32, i32, [4096 x i8], ptr, i64, [33 x ptr], ptr, i64, i64, i64 }
 
 @torchcc.key_status = global i32 0 ; 0 not made, 1 being made, 2 ready
 @torchcc.key = global i64 0        ; pthread_key_t is 32 bits wide on Linux, 64 on macOS
@@ -25,6 +27,7 @@ declare void @free(ptr)
 declare i32 @snprintf(ptr, i64, ptr, ...)
 declare i64 @strlen(ptr)
 declare double @llvm.fabs.f64(double)
+declare i64 @llvm.umin.i64(i64, i64)
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 define ptr @torchcc.state() nounwind {
@@ -87,6 +90,9 @@ drop:
   br label %chunks
 
 done:
+  %printed.at = getelementptr %State, ptr %state, i64 0, i32 10
+  %printed = load ptr, ptr %printed.at
+  call void @free(ptr %printed)
   call void @free(ptr %state)
   ret void
 }
@@ -147,7 +153,7 @@ define void @torchcc.out_of_memory(i64 %size) cold nounwind {
 }
 
 ; Values for the `{}` holes of the next failing assertion's text, in order.
-define internal void @torchcc.note(i64 %bits, i8 %is_float) cold nounwind {
+define internal void @torchcc.note(i64 %bits, i8 %what) cold nounwind {
   %state = call ptr @torchcc.state()
   %count.field = getelementptr %State, ptr %state, i64 0, i32 6
   %count = load i32, ptr %count.field
@@ -158,7 +164,7 @@ store:
   %value = getelementptr %State, ptr %state, i64 0, i32 4, i32 %count
   store i64 %bits, ptr %value
   %kind = getelementptr %State, ptr %state, i64 0, i32 5, i32 %count
-  store i8 %is_float, ptr %kind
+  store i8 %what, ptr %kind
   %more = add i32 %count, 1
   store i32 %more, ptr %count.field
   br label %return
@@ -176,6 +182,35 @@ define void @torchcc_note_f64(double %value) cold nounwind {
   %bits = bitcast double %value to i64
   call void @torchcc.note(i64 %bits, i8 1)
   ret void
+}
+
+define void @torchcc.note_str(ptr %string) cold nounwind {
+  %address = ptrtoint ptr %string to i64
+  call void @torchcc.note(i64 %address, i8 2)
+  ret void
+}
+
+; The text of a float as PyTorch shows it, `7.`, `0.10000000000000001`, `1e+20`: its length. At most 40 bytes with the zero.
+define i32 @torchcc.float_text(ptr %text, double %float) nounwind {
+  %magnitude = call double @llvm.fabs.f64(double %float)
+  %small = fcmp olt double %magnitude, 9.2e18
+  br i1 %small, label %maybe.whole, label %any
+
+maybe.whole:
+  %truncated = fptosi double %float to i64
+  %again = sitofp i64 %truncated to double
+  %is.whole = fcmp oeq double %again, %float
+  br i1 %is.whole, label %whole, label %any
+
+whole:
+  %length.whole = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %text, i64 40, ptr @torchcc.text_whole, i64 %truncated)
+  ret i32 %length.whole
+
+any:
+  %is.nan = fcmp uno double %float, %float
+  %printed = select i1 %is.nan, double %magnitude, double %float
+  %length.any = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %text, i64 40, ptr @torchcc.text_g, double %printed)
+  ret i32 %length.any
 }
 
 ; A failed assertion: fills the holes of its text with the noted values and keeps it as this thread's last error.
@@ -225,30 +260,23 @@ hole:
   %kind.at = getelementptr %State, ptr %state, i64 0, i32 5, i32 %used
   %kind = load i8, ptr %kind.at
   %hole.at = getelementptr i8, ptr %text, i64 %to
-  %is.float = icmp ne i8 %kind, 0
-  br i1 %is.float, label %hole.float, label %hole.integer
+  switch i8 %kind, label %hole.integer [ i8 1, label %hole.float
+                                         i8 2, label %hole.string ]
 
-; as PyTorch prints floats: `7.`, `0.10000000000000001`, `1e+20`
 hole.float:
   %float = bitcast i64 %value to double
-  %magnitude = call double @llvm.fabs.f64(double %float)
-  %small = fcmp olt double %magnitude, 9.2e18
-  br i1 %small, label %hole.small, label %hole.any
-
-hole.small:
-  %truncated = fptosi double %float to i64
-  %again = sitofp i64 %truncated to double
-  %is.whole = fcmp oeq double %again, %float
-  br i1 %is.whole, label %hole.whole, label %hole.any
-
-hole.whole:
-  %length.whole = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %hole.at, i64 40, ptr @torchcc.text_whole, i64 %truncated)
+  %length.float = call i32 @torchcc.float_text(ptr %hole.at, double %float)
   br label %hole.done
 
-hole.any:
-  %is.nan = fcmp uno double %float, %float
-  %printed = select i1 %is.nan, double %magnitude, double %float
-  %length.float = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %hole.at, i64 40, ptr @torchcc.text_g, double %printed)
+hole.string:
+  %string = inttoptr i64 %value to ptr
+  %string.length.at = getelementptr i64, ptr %string, i64 2
+  %string.length = load i64, ptr %string.length.at
+  %room = sub i64 3000, %to
+  %shown = call i64 @llvm.umin.i64(i64 %string.length, i64 %room)
+  %string.bytes = getelementptr i8, ptr %string, i64 32
+  call void @llvm.memcpy.p0.p0.i64(ptr %hole.at, ptr %string.bytes, i64 %shown, i1 false)
+  %length.string = trunc i64 %shown to i32
   br label %hole.done
 
 hole.integer:
@@ -256,7 +284,7 @@ hole.integer:
   br label %hole.done
 
 hole.done:
-  %length = phi i32 [ %length.whole, %hole.whole ], [ %length.float, %hole.any ], [ %length.integer, %hole.integer ]
+  %length = phi i32 [ %length.float, %hole.float ], [ %length.string, %hole.string ], [ %length.integer, %hole.integer ]
   %length.wide = sext i32 %length to i64
   %to.hole = add i64 %to, %length.wide
   %from.hole = add i64 %from, 2

@@ -38,7 +38,29 @@ declare ptr @torchcc.list_new(i64, i64)
 declare ptr @torchcc.box_new(i64)
 declare ptr @torchcc.list_room(ptr, i64)
 declare void @torchcc.list_erase(ptr, i64, i64)
+declare ptr @torchcc.record_new(i64, i64)
+declare void @torchcc.retain(ptr)
 declare void @torchcc.release(ptr)
+declare ptr @torchcc.dict_new(i64, i64)
+declare i64 @torchcc.dict_next(ptr, i64)
+declare i1 @torchcc.dict_erase(ptr, i64)
+declare i1 @torchcc.dict_clear(ptr)
+declare ptr @torchcc.dict_insert_i64(ptr, i64)
+declare ptr @torchcc.dict_insert_f64(ptr, double)
+declare ptr @torchcc.dict_insert_str(ptr, ptr)
+declare i64 @torchcc.str_hash(ptr, i64) memory(argmem: read)
+declare ptr @torchcc.str_of_byte(i64)
+declare ptr @torchcc.str_slice(ptr, i64, i64)
+declare ptr @torchcc.str_concat(ptr, ptr)
+declare ptr @torchcc.str_append(ptr, ptr)
+declare i1 @torchcc.str_equal(ptr, ptr) memory(argmem: read)
+declare i64 @torchcc.str_compare(ptr, ptr) memory(argmem: read)
+declare i64 @torchcc.str_find(ptr, ptr, i64, i64) memory(argmem: read)
+declare ptr @torchcc.str_from_i64(i64)
+declare ptr @torchcc.str_from_f64(double, ptr)
+declare double @torchcc.str_to_f64(ptr, ptr)
+declare void @torchcc.note_str(ptr) cold
+declare void @torchcc.print(ptr)
 declare void @torchcc.fail(i32, ptr, ptr) cold
 declare i32 @torchcc.parallel_for(ptr, ptr, i64, i64)
 declare void @torchcc.wake_pool()
@@ -51,9 +73,16 @@ JIT_EXPORTS: Final = (
     "torchcc.bind", "torchcc.check_output", "torchcc.give_output", "torchcc.write_back", "torchcc.alloc",
     "torchcc.dealloc", "torchcc.free_blocks", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
     "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_erase",
-    "torchcc.release", "torchcc.fail", "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64",
-    "torchcc_note_f64", "torchcc.error_number", "torchcc_last_error", "torchcc_set_last_error", "torchcc_free",
-    "torchcc_set_num_threads", "torchcc_num_threads",
+    "torchcc.dict_new", "torchcc.dict_next", "torchcc.dict_erase", "torchcc.dict_clear", "torchcc.dict_insert_i64",
+    "torchcc.dict_insert_f64", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",
+    "torchcc.dict_search_i64", "torchcc.dict_search_f64", "torchcc.dict_find_i64", "torchcc.dict_find_f64",
+    "torchcc.dict_place_i64", "torchcc.dict_place_f64", "torchcc.dict_insert_str", "torchcc.str_hash",
+    "torchcc.dict_search_str", "torchcc.dict_find_str", "torchcc.dict_place_str",
+    "torchcc.record_new", "torchcc.retain", "torchcc.release", "torchcc.str_of_byte", "torchcc.str_slice", "torchcc.str_concat",
+    "torchcc.str_append", "torchcc.str_equal", "torchcc.str_compare", "torchcc.str_find", "torchcc.str_from_i64",
+    "torchcc.str_from_f64", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.fail",
+    "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64", "torchcc_note_f64", "torchcc.error_number",
+    "torchcc_last_error", "torchcc_set_last_error", "torchcc_free", "torchcc_set_num_threads", "torchcc_num_threads",
 )  # fmt: skip
 
 
@@ -76,8 +105,29 @@ def runtime_text(triple: str) -> str:
     else:
         raise CompileError.at(None, f"target {triple} is not supported", help="use a Linux or macOS target")
     spin = f"define internal void @torchcc.relax() alwaysinline nounwind {{\n  {relax}\n  ret void\n}}\n"
-    files = (_read(f"{name}.ll") for name in ("errors", "memory", "tensors", "lists", "threads"))
-    return "\n".join((structure_definitions(), *files, wait, spin))
+    files = (_read(f"{name}.ll") for name in ("errors", "memory", "objects", "tensors", "lists", "strings", "dicts", "threads"))
+    return "\n".join((structure_definitions(), _byte_strings(), _dicts("", "nounwind", "nounwind"), *files, wait, spin))
+
+
+@functools.cache
+def inlined_dicts() -> str:
+    """Functions of the run time for a program with dicts, which LLVM may put in place of calls."""
+    return _dicts("available_externally", "alwaysinline nounwind", "inlinehint nounwind")
+
+
+def _dicts(linkage: str, always: str, maybe: str) -> str:
+    text = _read("dicts_inline.ll").replace("LINKAGE", linkage)
+    return text.replace("INLINED", always).replace("INLINABLE", maybe)
+
+
+def _byte_strings() -> str:
+    """The 256 strings of one byte; see `strings.ll` for how they lie in memory."""
+    zeros = "\\00" * 7
+    entries = (f'%ByteString {{ i64 -1, i64 0, i64 1, i64 1, [8 x i8] c"\\{b:02X}{zeros}" }}' for b in range(256))
+    return (
+        "%ByteString = type { i64, i64, i64, i64, [8 x i8] }\n"
+        f"@torchcc.byte_strings = private constant [256 x %ByteString] [{', '.join(entries)}]\n"
+    )
 
 
 def _read(name: str) -> str:

@@ -1,8 +1,9 @@
 ; Lists of run-time length and boxed tensors: reference-counted heap blocks.
 ;
 ; Every object begins with { count, width }. A box has width 0, then its extents, then, at a multiple of 64 bytes, its
-; elements. A list has the number of 8-byte slots per element as width: { count, width, mask, length, capacity, elements };
-; bit k of the mask says that slot k holds a reference. Counts are not atomic: objects belong to the call that made them.
+; elements. A dict has width -1 (`dicts.ll`). A list has the number of 8-byte slots per element as width: { count, width, mask, length, capacity, elements };
+; bit k of the mask says that slot k holds a reference. A record has width -2, the number of its fields, masks for them, one
+; word for each 64, and the fields. Counts are not atomic: objects belong to the call that made them.
 
 %List = type { i64, i64, i64, i64, i64, ptr }
 
@@ -11,7 +12,7 @@ declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)
 ; An empty list; null after setting the error when there is no memory.
 define ptr @torchcc.list_new(i64 %width, i64 %mask) nounwind {
   %size = ptrtoint ptr getelementptr (%List, ptr null, i64 1) to i64
-  %list = call ptr @torchcc.alloc(i64 %size)
+  %list = call ptr @torchcc.object_alloc(i64 %size)
   %failed = icmp eq ptr %list, null
   br i1 %failed, label %done, label %fill
 
@@ -35,7 +36,7 @@ done:
 
 ; A box of that many bytes in all, one reference to it.
 define ptr @torchcc.box_new(i64 %size) nounwind {
-  %box = call ptr @torchcc.alloc(i64 %size)
+  %box = call ptr @torchcc.object_alloc_aligned(i64 %size)
   %failed = icmp eq ptr %box, null
   br i1 %failed, label %done, label %fill
 
@@ -69,7 +70,7 @@ grow:
   %twice = shl i64 %capacity, 1
   %wanted = call i64 @llvm.umax.i64(i64 %twice, i64 8)
   %size = mul i64 %wanted, %bytes
-  %new = call ptr @torchcc.alloc(i64 %size)
+  %new = call ptr @torchcc.object_alloc(i64 %size)
   %failed = icmp eq ptr %new, null
   br i1 %failed, label %none, label %move
 
@@ -85,7 +86,7 @@ move:
 copy:
   %used = mul i64 %length, %bytes
   call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %old, i64 %used, i1 false)
-  call void @torchcc.dealloc(ptr %old)
+  call void @torchcc.object_free(ptr %old)
   br label %shift
 
 shift:
@@ -176,37 +177,221 @@ done:
   ret void
 }
 
-; Gives back one reference; with the last one, the object and what it holds. Types nest, so recursion ends.
-define void @torchcc.release(ptr %object) nounwind {
+; One reference more. Strings that are never given back have a negative count, and are read-only.
+define void @torchcc.retain(ptr %object) nounwind {
+  %none = icmp eq ptr %object, null
+  br i1 %none, label %done, label %some
+
+some:
   %count = load i64, ptr %object
-  %left = sub i64 %count, 1
-  store i64 %left, ptr %object
-  %last = icmp eq i64 %left, 0
-  br i1 %last, label %kind, label %done
+  %forever = icmp slt i64 %count, 0
+  br i1 %forever, label %done, label %add
 
-kind:
-  %width.at = getelementptr i64, ptr %object, i64 1
-  %width = load i64, ptr %width.at
-  %is.box = icmp eq i64 %width, 0
-  br i1 %is.box, label %drop, label %list
-
-list:
-  %length.at = getelementptr %List, ptr %object, i64 0, i32 3
-  %length = load i64, ptr %length.at
-  call void @torchcc.release_elements(ptr %object, i64 0, i64 %length)
-  %data.at = getelementptr %List, ptr %object, i64 0, i32 5
-  %data = load ptr, ptr %data.at
-  %none = icmp eq ptr %data, null
-  br i1 %none, label %drop, label %elements
-
-elements:
-  call void @torchcc.dealloc(ptr %data)
-  br label %drop
-
-drop:
-  call void @torchcc.dealloc(ptr %object)
+add:
+  %more = add i64 %count, 1
+  store i64 %more, ptr %object
   br label %done
 
 done:
   ret void
+}
+
+; Gives back one reference; with the last one, the object and what it holds.
+define void @torchcc.release(ptr %object) nounwind {
+  %last = call i1 @torchcc.count_down(ptr %object)
+  br i1 %last, label %drop, label %done
+
+drop:
+  call void @torchcc.drop(ptr %object)
+  br label %done
+
+done:
+  ret void
+}
+
+; One reference less; whether that was the last one.
+define internal i1 @torchcc.count_down(ptr %object) alwaysinline nounwind {
+  %none = icmp eq ptr %object, null
+  br i1 %none, label %stays, label %some
+
+some:
+  %count = load i64, ptr %object
+  %forever = icmp slt i64 %count, 0
+  br i1 %forever, label %stays, label %subtract
+
+subtract:
+  %left = sub i64 %count, 1
+  store i64 %left, ptr %object
+  %last = icmp eq i64 %left, 0
+  ret i1 %last
+
+stays:
+  ret i1 0
+}
+
+; Gives back one reference; if it was the last one, the object is put first among those that wait to be dropped.
+define internal void @torchcc.give(ptr %object, ptr %waiting) nounwind {
+  %last = call i1 @torchcc.count_down(ptr %object)
+  br i1 %last, label %wait, label %done
+
+wait:
+  %old = load ptr, ptr %waiting
+  store ptr %old, ptr %object ; in place of its count
+  store ptr %object, ptr %waiting
+  br label %done
+
+done:
+  ret void
+}
+
+; Gives back what the references among `count` fields of a record hold; their masks stand in front of them.
+define internal void @torchcc.give_fields(ptr %masks, i64 %count, ptr %waiting) nounwind {
+entry:
+  %rounded = add i64 %count, 63
+  %words = lshr i64 %rounded, 6
+  %fields = getelementptr i64, ptr %masks, i64 %words
+  br label %loop
+
+loop:
+  %i = phi i64 [ 0, %entry ], [ %following, %next ]
+  %more = icmp ult i64 %i, %count
+  br i1 %more, label %field, label %done
+
+field:
+  %word = lshr i64 %i, 6
+  %mask.at = getelementptr i64, ptr %masks, i64 %word
+  %mask = load i64, ptr %mask.at
+  %bit = and i64 %i, 63
+  %shifted = lshr i64 %mask, %bit
+  %holds = trunc i64 %shifted to i1
+  br i1 %holds, label %give, label %next
+
+give:
+  %at = getelementptr ptr, ptr %fields, i64 %i
+  %object = load ptr, ptr %at
+  call void @torchcc.give(ptr %object, ptr %waiting)
+  br label %next
+
+next:
+  %following = add i64 %i, 1
+  br label %loop
+
+done:
+  ret void
+}
+
+; Gives back what the elements of a list hold.
+define internal void @torchcc.give_elements(ptr %list, ptr %waiting) nounwind {
+entry:
+  %width.at = getelementptr %List, ptr %list, i64 0, i32 1
+  %width = load i64, ptr %width.at
+  %mask.at = getelementptr %List, ptr %list, i64 0, i32 2
+  %mask = load i64, ptr %mask.at
+  %length.at = getelementptr %List, ptr %list, i64 0, i32 3
+  %length = load i64, ptr %length.at
+  %data.at = getelementptr %List, ptr %list, i64 0, i32 5
+  %data = load ptr, ptr %data.at
+  %slots = mul i64 %length, %width
+  %plain = icmp eq i64 %mask, 0
+  %end = select i1 %plain, i64 0, i64 %slots
+  br label %loop
+
+loop:
+  %i = phi i64 [ 0, %entry ], [ %following, %next ]
+  %more = icmp ult i64 %i, %end
+  br i1 %more, label %slot, label %done
+
+slot:
+  %k = urem i64 %i, %width
+  %shifted = lshr i64 %mask, %k
+  %holds = trunc i64 %shifted to i1
+  br i1 %holds, label %give, label %next
+
+give:
+  %at = getelementptr ptr, ptr %data, i64 %i
+  %object = load ptr, ptr %at
+  call void @torchcc.give(ptr %object, ptr %waiting)
+  br label %next
+
+next:
+  %following = add i64 %i, 1
+  br label %loop
+
+done:
+  ret void
+}
+
+; Frees an object that nobody refers to, and those that only it refers to: one after the other, not by recursion, since
+; records may stand in long chains.
+define internal void @torchcc.drop(ptr %first) nounwind {
+entry:
+  %waiting = alloca ptr
+  store ptr null, ptr %waiting
+  br label %kind
+
+kind:
+  %object = phi ptr [ %first, %entry ], [ %next, %following ]
+  %width.at = getelementptr i64, ptr %object, i64 1
+  %width = load i64, ptr %width.at
+  switch i64 %width, label %list [ i64 -2, label %record
+                                   i64 -1, label %dict
+                                   i64 0, label %free ]
+
+dict:
+  call void @torchcc.dict_drop(ptr %object, ptr %waiting)
+  br label %more
+
+record:
+  %count.at = getelementptr i64, ptr %object, i64 2
+  %count = load i64, ptr %count.at
+  %masks = getelementptr i64, ptr %object, i64 3
+  call void @torchcc.give_fields(ptr %masks, i64 %count, ptr %waiting)
+  br label %free
+
+list:
+  call void @torchcc.give_elements(ptr %object, ptr %waiting)
+  %data.at = getelementptr %List, ptr %object, i64 0, i32 5
+  %data = load ptr, ptr %data.at
+  %none = icmp eq ptr %data, null
+  br i1 %none, label %free, label %elements
+
+elements:
+  call void @torchcc.object_free(ptr %data)
+  br label %free
+
+free:
+  call void @torchcc.object_free(ptr %object)
+  br label %more
+
+more:
+  %next = load ptr, ptr %waiting
+  %done = icmp eq ptr %next, null
+  br i1 %done, label %end, label %following
+
+following:
+  %rest = load ptr, ptr %next
+  store ptr %rest, ptr %waiting
+  br label %kind
+
+end:
+  ret void
+}
+
+; A record of that many bytes in all, with so many fields: zero and null. The masks are for the caller to store.
+define ptr @torchcc.record_new(i64 %size, i64 %fields) nounwind {
+  %record = call ptr @torchcc.object_alloc(i64 %size)
+  %failed = icmp eq ptr %record, null
+  br i1 %failed, label %done, label %fill
+
+fill:
+  call void @llvm.memset.p0.i64(ptr align 8 %record, i8 0, i64 %size, i1 false)
+  store i64 1, ptr %record
+  %width.at = getelementptr i64, ptr %record, i64 1
+  store i64 -2, ptr %width.at
+  %count.at = getelementptr i64, ptr %record, i64 2
+  store i64 %fields, ptr %count.at
+  br label %done
+
+done:
+  ret ptr %record
 }

@@ -1,8 +1,8 @@
 ; Memory of a call: heap blocks and the arena of each thread.
 ;
 ; Heap blocks hold results. Each is listed in its thread's state until it is handed to the caller, so that what a failed
-; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }; blocks and arena
-; chunks are aligned to 64 bytes.
+; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }, and -1 in its last 16
+; bytes (see objects.ll); blocks and arena chunks are aligned to 64 bytes.
 ;
 ; The arena holds everything else. It is a stack of chunks { older chunk, capacity, used }, grown on demand; when it is
 ; empty again and had several chunks, the next call gets one that is as large as all of them, so that a call in steady
@@ -44,6 +44,8 @@ link:
   store ptr %old, ptr %block.next
   store ptr %block, ptr %old
   store ptr %block, ptr %state.next
+  %whole.at = getelementptr i8, ptr %block, i64 48
+  store i64 -1, ptr %whole.at
   %data = getelementptr i8, ptr %block, i64 64
   ret ptr %data
 }
@@ -80,6 +82,7 @@ define ptr @torchcc.block_mark() nounwind {
   ret ptr %block
 }
 
+; Ends a call: frees what is left of its blocks, writes what it printed.
 define void @torchcc.free_blocks(ptr %mark) nounwind {
 entry:
   %state = call ptr @torchcc.state()
@@ -99,6 +102,26 @@ drop:
   br label %loop
 
 done:
+  %slab.at = getelementptr %State, ptr %state, i64 0, i32 15
+  %slab = load i64, ptr %slab.at
+  %no.objects = icmp eq i64 %slab, 0
+  br i1 %no.objects, label %text, label %forget
+
+forget:
+  call void @torchcc.forget_objects(ptr %state)
+  br label %text
+
+text:
+  %printed.at = getelementptr %State, ptr %state, i64 0, i32 11
+  %printed = load i64, ptr %printed.at
+  %nothing = icmp eq i64 %printed, 0
+  br i1 %nothing, label %return, label %print
+
+print:
+  call void @torchcc.flush(ptr %state)
+  br label %return
+
+return:
   ret void
 }
 

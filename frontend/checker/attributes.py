@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
 from ...ir.core import Value
@@ -94,6 +94,19 @@ _NAMED_CONSTANTS: Final[dict[str, Any]] = {
 }
 
 
+def is_constant(value: object) -> bool:
+    """Whether a host value is a constant that code may hold: what `mymodule.K` may mean."""
+    if isinstance(value, tuple):
+        return all(map(is_constant, cast("tuple[object, ...]", value)))
+    return value is None or isinstance(value, bool | int | float | complex | str | DType)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, cast("tuple[object, ...]", value)))
+    return int(value) if isinstance(value, DType) else value
+
+
 class Attributes(Subscripts):
     # names
 
@@ -126,7 +139,7 @@ class Attributes(Subscripts):
         """A global name: functions and classes are usable, plain Python values are not captured."""
         if isinstance(host, Unavailable):
             raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
-        if isinstance(host, bool | int | float | complex | str | DType | Device):
+        if isinstance(host, bool | int | float | complex | str | tuple | DType | Device):
             return Host(host)
         return self.host_meaning(host, span)
 
@@ -145,6 +158,8 @@ class Attributes(Subscripts):
                 return self.constant(_NAMED_CONSTANTS[name], span)
             case Constant():
                 return self.constant(host, span)
+            case tuple() if is_constant(cast("object", host)):
+                return self.constant(_plain(cast("object", host)), span)
             case EnumMember():
                 return self.constant(self.unit.enum_member(host), span)
             case Unavailable():

@@ -99,6 +99,8 @@ class Expressions(Calls):
                 what = "conversions (`!r`)" if node.conversion else "formats (`:...`)"
                 return self.fault(node.span, f"{what} in f-strings are not supported", help="only `{expression}` is")
             case ast.Unsupported():
+                if node.name:
+                    self.frame.set(node.name, self.poison(node.span))
                 return self.fault(node.span, f"{node.what} are not supported")
             case _:
                 return self.fault(node.span, "this expression is not supported")

@@ -249,7 +249,7 @@ class FunctionState(ABC):
                 values = [self.as_value(e, span) for e in meaning.elements]
                 types = tuple(script_type(v) for v in values)
                 return self.one("prim::TupleConstruct", values, TupleType(types), span=span)
-            case Host(value=bool() | int() | float() | complex() | str() as value):
+            case Host(value=bool() | int() | float() | complex() | str() | tuple() as value):
                 raise self.fault(
                     span,
                     f"the Python value of type `{type(value).__name__}` cannot be used as a value",

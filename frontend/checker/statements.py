@@ -36,6 +36,7 @@ from .frames import DEAD, OPEN, Flow, Frame
 from .loops import INT_MAX, Iteration, Loops
 from .meanings import ExceptionObject, Forked, Group, Host, Meaning, ModuleGroup, describe
 from .names import assigned_names, loop_exit, target_names
+from .operators import BINARY
 from .state import Fault, is_poison, plural, script_type
 
 Item = ast.Stmt | Callable[[], Flow]
@@ -653,9 +654,8 @@ class Statements(Loops):
 
     def _augment(self, node: ast.AugAssign, before: Value, value: Value) -> Value:
         in_place = isinstance(before.type, TensorType) or (isinstance(before.type, ListType) and node.op == "+")
-        if not in_place:
-            return self.binary(node.op, before, value, node)
-        operator = _IN_PLACE[node.op]
+        # `%=` is C's remainder also of numbers, and gives a float; `+=` makes a list of a tuple: as PyTorch has it
+        operator = _IN_PLACE[node.op] if in_place else "aten::fmod" if node.op == "%" else BINARY[node.op]
         spans = (node.target.span, node.value.span)
         return self.call_operator(operator, [before, value], span=node.span, shown=f"{node.op}=", spans=spans)
 

@@ -1,16 +1,19 @@
 """The prelude: operators and functions written in TorchScript, shipped as text, parsed by our own frontend.
 
-`aten.py` holds composite operators, `functional.py` the functions of `torch.nn.functional`. Both are data, never
-imported. What stands in them is found by a scan for `def` lines, so that one function costs no parse of the rest.
+The files of `aten/` hold composite operators, `functional.py` the functions of `torch.nn.functional`. Both are data,
+never imported. What stands in them is found by a scan for `def` lines, so that one function costs no parse of the rest.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
+
+from ...ir.source import SourceFile
 
 Module = Literal["aten", "functional"]
 
@@ -19,20 +22,44 @@ _FUNCTION: Final = re.compile(r"^def (\w+)\(.*?(?=^[^\s)]|\Z)", re.MULTILINE | r
 _CALL: Final = re.compile(r"(?<![\w.])(\w+)\(")
 
 
-@cache
-def path(module: Module) -> Path:
-    return _FOLDER / f"{module}.py"
+@dataclass(frozen=True)
+class Definition:
+    """Where a function stands: in which file, and where in its text."""
+
+    file: str
+    """Relative to the prelude's folder: `aten/softmax.py`."""
+    place: slice
+
+    @property
+    def text(self) -> str:
+        return text(self.file)[self.place]
 
 
 @cache
-def text(module: Module) -> str:
-    return path(module).read_text(encoding="utf-8")
+def files(module: Module) -> tuple[str, ...]:
+    """The files whose functions make up the module, relative to the prelude's folder."""
+    folder = _FOLDER / module
+    if not folder.is_dir():
+        return (f"{module}.py",)
+    return tuple(f"{module}/{p.name}" for p in sorted(folder.glob("*.py")) if p.name != "__init__.py")
 
 
 @cache
-def functions(module: Module) -> dict[str, slice]:
-    """Every function of the module by name, with the slice of `text(module)` in which it stands."""
-    return {m.group(1): slice(m.start(), m.end()) for m in _FUNCTION.finditer(text(module))}
+def text(file: str) -> str:
+    return (_FOLDER / file).read_text(encoding="utf-8")
+
+
+@cache
+def functions(module: Module) -> dict[str, Definition]:
+    """Every function of the module by name. All files of a module share one scope, so a name stands once."""
+    found: dict[str, Definition] = {}
+    for file in files(module):
+        for match in _FUNCTION.finditer(text(file)):
+            name = match.group(1)
+            if name in found:
+                raise AssertionError(f"{name} stands in {found[name].file} and in {file}")
+            found[name] = Definition(file, slice(match.start(), match.end()))
+    return found
 
 
 def function_name(operator: str) -> str:
@@ -57,19 +84,31 @@ def composites() -> Iterable[str]:
 
 
 @cache
-def excerpt(module: Module, name: str) -> str:
-    """The module's text with everything blanked but the function `name` and what it calls; line numbers stay."""
-    whole, found = text(module), functions(module)
+def excerpt(module: Module, name: str) -> tuple[SourceFile, ...]:
+    """The function `name` and what it calls: each file that holds some of it, with everything else blanked.
+
+    The lines above a file's first function, its imports, stay; and so do line numbers.
+    """
+    found = functions(module)
     needed, pending = set[str](), [name]
     while pending:
         current = pending.pop()
         if current not in needed:
             needed.add(current)
-            pending += [c for c in _CALL.findall(whole[found[current]]) if c in found and c != current]
-    parts: list[str] = []
-    end = 0
-    for function in sorted(needed, key=lambda f: found[f].start):
-        span = found[function]
-        parts += ["\n" * whole.count("\n", end, span.start), whole[span]]
-        end = span.stop
+            pending += [c for c in _CALL.findall(found[current].text) if c in found and c != current]
+    places: dict[str, list[slice]] = {}
+    for definition in sorted((found[f] for f in needed), key=lambda d: d.place.start):
+        places.setdefault(definition.file, []).append(definition.place)
+    return tuple(SourceFile(f"frontend/prelude/{file}", _blanked(file, kept)) for file, kept in sorted(places.items()))
+
+
+def _blanked(file: str, kept: list[slice]) -> str:
+    """The file's text with empty lines for everything between its head and the places that are kept."""
+    whole = text(file)
+    first = _FUNCTION.search(whole)
+    end = first.start() if first is not None else 0
+    parts = [whole[:end]]
+    for place in kept:
+        parts += ["\n" * whole.count("\n", end, place.start), whole[place]]
+        end = place.stop
     return "".join(parts)

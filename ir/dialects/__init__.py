@@ -5,10 +5,30 @@ from __future__ import annotations
 from typing import Final
 
 from ..definition import OpDefinition
-from . import arith, cf, func, gpu, linalg, math, memref, rt, scf, tensor, torch, vector
+from . import (
+    arith,
+    cf,
+    func,
+    gpu,
+    linalg,
+    math,
+    memref,
+    rt,
+    rt_dicts,
+    rt_records,
+    rt_strings,
+    rt_views,
+    scf,
+    tensor,
+    torch,
+    vector,
+)
+
+RUN_TIME: Final = (rt, rt_dicts, rt_records, rt_strings, rt_views)
+"""The parts of the dialect `rt`."""
 
 DEFINITIONS: Final[dict[str, OpDefinition]] = {
     definition.name: definition
-    for dialect in (torch, func, arith, math, scf, cf, tensor, linalg, memref, vector, gpu, rt)
+    for dialect in (torch, func, arith, math, scf, cf, tensor, linalg, memref, vector, gpu, *RUN_TIME)
     for definition in dialect.OPS
 }

@@ -14,7 +14,21 @@ from typing import Final, cast
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
-from ..types import F64, I1, I64, INDEX, BoxType, MemRefType, RankedTensorType, RunTimeListType, Type
+from ..types import (
+    F64,
+    I1,
+    I64,
+    INDEX,
+    AnyObjectType,
+    BoxType,
+    MemRefType,
+    RankedTensorType,
+    RecordType,
+    RunTimeDictType,
+    RunTimeListType,
+    StringType,
+    Type,
+)
 
 NUMBERS: Final = (I64, F64, I1)
 
@@ -22,7 +36,7 @@ Verify = Callable[[Operation], "str | None"]
 
 
 def is_counted(t: Type) -> bool:
-    return isinstance(t, BoxType | RunTimeListType)
+    return isinstance(t, BoxType | RunTimeListType | RunTimeDictType | RecordType | StringType | AnyObjectType)
 
 
 def list_type(value: Value) -> RunTimeListType:
@@ -116,9 +130,28 @@ def _new(op: Operation) -> str | None:
 
 
 def _is_legal(t: RunTimeListType) -> bool:
-    return bool(t.slots) and all(
-        s in NUMBERS or isinstance(s, BoxType) or (isinstance(s, RunTimeListType) and _is_legal(s)) for s in t.slots
-    )
+    return bool(t.slots) and is_legal_slots(t.slots)
+
+
+def is_legal_slots(slots: Sequence[Type]) -> bool:
+    """Whether these may be the slots of an element, or of a value of a dict."""
+    return all(map(_is_legal_slot, slots))
+
+
+def _is_legal_slot(t: Type) -> bool:
+    match t:
+        case RunTimeListType():
+            return _is_legal(t)
+        case RunTimeDictType():
+            return is_legal_dict(t)
+        case RecordType():
+            return is_legal_slots(t.slots)
+        case _:
+            return t in NUMBERS or isinstance(t, BoxType | StringType | AnyObjectType)
+
+
+def is_legal_dict(t: RunTimeDictType) -> bool:
+    return (t.key in NUMBERS or isinstance(t.key, StringType)) and is_legal_slots(t.slots)
 
 
 def _get(op: Operation) -> str | None:

@@ -24,6 +24,8 @@ def fill_in(message: str, notes: list[Any]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     return format_float(float(value)) if value.dtype.kind == "f" else str(int(value))
 
 

@@ -6,6 +6,7 @@ nothing is ever gone; there the interpreter checks what native code would do wit
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..core import Operation
 from ..diagnostics import InternalError
 from ..dialects import rt
 from ..types import BoxType, MemRefType
-from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, failure
+from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, dtype_of, failure
 from .memory import MemRef
 
 
@@ -28,7 +29,23 @@ class Counted:
         self.count = 1
 
 
-def _made(f: Frame, content: Any) -> Counted:
+Entry = tuple[Any, tuple[Any, ...]]
+
+
+@dataclass
+class Table:
+    """Content of a dict (`rt_dicts.py`): entries (key, slots) in the order in which they were put in, None where one
+    was removed."""
+
+    entries: list[Entry | None] = field(default_factory=list[Entry | None])
+    positions: dict[Any, int] = field(default_factory=dict[Any, int])
+
+    def held(self) -> list[Any]:
+        """Keys and slots: what may be references."""
+        return [v for entry in self.entries if entry is not None for v in (entry[0], *entry[1])]
+
+
+def made(f: Frame, content: Any) -> Counted:
     value = Counted(content)
     cast(Context, f[CONTEXT]).objects.append(value)
     return value
@@ -41,7 +58,7 @@ def check_given_back(module: Operation, context: Context) -> None:
         raise InternalError(f"{left} of {len(context.objects)} lists and boxes are never given back")
 
 
-def _alive(op: Operation, value: Counted) -> Counted:
+def alive(op: Operation, value: Counted) -> Counted:
     if value.count <= 0:
         raise failure(op, "the object has been given back")
     return value
@@ -63,6 +80,8 @@ def release(value: Any) -> None:
         if current.count == 0:
             if isinstance(current.content, list):
                 pending += [slot for element in cast("list[tuple[Any, ...]]", current.content) for slot in element]
+            elif isinstance(current.content, Table):
+                pending += current.content.held()
             current.content = None
 
 
@@ -70,7 +89,7 @@ def _list(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
 
     def run(f: Frame) -> None:
-        f[out] = _made(f, [])
+        f[out] = made(f, [])
 
     return run
 
@@ -79,7 +98,7 @@ def _len(compiler: Compiler, op: Operation) -> Step:
     out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
 
     def run(f: Frame) -> None:
-        f[out] = np.int64(len(_alive(op, f[source]).content))
+        f[out] = np.int64(len(alive(op, f[source]).content))
 
     return run
 
@@ -95,7 +114,7 @@ def _get(compiler: Compiler, op: Operation) -> Step:
     results = compiler.slots(op.results)
 
     def run(f: Frame) -> None:
-        elements = _alive(op, f[source]).content
+        elements = alive(op, f[source]).content
         for slot, value in zip(results, elements[_index(op, elements, f[index])], strict=True):
             retain(value)
             f[slot] = value
@@ -107,7 +126,7 @@ def _element(op: Operation, f: Frame, slots: list[int]) -> tuple[Any, ...]:
     element = tuple(f[i] for i in slots)
     for value in element:
         if isinstance(value, Counted):
-            retain(_alive(op, value))
+            retain(alive(op, value))
     return element
 
 
@@ -115,7 +134,7 @@ def _set(compiler: Compiler, op: Operation) -> Step:
     target, index, *slots = compiler.slots(op.operands)
 
     def run(f: Frame) -> None:
-        elements = _alive(op, f[target]).content
+        elements = alive(op, f[target]).content
         at = _index(op, elements, f[index])
         old, elements[at] = elements[at], _element(op, f, slots)
         for value in old:
@@ -128,7 +147,7 @@ def _push(compiler: Compiler, op: Operation) -> Step:
     target, *slots = compiler.slots(op.operands)
 
     def run(f: Frame) -> None:
-        _alive(op, f[target]).content.append(_element(op, f, slots))
+        alive(op, f[target]).content.append(_element(op, f, slots))
 
     return run
 
@@ -137,7 +156,7 @@ def _insert(compiler: Compiler, op: Operation) -> Step:
     target, index, *slots = compiler.slots(op.operands)
 
     def run(f: Frame) -> None:
-        elements = _alive(op, f[target]).content
+        elements = alive(op, f[target]).content
         elements.insert(_index(op, elements, f[index], end=1), _element(op, f, slots))
 
     return run
@@ -147,7 +166,7 @@ def _erase(compiler: Compiler, op: Operation) -> Step:
     target, index, count = compiler.slots(op.operands)
 
     def run(f: Frame) -> None:
-        elements = _alive(op, f[target]).content
+        elements = alive(op, f[target]).content
         start, stop = int(f[index]), int(f[index]) + int(f[count])
         if not 0 <= start <= stop <= len(elements):
             raise failure(op, f"elements {start} to {stop} of a list of {len(elements)}")
@@ -167,7 +186,7 @@ def _box(compiler: Compiler, op: Operation) -> Step:
         value = f[source]
         array = np.array(value.array if isinstance(value, MemRef) else value)
         array.flags.writeable = False
-        f[out] = _made(f, array)
+        f[out] = made(f, array)
 
     return run
 
@@ -175,10 +194,11 @@ def _box(compiler: Compiler, op: Operation) -> Step:
 def _unbox(compiler: Compiler, op: Operation) -> Step:
     out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
     as_buffer = isinstance(op.result.type, MemRefType)
-    assert isinstance(op.operand(0).type, BoxType)
+    held = cast(BoxType, op.operand(0).type).tensor
+    nothing = np.zeros([0 if e is None else e for e in held.shape], dtype_of(held.element))
 
     def run(f: Frame) -> None:
-        array = _alive(op, f[source]).content
+        array = nothing if f[source] is None else alive(op, f[source]).content
         f[out] = MemRef.contiguous(array) if as_buffer else array
 
     return run
@@ -188,7 +208,8 @@ def _retain(compiler: Compiler, op: Operation) -> Step:
     value = compiler.slot(op.operand(0))
 
     def run(f: Frame) -> None:
-        retain(_alive(op, f[value]))
+        if f[value] is not None:
+            retain(alive(op, f[value]))
 
     return run
 
@@ -197,7 +218,8 @@ def _release(compiler: Compiler, op: Operation) -> Step:
     value = compiler.slot(op.operand(0))
 
     def run(f: Frame) -> None:
-        release(_alive(op, f[value]))
+        if f[value] is not None:
+            release(alive(op, f[value]))
 
     return run
 

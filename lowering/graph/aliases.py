@@ -21,7 +21,7 @@ from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
-from ...ir.script_types import ListType, TensorType, TupleType
+from ...ir.script_types import DictType, ListType, TensorType, TupleType
 from ...ir.source import Span
 from .nodes import inferred
 
@@ -38,6 +38,9 @@ SAME: Final = frozenset(
 
 RESHAPES: Final = frozenset(("aten::reshape", "aten::reshape_as", "aten::flatten.using_ints", "aten::ravel"))
 """Views if the layout allows, else copies."""
+
+WITHOUT_INVERSE: Final = frozenset(("aten::as_strided", "aten::unfold"))
+"""Views that are written through in memory only."""
 
 MAX_ELEMENTS: Final = 1 << 16
 """Of tensors whose elements are told apart."""
@@ -74,6 +77,9 @@ class Aliases:
     """Storages from outside that an `If` or `Loop` writes to."""
     constants: dict[int, tuple[Constant, Span | None]] = field(default_factory=dict[int, Any])
     """Constants that are written, with the first write; by identity of the array."""
+    unclear: dict[Storage, CompileError] = field(default_factory=dict[Storage, CompileError])
+    """Storages of which it is not known at compile time what is in them, with the place where that matters."""
+    layouts: dict[Value, Layout] = field(default_factory=dict[Value, Layout])
 
     def may_share(self, a: Value, b: Value) -> bool:
         """Whether an element of one may be an element of the other."""
@@ -97,10 +103,11 @@ class Aliases:
 
 def analyse(function: Operation) -> Aliases:
     analysis = _Analysis()
+    analysis.found.layouts = analysis.layouts
     for argument in function.body().args:
-        if isinstance(argument.type, TensorType):
+        if is_tensor(argument):
             analysis.root(argument, "argument")
-            analysis.layouts[argument] = contiguous_layout(argument.type)
+            analysis.layouts[argument] = contiguous_layout(cast(TensorType, argument.type))
     analysis.block(function.body())
     if not analysis.found.constants:
         analysis.check_survivors(function)
@@ -108,6 +115,9 @@ def analyse(function: Operation) -> Aliases:
 
 
 def is_run_time_list(value: Value) -> bool:
+    """Whether it is a list or dict made at run time."""
+    if isinstance(value.type, DictType):
+        return True
     return isinstance(value.type, ListType) and value.defining_op("prim::ListConstruct") is None
 
 
@@ -126,7 +136,8 @@ JOINING: Final = ("aten::stack", "aten::cat", "aten::tensor")
 
 
 def is_tensor(value: Value) -> bool:
-    return isinstance(value.type, TensorType)
+    """Whether it is a tensor whose writes are followed: not one in memory."""
+    return isinstance(value.type, TensorType) and not value.type.in_memory
 
 
 def is_defined_in(value: Value, op: Operation) -> bool:
@@ -172,6 +183,9 @@ class _Analysis:
             self.operation(op)
 
     def operation(self, op: Operation) -> None:
+        if op.name == WRITE and not is_tensor(op.operand(0)):
+            self.read(op, op.operands)
+            return
         if op.name == WRITE:
             self.read(op, op.operands[1:])
             self.write(op)
@@ -202,18 +216,25 @@ class _Analysis:
     def check(self, op: Operation, storage: Storage) -> None:
         write = self.poisoned.get(storage)
         if write is not None:
-            raise CompileError.at(
-                op.span,
+            self.not_followed(
+                storage,
+                op.span or write.span,
                 "whether this tensor shares memory with one that was changed in place is only known at run time",
                 notes=[Note("changed in place here", write.span)] if write.span is not None else (),
                 help="clone() one of the two before the change",
             )
+
+    def not_followed(
+        self, storage: Storage, span: Span | None, message: str, help: str, notes: Sequence[Note] = ()
+    ) -> None:
+        self.found.unclear.setdefault(storage, CompileError.at(span, message, notes=notes, help=help))
 
     def write(self, op: Operation) -> None:
         target = op.operand(0)
         storage = self.storage(target)
         self.check(op, storage)
         self.check_unlisted(op, storage)
+        self.check_inverse(op)
         for atom in storage.atoms:
             if isinstance(atom, Storage) and atom.kind == "state":
                 constant = cast(Constant, cast(Operation, atom.root.defining_op()).attributes["value"])
@@ -244,13 +265,23 @@ class _Analysis:
     def check_unlisted(self, op: Operation, storage: Storage) -> None:
         holder = next((self.in_lists[a] for a in storage.atoms if a in self.in_lists), None)
         if holder is not None:
-            raise CompileError.at(
+            self.not_followed(
+                storage,
                 op.span,
                 "this tensor is an element of a list whose length is only known at run time: "
                 "it cannot be changed in place",
                 notes=[Note("put into or taken out of the list here", holder.span)] if holder.span is not None else (),
                 help="change a clone() of it",
             )
+
+    def check_inverse(self, op: Operation) -> None:
+        """Views of which no new value of what they are made from can be computed."""
+        alias = self.found.of[op.operand(0)]
+        while alias.source is not None:
+            if alias.view is not None and alias.view.name in WITHOUT_INVERSE:
+                message = f"what changes by writing through {alias.view.name.removeprefix('aten::')} is not known"
+                self.not_followed(alias.storage, op.span, message, help="clone() the tensor first")
+            alias = self.found.of[alias.source]
 
     # views
 
@@ -264,6 +295,7 @@ class _Analysis:
             return False
         layout = self.layouts.get(source)
         self.check_view(op, layout)
+        self.check_strided(op, layout)
         shared = self.shares(op, layout)
         for index, result in enumerate(op.results):
             if shared is True:
@@ -291,6 +323,16 @@ class _Analysis:
                 "view size is not compatible with input tensor's size and stride (at least one dimension spans across "
                 "two contiguous subspaces). Use .reshape(...) instead.",
             )
+
+    def check_strided(self, op: Operation, layout: Layout) -> None:
+        """`as_strided` looks at the whole storage, which is known as a value only where it is the tensor itself."""
+        if op.name != "aten::as_strided":
+            return
+        alias, type_ = self.found.of[op.operand(0)], cast(TensorType, op.operand(0).type)
+        whole = layout == "contiguous" or (layout is not None and is_contiguous(static_shape(type_), layout))
+        if alias.source is not None or not whole:
+            message = "what as_strided looks at is only known at run time"
+            self.not_followed(alias.storage, op.span, message, help="use view, select or slice")
 
     def shares(self, op: Operation, layout: Layout) -> bool | None:
         """Whether a view operator gives a view; None if that depends on a layout that is not known."""
@@ -406,7 +448,8 @@ class _Analysis:
         for storage, write in self.poisoned.items():
             if storage.kind != "fresh":
                 what = "an argument or an attribute" if storage.kind == "argument" else "a weight or buffer of the module"
-                raise CompileError.at(
+                self.not_followed(
+                    storage,
                     write.span,
                     f"whether this changes {what} in place is only known at run time",
                     help="clone() it before the change",

@@ -18,7 +18,7 @@ from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupp
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
-from . import containers, nested_tensors, run_time_lists, tensor_builtins, tensor_writes
+from . import containers, nested_tensors, run_time_dicts, run_time_lists, tensor_builtins, tensor_writes
 from .branches import fork
 from .values import (
     Abstract,
@@ -53,9 +53,10 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     for argument in arguments:
         if isinstance(argument, Variant):
             raise Undecided(argument.selector)
-    found = run_time_lists.apply(ev, name, arguments)
-    if found is not None:
-        return found
+    for kind in (run_time_lists, run_time_dicts):
+        found = kind.apply(ev, name, arguments)
+        if found is not None:
+            return found
     found = nested_tensors.apply(ev, name, arguments)
     if found is not None:
         return found
@@ -68,6 +69,8 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         found = containers.apply(ev, base, arguments)
     except NotStatic:
         found = run_time_lists.promoted(ev, name, arguments)
+        if found is None:
+            found = run_time_dicts.promoted(ev, name, arguments)
         if found is None:
             raise
     if found is not None:

@@ -13,7 +13,7 @@ from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, FLOAT, INT, ListType, TupleType
-from . import calls, run_time_lists
+from . import calls, run_time_values
 from .branches import fork
 from .values import (
     FALSE,
@@ -98,7 +98,7 @@ def _identity(ev: Evaluator, a: Abstract, b: Abstract, *, negated: bool) -> Abst
     if isinstance(a, Enumerator) and isinstance(b, Enumerator):
         raise ev.error("whether members of an enum are one object is not defined", help="compare them with `==`")
     if not same(a, b) and isinstance(a, Ref) and isinstance(b, Ref) and a.kind == b.kind == "list":
-        if any(run_time_lists.may_be_another(ev, r) for r in (a, b)):
+        if any(run_time_values.may_be_another(ev, r) for r in (a, b)):
             raise ev.not_static("whether these two are one list")
     return known(same(a, b) != negated)
 

@@ -41,7 +41,7 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from . import branches, calls, loops, run_time_lists, variants
+from . import branches, calls, loops, run_time_dicts, run_time_lists, run_time_values, variants
 from .merging import Choice, decided_contents, negate
 from .state import State
 from .values import (
@@ -113,6 +113,8 @@ class Evaluator:
     """Contents of lists and dicts in which nothing is undecided."""
     undecided: bool = False
     """Whether there are values whose structure, or number, a run-time bool decides."""
+    hints: Mapping[Any, ScriptType] = field(default_factory=dict[Any, ScriptType])
+    """What earlier attempts have found that lists, dicts and objects hold: by where and as what the program makes them."""
     list_attempts: int = 0
     """How many loops around this place are being written with run-time lists."""
     static_lists: bool = False
@@ -277,7 +279,7 @@ class Evaluator:
         return self.new_ref("list", type_, list_contents(elements))
 
     def new_ref(self, kind: Any, type_: ScriptType, contents: Contents, *, is_outer: bool = False) -> Ref:
-        ref = Ref(kind, type_, is_outer)
+        ref = Ref(kind, type_, is_outer, self.span)
         self.heap[ref] = contents
         return ref
 
@@ -302,12 +304,12 @@ class Evaluator:
             raise self.not_static("the length of this list")
         return list(contents.values())
 
-    def promote(self, ref: Ref, element: ScriptType | None = None) -> Value:
-        """Makes a list one of run-time length."""
-        return run_time_lists.promote(self, ref, element)
+    def promote(self, ref: Ref, t: ScriptType | None = None) -> Value:
+        """Makes a list, dict or object at run time; `t`: what its type has to hold."""
+        return run_time_values.promote(self, ref, t)
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
-        run_time_lists.before_change(self, ref)
+        run_time_values.before_change(self, ref)
         if ref.is_outer:
             self.state.change(ref)
         self.heap[ref] = contents
@@ -623,8 +625,11 @@ def _list_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[A
 
 
 def _dict_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    declared = cast(DictType, op.result.type)
+    if any(isinstance(k, Scalar) for k in operands[::2]):
+        return (run_time_dicts.constructed(ev, operands, declared),)
     entries = {calls.dict_key(ev, k): v for k, v in zip(operands[::2], operands[1::2])}
-    return (ev.new_ref("dict", cast(ScriptType, op.result.type), entries),)
+    return (ev.new_ref("dict", declared, entries),)
 
 
 def _tuple_construct(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
@@ -646,8 +651,8 @@ def _elements(ev: Evaluator, value: Abstract) -> Sequence[Abstract]:
 
 
 def _unpack(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
-    at_run_time = run_time_lists.handle(ev, operands[0])
-    if at_run_time is not None:
+    at_run_time = run_time_values.handle(ev, operands[0])
+    if at_run_time is not None and isinstance(at_run_time.type, ListType):
         return run_time_lists.unpack(ev, at_run_time, len(op.results))
     if isinstance(operands[0], Uninitialized):
         return [Uninitialized(cast(ScriptType, r.type)) for r in op.results]

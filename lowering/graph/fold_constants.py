@@ -24,7 +24,7 @@ from ...ir.dtypes import from_numpy
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError, Unsupported
 from ...ir.operators import find, keywords
-from ...ir.script_types import ListType, ScriptType, TensorType, constant_type
+from ...ir.script_types import DictType, ListType, ScriptType, TensorType, constant_type
 
 LIMIT: Final = 1 << 18
 
@@ -98,6 +98,8 @@ class _Folder:
     def evaluate(self, op: Operation) -> bool:
         """Computes the results if all operands are known and they are small enough."""
         if op.name.startswith(RANDOM) or not all(v in self.known for v in op.operands):
+            return False
+        if any(isinstance(r.type, TensorType) and r.type.in_memory for r in op.results):
             return False
         values = [self.known[v] for v in op.operands]
         is_large = any(isinstance(r.type, TensorType) and _elements(r.type) > LIMIT for r in op.results)
@@ -182,7 +184,7 @@ def _elements(type_: TensorType) -> int:
 def computed(op: Operation, values: Sequence[Any]) -> list[Any] | None:
     """What an operator gives on known operands; None where that is not known, or is an error."""
     record = find(op.name)
-    if any(isinstance(r.type, ListType) for r in op.results):
+    if any(isinstance(r.type, DictType | ListType) for r in op.results):
         return None
     builtin = None if any(isinstance(v, np.ndarray | list) for v in values) else builtins.find(op.name, values)
     try:

@@ -23,6 +23,7 @@ from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType
 from ...ir.signature import Signature, leaf_numbers
 from .aliases import SAME, WRITE, Aliases, Storage, analyse, is_tensor
+from .memory import is_in_memory, put_in_memory
 from .nodes import NodeWriter
 
 
@@ -30,6 +31,12 @@ def functionalize(module: Operation, signature: Signature) -> Signature:
     """Rewrites the function of `module` in place; the signature with what is written back."""
     (function,) = functions(module)
     aliases = analyse(function)
+    if aliases.unclear and not aliases.constants:
+        signature = put_in_memory(function, signature, aliases, aliases.unclear)
+        if not aliases.constants:
+            aliases = analyse(function)
+            for error in aliases.unclear.values():
+                raise error
     if aliases.constants:
         raise StateNeeded((), aliases.constants)
     if signature.used:
@@ -74,6 +81,8 @@ def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> t
 def _drop_identities(function: Operation) -> None:
     """Without writes, nobody can tell an alias, a copy or a contiguous copy from the tensor itself."""
     for op in list(function.walk()):
+        if any(map(is_in_memory, (*op.operands, *op.results))):
+            continue
         if op.name in SAME or op.name in ("aten::contiguous", "aten::clone"):
             op.result.replace_all_uses_with(op.operand(0))
             op.erase()
@@ -185,7 +194,7 @@ class _Rewriter:
     def block(self, block: Block) -> None:
         for op in list(block.operations()):
             match op.name:
-                case _ if op.name == WRITE:
+                case _ if op.name == WRITE and not is_in_memory(op.operand(0)):
                     self.write(op)
                 case "prim::If":
                     self.update(op)

@@ -20,11 +20,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
-from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
-from . import run_time_lists
+from ...ir.script_types import BOOL, FLOAT, INT, DictType, ListType, ScriptType, TensorType
+from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
 from .merging import leaves as leaves_of
+from .run_time_types import join
+from .run_time_values import structure
 from .values import (
     HANDLE,
     TRUE,
@@ -160,7 +162,7 @@ class _Ways:
             ev.static_lists = saved
 
     def works_with_lists(self) -> bool:
-        """With the lists whose length the loop changes as run-time lists, from before the loop on."""
+        """With the lists, dicts and objects whose structure the loop changes made at run time, from before the loop on."""
         return not self.ev.static_lists and (self._works_with_lists(False) or self._works_with_lists(True))
 
     def _works_with_lists(self, variants: bool) -> bool:
@@ -172,20 +174,20 @@ class _Ways:
             for _ in range(MAX_PROMOTIONS):
                 try:
                     with ev.attempt():
-                        for ref, element in promoted.items():
-                            run_time_lists.promote(ev, ref, element)
+                        for ref, t in promoted.items():
+                            run_time_values.promote(ev, ref, t)
                         parts = self.trip, self.condition, self.carried, self.body
                         self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True)
                         return True
-                except run_time_lists.NeedsRunTimeList as need:
+                except run_time_values.NeedsRunTimeValue as need:
                     ref = next((r for r in need.refs if r in ev.heap), None)
-                    if ref is None or not _wider(promoted, ref, need.element):
+                    if ref is None or not _wider(promoted, ref, need.type):
                         raise
-                except run_time_lists.ElementMismatch:
+                except run_time_values.ElementMismatch:
                     if ev.generous_lists:
                         raise
                     ev.generous_lists = True
-        except run_time_lists.NeedsRunTimeList:
+        except run_time_values.NeedsRunTimeValue:
             pass
         except NotStatic as error:
             self.lists_error = error
@@ -195,10 +197,10 @@ class _Ways:
         return False
 
 
-def _wider(promoted: dict[Ref, ScriptType | None], ref: Ref, element: ScriptType | None) -> bool:
-    """Notes a list that has to be promoted, or with other elements; whether that is news."""
+def _wider(promoted: dict[Ref, ScriptType | None], ref: Ref, t: ScriptType | None) -> bool:
+    """Notes what has to be promoted, or with another type; whether that is news."""
     old = promoted.get(ref)
-    new = element if old is None or element is None else run_time_lists.join(old, element)
+    new = t if old is None or t is None else join(old, t)
     if ref in promoted and (new is None or new == old):
         return False
     promoted[ref] = new
@@ -310,7 +312,7 @@ def _leaf_type(value: Abstract) -> ScriptType | None:
     """Type of a value that can be carried as it is."""
     type_ = type_of(value)
     if isinstance(value, Tensor) or (
-        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, ListType))
+        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, DictType | ListType))
     ):
         return type_
     return None
@@ -349,7 +351,7 @@ class _Widening:
                 return template
             case _ if (
                 self.variants
-                and not self._is_run_time_list(template, out)
+                and not self._is_at_run_time(template, out)
                 and (isinstance(out, Variant) or not self._fits(template, out))
             ):
                 return self._one_of(template, out)
@@ -464,48 +466,45 @@ class _Widening:
         return _RefOf(like, widened)
 
     def _promoted(self, like: Ref, contents: Mapping[Any, _Template], out: Ref) -> Contents | None:
-        """Contents of the list that an iteration leaves, made a run-time list like the one that it found."""
-        if like.kind != "list" or out.kind != "list":
+        """Contents of what an iteration leaves, made at run time like what it found."""
+        if like.kind != out.kind or like.kind not in run_time_values.PROMOTED:
             return None
         if HANDLE not in contents:
             if not self.lists:
                 return None
             raise self._needs(like, out, self.after[out])
         found = contents[HANDLE]
-        type_ = found.type if isinstance(found, _Hole) else cast(Scalar, found).value.type
+        type_ = found.type if isinstance(found, _Hole) else type_of(cast(Scalar, found))
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
-            run_time_lists.promote(self.ev, out, cast(ListType, type_).element)
+            run_time_values.promote(self.ev, out, type_)
         self.after = self.ev.heap
         return cast(Contents, self.after[out])
 
-    def _needs(self, ref: Ref, out: Ref, contents: Any) -> run_time_lists.NeedsRunTimeList:
+    def _needs(self, ref: Ref, out: Ref, contents: Any) -> Exception:
         self.ev.heap = self.after
-        element = run_time_lists.contents_type(self.ev, out, contents)
-        error = self.ev.error(f"{structure(ref)} is only known at run time", kind=run_time_lists.NeedsRunTimeList)
-        assert isinstance(error, run_time_lists.NeedsRunTimeList)
-        error.refs, error.element = (ref,), element
-        return error
+        type_ = run_time_values.contents_type(self.ev, out, contents)
+        return run_time_values.needs(self.ev, (ref,), f"{structure(ref)} is only known at run time", type_)
 
-    def _is_run_time_list(self, template: _Template, out: Abstract) -> bool:
-        """Whether a carried list is one of run-time length, or may become one."""
-        if not _are_lists(template, out):
+    def _is_at_run_time(self, template: _Template, out: Abstract) -> bool:
+        """Whether what is carried is made at run time, or may be."""
+        if not _are_of_one_kind(template, out):
             return False
         contents = template.contents if isinstance(template, _RefOf) else self.entry.get(cast(Ref, template))
         return self.lists or (isinstance(contents, Mapping) and HANDLE in contents)
 
     def unified(self, template: _Template, out: Abstract) -> Abstract:
-        """One of several lists as one run-time list; in tuples too."""
+        """One of several lists, dicts or objects as one made at run time; in tuples too."""
         if isinstance(template, _TupleOf | Tuple) and isinstance(out, Tuple):
             if len(template.elements) != len(out.elements):
                 return out
             parts = tuple(map(self.unified, template.elements, out.elements))
             return out if all(map(operator.is_, parts, out.elements)) else Tuple(parts)
-        if not isinstance(out, Variant) or not self._is_run_time_list(template, out):
+        if not isinstance(out, Variant) or not self._is_at_run_time(template, out):
             return out
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
-            found = run_time_lists.one_of(self.ev, out)
+            found = run_time_values.one_of(self.ev, out)
         self.after = self.ev.heap
         return found
 
@@ -561,7 +560,7 @@ class _Widening:
             return before
         if isinstance(contents, RunTimeOnly):
             return self.fail(contents.what)
-        if self.lists and isinstance(key, Ref) and key.kind == "list":
+        if self.lists and isinstance(key, Ref) and key.kind in run_time_values.PROMOTED:
             if not _same_keys(before, contents):
                 raise self._needs(key, key, contents)
         if isinstance(before, VariantContents) or isinstance(contents, VariantContents):
@@ -572,9 +571,11 @@ class _Widening:
         return before if all(widened[k] is t for k, t in before.items()) else widened
 
 
-def _are_lists(template: _Template, out: Abstract) -> bool:
+def _are_of_one_kind(template: _Template, out: Abstract) -> bool:
     like = template.like if isinstance(template, _RefOf) else template
-    return all(isinstance(v, Ref) and v.kind == "list" for v in (like, *leaves_of(out)))
+    if not isinstance(like, Ref) or like.kind not in run_time_values.PROMOTED:
+        return False
+    return all(isinstance(v, Ref) and v.kind == like.kind for v in leaves_of(out))
 
 
 def _same_keys(before: Any, after: Any) -> bool:
@@ -616,10 +617,6 @@ def _fits(template: _Template, value: Abstract, before: Heap, heap: Heap) -> boo
             return False
         case _:
             return same(template, value)
-
-
-def structure(ref: Ref) -> str:
-    return {"list": "the length of this list", "dict": "which keys this dict has"}.get(ref.kind, "what this object has")
 
 
 @dataclass
@@ -886,7 +883,7 @@ def _write(
 def _initial(ev: Evaluator, value: Abstract, hole: _Hole) -> Value:
     if not isinstance(value, Uninitialized):
         return value.value if isinstance(value, Tensor) else ev.materialise(value)
-    if isinstance(hole.type, TensorType | ListType):
+    if isinstance(hole.type, TensorType | DictType | ListType):
         return ev.emit("prim::Uninitialized", (), (hole.type,)).result
     return ev.pool.number(zero(hole.type), hole.type)
 

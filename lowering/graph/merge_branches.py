@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ...ir.core import Block, Operation, OpResult, Value, functions
-from .eliminate_dead_code import has_effect
+from ...ir.dead_code import has_effect
 
 WINDOW: Final = 256
 """An `If` is merged with one at most so many operations before it."""

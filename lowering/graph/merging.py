@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ...ir.core import Block, Operation, OpResult, Value
-from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
+from ...ir.script_types import BOOL, FLOAT, INT, DictType, ListType, ScriptType, TensorType
 from .values import (
     FALSE,
     HANDLE,
@@ -247,7 +247,7 @@ class Merge:
                     and join_types(cast(TensorType, left.type), cast(TensorType, right.type)) is not None
                 )
             case ((Known() | Scalar()), (Known() | Scalar())):
-                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL) or isinstance(type_of(a), ListType))
+                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL) or isinstance(type_of(a), DictType | ListType))
             case _:
                 return False
 
@@ -418,9 +418,9 @@ class Merge:
     # lists, dicts and objects
 
     def _at_run_time(self, a: Ref, left: Any, b: Ref, right: Any) -> bool:
-        """Where one branch leaves a run-time list and the other a list of known length, makes that one as well."""
+        """Where one branch leaves a list, dict or object made at run time and the other not, makes that one as well."""
         handles = [isinstance(c, Mapping) and HANDLE in c for c in (left, right)]
-        if a.kind != "list" or b.kind != "list" or handles[0] == handles[1]:
+        if a.kind != b.kind or handles[0] == handles[1]:
             return False
         branch, ref = (self.otherwise, b) if handles[0] else (self.then, a)
         given = cast(Contents, left if handles[0] else right)[HANDLE]
@@ -431,7 +431,7 @@ class Merge:
         ev.heap, ev.assumed = branch.heap, {**ev.assumed, **branch.facts}
         try:
             with ev.b.inside(branch.block):
-                ev.promote(ref, cast(ListType, type_of(given)).element)
+                ev.promote(ref, type_of(given))
         finally:
             branch.heap = ev.heap
             ev.heap, ev.assumed = saved
@@ -533,7 +533,7 @@ def _structure(ref: Ref) -> str:
 def placeholder(ev: Evaluator, block: Block, like: Value) -> Value:
     """A value of the type of `like` at the end of `block`, never read."""
     type_ = cast(ScriptType, like.type)
-    if not isinstance(type_, TensorType | ListType):
+    if not isinstance(type_, TensorType | DictType | ListType):
         return ev.pool.number(zero(type_), type_)
     return block.append(Operation("prim::Uninitialized", (), (type_,), span=ev.span)).result
 

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
+from ...ir.columns import vectors
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, new_module
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError, NotStatic
 from ...ir.dialects import torch
@@ -36,6 +37,7 @@ from ...ir.script_types import (
 from ...ir.signature import (
     ArgumentSpec,
     Column,
+    ColumnsSpec,
     ConstantResult,
     ConstantSpec,
     DictResult,
@@ -59,8 +61,9 @@ from ...ir.signature import (
     TensorSpec,
     TupleColumn,
     VariantResult,
+    has_columns,
 )
-from . import run_time_lists
+from . import run_time_arguments, run_time_columns, run_time_values
 from .evaluator import Composite, Evaluator
 from .survey import Surveyor, surveyed
 from .values import (
@@ -114,10 +117,10 @@ def specialize(
         else:
             tree, after = entry.flatten(result), entry.state_results()
     except CompileError as error:
-        if isinstance(error, run_time_lists.ElementMismatch) and not generous_lists:
+        if isinstance(error, run_time_values.ElementMismatch) and not generous_lists:
             return specialize(program, arguments, composite, name, state, generous_lists=True)
         entry.check_state()  # the error may come from taking for a constant what is none
-        if isinstance(error, NotStatic) and entry.evaluator.takes_numbers:
+        if has_columns(arguments) or (isinstance(error, NotStatic) and entry.evaluator.takes_numbers):
             raise  # the caller may try again with constants
         raise type(error)(_all_faults(error, program, function, composite, arguments, state)) from None
     entry.check_state()
@@ -182,7 +185,8 @@ class _Entry:
                 self.function.span, f"{program.schema.base}() takes {len(formal)} arguments, {len(arguments)} are given"
             )
         values: list[Abstract] = []
-        self.evaluator.takes_numbers = any(isinstance(spec, ScalarSpec) for spec in arguments)
+        numbers = any(isinstance(spec, ScalarSpec) for spec in arguments)
+        self.evaluator.takes_numbers = numbers or has_columns(arguments)
         for i, parameter in enumerate(formal):
             if i < len(arguments):
                 spec = arguments[i]
@@ -232,8 +236,16 @@ class _Entry:
                 table = {k: self._argument(f"{name}[{k!r}]", v, of_value) for k, v in pairs}
                 type_ = declared if isinstance(declared, DictType) else DictType(STR, ANY)
                 return self.evaluator.new_ref("dict", type_, table)
+            case ColumnsSpec(type_):
+                return self._columns(name, type_)
             case SameSpec() | ObjectSpec():
                 raise InternalError(f"argument '{name}' is specified as state")
+
+    def _columns(self, name: str, t: ScriptType) -> Abstract:
+        specs = [(v.name, TensorSpec(v.dtype, (Dim(v.length),))) for v in vectors(t, name)]
+        given = [cast(Tensor, self._argument(n, spec, TensorType())) for n, spec in specs]
+        self.evaluator.place(self.function.span)
+        return run_time_arguments.received(self.evaluator, given, t, name)
 
     def _note_dims(self, value: Value, spec: TensorSpec) -> None:
         """Extents of one name are taken from the first parameter that has it."""
@@ -295,6 +307,8 @@ class _Entry:
                 of_value = declared.value if isinstance(declared, DictType) else ANY
                 entries = dict(zip(spec.keys, spec.values, strict=True))
                 return self._state_container(path, entries, declared, of_value, slot)
+            case ColumnsSpec():
+                raise InternalError(f"attribute {path} is specified as an argument")
 
     def _state_container(
         self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
@@ -399,7 +413,7 @@ class _Entry:
                 return VariantResult(
                     self._leaf(value.selector), self.flatten(value.then), self.flatten(value.otherwise)
                 )
-            case Ref() if run_time_lists.handle(ev, value) is not None:
+            case Ref() if run_time_values.handle(ev, value) is not None:
                 return self._run_time_list(value)
             case Ref() if value.kind == "list":
                 return self._list(ev.heap[value], self._identity(value))
@@ -429,23 +443,23 @@ class _Entry:
     def _run_time_list(self, ref: Ref) -> ResultTree:
         ev = self.evaluator
         ev.place(self.function.span)
-        found = run_time_lists.handle(ev, ref)
+        found = run_time_values.handle(ev, ref)
         assert found is not None
-        if self._keeping and not run_time_lists.is_of_numbers(found):
+        if self._keeping and not run_time_columns.is_of_numbers(found):
             message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
             raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
-        length, columns = run_time_lists.columns(ev, found)
+        length, columns = run_time_columns.columns(ev, found)
         return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
 
-    def _column(self, column: run_time_lists.Columns) -> Column:
+    def _column(self, column: run_time_columns.Columns) -> Column:
         match column:
             case Value():
                 return self._leaf(column)
             case tuple():
                 return TupleColumn(tuple(self._column(c) for c in column))
-            case run_time_lists.OfLists(lengths, elements):
+            case run_time_columns.OfLists(lengths, elements):
                 return ListColumn(self._leaf(lengths), self._column(elements))
-            case run_time_lists.OfTensors(elements, extents, rank):
+            case run_time_columns.OfTensors(elements, extents, rank):
                 return TensorColumn(self._leaf(elements), self._leaf(extents), rank)
 
     def _list(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:

@@ -77,6 +77,8 @@ class Ref:
     type: ScriptType
     is_outer: bool = False
     """An object that outlives the call: the module itself and what hangs on it."""
+    site: Span | None = None
+    """Where the program makes it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,14 @@ class Frozen:
     ref: Ref
 
 
-HANDLE: Final = "at run time"
+class _Handle:
+    """No key of a dict that a program can make."""
+
+    def __repr__(self) -> str:
+        return "HANDLE"
+
+
+HANDLE: Final = _Handle()
 """The only key in the contents of a list whose length is known at run time only: under it stands the list's value."""
 
 

@@ -554,6 +554,9 @@ class _Bufferizer:
     def box(self, b: Builder, op: Operation) -> None:
         op.result.replace_all_uses_with(rt.box(b, self.buffer(op.operand(0)).memref, cast(BoxType, op.result.type)))
 
+    def view_write(self, b: Builder, op: Operation) -> None:
+        b.create(op.name, (self.buffer(op.operand(0)).memref, *op.operands[1:]))
+
     def unbox(self, b: Builder, op: Operation) -> None:
         """The memory of the box itself, which others may hold too: never written, never passed on."""
         buffer = rt.unbox(b, op.operand(0), buffer_type(op.result.type))
@@ -769,6 +772,7 @@ _TENSOR_RULES: Final = {
     "tensor.pad": _Bufferizer.pad,
     "rt.box": _Bufferizer.box,
     "rt.unbox": _Bufferizer.unbox,
+    "rt.view_write": _Bufferizer.view_write,
 }
 
 

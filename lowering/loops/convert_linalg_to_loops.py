@@ -25,7 +25,7 @@ from ...ir.core import Block, Operation, Value, functions
 from ...ir.dialects import linalg, memref, scf
 from ...ir.dialects.tensor import Size
 from ...ir.target import AVX512, Target
-from ...ir.types import INDEX, FloatType, MemRefType
+from ...ir.types import INDEX, MemRefType
 from .. import indexing
 from ..effects import erase_unused, is_pure
 from ..indexing import as_value
@@ -34,6 +34,7 @@ from .bufferize import VIEWS
 from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensions, nest_of, root, step_along
 from .tile_contractions import tile
 from .transpose_blocks import transpose_blocks, transposed_dimension
+from .vector_body import reassociable
 
 _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
@@ -447,17 +448,6 @@ def _replace_nested_indices(
             stand_in = Builder.before(op).insert(Operation("arith.constant", (), (INDEX,)))
             inner.replace_with([stand_in.result])
             mapping[stand_in.result] = position
-
-
-def reassociable(block: Block, n_in: int) -> set[Operation]:
-    """Float sums and products that combine an accumulator: their order is free."""
-    found: set[Operation] = set()
-    for acc in block.args[n_in:]:
-        for op in acc.users:
-            if op.name in ("arith.addf", "arith.mulf") and isinstance(op.result.type, FloatType) and len(acc.uses) == 1:
-                if any(user is block.terminator for user in op.result.users) and len(op.result.uses) == 1:
-                    found.add(op)
-    return found
 
 
 # clean-up

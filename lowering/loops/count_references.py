@@ -2,7 +2,8 @@
 
 In: `rt` operations without counts. Out: the same with `rt.retain` and `rt.release`. Each value of a counted type owns
 one reference: that of an operation's result or of a block's argument goes after its last use, uses of a box's buffer
-included. What a block yields or a loop starts with is handed over: doubled first, unless that was its last use.
+included. What a block yields or a loop starts with is handed over: doubled first, unless that was its last use. A string
+that gets another one put behind it for its last use is handed over too (`rt.str_append`): it may grow where it is.
 After a run-time error the wrapper of the function frees what is left (`torchcc.free_blocks`).
 
     %l = rt.list : !rt.list<i64>           %l = rt.list : !rt.list<i64>
@@ -18,7 +19,7 @@ from typing import Final
 
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
-from ...ir.dialects import func, rt
+from ...ir.dialects import func, rt, rt_strings
 from .bufferize import aliases
 
 _HANDS_OVER: Final = frozenset({"scf.yield", "scf.condition", "func.return", "scf.for", "scf.while", "func.call"})
@@ -40,14 +41,16 @@ class CountReferences:
 
 
 def _count_in(parent: Operation, block: Block) -> None:
+    _append_in(parent, block)
     operations = list(block.operations())
     positions = {op: i for i, op in enumerate(operations)}
-    owned: list[Value] = list(block.args) if parent.name in _LOOPS else []
-    owned += [r for op in operations for r in op.results]
+    owned = _owned(parent, block)
     kept: set[tuple[Operation, Value]] = set()
     for value in owned:
         if rt.is_counted(value.type):
             last = _last_use(value, block, positions)
+            if last is not None and last.name == "rt.str_append" and last.operand(0) is value:
+                continue
             if last is not None and _is_handed_over_once(value, last):
                 kept.add((last, value))
                 continue
@@ -57,6 +60,25 @@ def _count_in(parent: Operation, block: Block) -> None:
             for value in op.operands:
                 if rt.is_counted(value.type) and (op, value) not in kept:
                     rt.retain(Builder.before(op), value)
+
+
+def _owned(parent: Operation, block: Block) -> list[Value]:
+    """The values whose references are the block's to give back."""
+    arguments = list(block.args) if parent.name in _LOOPS else []
+    return [*arguments, *(r for op in block.operations() for r in op.results)]
+
+
+def _append_in(parent: Operation, block: Block) -> None:
+    """What puts a string behind another one takes over that one's reference, where this is its last use."""
+    joining = [op for op in block.operations() if op.name == "rt.str_concat"]
+    if not joining:
+        return
+    positions = {op: i for i, op in enumerate(block.operations())}
+    owned = set(_owned(parent, block))
+    last = {op: op.operand(0) in owned and _last_use(op.operand(0), block, positions) is op for op in joining}
+    for op in joining:
+        if last[op] and op.operand(0) is not op.operand(1):
+            op.replace_with((rt_strings.append(Builder.before(op), *op.operands),))
 
 
 def _release(value: Value, block: Block, last: Operation | None) -> None:

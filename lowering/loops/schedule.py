@@ -138,6 +138,26 @@ def reduction_chunk(reduction: Size, element: int, block: Block, target: Target)
 _SHORTEST_CHUNK: Final = 512
 """Shorter chunks would spend their time on loading and storing accumulators."""
 
+_PARTIAL_SUM: Final = 256
+"""Terms that one accumulator adds up before it starts anew: rounding of a running sum grows with the square root of their
+number. Putting an accumulator aside costs a load, an addition and a store; one in 256 is not noticed."""
+
+
+def sum_length(extent: Size, inside: int = 1) -> int | None:
+    """Steps of a dimension, each of `inside` terms, that are added up by themselves; None for all of them."""
+    ideal = max(1, _PARTIAL_SUM // inside)
+    if not isinstance(extent, int):
+        return ideal
+    if extent * inside <= _PARTIAL_SUM * 3 // 2:
+        return None
+    multiple = 8 if ideal >= 64 else 1
+    even = next((n for n in range(ideal - ideal % multiple, ideal // 2, -multiple) if extent % n == 0), None)
+    if even is not None:
+        return even
+    parts = -(-extent // ideal)
+    return -(-extent // parts // multiple) * multiple
+
+
 MIN_PACKED_ROWS: Final = 4
 """Fewer rows than this do not pay for copying the other operand, when that is not known at compile time."""
 

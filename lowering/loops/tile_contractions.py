@@ -13,6 +13,7 @@ Right operands that are constants are packed at compile time. Which block, which
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,7 +30,7 @@ from . import schedule
 from .nest import Access, Nest, depends_on, loop_over
 from .pack_panels import Panel, Steps, load_vector
 from .plan_tiles import Plan, plan_tiles
-from .vector_body import VectorBody, product_of
+from .vector_body import VectorBody, product_of, reassociable
 
 _SHORT: Final = 4
 """Inner reduction loops of up to this many steps (filter taps) are unrolled."""
@@ -65,6 +66,7 @@ class _Tiler:
         self.lanes = plan.block.lanes
         self.reductions = plan.nest.of_kind(linalg.REDUCTION)
         self.body = VectorBody(self.lanes, product_of(plan.nest))
+        self.is_sum = any(op.name == "arith.addf" for op in reassociable(plan.nest.body, len(plan.nest.inputs)))
         self.steps: Steps | None = None
 
     # outer loops
@@ -182,7 +184,7 @@ class _Tiler:
     def _tile(self, b: Builder, place: _Place) -> None:
         steps = self.steps
         accumulators = self._start(b, place)
-        results = self._reduce(b, place, self.reductions, accumulators)
+        results = self._reduce(b, place, self.reductions, accumulators, in_parts=self.is_sum)
         if steps is None or self.nest.epilogue is None:
             self._finish(b, place, results)
             return
@@ -280,16 +282,53 @@ class _Tiler:
             return as_value(b, step)
         return as_value(b, indexing.sub(b, step, self.steps.lower))
 
-    def _reduce(self, b: Builder, place: _Place, dims: Sequence[int], accs: list[Value]) -> list[Value]:
+    def _total_steps(self, dims: Sequence[int]) -> int | None:
+        """Steps of the reduction over these dimensions; None where that is only known at run time."""
+        extents = [self._step_count(d) for d in dims]
+        known = [e for e in extents if isinstance(e, int)]
+        return math.prod(known) if len(known) == len(extents) else None
+
+    def _reduce(
+        self, b: Builder, place: _Place, dims: Sequence[int], accs: list[Value], in_parts: bool = False
+    ) -> list[Value]:
+        """Adds all steps of `dims` to the accumulators; `in_parts`, sums of parts, each of which starts at zero."""
         if not dims:
             return self._update(b, place, accs)
+        extent = self._step_count(dims[0])
+        inside = self._total_steps(dims[1:])
+        if in_parts and inside is not None and schedule.sum_length(inside) is None:
+            count = schedule.sum_length(extent, inside)
+            if count is not None:
+                return self._reduce_parts(b, place, dims, accs, extent, count)
+            in_parts = False
+        return self._steps(b, place, dims, accs, 0, extent, in_parts)
+
+    def _reduce_parts(
+        self, b: Builder, place: _Place, dims: Sequence[int], totals: list[Value], extent: Size, count: int
+    ) -> list[Value]:
+        """Every `count` steps of the first dimension are added up by themselves, from zero: rounding stays small."""
+
+        def part(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
+            first, before = args[0], list(args[1:])
+            even = isinstance(extent, int) and extent % count == 0
+            steps: Size = count if even else indexing.minimum(ib, count, indexing.sub(ib, extent, first))
+            element = self.nest.outputs[0].type.element
+            zero = arith.constant(ib, 0.0, self._vector(element))
+            sums = self._steps(ib, place, dims, [zero] * len(before), first, steps, False)
+            return [arith.addf(ib, total, s) for total, s in zip(before, sums, strict=True)]
+
+        return list(scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, count), totals, part).results)
+
+    def _steps(
+        self, b: Builder, place: _Place, dims: Sequence[int], accs: list[Value], first: Size, extent: Size, in_parts: bool
+    ) -> list[Value]:
+        """The `extent` steps of the first dimension that begin at `first`."""
         dim, rest = dims[0], dims[1:]
-        extent = self._step_count(dim)
-        lower: Size = 0 if self.steps is None else self.steps.lower
+        lower = indexing.add(b, first, 0 if self.steps is None else self.steps.lower)
 
         def at(ib: Builder, k: Size, inner: list[Value]) -> list[Value]:
             place.positions[dim] = indexing.add(ib, k, lower)
-            return self._reduce(ib, place, rest, inner)
+            return self._reduce(ib, place, rest, inner, in_parts)
 
         if isinstance(extent, int) and extent <= _SHORT:
             for k in range(extent):

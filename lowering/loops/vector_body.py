@@ -62,6 +62,17 @@ def product_of(nest: Nest) -> Product | None:
     return Product(total, product)
 
 
+def reassociable(block: Block, n_in: int) -> set[Operation]:
+    """Float sums and products that combine an accumulator: their order is free."""
+    found: set[Operation] = set()
+    for acc in block.args[n_in:]:
+        for op in acc.users:
+            if op.name in ("arith.addf", "arith.mulf") and isinstance(op.result.type, FloatType) and len(acc.uses) == 1:
+                if any(user is block.terminator for user in op.result.users) and len(op.result.uses) == 1:
+                    found.add(op)
+    return found
+
+
 class VectorBody:
     """Writes bodies on vectors of `lanes`; equal operations on equal operands once for as long as `cache` is kept."""
 

@@ -16,14 +16,14 @@ from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, new_module, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
-from ...ir.dialects import arith, func, linalg, rt, scf, tensor
+from ...ir.dialects import arith, func, linalg, rt, rt_records, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.operator import Operator, OperatorError, Unsupported
-from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType
+from ...ir.script_types import ScriptType, TensorType
 from ...ir.signature import Dim, Signature, TensorSpec
-from ...ir.types import F64, I1, I64, INDEX, RankedTensorType, RunTimeListType, Type
-from . import run_time_lists
+from ...ir.types import I1, I64, INDEX, STRING, RankedTensorType, Type
+from . import run_time_dicts, run_time_lists, run_time_strings, run_time_values
 
 Lowered = Any
 """What a torch value became: a Value, a Python constant, None, or a list of these."""
@@ -44,23 +44,11 @@ class ConvertTorchToLinalg:
 
 
 def converted_type(t: ScriptType) -> Type:
-    """Type of a torch value in the linalg stage."""
-    match t:
-        case TensorType():
-            assert t.dtype is not None and t.shape is not None, f"unspecialised tensor type {t}"
-            if t.dtype.is_complex:
-                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
-            return RankedTensorType(t.shape, t.dtype.element)
-        case IntType():
-            return I64
-        case FloatType():
-            return F64
-        case BoolType():
-            return I1
-        case ListType():
-            return run_time_lists.list_type(t)
-        case _:
-            raise InternalError(f"a value of type {t} has no form in the linalg stage")
+    """Type of a torch value in the linalg stage, of one that is one value there."""
+    forms = run_time_values.forms_of(t)
+    if len(forms) != 1:
+        raise InternalError(f"a value of type {t} is {len(forms)} values in the linalg stage")
+    return forms[0]
 
 
 class _Converter:
@@ -112,8 +100,12 @@ class _Converter:
     def convert_op(self, op: Operation) -> None:
         self.cx.b.span = op.span
         convert = _PRIM.get(op.name)
-        if op.name not in _CONTROL and run_time_lists.handles(op, [self.values[v] for v in op.operands]):
+        if run_time_dicts.is_dict_node(op):
+            self.bind(op, run_time_dicts.lower(self.cx, op, [self.values[v] for v in op.operands]))
+        elif op.name not in _CONTROL and run_time_lists.handles(op, [self.values[v] for v in op.operands]):
             self.convert_list(op)
+        elif run_time_strings.is_string_node(op):
+            self.bind(op, run_time_strings.lower(self.cx, op, [self.values[v] for v in op.operands]))
         elif convert is not None:
             convert(self, op)
         else:
@@ -198,12 +190,17 @@ class _Converter:
     def uninitialized(self, op: Operation) -> None:
         self.values[op.result] = self.placeholder(cast(ScriptType, op.result.type))
 
-    def placeholder(self, script_type: ScriptType) -> Value:
+    def placeholder(self, t: ScriptType) -> Lowered:
         """A value that is never read: zero, or a tensor without elements in its dynamic extents."""
+        parts = [self.nothing(form) for form in run_time_values.forms_of(t)]
+        return run_time_values.put_together(self.cx, parts, t)
+
+    def nothing(self, type: Type) -> Value:
         b = self.cx.b
-        type = converted_type(script_type)
-        if isinstance(type, RunTimeListType):
-            return rt.new(b, type)
+        if type == STRING:
+            return run_time_strings.string(b, "")
+        if rt.is_counted(type):
+            return rt_records.null(b, type)
         if not isinstance(type, RankedTensorType):
             return arith.constant(b, 0, type)
         zero = arith.constant(b, 0, INDEX)
@@ -218,52 +215,68 @@ class _Converter:
 
     # control flow
 
+    def taken_apart(self, values: Sequence[Value], types: Sequence[ScriptType]) -> list[Value]:
+        """The lowered values as those that control flow hands on."""
+        return [p for v, t in zip(values, types, strict=True) for p in run_time_values.taken_apart(self.cx, self.values[v], t)]
+
+    def put_together(self, parts: Sequence[Value], types: Sequence[ScriptType]) -> list[Lowered]:
+        found: list[Lowered] = []
+        for t in types:
+            count = len(run_time_values.forms_of(t))
+            found.append(run_time_values.put_together(self.cx, parts[:count], t))
+            parts = parts[count:]
+        return found
+
     def convert_if(self, op: Operation) -> None:
-        types = [converted_type(cast(ScriptType, r.type)) for r in op.results]
+        types = [cast(ScriptType, r.type) for r in op.results]
+        forms = [f for t in types for f in run_time_values.forms_of(t)]
 
         def branch(index: int) -> scf.Body:
             def body(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
                 del b, args
                 block = op.body(index)
                 self.convert_block(block)
-                return [self.materialise(v, t) for v, t in zip(block.terminator.operands, types, strict=True)]
+                return self.taken_apart(block.terminator.operands, types)
 
             return body
 
         condition = self.materialise(op.operand(0), I1)
-        converted = scf.if_(self.cx.b, condition, types, branch(0), branch(1))
-        self.bind(op, converted.results)
+        converted = scf.if_(self.cx.b, condition, forms, branch(0), branch(1))
+        self.bind(op, self.put_together(converted.results, types))
 
     def convert_loop(self, op: Operation) -> None:
         body = op.body()
-        types = [converted_type(cast(ScriptType, r.type)) for r in op.results]
-        inits = [self.materialise(v, t) for v, t in zip(op.operands[2:], types, strict=True)]
+        types = [cast(ScriptType, r.type) for r in op.results]
+        inits = self.taken_apart(op.operands[2:], types)
         runs_to_the_end = self.values[op.operand(1)] is True and self.is_true(body.terminator.operand(0))
         converted = (self.counted_loop if runs_to_the_end else self.conditional_loop)(op, body, inits, types)
-        self.bind(op, converted)
+        self.bind(op, self.put_together(converted, types))
 
     def is_true(self, condition: Value) -> bool:
         constant = condition.defining_op("prim::Constant")
         return constant is not None and constant.attributes.get("value") is True
 
-    def bind_arguments(self, body: Block, values: Sequence[Value]) -> None:
-        for argument, value in zip(body.args, values, strict=True):
+    def bind_arguments(self, body: Block, index: Value, parts: Sequence[Value], types: Sequence[ScriptType]) -> None:
+        for argument, value in zip(body.args, [index, *self.put_together(parts, types)], strict=True):
             self.values[argument] = value
-            self.remember_dtype(value, cast(ScriptType, argument.type))
 
-    def counted_loop(self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[Type]) -> Sequence[Value]:
+    def counted_loop(
+        self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[ScriptType]
+    ) -> Sequence[Value]:
         b = self.cx.b
         zero, one = arith.constant(b, 0, INDEX), arith.constant(b, 1, INDEX)
         trips = arith.index_cast(b, self.materialise(op.operand(0), I64), INDEX)
 
         def step(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
-            self.bind_arguments(body, [arith.index_cast(inner, args[0], I64), *args[1:]])
+            self.bind_arguments(body, arith.index_cast(inner, args[0], I64), args[1:], types)
             self.convert_block(body)
-            return [self.materialise(v, t) for v, t in zip(body.terminator.operands[1:], types, strict=True)]
+            return self.taken_apart(body.terminator.operands[1:], types)
 
         return scf.for_(b, zero, trips, one, inits, step, body.args[0].name).results
 
-    def conditional_loop(self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[Type]) -> Sequence[Value]:
+    def conditional_loop(
+        self, op: Operation, body: Block, inits: Sequence[Value], types: Sequence[ScriptType]
+    ) -> Sequence[Value]:
         b = self.cx.b
         trips = self.materialise(op.operand(0), I64)
         first = [arith.constant(b, 0, I64), self.materialise(op.operand(1), I1), *inits]
@@ -273,11 +286,11 @@ class _Converter:
             return [arith.andi(inner, more, args[1]), *args]
 
         def after(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
-            self.bind_arguments(body, [args[0], *args[2:]])
+            self.bind_arguments(body, args[0], args[2:], types)
             self.convert_block(body)
             following = arith.addi(inner, args[0], arith.constant(inner, 1, I64))
-            carried = zip(body.terminator.operands, [I1, *types], strict=True)
-            return [following, *(self.materialise(v, t) for v, t in carried)]
+            condition, *carried = body.terminator.operands
+            return [following, self.materialise(condition, I1), *self.taken_apart(carried, types)]
 
         return scf.while_(b, first, before, after).results[2:]
 

@@ -18,38 +18,11 @@ from ...ir.dtypes import DType
 from ...ir.operators import split_name
 from ...ir.ordering import unsortable
 from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType, TupleType
-from ...ir.types import F64, I1, I64, BoxType, RankedTensorType, RunTimeListType, Type
-from . import ordered_lists
+from ...ir.types import F64, I1, I64, RankedTensorType, RunTimeListType, Type
+from . import ordered_lists, run_time_values
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
-
-
-def slots_of(t: ScriptType) -> tuple[Type, ...]:
-    """Types of the slots that hold an element of this type."""
-    match t:
-        case IntType():
-            return (I64,)
-        case FloatType():
-            return (F64,)
-        case BoolType():
-            return (I1,)
-        case TensorType(dtype, shape):
-            if dtype is None or shape is None:
-                raise InternalError(f"a list of {t}: its dtype or rank is not known")
-            if dtype.is_complex:
-                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
-            return (BoxType(RankedTensorType(shape, dtype.element)),)
-        case ListType():
-            return (list_type(t),)
-        case TupleType():
-            return tuple(slot for e in t.elements for slot in slots_of(e))
-        case _:
-            raise InternalError(f"a list of {t} has no form in the linalg stage")
-
-
-def list_type(t: ListType) -> RunTimeListType:
-    return RunTimeListType(slots_of(t.element))
 
 
 def _is_sequence(lowered: Lowered) -> bool:
@@ -77,38 +50,11 @@ class Lists:
 
     def slots(self, value: Lowered, t: ScriptType | None = None) -> list[Value]:
         """An element as what its slots hold."""
-        t = t or self.element
-        b = self.cx.b
-        match t:
-            case TupleType():
-                return [s for v, e in zip(value, t.elements, strict=True) for s in self.slots(v, e)]
-            case TensorType():
-                (type,) = cast(tuple[BoxType], slots_of(t))
-                if value.type != type.tensor:
-                    value = tensor.cast_(b, value, type.tensor)
-                content = value.defining_op("rt.unbox")
-                return [content.operand(0) if content is not None else rt.box(b, value)]
-            case _:
-                (type,) = slots_of(t)
-                return [value if isinstance(value, Value) else arith.constant(b, value, type)]
+        return run_time_values.slots(self.cx, value, t or self.element)
 
     def value(self, slots: Sequence[Value], t: ScriptType | None = None) -> Lowered:
         """The element that slots hold."""
-        t = t or self.element
-        match t:
-            case TupleType():
-                parts: list[Lowered] = []
-                at = 0
-                for e in t.elements:
-                    count = len(slots_of(e))
-                    parts.append(self.value(slots[at : at + count], e))
-                    at += count
-                return parts
-            case TensorType(dtype):
-                assert dtype is not None
-                return self.cx.set_dtype(rt.unbox(self.cx.b, slots[0]), dtype)
-            case _:
-                return slots[0]
+        return run_time_values.value(self.cx, slots, t or self.element)
 
     def get(self, source: Value, index: Extent) -> Lowered:
         return self.value(rt.get(self.cx.b, source, self.cx.index(index)))
@@ -119,7 +65,7 @@ class Lists:
     # loops
 
     def new(self) -> Value:
-        return rt.new(self.cx.b, RunTimeListType(slots_of(self.element)))
+        return rt.new(self.cx.b, RunTimeListType(run_time_values.slots_of(self.element)))
 
     def length(self, source: Value) -> Value:
         return rt.length(self.cx.b, source)
@@ -283,25 +229,8 @@ class Lists:
     def truth(self, condition: Value | bool) -> Value:
         return condition if isinstance(condition, Value) else arith.constant(self.cx.b, condition, I1)
 
-    def equal(self, a: Lowered, b: Lowered, t: ScriptType) -> Value:
-        """Whether two values of that type are equal, as an i1."""
-        builder = self.cx.b
-        match t:
-            case FloatType():
-                x, y = (self.slots(v, t)[0] for v in (a, b))
-                return arith.cmpf(builder, "oeq", x, y)
-            case IntType() | BoolType():
-                x, y = (self.slots(v, t)[0] for v in (a, b))
-                return arith.cmpi(builder, "eq", x, y)
-            case TupleType():
-                result = self.truth(True)
-                for x, y, e in zip(a, b, t.elements, strict=True):
-                    result = arith.andi(builder, result, self.equal(x, y, e))
-                return result
-            case ListType():
-                return Lists(self.cx, t.element).lists_equal(a, b)
-            case _:
-                raise InternalError(f"{t} is compared")
+    def equal(self, a: Lowered, b: Lowered) -> Value:
+        return run_time_values.equal(self.cx, a, b, self.element)
 
     def lists_equal(self, a: Lowered, b: Lowered) -> Value:
         cx = self.cx
@@ -310,7 +239,7 @@ class Lists:
         same_length = self.truth(cx.compare("eq", n, m))
 
         def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            same = self.equal(self.get(x, i), self.get(y, i), self.element)
+            same = self.equal(self.get(x, i), self.get(y, i))
             return [arith.andi(cx.b, carried[0], same)]
 
         count = cx.select(same_length, n, 0)
@@ -326,7 +255,7 @@ class Lists:
 
         def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
             at = cx.index(cx.sub(cx.sub(n, 1), i))  # from the end, so that the first one wins
-            same = self.equal(self.get(source, at), value, self.element)
+            same = self.equal(self.get(source, at), value)
             return [arith.select(cx.b, same, at, carried[0])]
 
         return self.repeat(n, [n], one)[0]
@@ -353,7 +282,7 @@ class Lists:
         cx = self.cx
 
         def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            same = self.equal(self.get(source, i), value, self.element)
+            same = self.equal(self.get(source, i), value)
             more = arith.addi(cx.b, carried[0], arith.constant(cx.b, 1, I64))
             return [arith.select(cx.b, same, more, carried[0])]
 

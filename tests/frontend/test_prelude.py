@@ -25,17 +25,22 @@ def test_function_names_map_to_operators_and_back() -> None:
 
 
 def test_excerpt_keeps_lines_and_takes_what_is_called() -> None:
-    text = prelude.excerpt("aten", "layer_norm")
-    assert re.findall(r"^def (\w+)", text, re.MULTILINE) == ["_h_wide", "_h_narrow", "native_layer_norm", "layer_norm"]
-    whole = prelude.text("aten").split("\n")
-    for number, line in enumerate(text.split("\n")):
-        assert not line or line == whole[number]
+    excerpt = prelude.excerpt("aten", "layer_norm")
+    named = {file.name: re.findall(r"^def (\w+)", file.text, re.MULTILINE) for file in excerpt}
+    assert named == {
+        "frontend/prelude/aten/normalization.py": ["native_layer_norm", "layer_norm"],
+        "frontend/prelude/aten/shared.py": ["_h_wide", "_h_narrow"],
+    }
+    for file in excerpt:
+        whole = prelude.text(file.name.removeprefix("frontend/prelude/")).split("\n")
+        for number, line in enumerate(file.text.split("\n")):
+            assert not line or line == whole[number]
 
 
 def test_every_composite_has_the_parameters_of_its_schema() -> None:
     declared = {}
-    for name, where in prelude.functions("aten").items():
-        head = prelude.text("aten")[where].split(") ->")[0]
+    for name, definition in prelude.functions("aten").items():
+        head = definition.text.split(") ->")[0]
         declared[name] = re.findall(r"(\w+):", head)
     for operator in prelude.composites():
         schema = _schema(operator)
@@ -52,7 +57,8 @@ def _schema(operator: str) -> Any:
 @pytest.fixture(scope="module")
 def compiled() -> Any:
     """The composites as torch.jit compiles them, with `torch.x(...)` bound to the operator `aten::x` itself."""
-    text = re.sub(r"^(import|from) .*", "", prelude.text("aten"), flags=re.MULTILINE)
+    whole = "\n\n".join(prelude.text(file) for file in prelude.files("aten"))
+    text = re.sub(r"^(import|from) .*", "", whole, flags=re.MULTILINE)
     text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
     return torch.jit.CompilationUnit(text)
 

@@ -1,7 +1,12 @@
-"""`check_family`: builds the archives of a family of models, and runs them where PyTorch cannot be imported."""
+"""`check_family`: builds the archives of a family of models, and runs them where PyTorch cannot be imported.
+
+`pytest --long -s tests/models` takes the published sizes, and prints a line per archive: the worst error in units of the
+tolerance, seconds, memory.
+"""
 
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +36,7 @@ def archives(tmp_path_factory, request):
 
 
 @pytest.fixture
-def check_family(archives):
+def check_family(archives, request):
     """`check_family(name)`: every model of the family, in every form, gives what PyTorch gave, in one process."""
 
     def check(family):
@@ -39,7 +44,11 @@ def check_family(archives):
         command = [sys.executable, str(HERE / "check.py"), str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        for line in lines:
+            print("\n" + "  ".join(f"{key} {value}" for key, value in line.items() if value not in (None, False)), end="")
         manifest = json.loads((folder / "manifest.json").read_text())
+        if request.config.getoption("--long"):
+            shutil.rmtree(folder)  # gigabytes, over all families
         known = {(m["name"], form): reason for m in manifest for form, reason in m["known"].items()}
         wrong = [f"{r['model']} {r['form']}: {r['fault']}" for r in lines if unexpected(r, known)]
         assert done.returncode == 0, done.stderr

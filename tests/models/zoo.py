@@ -27,9 +27,6 @@ class Model:
     """(argument, dimension, name): compiled once more with these extents open, for all calls. Equal names are equal extents."""
     settle: bool = True
     """Whether the first call is made in training mode before saving, for running statistics that are not 0 and 1."""
-    rtol: float = 1e-4
-    atol: float = 1e-5
-    """Against the eager result, element by element; `atol` times the largest magnitude of the result where that is above 1."""
     method: str = "forward"
     known: Mapping[str, str] = field(default_factory=dict[str, str])
     """Forms that are known not to work yet, with the reason; they are expected to be refused, never to be wrong."""

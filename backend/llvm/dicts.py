@@ -1,0 +1,146 @@
+"""`rt.dict...`: dicts as pointers to objects of the run time (`runtime/dicts.ll`, which also says how they lie in memory).
+
+Values are read and written in place; finding a key is a function of the run time that LLVM may inline.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...ir.core import Operation, Value
+from ...ir.dialects import rt, rt_dicts
+from ...ir.types import FloatType, IntegerType, RunTimeDictType
+from ..runtime.library import inlined_dicts
+from .counted import load_slot, retain, retain_all, store_slots
+from .emitter import Emit, Emitter
+
+_LENGTH: Final = 64
+"""Bytes of a dict object in front of its length."""
+
+_KEY: Final = 1
+_VALUE: Final = 2
+"""Words of an entry in front of its key, and of its value."""
+
+
+def _width(t: RunTimeDictType) -> int:
+    return _VALUE + len(t.slots)
+
+
+def _references(t: RunTimeDictType) -> int:
+    """Which words of an entry hold references."""
+    return sum(1 << (_KEY + i) for i, slot in enumerate((t.key, *t.slots)) if rt.is_counted(slot))
+
+
+def _kind(t: RunTimeDictType) -> tuple[str, str]:
+    """The name of functions for such keys, and the LLVM type of the key."""
+    match t.key:
+        case IntegerType():
+            return "i64", "i64"
+        case FloatType():
+            return "f64", "double"
+        case _:
+            return "str", "ptr"
+
+
+def _key_text(e: Emitter, key: Value) -> str:
+    text = e.text(key)
+    return e.op("i64", f"zext i1 {text} to i64") if key.type == IntegerType(1) else text
+
+
+def _prepare(e: Emitter) -> None:
+    """Declares what may be inlined."""
+    text = inlined_dicts()
+    if text not in e.context.globals:
+        e.context.globals.append(text)
+
+
+def _new(e: Emitter, op: Operation) -> None:
+    t = op.result.type
+    assert isinstance(t, RunTimeDictType)
+    if _width(t) > 64:
+        raise AssertionError("a dict of more than 62 slots")
+    pointer = e.op("ptr", f"call ptr @torchcc.dict_new(i64 {_width(t)}, i64 {_references(t)})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
+    e.set(op.result, pointer)
+
+
+def _len(e: Emitter, op: Operation) -> None:
+    at = e.pure("ptr", f"getelementptr i8, ptr {e.text(op.operand(0))}, i64 {_LENGTH}")
+    e.set(op.result, e.op("i64", f"load i64, ptr {at}, align 8"))
+
+
+def _find(e: Emitter, op: Operation) -> None:
+    _prepare(e)
+    t = rt_dicts.dict_type(op.operand(0))
+    name, type = _kind(t)
+    operands = f"ptr {e.text(op.operand(0))}, {type} {_key_text(e, op.operand(1))}, i64 {_width(t)}"
+    e.set(op.result, e.op("i64", f"call i64 @torchcc.dict_find_{name}({operands})"))
+
+
+def _next(e: Emitter, op: Operation) -> None:
+    source, position = op.operands
+    operands = f"ptr {e.text(source)}, i64 {e.index_text(e.linear(position))}"
+    e.set(op.result, e.op("i64", f"call i64 @torchcc.dict_next({operands})"))
+
+
+def _entry(e: Emitter, source: Value, position: Value) -> str:
+    _prepare(e)
+    width = _width(rt_dicts.dict_type(source))
+    operands = f"ptr {e.text(source)}, i64 {e.index_text(e.linear(position))}, i64 {width}"
+    return e.op("ptr", f"call ptr @torchcc.dict_at({operands})")
+
+
+def _read(e: Emitter, entry: str, word: int, result: Value) -> None:
+    value = load_slot(e, entry, word, result.type)
+    if rt.is_counted(result.type):
+        retain(e, value, result.type)
+    e.set(result, value)
+
+
+def _key(e: Emitter, op: Operation) -> None:
+    _read(e, _entry(e, *op.operands), _KEY, op.result)
+
+
+def _get(e: Emitter, op: Operation) -> None:
+    entry = _entry(e, *op.operands)
+    for i, result in enumerate(op.results):
+        _read(e, entry, _VALUE + i, result)
+
+
+def _put(e: Emitter, op: Operation) -> None:
+    _prepare(e)
+    target, key, *rest = op.operands
+    slots = tuple(rest)
+    t = rt_dicts.dict_type(target)
+    name, type = _kind(t)
+    operands = f"ptr {e.text(target)}, {type} {_key_text(e, key)}, i64 {_width(t)}"
+    entry = e.op("ptr", f"call ptr @torchcc.dict_place_{name}({operands})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {entry}, null"))
+    retain_all(e, slots)
+    old = [load_slot(e, entry, _VALUE + i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
+    store_slots(e, entry, slots, _VALUE)
+    for pointer in old:
+        e.line(f"call void @torchcc.release(ptr {pointer})")
+
+
+def _erase(e: Emitter, op: Operation) -> None:
+    target, position = op.operands
+    operands = f"ptr {e.text(target)}, i64 {e.index_text(e.linear(position))}"
+    e.leave_if(e.op("i1", f"call i1 @torchcc.dict_erase({operands})"))
+
+
+def _clear(e: Emitter, op: Operation) -> None:
+    e.leave_if(e.op("i1", f"call i1 @torchcc.dict_clear(ptr {e.text(op.operand(0))})"))
+
+
+EMITTERS: Final[dict[str, Emit]] = {
+    "rt.dict": _new,
+    "rt.dict_len": _len,
+    "rt.dict_find": _find,
+    "rt.dict_next": _next,
+    "rt.dict_key": _key,
+    "rt.dict_get": _get,
+    "rt.dict_put": _put,
+    "rt.dict_erase": _erase,
+    "rt.dict_clear": _clear,
+}

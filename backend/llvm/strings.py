@@ -1,0 +1,114 @@
+"""`rt.str_*` and `rt.print`: strings as pointers to objects of the run time (`runtime/strings.ll`).
+
+Lengths and bytes are read in place, constants stand in the program as read-only objects; the rest are calls.
+"""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from ...ir.core import Operation
+from .emitter import Emit, Emitter
+from .types import quoted
+
+_LENGTH: Final = 16
+_BYTES: Final = 32
+"""Bytes of a string object in front of its length, and of its first byte."""
+
+
+def _at(e: Emitter, pointer: str, offset: int | str) -> str:
+    return e.pure("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+
+def _constant(e: Emitter, op: Operation) -> None:
+    e.set(op.result, constant_string(e, cast(str, op.attributes["value"]).encode("latin-1")))
+
+
+def constant_string(e: Emitter, data: bytes) -> str:
+    """Symbol of a string object that is never given back."""
+    strings, key = e.context.strings, f"object {data!r}"
+    if key not in strings:
+        strings[key] = f'@"{e.context.prefix}.str.{len(strings)}"'
+        kind = f"{{ i64, i64, i64, i64, [{len(data) + 1} x i8] }}"
+        fields = f"i64 -1, i64 0, i64 {len(data)}, i64 {len(data)}, [{len(data) + 1} x i8] {quoted(data + bytes(1))}"
+        e.context.globals.append(f"{strings[key]} = private unnamed_addr constant {kind} {{ {fields} }}, align 8")
+    return strings[key]
+
+
+def _of_byte(e: Emitter, op: Operation) -> None:
+    e.set(op.result, e.op("ptr", f"call ptr @torchcc.str_of_byte(i64 {e.text(op.operand(0))})"))
+
+
+def _length(e: Emitter, op: Operation) -> None:
+    e.set(op.result, e.op("i64", f"load i64, ptr {_at(e, e.text(op.operand(0)), _LENGTH)}, align 8"))
+
+
+def _byte(e: Emitter, op: Operation) -> None:
+    source, index = op.operands
+    first = _at(e, e.text(source), _BYTES)
+    place = e.op("ptr", f"getelementptr i8, ptr {first}, i64 {e.index_text(e.linear(index))}")
+    e.set(op.result, e.op("i64", f"zext i8 {e.op('i8', f'load i8, ptr {place}, align 1')} to i64"))
+
+
+def _made(function: str) -> Emit:
+    """A call that makes a string of strings, numbers and indices; null where there is no memory."""
+
+    def emit(e: Emitter, op: Operation) -> None:
+        value = e.op("ptr", f"call ptr @torchcc.{function}({_arguments(e, op)})")
+        e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+        e.set(op.result, value)
+
+    return emit
+
+
+def _computed(function: str, result: str) -> Emit:
+    def emit(e: Emitter, op: Operation) -> None:
+        e.set(op.result, e.op(result, f"call {result} @torchcc.{function}({_arguments(e, op)})"))
+
+    return emit
+
+
+def _done(function: str) -> Emit:
+    def emit(e: Emitter, op: Operation) -> None:
+        e.line(f"call void @torchcc.{function}({_arguments(e, op)})")
+
+    return emit
+
+
+def _arguments(e: Emitter, op: Operation) -> str:
+    return ", ".join(f"{e.component_types(v.type)[0]} {e.text(v)}" for v in op.operands)
+
+
+def _from_float(e: Emitter, op: Operation) -> None:
+    kind = cast(str, op.attributes["kind"])
+    form = "null" if kind == "g" else e.context.string(f"%{kind}")
+    value = e.op("ptr", f"call ptr @torchcc.str_from_f64(double {e.text(op.operand(0))}, ptr {form})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+    e.set(op.result, value)
+
+
+def _to_float(e: Emitter, op: Operation) -> None:
+    place = e.fresh("used")
+    e.entry_lines.append(f"  {place} = alloca i64, align 8")
+    value = e.op("double", f"call double @torchcc.str_to_f64(ptr {e.text(op.operand(0))}, ptr {place})")
+    e.set(op.results[0], value)
+    e.set(op.results[1], e.op("i64", f"load i64, ptr {place}, align 8"))
+
+
+EMITTERS: Final[dict[str, Emit]] = {
+    "rt.str_constant": _constant,
+    "rt.str_of_byte": _of_byte,
+    "rt.str_len": _length,
+    "rt.str_byte": _byte,
+    "rt.str_slice": _made("str_slice"),
+    "rt.str_concat": _made("str_concat"),
+    "rt.str_append": _made("str_append"),
+    "rt.str_equal": _computed("str_equal", "i1"),
+    "rt.str_compare": _computed("str_compare", "i64"),
+    "rt.str_find": _computed("str_find", "i64"),
+    "rt.str_from_i64": _made("str_from_i64"),
+    "rt.str_from_f64": _from_float,
+    "rt.str_to_f64": _to_float,
+    "rt.str_note": _done("note_str"),
+    "rt.print": _done("print"),
+}

@@ -1,0 +1,58 @@
+# Activations.
+
+import torch
+from torch import Tensor
+from typing import Optional
+
+
+def relu6(self: Tensor) -> Tensor:
+    return torch.clamp(self, 0, 6)
+
+
+def selu(self: Tensor) -> Tensor:
+    return torch.elu(self, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1)
+
+
+def celu(self: Tensor, alpha: number) -> Tensor:
+    return torch.elu(self, alpha, 1.0, 1.0 / float(alpha))
+
+
+def glu(self: Tensor, dim: int) -> Tensor:
+    n = self.size(dim)
+    if n % 2 != 0:
+        raise RuntimeError("Halving dimension must be even, but dimension {} is size {}".format(dim, n))
+    return self.narrow(dim, 0, n // 2) * torch.sigmoid(self.narrow(dim, n // 2, n // 2))
+
+
+def log_sigmoid(self: Tensor) -> Tensor:
+    # min(x, 0) - log1p(exp(-|x|)): no overflow on either side
+    x = _h_wide(self)
+    return _h_narrow(torch.clamp(x, max=0) - torch.log1p(torch.exp(-torch.abs(x))), self.dtype)
+
+
+def prelu(self: Tensor, weight: Tensor) -> Tensor:
+    if self.dim() < 2:
+        w = weight.reshape([])
+    else:
+        if weight.numel() != 1 and weight.numel() != self.size(1):
+            raise RuntimeError("Mismatch of parameter numbers and input channel size.")
+        w = _h_per_channel(weight, self.dim())
+    return torch.where(self > 0, self, w * self)
+
+
+def logit(self: Tensor, eps: Optional[float]) -> Tensor:
+    x = self if eps is None else torch.clamp(self, eps, 1.0 - eps)
+    return torch.log(x / (1.0 - x))
+
+
+def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator: Optional[Generator]) -> Tensor:
+    if training:
+        noise = torch.rand_like(self) * (float(upper) - float(lower)) + float(lower)
+        return torch.where(self <= 0, self * noise, self)
+    return torch.where(self <= 0, self * ((float(lower) + float(upper)) / 2.0), self)
+
+
+def heaviside(self: Tensor, values: Tensor) -> Tensor:
+    if self.dtype != values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return torch.where(self == 0, values, (self > 0).to(self.dtype))

@@ -1,0 +1,88 @@
+# Sampling at fractional places.
+
+import torch
+from torch import Tensor
+from typing import List
+
+
+def affine_grid_generator(theta: Tensor, size: List[int], align_corners: bool) -> Tensor:
+    axes: List[Tensor] = []
+    for i in range(len(size) - 2):
+        n = size[len(size) - 1 - i]
+        steps = torch.arange(n).to(theta.dtype)
+        if align_corners:
+            place = steps * (2.0 / float(n - 1)) - 1.0 if n > 1 else steps * 0.0
+        else:
+            place = (steps * 2.0 + 1.0) / float(n) - 1.0
+        for _ in range(i):
+            place = place.unsqueeze(-1)
+        axes.append(place)
+    axes.append(torch.ones([1], dtype=theta.dtype))
+    base = torch.stack(torch.broadcast_tensors(axes), -1)
+    points = base.reshape([1, -1, len(size) - 1])
+    shape = [theta.size(0)] + size[2:] + [len(size) - 2]
+    return torch.matmul(points, theta.transpose(1, 2)).reshape(shape)
+
+
+def _h_reflect_place(x: Tensor, low: float, high: float) -> Tensor:
+    # mirrored at `low` and `high` as often as needed
+    if low == high:
+        return torch.zeros_like(x)
+    span = high - low
+    distance = torch.abs(x - low)
+    extra = torch.fmod(distance, span)
+    flips = torch.floor(distance / span)
+    return torch.where(torch.remainder(flips, 2) == 0, extra + low, span - extra + low)
+
+
+def _h_grid_place(coordinate: Tensor, n: int, padding_mode: int, align_corners: bool) -> Tensor:
+    if align_corners:
+        place = (coordinate + 1.0) / 2.0 * float(n - 1)
+    else:
+        place = ((coordinate + 1.0) * float(n) - 1.0) / 2.0
+    if padding_mode == 2:
+        if align_corners:
+            place = _h_reflect_place(place, 0.0, float(n - 1))
+        else:
+            place = _h_reflect_place(place, -0.5, float(n) - 0.5)
+    if padding_mode != 0:
+        place = torch.clamp(place, 0, n - 1)
+    return place
+
+
+def _h_grid_pick(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
+    # flat [N, C, H * W], x and y [N, P] whole numbers; zero outside
+    inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
+    index = torch.where(inside, y * float(w) + x, torch.zeros_like(x)).to(torch.int64)
+    index = index.unsqueeze(1).expand([flat.size(0), flat.size(1), x.size(1)])
+    return torch.gather(flat, 2, index) * inside.unsqueeze(1)
+
+
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    if interpolation_mode == 2:
+        raise RuntimeError("grid_sampler: bicubic interpolation is not supported")
+    n, c, h, w = input.size(0), input.size(1), input.size(2), input.size(3)
+    shape = [n, c, grid.size(1), grid.size(2)]
+    points = grid.reshape([n, -1, 2])
+    x = _h_grid_place(points.select(2, 0), w, padding_mode, align_corners)
+    y = _h_grid_place(points.select(2, 1), h, padding_mode, align_corners)
+    flat = input.reshape([n, c, h * w])
+    if interpolation_mode == 1:
+        return _h_grid_pick(flat, torch.round(x), torch.round(y), h, w).reshape(shape)
+    x0 = torch.floor(x)
+    y0 = torch.floor(y)
+    fx = (x - x0).unsqueeze(1)
+    fy = (y - y0).unsqueeze(1)
+    top = _h_grid_pick(flat, x0, y0, h, w) * (1.0 - fx) + _h_grid_pick(flat, x0 + 1.0, y0, h, w) * fx
+    bottom = _h_grid_pick(flat, x0, y0 + 1.0, h, w) * (1.0 - fx) + _h_grid_pick(flat, x0 + 1.0, y0 + 1.0, h, w) * fx
+    return (top * (1.0 - fy) + bottom * fy).reshape(shape)
+
+
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    if input.dim() != 4:
+        raise RuntimeError("grid_sampler: only 4-D input is supported")
+    return grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners)

@@ -1,0 +1,203 @@
+# Shapes, indices, and copies of elements.
+
+import torch
+from torch import Tensor
+from typing import List, Optional
+
+
+# shapes and indices
+
+
+def rot90(self: Tensor, k: int, dims: List[int]) -> Tensor:
+    turns = k % 4
+    if turns == 1:
+        return self.flip([dims[1]]).transpose(dims[0], dims[1])
+    if turns == 2:
+        return self.flip(dims)
+    if turns == 3:
+        return self.flip([dims[0]]).transpose(dims[0], dims[1])
+    return self.clone()
+
+
+def fliplr(self: Tensor) -> Tensor:
+    return self.flip([1])
+
+
+def flipud(self: Tensor) -> Tensor:
+    return self.flip([0])
+
+
+def tile(self: Tensor, dims: List[int]) -> Tensor:
+    repeats: List[int] = []
+    for _ in range(self.dim() - len(dims)):
+        repeats.append(1)
+    return self.repeat(repeats + dims)
+
+
+def repeat_interleave__self_int(self: Tensor, repeats: int, dim: Optional[int], output_size: Optional[int]) -> Tensor:
+    x = self
+    d = 0
+    if dim is None:
+        x = self.reshape([-1])
+    else:
+        d = dim + self.dim() if dim < 0 else dim
+    shape: List[int] = []
+    wide: List[int] = []
+    for i in range(x.dim()):
+        shape.append(x.size(i) * repeats if i == d else x.size(i))
+        wide.append(x.size(i))
+        if i == d:
+            wide.append(repeats)
+    return x.unsqueeze(d + 1).expand(wide).reshape(shape)
+
+
+def where(condition: Tensor) -> List[Tensor]:
+    x = condition.unsqueeze(0) if condition.dim() == 0 else condition
+    return torch.nonzero(x).unbind(1)
+
+
+def hsplit__int(self: Tensor, sections: int) -> List[Tensor]:
+    return torch.tensor_split(self, sections, 0 if self.dim() == 1 else 1)
+
+
+def hsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
+    return torch.tensor_split(self, indices, 0 if self.dim() == 1 else 1)
+
+
+def vsplit__int(self: Tensor, sections: int) -> List[Tensor]:
+    return torch.tensor_split(self, sections, 0)
+
+
+def vsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
+    return torch.tensor_split(self, indices, 0)
+
+
+def one_hot(self: Tensor, num_classes: int) -> Tensor:
+    if bool(torch.any(self < 0)):
+        raise RuntimeError("Class values must be non-negative.")
+    classes = num_classes
+    if num_classes == -1:
+        classes = int(self.max().item()) + 1
+    elif bool(torch.any(self >= num_classes)):
+        raise RuntimeError("Class values must be smaller than num_classes.")
+    return torch.eq(self.unsqueeze(-1), torch.arange(classes)).to(torch.int64)
+
+
+def diag(self: Tensor, diagonal: int) -> Tensor:
+    if self.dim() == 1:
+        return torch.diag_embed(self, diagonal, 0, 1)
+    return torch.diagonal(self, diagonal, 0, 1).clone()
+
+
+def diag_embed(self: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    rank = self.dim() + 1
+    d1 = dim1 + rank if dim1 < 0 else dim1
+    d2 = dim2 + rank if dim2 < 0 else dim2
+    n = self.size(-1) + abs(offset)
+    shape: List[int] = []
+    taken = 0
+    for i in range(rank):
+        if i == d1 or i == d2:
+            shape.append(n)
+        else:
+            shape.append(self.size(taken))
+            taken += 1
+    return torch.diagonal_scatter(self.new_zeros(shape), self, offset, d1, d2)
+
+
+def take(self: Tensor, index: Tensor) -> Tensor:
+    return self.reshape([-1])[index]
+
+
+def take_along_dim(self: Tensor, indices: Tensor, dim: Optional[int]) -> Tensor:
+    if dim is None:
+        return torch.gather(self.reshape([-1]), 0, indices.reshape([-1]))
+    d = dim + self.dim() if dim < 0 else dim
+    shape: List[int] = []
+    places: List[int] = []
+    for i in range(self.dim()):
+        extent = max(self.size(i), indices.size(i))
+        shape.append(self.size(i) if i == d else extent)
+        places.append(indices.size(i) if i == d else extent)
+    return torch.gather(self.expand(shape), d, indices.expand(places))
+
+
+def argwhere(self: Tensor) -> Tensor:
+    return torch.nonzero(self)
+
+
+def index_fill__int_Scalar(self: Tensor, dim: int, index: Tensor, value: number) -> Tensor:
+    shape: List[int] = []
+    for i in range(self.dim()):
+        shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))
+    return torch.index_copy(self, dim, index, torch.full(shape, value, dtype=self.dtype))
+
+
+def index_fill__int_Tensor(self: Tensor, dim: int, index: Tensor, value: Tensor) -> Tensor:
+    shape: List[int] = []
+    for i in range(self.dim()):
+        shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))
+    return torch.index_copy(self, dim, index, value.to(self.dtype).expand(shape))
+
+
+def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    x, m = torch.broadcast_tensors([self, mask])
+    count = int(m.sum().item())
+    if count > source.numel():
+        raise RuntimeError(
+            "masked_scatter: expected self and source to have same number of elements as there are true values in mask"
+        )
+    return torch.index_put(x, [m], source.reshape([-1]).narrow(0, 0, count), False)
+
+
+def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Optional[Tensor]) -> Tensor:
+    x = self
+    if prepend is not None:
+        x = torch.cat([prepend, x], dim)
+    if append is not None:
+        x = torch.cat([x, append], dim)
+    for _ in range(n):
+        size = x.size(dim) - 1
+        if x.dtype == torch.bool:
+            x = torch.logical_xor(x.narrow(dim, 1, size), x.narrow(dim, 0, size))
+        else:
+            x = x.narrow(dim, 1, size) - x.narrow(dim, 0, size)
+    return x
+
+
+def msort(self: Tensor) -> Tensor:
+    return torch.sort(self, 0)[0]
+
+
+# copies of elements, as many as a tensor says
+
+
+def repeat_interleave__Tensor(repeats: Tensor, output_size: Optional[int]) -> Tensor:
+    if repeats.dim() != 1:
+        raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
+    if bool((repeats < 0).any()):
+        raise RuntimeError("repeats can not be negative")
+    total = int(repeats.sum().item())
+    if output_size is not None:
+        if output_size != total:
+            raise RuntimeError("allocated size does not match required size")
+    return torch.searchsorted(torch.cumsum(repeats, 0), torch.arange(total), right=True).to(repeats.dtype)
+
+
+def repeat_interleave__self_Tensor(
+    self: Tensor, repeats: Tensor, dim: Optional[int], output_size: Optional[int]
+) -> Tensor:
+    x = self
+    d = 0
+    if dim is None:
+        x = self.reshape([-1])
+    else:
+        d = dim + self.dim() if dim < 0 else dim
+    counts = repeats
+    if repeats.dim() == 0:
+        counts = repeats.reshape([1])
+    if counts.size(0) == 1:
+        counts = counts.expand([x.size(d)])
+    elif counts.size(0) != x.size(d):
+        raise RuntimeError("repeats must have the same size as input along dim, but got repeats.size(0) = {} and input.size({}) = {}".format(counts.size(0), d, x.size(d)))
+    return torch.index_select(x, d, repeat_interleave__Tensor(counts, output_size))

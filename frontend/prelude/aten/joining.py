@@ -1,0 +1,147 @@
+# Joining and splitting.
+
+import torch
+from torch import Tensor
+from typing import List
+
+
+def concat(tensors: List[Tensor], dim: int) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+def concatenate(tensors: List[Tensor], dim: int) -> Tensor:
+    return torch.cat(tensors, dim)
+
+
+def atleast_1d(self: Tensor) -> Tensor:
+    return self.reshape([1]) if self.dim() == 0 else self
+
+
+def atleast_2d(self: Tensor) -> Tensor:
+    if self.dim() == 0:
+        return self.reshape([1, 1])
+    return self.unsqueeze(0) if self.dim() == 1 else self
+
+
+def atleast_3d(self: Tensor) -> Tensor:
+    if self.dim() == 0:
+        return self.reshape([1, 1, 1])
+    if self.dim() == 1:
+        return self.unsqueeze(0).unsqueeze(-1)
+    return self.unsqueeze(-1) if self.dim() == 2 else self
+
+
+def hstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_1d(t))
+    return torch.cat(parts, 0 if parts[0].dim() == 1 else 1)
+
+
+def vstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_2d(t))
+    return torch.cat(parts, 0)
+
+
+def row_stack(tensors: List[Tensor]) -> Tensor:
+    return vstack(tensors)
+
+
+def dstack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(atleast_3d(t))
+    return torch.cat(parts, 2)
+
+
+def column_stack(tensors: List[Tensor]) -> Tensor:
+    parts: List[Tensor] = []
+    for t in tensors:
+        parts.append(t.reshape([t.numel(), 1]) if t.dim() <= 1 else t)
+    return torch.cat(parts, 1)
+
+
+def meshgrid(tensors: List[Tensor]) -> List[Tensor]:
+    rank = len(tensors)
+    shape: List[int] = []
+    for t in tensors:
+        shape.append(t.numel())
+    grids: List[Tensor] = []
+    for i in range(rank):
+        g = tensors[i].reshape([-1])
+        for _ in range(rank - 1 - i):
+            g = g.unsqueeze(-1)
+        grids.append(g.expand(shape))
+    return grids
+
+
+def meshgrid__indexing(tensors: List[Tensor], indexing: str) -> List[Tensor]:
+    if indexing == "xy" and len(tensors) >= 2:
+        swapped: List[Tensor] = [tensors[1], tensors[0]]
+        for i in range(2, len(tensors)):
+            swapped.append(tensors[i])
+        grids = meshgrid(swapped)
+        result: List[Tensor] = [grids[1], grids[0]]
+        for i in range(2, len(tensors)):
+            result.append(grids[i])
+        return result
+    return meshgrid(tensors)
+
+
+def broadcast_tensors(tensors: List[Tensor]) -> List[Tensor]:
+    rank = 0
+    for t in tensors:
+        rank = max(rank, t.dim())
+    shape: List[int] = []
+    for i in range(rank):
+        extent = 1
+        for t in tensors:
+            d = i - rank + t.dim()
+            if d >= 0:
+                if extent == 1:
+                    extent = t.size(d)
+        shape.append(extent)
+    results: List[Tensor] = []
+    for t in tensors:
+        results.append(t.expand(shape))
+    return results
+
+
+def cartesian_prod(tensors: List[Tensor]) -> Tensor:
+    if len(tensors) == 1:
+        return tensors[0]
+    parts: List[Tensor] = []
+    for g in meshgrid(tensors):
+        parts.append(g.reshape([-1]))
+    return torch.stack(parts, 1)
+
+
+def block_diag(tensors: List[Tensor]) -> Tensor:
+    columns = 0
+    for t in tensors:
+        columns = columns + (1 if t.dim() == 0 else t.size(-1))
+    rows: List[Tensor] = []
+    before = 0
+    for t in tensors:
+        m = atleast_2d(t)
+        rows.append(torch.constant_pad_nd(m, [before, columns - before - m.size(1)], 0))
+        before = before + m.size(1)
+    return torch.cat(rows, 0)
+
+
+def pad_sequence(sequences: List[Tensor], batch_first: bool, padding_value: float, padding_side: str) -> Tensor:
+    longest = 0
+    for s in sequences:
+        longest = max(longest, s.size(0))
+    rows: List[Tensor] = []
+    for s in sequences:
+        pads: List[int] = []
+        for _ in range(s.dim() - 1):
+            pads.append(0)
+            pads.append(0)
+        missing = longest - s.size(0)
+        sides = [0, missing] if padding_side == "right" else [missing, 0]
+        rows.append(torch.constant_pad_nd(s, pads + sides, padding_value))
+    return torch.stack(rows, 0 if batch_first else 1)

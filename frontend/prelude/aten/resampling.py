@@ -1,0 +1,356 @@
+# Images and signals of another size.
+
+import torch
+from torch import Tensor
+from typing import List, Optional
+
+
+# resampling
+
+
+def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    # PyTorch computes positions in float32
+    place = torch.floor(torch.arange(size).to(torch.float32) * ratio).to(torch.int64)
+    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+
+
+def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    return _h_nearest(self, 2, output_size[0], scales)
+
+
+def upsample_nearest2d(
+    self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_nearest(_h_nearest(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+
+
+def upsample_nearest3d(
+    self: Tensor,
+    output_size: List[int],
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
+    return _h_nearest(upsample_nearest2d(self, output_size, scales_d, scales_h), 4, output_size[2], scales_w)
+
+
+def _h_positions(n: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    # where each output element lies in the input
+    steps = torch.arange(size).to(torch.float32)
+    if align_corners:
+        return steps * (float(n - 1) / float(size - 1)) if size > 1 else steps * 0.0
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    return (steps + 0.5) * ratio - 0.5
+
+
+def _h_linear_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    if n == size:
+        return self
+    place = torch.clamp_min(_h_positions(n, size, align_corners, scale), 0)
+    low = torch.clamp(torch.floor(place).to(torch.int64), max=n - 1)
+    high = torch.clamp(low + 1, max=n - 1)
+    share = (place - low).to(self.dtype)
+    for _ in range(self.dim() - 1 - dim):
+        share = share.unsqueeze(-1)
+    return torch.index_select(self, dim, low) * (1 - share) + torch.index_select(self, dim, high) * share
+
+
+def upsample_linear1d(self: Tensor, output_size: List[int], align_corners: bool, scales: Optional[float]) -> Tensor:
+    return _h_narrow(_h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales), self.dtype)
+
+
+def upsample_bilinear2d(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    rows = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
+    return _h_narrow(_h_linear_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
+
+
+def upsample_trilinear3d(
+    self: Tensor,
+    output_size: List[int],
+    align_corners: bool,
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
+    planes = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_d)
+    rows = _h_linear_axis(planes, 3, output_size[1], align_corners, scales_h)
+    return _h_narrow(_h_linear_axis(rows, 4, output_size[2], align_corners, scales_w), self.dtype)
+
+
+def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
+    # Keys' kernel with a = -0.75 over four neighbours, clamped at the border
+    n = self.size(dim)
+    place = _h_positions(n, size, align_corners, scale)
+    base = torch.floor(place)
+    t = (place - base).to(self.dtype)
+    for _ in range(self.dim() - 1 - dim):
+        t = t.unsqueeze(-1)
+    first = base.to(torch.int64)
+    a = -0.75
+    far0 = t + 1.0
+    near1 = 1.0 - t
+    far1 = 2.0 - t
+    w0 = ((a * far0 - 5.0 * a) * far0 + 8.0 * a) * far0 - 4.0 * a
+    w1 = ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
+    w2 = ((a + 2.0) * near1 - (a + 3.0)) * near1 * near1 + 1.0
+    w3 = ((a * far1 - 5.0 * a) * far1 + 8.0 * a) * far1 - 4.0 * a
+    return (
+        torch.index_select(self, dim, torch.clamp(first - 1, 0, n - 1)) * w0
+        + torch.index_select(self, dim, torch.clamp(first, 0, n - 1)) * w1
+        + torch.index_select(self, dim, torch.clamp(first + 1, 0, n - 1)) * w2
+        + torch.index_select(self, dim, torch.clamp(first + 2, 0, n - 1)) * w3
+    )
+
+
+def upsample_bicubic2d(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    rows = _h_cubic_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
+    return _h_narrow(_h_cubic_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
+
+
+def _h_output_size(input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]) -> List[int]:
+    if output_size is not None:
+        return output_size
+    sizes: List[int] = []
+    if scale_factors is not None:
+        for i in range(len(scale_factors)):
+            sizes.append(int(float(input.size(i + 2)) * scale_factors[i]))
+    return sizes
+
+
+def _h_scale(scale_factors: Optional[List[float]], i: int) -> Optional[float]:
+    if scale_factors is None:
+        return None
+    return scale_factors[i]
+
+
+def upsample_nearest1d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest1d(input, size, _h_scale(scale_factors, 0))
+
+
+def upsample_nearest2d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def upsample_nearest3d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_nearest3d(
+        input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
+
+
+def upsample_linear1d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_linear1d(input, size, align_corners, _h_scale(scale_factors, 0))
+
+
+def upsample_bilinear2d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_bilinear2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def upsample_trilinear3d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_trilinear3d(
+        input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
+
+
+def upsample_bicubic2d__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return upsample_bicubic2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def pixel_shuffle(self: Tensor, upscale_factor: int) -> Tensor:
+    r = upscale_factor
+    lead = self.size()[:-3]
+    c, h, w = self.size(-3), self.size(-2), self.size(-1)
+    if c % (r * r) != 0:
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but input.size(-3)={} is not divisible by {}".format(
+                c, r * r
+            )
+        )
+    split = self.reshape([-1, c // (r * r), r, r, h, w])
+    return split.permute([0, 1, 4, 2, 5, 3]).reshape(lead + [c // (r * r), h * r, w * r])
+
+
+def pixel_unshuffle(self: Tensor, downscale_factor: int) -> Tensor:
+    r = downscale_factor
+    lead = self.size()[:-3]
+    c, h, w = self.size(-3), self.size(-2), self.size(-1)
+    split = self.reshape([-1, c, h // r, r, w // r, r])
+    return split.permute([0, 1, 3, 5, 2, 4]).reshape(lead + [c * r * r, h // r, w // r])
+
+
+def channel_shuffle(self: Tensor, groups: int) -> Tensor:
+    split = self.reshape([self.size(0), groups, self.size(1) // groups, -1])
+    return split.transpose(1, 2).reshape(self.size())
+
+
+def native_channel_shuffle(self: Tensor, groups: int) -> Tensor:
+    return channel_shuffle(self, groups)
+
+
+# the nearest element, counted from the middle of each
+
+
+def _h_nearest_middle(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    ratio = float(n) / float(size)
+    if scale is not None:
+        if scale > 0.0:
+            ratio = 1.0 / scale
+    place = torch.floor((torch.arange(size).to(torch.float32) + 0.5) * ratio).to(torch.int64)
+    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+
+
+def _upsample_nearest_exact1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    return _h_nearest_middle(self, 2, output_size[0], scales)
+
+
+def _upsample_nearest_exact2d(
+    self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_nearest_middle(_h_nearest_middle(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+
+
+def _upsample_nearest_exact3d(
+    self: Tensor,
+    output_size: List[int],
+    scales_d: Optional[float],
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+) -> Tensor:
+    plane = _upsample_nearest_exact2d(self, output_size, scales_d, scales_h)
+    return _h_nearest_middle(plane, 4, output_size[2], scales_w)
+
+
+def _upsample_nearest_exact1d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact1d(input, size, _h_scale(scale_factors, 0))
+
+
+def _upsample_nearest_exact2d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact2d(input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def _upsample_nearest_exact3d__vec(
+    input: Tensor, output_size: Optional[List[int]], scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_nearest_exact3d(
+        input, size, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1), _h_scale(scale_factors, 2)
+    )
+
+
+# resizing with a filter as wide as what one element of the result stands for
+
+
+def _h_filtered(self: Tensor, dim: int, size: int, align_corners: bool, given: Optional[float], cubic: bool) -> Tensor:
+    n = self.size(dim)
+    scale = float(n) / float(size)
+    if align_corners:
+        scale = float(n - 1) / float(size - 1) if size > 1 else 0.0
+    elif given is not None:
+        if given > 0.0:
+            scale = 1.0 / given
+    wide = scale if scale >= 1.0 else 1.0
+    support = (2.0 if cubic else 1.0) * wide
+    # PyTorch computes positions in the type of the elements
+    center = (scale * (torch.arange(size).to(self.dtype) + 0.5)).unsqueeze(1)
+    low = torch.clamp_min(torch.trunc(center - support + 0.5), 0)
+    high = torch.clamp(torch.trunc(center + support + 0.5), max=n)
+    taps = 1 - 2 * int(-support // 1.0)
+    place = low + torch.arange(taps)
+    inside = place < high
+    far = torch.abs((place - center + 0.5) / wide)
+    near = 1.0 - far
+    if cubic:
+        # Keys' kernel with a = -0.5
+        tail = ((far - 5.0) * far + 8.0) * far - 4.0
+        near = torch.where(far < 1.0, (1.5 * far - 2.5) * far * far + 1.0, torch.where(far < 2.0, -0.5 * tail, 0.0 * far))
+    else:
+        near = torch.clamp_min(near, 0)
+    weight = torch.where(inside, near, 0.0 * near)
+    total = weight.sum([1], True)
+    weight = weight / torch.where(total == 0.0, torch.ones_like(total), total)
+    from_ = torch.clamp(place.to(torch.int64), max=n - 1).reshape([-1])
+    taken = torch.index_select(self, dim, from_).unflatten(dim, [size, taps])
+    for _ in range(self.dim() - 1 - dim):
+        weight = weight.unsqueeze(-1)
+        inside = inside.unsqueeze(-1)
+    return torch.where(inside, taken * weight, torch.zeros([], dtype=self.dtype)).sum([dim + 1])
+
+
+def _h_filtered_plane(
+    self: Tensor,
+    output_size: List[int],
+    align_corners: bool,
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+    cubic: bool,
+) -> Tensor:
+    if not self.is_floating_point():
+        raise RuntimeError("resizing with antialias is supported for floating point tensors only")
+    x = _h_filtered(_h_wide(self), 3, output_size[1], align_corners, scales_w, cubic)
+    return _h_narrow(_h_filtered(x, 2, output_size[0], align_corners, scales_h, cubic), self.dtype)
+
+
+def _upsample_bilinear2d_aa(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_filtered_plane(self, output_size, align_corners, scales_h, scales_w, False)
+
+
+def _upsample_bicubic2d_aa(
+    self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
+) -> Tensor:
+    return _h_filtered_plane(self, output_size, align_corners, scales_h, scales_w, True)
+
+
+def _upsample_bilinear2d_aa__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_bilinear2d_aa(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
+
+
+def _upsample_bicubic2d_aa__vec(
+    input: Tensor, output_size: Optional[List[int]], align_corners: bool, scale_factors: Optional[List[float]]
+) -> Tensor:
+    size = _h_output_size(input, output_size, scale_factors)
+    return _upsample_bicubic2d_aa(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))

@@ -1,0 +1,53 @@
+# Softmax.
+
+import torch
+from torch import Tensor
+from typing import List, Optional
+
+
+def _h_softmax(x: Tensor, dim: int) -> Tensor:
+    e = torch.exp(x - torch.amax(x, [dim], True))
+    return e / torch.sum(e, [dim], True)
+
+
+def _h_log_softmax(x: Tensor, dim: int) -> Tensor:
+    shifted = x - torch.amax(x, [dim], True)
+    return shifted - torch.log(torch.sum(torch.exp(shifted), [dim], True))
+
+
+def _h_need_floating(x: Tensor, kernel: str):
+    if not x.is_floating_point():
+        raise RuntimeError('"' + kernel + '" not implemented for an integer type')
+
+
+def softmax__int(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    _h_need_floating(x, "softmax_lastdim_kernel_impl")
+    return _h_narrow(_h_softmax(_h_wide(x), dim), x.dtype)
+
+
+def log_softmax__int(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    _h_need_floating(x, "log_softmax_lastdim_kernel_impl")
+    return _h_narrow(_h_log_softmax(_h_wide(x), dim), x.dtype)
+
+
+def _softmax(self: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    result = _h_softmax(_h_wide(self), dim)
+    return result if half_to_float else _h_narrow(result, self.dtype)
+
+
+def _log_softmax(self: Tensor, dim: int, half_to_float: bool) -> Tensor:
+    result = _h_log_softmax(_h_wide(self), dim)
+    return result if half_to_float else _h_narrow(result, self.dtype)
+
+
+def logsumexp(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
+    x = _h_wide(_h_floating(self))
+    top = torch.amax(x, dim, True)
+    shift = torch.where(torch.isinf(top), torch.zeros_like(top), top)
+    total = torch.log(torch.sum(torch.exp(x - shift), dim, True)) + shift
+    if not keepdim:
+        dims = _h_all_dims(x, dim)
+        total = total.squeeze(dims)
+    return _h_narrow(total, _h_floating(self).dtype)

@@ -1,0 +1,178 @@
+"""Interpreter of `rt.str_*`: strings as counted objects whose content is bytes, printing to this process's output.
+
+Constants and strings of one byte are never given back, so they are no objects of the call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ..core import Operation
+from ..dialects import rt_strings
+from .builtins import format_float
+from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, failure
+from .output import write
+from .rt import Counted, alive, made, release
+
+_FOREVER: Final = 1 << 62
+
+_NUMBER: Final = re.compile(
+    rb"[ \t\n\v\f\r]*[+-]?(?:0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?"
+    rb"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
+    rb"|[nN][aA][nN](?:\([0-9a-zA-Z_]*\))?)"
+)
+
+
+@cache
+def immortal(content: bytes) -> Counted:
+    """A string that nobody gives back."""
+    value = Counted(content)
+    value.count = _FOREVER
+    return value
+
+
+def new(f: Frame, content: bytes) -> Counted:
+    """A string; of at most one byte, one that exists already."""
+    return immortal(content) if len(content) < 2 else made(f, content)
+
+
+def float_text(value: float, kind: str) -> str:
+    """What `rt.str_from_f64` gives."""
+    if kind == "g":
+        return format_float(value)
+    text = f"{value:{kind}}"
+    return f"-{text}" if np.isnan(value) and np.signbit(value) and not text.startswith("-") else text
+
+
+def leading_number(data: bytes) -> tuple[float, int]:
+    """What C's `strtod` reads at the start of a string, and how many bytes that are; 0 where there is no number."""
+    found = _NUMBER.match(data)
+    if found is None:
+        return 0.0, 0
+    text = found[0].decode("ascii").strip(" \t\n\v\f\r")
+    if "x" in text.lower():
+        try:
+            return float.fromhex(text), len(found[0])
+        except OverflowError:
+            return (-np.inf if text.startswith("-") else np.inf), len(found[0])
+    return float(text.partition("(")[0]), len(found[0])
+
+
+def _computed(compute: Callable[..., Any]) -> Rule:
+    """An operation on contents (bytes) and numbers: `compute(op, *operands)` gives a number, or a tuple of these."""
+
+    def rule(compiler: Compiler, op: Operation) -> Step:
+        operands, results = compiler.slots(op.operands), compiler.slots(op.results)
+
+        def run(f: Frame) -> None:
+            value = compute(op, *(_content(op, f[o]) for o in operands))
+            values = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+            for slot, number in zip(results, values, strict=True):
+                f[slot] = number
+
+        return run
+
+    return rule
+
+
+def _built(compute: Callable[..., bytes]) -> Rule:
+    """An operation on contents and numbers that makes a string."""
+
+    def rule(compiler: Compiler, op: Operation) -> Step:
+        operands, result = compiler.slots(op.operands), compiler.slot(op.result)
+
+        def run(f: Frame) -> None:
+            f[result] = new(f, compute(op, *(_content(op, f[o]) for o in operands)))
+
+        return run
+
+    return rule
+
+
+def _content(op: Operation, value: Any) -> Any:
+    return alive(op, value).content if isinstance(value, Counted) else value
+
+
+def _constant(compiler: Compiler, op: Operation) -> Step:
+    out = compiler.slot(op.result)
+    value = immortal(cast(str, op.attributes["value"]).encode("latin-1"))
+
+    def run(f: Frame) -> None:
+        f[out] = value
+
+    return run
+
+
+def _byte(op: Operation, data: bytes, index: Any) -> Any:
+    if not 0 <= index < len(data):
+        raise failure(op, f"byte {int(index)} of a string of {len(data)} bytes")
+    return np.int64(data[int(index)])
+
+
+def _slice(op: Operation, data: bytes, start: Any, stop: Any) -> bytes:
+    if not 0 <= start <= stop <= len(data):
+        raise failure(op, f"bytes {int(start)} to {int(stop)} of a string of {len(data)} bytes")
+    return data[int(start) : int(stop)]
+
+
+def _append(compiler: Compiler, op: Operation) -> Step:
+    (first, second), result = compiler.slots(op.operands), compiler.slot(op.result)
+
+    def run(f: Frame) -> None:
+        content = _content(op, f[first]) + _content(op, f[second])
+        release(f[first])
+        f[result] = new(f, content)
+
+    return run
+
+
+def _find(op: Operation, data: bytes, part: bytes, start: Any, stop: Any) -> Any:
+    return np.int64(data.find(part, int(start), int(stop)) if start <= stop else -1)
+
+
+def _float(op: Operation, data: bytes) -> tuple[Any, Any]:
+    number, used = leading_number(data)
+    return np.float64(number), np.int64(used)
+
+
+def _note(compiler: Compiler, op: Operation) -> Step:
+    value = compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        cast(Context, f[CONTEXT]).notes.append(_content(op, f[value]))
+
+    return run
+
+
+def _print(compiler: Compiler, op: Operation) -> Step:
+    value = compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        write(_content(op, f[value]))
+
+    return run
+
+
+RULES: Final[dict[str, Rule]] = {
+    "rt.str_constant": _constant,
+    "rt.str_of_byte": _built(lambda op, byte: bytes([int(byte) & 255])),
+    "rt.str_len": _computed(lambda op, data: np.int64(len(data))),
+    "rt.str_byte": _computed(_byte),
+    "rt.str_slice": _built(_slice),
+    "rt.str_concat": _built(lambda op, a, b: a + b),
+    "rt.str_append": _append,
+    "rt.str_equal": _computed(lambda op, a, b: np.bool_(a == b)),
+    "rt.str_compare": _computed(lambda op, a, b: np.int64((a > b) - (a < b))),
+    "rt.str_find": _computed(_find),
+    "rt.str_from_i64": _built(lambda op, number: str(int(number)).encode()),
+    "rt.str_from_f64": _built(lambda op, number: float_text(float(number), cast(str, op.attributes["kind"])).encode()),
+    "rt.str_to_f64": _computed(_float),
+    "rt.str_note": _note,
+    "rt.print": _print,
+}
+assert RULES.keys() == {definition.name for definition in rt_strings.OPS}

@@ -1,0 +1,208 @@
+"""Arguments of run-time structure: the nodes that make a list, dict or str of the vectors that it is given as.
+
+In: the parameters that `ir/columns.py` lays out, and the type of the value. Out: the value as the program sees it, made
+anew by each call, so that no change of it is seen outside. A loop goes over the elements; each vector is read from the
+front, and where that stands is known (the loop's index) or carried from element to element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from ...ir import columns
+from ...ir.core import Block, Operation, Region
+from ...ir.dialects import torch
+from ...ir.script_types import BOOL, INT, DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
+from . import calls, tensor_builtins
+from .branches import fork
+from .run_time_values import element
+from .values import HANDLE, NONE_VALUE, Abstract, Known, Scalar, Tensor, Tuple, known
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+
+def received(ev: Evaluator, vectors: Sequence[Tensor], t: ScriptType, name: str) -> Abstract:
+    """The argument of type `t` (a list, dict or str) that these vectors, in the order of `columns.vectors`, stand for."""
+    return _Reader(ev, vectors, name).whole(t)
+
+
+def _width(t: ScriptType) -> int:
+    return len(columns.element_vectors(t, "", ""))
+
+
+def _aligned(t: ScriptType, at: int) -> list[int]:
+    """The vectors that have one entry for each element of type `t`, whose first vector is number `at`."""
+    match t:
+        case TupleType():
+            found: list[int] = []
+            for e in t.elements:
+                found += _aligned(e, at)
+                at += _width(e)
+            return found
+        case TensorType(_, shape) if shape:
+            return []
+        case _:
+            return [at]
+
+
+class _Reader:
+    def __init__(self, ev: Evaluator, vectors: Sequence[Tensor], name: str) -> None:
+        self.ev = ev
+        self.name = name
+        self.vectors = vectors
+        self.places: list[Abstract] = [known(0)] * len(vectors)
+        """Where the next entry of each vector stands."""
+
+    # numbers
+
+    def add(self, a: Abstract, b: Abstract) -> Abstract:
+        if isinstance(a, Known) and a.value == 0:
+            return b
+        return calls.single(self.ev, "aten::add.int", [a, b])
+
+    def entry(self, at: int) -> Abstract:
+        """The next entry of a vector."""
+        place = self.places[at]
+        self.places[at] = self.add(place, known(1))
+        one = calls.single(self.ev, "aten::select.int", [self.vectors[at], known(0), place])
+        return tensor_builtins.item(self.ev, cast(Tensor, one), [])
+
+    def range(self, at: int, count: Abstract) -> Tensor:
+        """The next `count` entries of a vector."""
+        place = self.places[at]
+        self.places[at] = self.add(place, count)
+        parts = [self.vectors[at], known(0), place, self.places[at], known(1)]
+        return cast(Tensor, calls.single(self.ev, "aten::slice.Tensor", parts))
+
+    def size(self, at: int) -> Abstract:
+        return self.ev.size(self.vectors[at], 0)
+
+    # the whole
+
+    def whole(self, t: ScriptType) -> Abstract:
+        match t:
+            case ListType():
+                made = self.list(self.count(t.element, 0), t, 0)
+            case _:
+                raise self.ev.not_static(f"an argument of type {t.annotation}")
+        self.check(t)
+        return made
+
+    def count(self, t: ScriptType, at: int) -> Abstract:
+        """How many elements of type `t` there are in all."""
+        aligned = _aligned(t, at)
+        if aligned:
+            return self.size(aligned[0])
+        tensors, start = cast(TensorType, t), at
+        while isinstance(tensors, TupleType):
+            start += sum(map(_width, tensors.elements[:-1]))
+            tensors = cast(TensorType, tensors.elements[-1])
+        return calls.single(self.ev, "aten::floordiv.int", [self.size(start + 1), known(tensors.rank)])
+
+    def check(self, t: ScriptType) -> None:
+        """An error where the lengths in one vector do not say how long another one is: a caller in C may be wrong."""
+        ev = self.ev
+        names = [v.length for v in columns.vectors(t, "")]
+        unsaid = [i for i, name in enumerate(names) if name != ".length"]
+        if isinstance(t, StrType) or not unsaid:
+            return
+        ends = [calls.single(ev, "aten::eq.int", [self.places[i], self.size(i)]) for i in unsaid]
+        all_fit = ends[0]
+        for fits in ends[1:]:
+            all_fit = calls.single(ev, "aten::__and__.bool", [all_fit, fits])
+
+        def fail() -> list[Abstract]:
+            raise ev.emit_raise([f"argument `{self.name}`: the lengths that are given do not fit the elements"])
+
+        if isinstance(all_fit, Scalar):
+            fork(ev, all_fit, list, fail)
+
+    # values
+
+    def value(self, t: ScriptType, at: int) -> Abstract:
+        """The next value of type `t`, which starts at vector `at`."""
+        match t:
+            case ListType():
+                return self.list(self.entry(at), t, at + 1)
+            case TupleType():
+                parts: list[Abstract] = []
+                for e in t.elements:
+                    parts.append(self.value(e, at))
+                    at += _width(e)
+                return Tuple(tuple(parts))
+            case OptionalType():
+                return self.optional(t, at)
+            case TensorType():
+                return self.tensor(t, at)
+            case DictType() | StrType():
+                raise self.ev.not_static(f"an argument with elements of type {t.annotation}")
+            case _:
+                return self.entry(at)
+
+    def tensor(self, t: TensorType, at: int) -> Abstract:
+        ev = self.ev
+        if not t.rank:
+            return calls.single(ev, "aten::reshape", [self.range(at, known(1)), ev.new_list([], ListType(INT))])
+        extents = [self.entry(at + 1) for _ in range(t.rank)]
+        count = extents[0]
+        for extent in extents[1:]:
+            count = calls.single(ev, "aten::mul.int", [count, extent])
+        flat = self.range(at, count)
+        return flat if t.rank == 1 else calls.single(ev, "aten::reshape", [flat, ev.new_list(extents, ListType(INT))])
+
+    def optional(self, t: OptionalType, at: int) -> Abstract:
+        inside = slice(at + 1, at + 1 + _width(t.element))
+        present = self.entry(at)
+        before = self.places[inside]
+
+        def there() -> list[Abstract]:
+            self.places[inside] = before
+            return [self.value(t.element, at + 1), *self.places[inside]]
+
+        value, *self.places[inside] = fork(self.ev, cast(Scalar, present), there, lambda: [NONE_VALUE, *before])
+        return value
+
+    def list(self, count: Abstract, t: ListType, at: int) -> Abstract:
+        ev = self.ev
+        nothing = ev.emit("prim::ListConstruct", (), (t,)).result
+        target = ev.emit("aten::list.t", (nothing,), (t,)).result
+
+        def one() -> None:
+            ev.emit("aten::append.t", (target, element(ev, self.value(t.element, at), t.element)), (t,))
+
+        self.repeat(count, t.element, at, one)
+        return ev.new_ref("list", t, {HANDLE: Scalar(target)})
+
+    def repeat(self, count: Abstract, t: ScriptType, at: int, body: Callable[[], None]) -> None:
+        """A loop whose body reads one value of type `t`."""
+        ev = self.ev
+        ours = range(at, at + _width(t))
+        aligned = _aligned(t, at)
+        carried = [i for i in ours if i not in aligned]
+        starts = [ev.materialise(self.places[i]) for i in carried]
+        first = {i: self.places[i] for i in aligned}
+        block = Block([INT] * (1 + len(carried)))
+        always = ev.pool.number(True, BOOL)
+        saved = ev.assumed, ev.computed
+        ev.computed = ev.computed.new_child()
+        ev.conditional += 1
+        try:
+            with ev.b.inside(block):
+                for i in aligned:
+                    self.places[i] = self.add(first[i], Scalar(block.args[0]))
+                for i, place in zip(carried, block.args[1:], strict=True):
+                    self.places[i] = Scalar(place)
+                body()
+                torch.yield_(ev.b, [always, *(ev.materialise(self.places[i]) for i in carried)])
+        finally:
+            ev.conditional -= 1
+            ev.assumed, ev.computed = saved
+        trips = (ev.materialise(count), always, *starts)
+        loop = Operation("prim::Loop", trips, [INT] * len(carried), regions=[Region([block])], span=ev.span)
+        ev.b.insert(loop)
+        for i in aligned:
+            self.places[i] = self.add(first[i], count)
+        for i, place in zip(carried, loop.results, strict=True):
+            self.places[i] = Scalar(place)

@@ -1,0 +1,125 @@
+"""A list of run-time length as plain vectors: how it leaves a program (`ir/signature.py`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ...ir.attributes import Constant
+from ...ir.core import Block, Operation, Region, Value
+from ...ir.dialects import torch
+from ...ir.dtypes import DType
+from ...ir.script_types import BOOL, FLOAT, INT, NONE, ListType, ScriptType, TensorType, TupleType
+from .run_time_lists import appended, element_of, empty
+from .run_time_types import NUMBERS
+from .values import Tensor
+
+if TYPE_CHECKING:
+    from .evaluator import Evaluator
+
+
+@dataclass(frozen=True)
+class OfLists:
+    lengths: Value
+    elements: Columns
+
+
+@dataclass(frozen=True)
+class OfTensors:
+    elements: Value
+    extents: Value
+    rank: int
+
+
+Columns = Value | tuple[Any, ...] | OfLists | OfTensors
+"""The elements of a list in vectors: of numbers, and of tuples, lists and tensors of these."""
+
+
+def is_of_numbers(value: Value) -> bool:
+    return element_of(value) in NUMBERS
+
+
+def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
+    """The length of a list, and its elements as vectors."""
+    t = element_of(value)
+    length = ev.emit("aten::len.t", (value,), (INT,)).result
+    if t in NUMBERS:
+        return length, _vector(ev, value)
+    gathered = _gathering(ev, t)
+    _each(ev, value, lambda item: _gather(ev, item, t, gathered))
+    return length, _finished(ev, gathered)
+
+
+def _gathering(ev: Evaluator, t: ScriptType) -> Columns:
+    """The same with lists in place of vectors, empty."""
+    match t:
+        case TupleType():
+            return tuple(_gathering(ev, e) for e in t.elements)
+        case ListType():
+            return OfLists(empty(ev, INT), _gathering(ev, t.element))
+        case TensorType(dtype):
+            assert dtype is not None
+            # an empty vector first, so that there is always something to concatenate
+            nothing = Constant(ev.literal_name(), np.zeros(0, dtype.numpy))
+            first = ev.pool.tensor(nothing, dtype)
+            return OfTensors(empty(ev, TensorType(dtype, (None,)), (first,)), empty(ev, INT), t.rank)
+        case _:
+            return empty(ev, t)
+
+
+def _each(ev: Evaluator, value: Value, visit: Callable[[Value], None]) -> None:
+    """Writes a loop over the elements."""
+    length = ev.emit("aten::len.t", (value,), (INT,)).result
+    block = Block([INT])
+    always = ev.pool.number(True, BOOL)
+    with ev.b.inside(block):
+        visit(ev.emit("aten::__getitem__.t", (value, block.args[0]), (element_of(value),)).result)
+        torch.yield_(ev.b, [always])
+    ev.b.insert(Operation("prim::Loop", (length, always), (), regions=[Region([block])], span=ev.span))
+
+
+def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns) -> None:
+    match into:
+        case tuple():
+            types = cast(TupleType, t).elements
+            for part, e, column in zip(ev.emit("prim::TupleUnpack", (item,), types).results, types, into):
+                _gather(ev, part, e, column)
+        case OfLists():
+            appended(ev, into.lengths, ev.emit("aten::len.t", (item,), (INT,)).result)
+            inner = cast(ListType, t).element
+            _each(ev, item, lambda element: _gather(ev, element, inner, into.elements))
+        case OfTensors():
+            whole = cast(TensorType, t)
+            minus = ev.emit("prim::ListConstruct", (ev.pool.number(-1, INT),), (ListType(INT),)).result
+            appended(ev, into.elements, ev.emit("aten::reshape", (item, minus), (TensorType(whole.dtype, (None,)),)).result)
+            for extent in ev.shape(Tensor(item)):
+                appended(ev, into.extents, ev.materialise(extent))
+        case _:
+            appended(ev, into, item)
+
+
+def _vector(ev: Evaluator, value: Value) -> Value:
+    t = element_of(value)
+    dtype = DType.float64 if t == FLOAT else DType.bool if t == BOOL else DType.int64
+    none = ev.pool.number(None, NONE)
+    operands = (value, ev.pool.number(int(dtype), INT), none, ev.pool.number(False, BOOL))
+    return ev.emit("aten::tensor", operands, (TensorType(dtype, (None,)),)).result
+
+
+def _finished(ev: Evaluator, gathered: Columns) -> Columns:
+    match gathered:
+        case tuple():
+            return tuple(_finished(ev, c) for c in gathered)
+        case OfLists():
+            return OfLists(_vector(ev, gathered.lengths), _finished(ev, gathered.elements))
+        case OfTensors():
+            t = element_of(gathered.elements)
+            whole = ev.emit("aten::cat", (gathered.elements, ev.pool.number(0, INT)), (t,)).result
+            return OfTensors(whole, _vector(ev, gathered.extents), gathered.rank)
+        case _:
+            return _vector(ev, gathered)
+
+

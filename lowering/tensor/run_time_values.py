@@ -1,0 +1,164 @@
+"""Values made at run time, of every kind, at the `linalg` stage: the slots that hold them, and how they are compared.
+
+A value of a `torch` type takes a row of slots of 8 bytes in a list: an int, float or bool one, a tensor a box, a list a
+reference to it, a tuple the slots of its parts. What holds a value of the type is the same wherever it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, cast
+
+from ...ir.core import Value
+from ...ir.diagnostics import CompileError, InternalError
+from ...ir.dialects import arith, rt, tensor
+from ...ir.dialects.aten.lowering import LoweringContext
+from ...ir.script_types import BoolType, DictType, FloatType, IntType, ListType, ScriptType, StrType, TensorType, TupleType
+from ...ir.types import F64, I1, I64, STRING, BoxType, RankedTensorType, RunTimeListType, Type
+from . import run_time_dicts, run_time_lists, run_time_strings
+
+Lowered = Any
+"""What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
+
+MAX_SLOTS: Final = 64
+"""Of one element: as many as the mask of a list has bits."""
+
+
+def slots_of(t: ScriptType) -> tuple[Type, ...]:
+    """Types of the slots that hold a value of this type."""
+    match t:
+        case IntType():
+            return (I64,)
+        case FloatType():
+            return (F64,)
+        case BoolType():
+            return (I1,)
+        case StrType():
+            return (STRING,)
+        case TensorType(dtype, shape):
+            if dtype is None or shape is None:
+                raise InternalError(f"a list of {t}: its dtype or rank is not known")
+            if dtype.is_complex:
+                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+            return (BoxType(RankedTensorType(shape, dtype.element)),)
+        case ListType():
+            return (list_type(t),)
+        case DictType():
+            return (run_time_dicts.dict_type(t),)
+        case TupleType():
+            return tuple(slot for e in t.elements for slot in slots_of(e))
+        case _:
+            raise InternalError(f"a value of type {t} has no form in the linalg stage")
+
+
+def list_type(t: ListType) -> RunTimeListType:
+    slots = slots_of(t.element)
+    if len(slots) > MAX_SLOTS:
+        raise CompileError.at(None, f"elements of a list have more than {MAX_SLOTS} parts")
+    return RunTimeListType(slots)
+
+
+def slots(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
+    """What the slots of a value hold."""
+    b = cx.b
+    match t:
+        case TupleType():
+            return [s for v, e in zip(lowered, t.elements, strict=True) for s in slots(cx, v, e)]
+        case TensorType():
+            (type,) = cast(tuple[BoxType], slots_of(t))
+            if lowered.type != type.tensor:
+                lowered = tensor.cast_(b, lowered, type.tensor)
+            content = lowered.defining_op("rt.unbox")
+            return [content.operand(0) if content is not None else rt.box(b, lowered)]
+        case StrType():
+            return [run_time_strings.string(b, lowered)]
+        case _:
+            (type,) = slots_of(t)
+            return [lowered if isinstance(lowered, Value) else arith.constant(b, lowered, type)]
+
+
+def value(cx: LoweringContext, held: Sequence[Value], t: ScriptType) -> Lowered:
+    """The value that slots hold."""
+    match t:
+        case TupleType():
+            parts: list[Lowered] = []
+            at = 0
+            for e in t.elements:
+                count = len(slots_of(e))
+                parts.append(value(cx, held[at : at + count], e))
+                at += count
+            return parts
+        case TensorType(dtype):
+            assert dtype is not None
+            return cx.set_dtype(rt.unbox(cx.b, held[0]), dtype)
+        case _:
+            return held[0]
+
+
+def equal(cx: LoweringContext, a: Lowered, b: Lowered, t: ScriptType) -> Value:
+    """Whether two values of that type are equal, as an i1."""
+    match t:
+        case FloatType():
+            x, y = (slots(cx, v, t)[0] for v in (a, b))
+            return arith.cmpf(cx.b, "oeq", x, y)
+        case IntType() | BoolType():
+            x, y = (slots(cx, v, t)[0] for v in (a, b))
+            return arith.cmpi(cx.b, "eq", x, y)
+        case StrType():
+            return run_time_strings.equal(cx, a, b)
+        case TupleType():
+            result = arith.constant(cx.b, True, I1)
+            for x, y, e in zip(a, b, t.elements, strict=True):
+                result = arith.andi(cx.b, result, equal(cx, x, y, e))
+            return result
+        case ListType():
+            return run_time_lists.Lists(cx, t.element).lists_equal(a, b)
+        case _:
+            raise InternalError(f"{t} is compared")
+
+
+# in control flow
+
+
+def forms_of(t: ScriptType) -> tuple[Type, ...]:
+    """Types of the values that a value of this type is in results and arguments of control flow."""
+    match t:
+        case TensorType(dtype, shape):
+            assert dtype is not None and shape is not None, f"unspecialised tensor type {t}"
+            if dtype.is_complex:
+                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+            return (RankedTensorType(shape, dtype.element),)
+        case TupleType():
+            return tuple(form for e in t.elements for form in forms_of(e))
+        case _:
+            return slots_of(t)
+
+
+def taken_apart(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
+    """A value as values of exactly the types `forms_of` names."""
+    match t:
+        case TensorType():
+            (form,) = forms_of(t)
+            return [lowered if lowered.type == form else tensor.cast_(cx.b, lowered, form)]
+        case TupleType():
+            return [part for v, e in zip(lowered, t.elements, strict=True) for part in taken_apart(cx, v, e)]
+        case _:
+            return slots(cx, lowered, t)
+
+
+def put_together(cx: LoweringContext, parts: Sequence[Value], t: ScriptType) -> Lowered:
+    """The value that was taken apart."""
+    match t:
+        case TensorType(dtype):
+            assert dtype is not None
+            return cx.set_dtype(parts[0], dtype)
+        case TupleType():
+            found: list[Lowered] = []
+            at = 0
+            for e in t.elements:
+                count = len(forms_of(e))
+                found.append(put_together(cx, parts[at : at + count], e))
+                at += count
+            return found
+        case _:
+            return value(cx, parts, t)
