@@ -27,6 +27,7 @@ from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .ir.streaming import Steps
 from .lowering.graph.functionalize import functionalize
 from .lowering.graph.initial_state import initial_state
+from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
 from .lowering.pass_manager import PassManager
 from .lowering.pipeline import pipeline
@@ -77,6 +78,7 @@ def _lower_specialised(module: Operation, signature: Signature, target: str, man
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
     watch = manager.watch or _ignore
     signature = functionalize(module, signature)
+    check_unwritten(signature, module)
     watch("functionalize", module)
     modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
     return Lowered(signature, modules)

@@ -31,6 +31,7 @@ from . import ast, prelude
 from .checker.annotations import Annotations
 from .checker.classes import Classes
 from .checker.meanings import describe_host
+from .checker.script_classes import methods
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
 from .evaluator import Interpreter, sibling_loader
@@ -51,6 +52,9 @@ class Compilation:
         default_factory=dict[tuple[FunctionValue | ast.FunctionDef, ClassType | None], "CompiledFunction | None"]
     )
     _symbols: set[str] = field(default_factory=set[str])
+    _defined: set[ClassType] = field(default_factory=set[ClassType])
+    _unfinished: list[tuple[ClassType, FunctionValue]] = field(default_factory=list[tuple[ClassType, FunctionValue]])
+    """Methods of script classes that are still to be compiled."""
     _pure: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
@@ -65,7 +69,24 @@ class Compilation:
         self.classes = Classes(self.annotations)
 
     def _class_type(self, cls: ClassValue, span: Span) -> ScriptType:
-        return self.classes.of_class(cls, span)
+        type_ = self.classes.of_class(cls, span)
+        if isinstance(type_, ClassType) and not type_.is_module and self.defines_classes:
+            self._define(type_, cls)
+        return type_
+
+    defines_classes: bool = True
+    """Whether the attributes of a script class follow from its `__init__`; archives declare them."""
+
+    def _define(self, type_: ClassType, cls: ClassValue) -> None:
+        """Compiles `__init__`, which gives the class its attributes; the other methods are compiled in the end."""
+        if type_ in self._defined:
+            return
+        self._defined.add(type_)
+        members = methods(cls)
+        init = members.get("__init__")
+        if init is not None:
+            self.method(type_, init, init.definition.span)
+        self._unfinished += [(type_, m) for n, m in members.items() if n != "__init__"]
 
     # functions
 
@@ -74,7 +95,7 @@ class Compilation:
 
     def method(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
         compiled = self._compile(function, owner, span)
-        owner.methods.setdefault(function.name, compiled.symbol)
+        owner.methods.setdefault(_method_name(function), compiled.symbol)
         return compiled
 
     def _compile(self, function: FunctionValue, owner: ClassType | None, span: Span) -> CompiledFunction:
@@ -130,7 +151,16 @@ class Compilation:
         return self._pure[name]
 
     def compile_met(self) -> None:
-        """Compiles the methods of classes that stand for an interface: which is called is known to no caller."""
+        """Compiles all methods of script classes, and those of classes that stand for an interface.
+
+        Which method is called through an interface is known to no caller.
+        """
+        while self._unfinished:
+            owner, member = self._unfinished.pop(0)
+            if "builtins.staticmethod" in member.decorators:
+                self.function(member, member.definition.span)
+            else:
+                self.method(owner, member, member.definition.span)
         while self.classes.met:
             type_, interface = self.classes.met.pop()
             cls = self.class_info(type_).cls
@@ -219,6 +249,11 @@ class Compilation:
 
     def functional_names(self) -> Sequence[str]:
         return [n for n in prelude.functions("functional") if not n.startswith("_")]
+
+
+def _method_name(function: FunctionValue) -> str:
+    """The name of a method in its class: that of a property's setter is its own."""
+    return f"{function.name}.setter" if "builtins.property.setter" in function.decorators else function.name
 
 
 # entries

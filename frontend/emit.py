@@ -145,6 +145,8 @@ class FunctionEmitter(Statements):
         for argument, param in zip(schema.arguments, self.definition.params, strict=True):
             value = self.entry.add_argument(argument.type, argument.name)
             self.frame.set(param.name, value)
+        is_init = self.definition.name == "__init__" and self.owner is not None and not self.owner.is_module
+        self.defines = self.entry.args[0] if is_init else None
         self.local_names = {*assigned_names(self.definition.body), *(a.name for a in schema.arguments)}
         if _NOT_COMPILED & set(self.function.decorators):
             flow = self._not_compiled()

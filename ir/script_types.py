@@ -359,6 +359,8 @@ DEVICE: Final = DeviceType()
 ANY: Final = AnyType()
 GENERATOR: Final = GeneratorType()
 POISON: Final = PoisonType()
+NEVER: Final = OpaqueType("Never")
+"""Of a value that there is none of: what an empty list holds, where nothing else is known of it."""
 
 
 def constant_type(value: Any) -> ScriptType:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, cast
 
 from . import columns
@@ -195,7 +196,16 @@ class ListColumn:
     elements: Column
 
 
-Column = Leaf | TensorColumn | TupleColumn | ListColumn
+@dataclass(frozen=True)
+class DictColumn:
+    """Dicts one after the other: the number of entries of each, and the keys and values of all."""
+
+    lengths: Leaf
+    keys: Column
+    values: Column
+
+
+Column = Leaf | TensorColumn | TupleColumn | ListColumn | DictColumn
 """Elements of lists of run-time length, one after the other; a Leaf is a vector of numbers."""
 
 
@@ -208,7 +218,17 @@ class ListResult:
     identity: str | None = None
 
 
-ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult | ListResult
+@dataclass(frozen=True)
+class TableResult:
+    """A dict whose keys are known at run time."""
+
+    length: Leaf
+    keys: Column
+    values: Column
+    identity: str | None = None
+
+
+ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult | ListResult | TableResult
 
 
 @dataclass(frozen=True)
@@ -234,6 +254,15 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class ColumnsArgument:
+    """An argument that is given as vectors: parameters from number `first` on, as `columns.vectors` lays them out."""
+
+    name: str
+    type: ScriptType
+    first: int
+
+
+@dataclass(frozen=True)
 class Signature:
     """The flat calling convention of a specialised function and the structure around it."""
 
@@ -251,6 +280,7 @@ class Signature:
 
     `=name`: the constant of that name.
     """
+    columns: tuple[ColumnsArgument, ...] = ()
 
     @property
     def returned(self) -> frozenset[int]:
@@ -358,7 +388,7 @@ def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> Argumen
         case VariantResult(_, then, otherwise):
             first, second = _spec_after(then, before), _spec_after(otherwise, before)
             return first if first == second else None
-        case ListResult():
+        case ListResult() | TableResult():
             return None
 
 
@@ -418,6 +448,16 @@ def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = 
                 return found
             held = _held(found, state)
             return held if identity is None else state.container(identity, held)
+        case TableResult(length, keys, values, identity):
+            table = _table(keys, values, int(results[length.index]), results)
+            if state is None:
+                return table
+            held = _held(table, state)
+            return held if identity is None else state.container(identity, held)
+
+
+def _table(keys: Column, values: Column, count: int, results: Sequence[Any]) -> dict[Any, Any]:
+    return dict(zip(_elements(keys, count, results), _elements(values, count, results), strict=True))
 
 
 def _held(value: Any, state: LiveState) -> Any:
@@ -427,6 +467,8 @@ def _held(value: Any, state: LiveState) -> Any:
             return [_held(v, state) for v in cast("list[Any]", value)]
         case tuple():
             return tuple(_held(v, state) for v in cast("tuple[Any, ...]", value))
+        case dict():
+            return {k: _held(v, state) for k, v in cast("dict[Any, Any]", value).items()}
         case bool() | int() | float():
             return value
         case _:
@@ -449,6 +491,8 @@ def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
                 found.append(values[start : start + size])
                 start += size
             return found
+        case DictColumn(lengths, keys, inner):
+            return _tables(keys, inner, results[lengths.index].tolist(), results)
         case TensorColumn(elements, extents, rank):
             tensors: list[Any] = []
             shapes = results[extents.index].tolist()
@@ -461,6 +505,12 @@ def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
             return tensors
 
 
+def _tables(keys: Column, values: Column, sizes: Sequence[int], results: Sequence[Any]) -> list[Any]:
+    """One dict after the other, of so many entries each."""
+    pairs = zip(_elements(keys, sum(sizes), results), _elements(values, sum(sizes), results), strict=True)
+    return [dict(islice(pairs, size)) for size in sizes]
+
+
 def _column_leaves(column: Column) -> list[int]:
     match column:
         case Leaf(index, _):
@@ -469,6 +519,8 @@ def _column_leaves(column: Column) -> list[int]:
             return [i for p in parts for i in _column_leaves(p)]
         case ListColumn(lengths, inner):
             return [lengths.index, *_column_leaves(inner)]
+        case DictColumn(lengths, keys, values):
+            return [lengths.index, *_column_leaves(keys), *_column_leaves(values)]
         case TensorColumn(elements, extents, _):
             return [elements.index, extents.index]
 
@@ -486,5 +538,7 @@ def leaf_numbers(tree: ResultTree) -> list[int]:
             return [selector.index, *leaf_numbers(then), *leaf_numbers(otherwise)]
         case ListResult(length, column):
             return [length.index, *_column_leaves(column)]
+        case TableResult(length, keys, values):
+            return [length.index, *_column_leaves(keys), *_column_leaves(values)]
         case ConstantResult() | KeptResult():
             return []

@@ -37,6 +37,7 @@ from .script_types import (
     INT,
     TENSOR,
     BoolType,
+    DictType,
     FloatType,
     IntType,
     ListType,

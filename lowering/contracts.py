@@ -9,11 +9,29 @@ from ..ir.core import Block, Operation, Value, functions
 from ..ir.diagnostics import InternalError
 from ..ir.dialects import DEFINITIONS, torch
 from ..ir.operators import find
-from ..ir.script_types import BOOL, FLOAT, INT, DictType, ListType, TensorType, TupleType
+from ..ir.script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    ClassType,
+    DictType,
+    EnumType,
+    InstanceType,
+    ListType,
+    NoneType,
+    OptionalType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ..ir.types import MemRefType, RankedTensorType, VectorType
+from .graph.aliases import WRITE
+from .graph.memory import is_in_memory
 from .loops.bufferize import aliases
 from .tensor.run_time_dicts import is_dict_node
 from .tensor.run_time_lists import is_list_node
+from .tensor.run_time_records import is_record_node
 
 _CONTROL: Final = frozenset({"prim::If", "prim::Loop", "prim::RaiseException"})
 _VALUES: Final = frozenset(
@@ -30,7 +48,7 @@ _VALUES: Final = frozenset(
 
 def _is_container_node(op: Operation) -> bool:
     """Whether the node makes a list or dict at run time, changes or reads one."""
-    return is_list_node(op) or is_dict_node(op)
+    return is_list_node(op) or is_dict_node(op) or is_record_node(op)
 
 
 def check_graph(module: Operation) -> None:
@@ -54,6 +72,8 @@ def _graph_faults(function: Operation) -> Iterator[str]:
 
 
 def _operation_faults(op: Operation) -> Iterator[str]:
+    if op.name == WRITE and is_in_memory(op.operand(0)):
+        return
     if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES and not _is_container_node(op):
         record = find(op.name)
         if record is None:
@@ -99,7 +119,15 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
                 pending += [type_.key, type_.value]
             case TupleType():
                 pending += type_.elements
-            case t if t not in (INT, FLOAT, BOOL):
+            case OptionalType():
+                pending.append(type_.element)
+            case UnionType():
+                pending += type_.members
+            case InstanceType():
+                pending += type_.attributes
+            case ClassType() | EnumType() | NoneType():
+                pass
+            case t if t not in (INT, FLOAT, BOOL, NEVER):
                 yield f"{op.name} at {op.span} has a value of type {t}"
             case _:
                 pass

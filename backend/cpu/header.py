@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ...ir.script_types import ScriptType, TensorType
+from ...ir.script_types import DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
 from ...ir.signature import (
     Column,
+    ColumnsArgument,
     ConstantResult,
+    DictColumn,
     DictResult,
     Dim,
     KeptResult,
@@ -20,6 +22,7 @@ from ...ir.signature import (
     ResultTree,
     SequenceResult,
     Signature,
+    TableResult,
     TensorColumn,
     TensorSpec,
     TupleColumn,
@@ -147,6 +150,8 @@ def _function(signature: Signature, following: str | None) -> str:
     parameters += [f"{result_kind(signature.results[i]).c} *{n}" for i, n in numbered.items()]
     notes = [f"   {n}: {_describe_parameter(p)}" for n, p in zip(names, signature.parameters, strict=True)]
     notes += [f"   {n}: {_describe_result(signature.results[i])}" for i, n in numbered.items()]
+    given = {p.name: n for n, p in zip(names, signature.parameters, strict=True)}
+    notes += [f"   {_given(c, given)}" for c in signature.columns]
     notes += [f"   {_range(d)}" for d in dimensions(signature).values()]
     notes.append(f"   returns {_tree(signature.tree, numbered)}")
     notes += [f"   then self.{r.path} is {_tree(r.tree, numbered)}" for r in signature.state]
@@ -175,6 +180,42 @@ def _describe_result(t: ScriptType) -> str:
     return str(t)
 
 
+def _given(argument: ColumnsArgument, names: Mapping[str, str]) -> str:
+    """Where the parts of an argument of run-time length stand."""
+    name = argument.name
+    match argument.type:
+        case DictType(key, value):
+            keys, values = _elements(key, f"{name}.keys", names), _elements(value, f"{name}.values", names)
+            text = f"{argument.type.annotation}: keys, {keys}; values, {values}"
+        case ListType(element):
+            text = f"{argument.type.annotation}: {_elements(element, name, names)}"
+        case _:
+            text = f"{argument.type.annotation}: UTF-8 in {names[name]}"
+    return f"argument {name}, {text}"
+
+
+def _elements(t: ScriptType, name: str, names: Mapping[str, str]) -> str:
+    """Where values of a type stand, one after the other (`ir/columns.py`)."""
+    match t:
+        case StrType():
+            return f"strings of the lengths in {names[f'{name}.lengths']}, UTF-8 in {names[f'{name}.bytes']}"
+        case ListType():
+            inner = _elements(t.element, f"{name}.elements", names)
+            return f"lists of the lengths in {names[f'{name}.lengths']}: {inner}"
+        case DictType():
+            keys, values = (_elements(e, f"{name}.{part}", names) for e, part in ((t.key, "keys"), (t.value, "values")))
+            return f"dicts of the lengths in {names[f'{name}.lengths']}: keys, {keys}; values, {values}"
+        case OptionalType():
+            return f"there where {names[f'{name}.present']} is true: {_elements(t.element, name, names)}"
+        case TupleType():
+            return f"tuples ({', '.join(_elements(e, f'{name}.{i}', names) for i, e in enumerate(t.elements))})"
+        case TensorType() if t.rank:
+            places = f"elements in {names[f'{name}.elements']}, {t.rank} extents each in {names[f'{name}.extents']}"
+            return f"tensors ({places})"
+        case _:
+            return f"{'tensors without dimensions' if isinstance(t, TensorType) else 'numbers'} in {names[name]}"
+
+
 def _range(dim: Dim) -> str:
     top = "" if dim.maximum is None else f" <= {dim.maximum}"
     return f"{dim.minimum} <= {dim.name}{top}"
@@ -189,6 +230,9 @@ def _column(column: Column, outputs: Mapping[int, str]) -> str:
             return f"tuples ({', '.join(_column(p, outputs) for p in parts)})"
         case ListColumn(lengths, elements):
             return f"lists of the lengths in {_tree(lengths, outputs)}: {_column(elements, outputs)}"
+        case DictColumn(lengths, keys, values):
+            parts = f"keys {_column(keys, outputs)}, values {_column(values, outputs)}"
+            return f"dicts of the lengths in {_tree(lengths, outputs)}: {parts}"
         case TensorColumn(elements, extents, rank):
             places = f"elements in {_tree(elements, outputs)}, {rank} extents each in {_tree(extents, outputs)}"
             return f"tensors ({places})"
@@ -210,5 +254,8 @@ def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
             return f"self.{path}"
         case ListResult(length, column):
             return f"a list of {_tree(length, outputs)} elements: {_column(column, outputs)}"
+        case TableResult(length, keys, values):
+            parts = f"keys {_column(keys, outputs)}, values {_column(values, outputs)}"
+            return f"a dict of {_tree(length, outputs)} entries: {parts}"
         case VariantResult(selector, then, otherwise):
             return f"({_tree(selector, outputs)} ? {_tree(then, outputs)} : {_tree(otherwise, outputs)})"

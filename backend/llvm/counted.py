@@ -18,8 +18,14 @@ from .memory import copy_buffer
 from .types import itemsize
 
 _LENGTH: Final = 24
+_CAPACITY: Final = 32
 _DATA: Final = 40
-"""Bytes of a list object in front of its length, and of the pointer to its elements."""
+"""Bytes of a list object in front of its length, of the room it has, and of the pointer to its elements."""
+
+_COUNT: Final = "count"
+_HEADER: Final = "header"
+_SLOT: Final = "slot"
+"""Alias classes: a new element changes neither the length of another list nor any count."""
 
 _EXTENTS: Final = 16
 """Bytes of a box in front of its extents."""
@@ -38,6 +44,16 @@ def reference_mask(t: RunTimeListType) -> int:
     return sum(1 << i for i, slot in enumerate(t.slots) if rt.is_counted(slot))
 
 
+def _is_packed(t: RunTimeListType) -> bool:
+    """A list of bools has a byte for each."""
+    return t.slots == (IntegerType(1),)
+
+
+def _stride(t: RunTimeListType) -> int:
+    """Bytes of an element."""
+    return 1 if _is_packed(t) else 8 * len(t.slots)
+
+
 def _at(e: Emitter, pointer: str, offset: int) -> str:
     return e.pure("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}") if offset else pointer
 
@@ -50,8 +66,9 @@ def retain(e: Emitter, pointer: str, t: Type) -> None:
     some, done = e.new_label("some"), e.new_label("none")
     e.line(f"br i1 {e.op('i1', f'icmp eq ptr {pointer}, null')}, label %{done}, label %{some}")
     e.start_block(some)
-    count = e.op("i64", f"load i64, ptr {pointer}, align 8")
-    e.line(f"store i64 {e.op('i64', f'add i64 {count}, 1')}, ptr {pointer}, align 8")
+    kind = e.context.alias_class(_COUNT)
+    count = e.op("i64", f"load i64, ptr {pointer}, align 8{kind}")
+    e.line(f"store i64 {e.op('i64', f'add i64 {count}, 1')}, ptr {pointer}, align 8{kind}")
     e.line(f"br label %{done}")
     e.start_block(done)
 
@@ -60,24 +77,32 @@ def _new(e: Emitter, op: Operation) -> None:
     t = cast(RunTimeListType, op.result.type)
     if len(t.slots) > 64:
         raise AssertionError("a list of more than 64 slots")
-    pointer = e.op("ptr", f"call ptr @torchcc.list_new(i64 {len(t.slots)}, i64 {reference_mask(t)})")
+    pointer = e.op("ptr", f"call ptr @torchcc.list_new(i64 {_stride(t)}, i64 {reference_mask(t)})")
     e.leave_if(e.op("i1", f"icmp eq ptr {pointer}, null"))
     e.set(op.result, pointer)
 
 
+def _header(e: Emitter, source: str, offset: int) -> str:
+    """A number in the header of a list."""
+    return e.op("i64", f"load i64, ptr {_at(e, source, offset)}, align 8{e.context.alias_class(_HEADER)}")
+
+
 def _length_of(e: Emitter, source: str) -> str:
-    return e.op("i64", f"load i64, ptr {_at(e, source, _LENGTH)}, align 8")
+    return _header(e, source, _LENGTH)
 
 
 def _len(e: Emitter, op: Operation) -> None:
     e.set(op.result, _length_of(e, e.text(op.operand(0))))
 
 
-def _element(e: Emitter, source: Value, index: Value) -> str:
+def _element(e: Emitter, source: Value, index: Linear) -> str:
     """Pointer to the first slot of an element."""
-    data = e.op("ptr", f"load ptr, ptr {_at(e, e.text(source), _DATA)}, align 8")
-    at = e.linear(index).scaled(len(rt.list_type(source).slots))
-    return e.op("ptr", f"getelementptr i64, ptr {data}, i64 {e.index_text(at)}")
+    kind = e.context.alias_class(_HEADER)
+    data = e.op("ptr", f"load ptr, ptr {_at(e, e.text(source), _DATA)}, align 8{kind}")
+    t = rt.list_type(source)
+    if _is_packed(t):
+        return e.op("ptr", f"getelementptr i8, ptr {data}, i64 {e.index_text(index)}")
+    return e.op("ptr", f"getelementptr i64, ptr {data}, i64 {e.index_text(index.scaled(len(t.slots)))}")
 
 
 def _slot_type(t: Type) -> str:
@@ -92,7 +117,7 @@ def _slot_type(t: Type) -> str:
 
 def load_slot(e: Emitter, element: str, i: int, t: Type) -> str:
     kind = _slot_type(t)
-    value = e.op(kind, f"load {kind}, ptr {_at(e, element, 8 * i)}, align 8")
+    value = e.op(kind, f"load {kind}, ptr {_at(e, element, 8 * i)}, align 8{e.context.alias_class(_SLOT)}")
     return e.op("i1", f"trunc i64 {value} to i1") if t == IntegerType(1) else value
 
 
@@ -101,11 +126,25 @@ def store_slots(e: Emitter, element: str, values: tuple[Value, ...], first: int 
         text = e.text(value)
         if value.type == IntegerType(1):
             text = e.op("i64", f"zext i1 {text} to i64")
-        e.line(f"store {_slot_type(value.type)} {text}, ptr {_at(e, element, 8 * i)}, align 8")
+        kind = e.context.alias_class(_SLOT)
+        e.line(f"store {_slot_type(value.type)} {text}, ptr {_at(e, element, 8 * i)}, align 8{kind}")
+
+
+def _load_packed(e: Emitter, element: str) -> str:
+    value = e.op("i8", f"load i8, ptr {element}, align 1{e.context.alias_class(_SLOT)}")
+    return e.op("i1", f"trunc i8 {value} to i1")
+
+
+def _store_packed(e: Emitter, element: str, value: Value) -> None:
+    text = e.op("i8", f"zext i1 {e.text(value)} to i8")
+    e.line(f"store i8 {text}, ptr {element}, align 1{e.context.alias_class(_SLOT)}")
 
 
 def _get(e: Emitter, op: Operation) -> None:
-    element = _element(e, op.operand(0), op.operand(1))
+    element = _element(e, op.operand(0), e.linear(op.operand(1)))
+    if _is_packed(rt.list_type(op.operand(0))):
+        e.set(op.result, _load_packed(e, element))
+        return
     for i, result in enumerate(op.results):
         value = load_slot(e, element, i, result.type)
         if rt.is_counted(result.type):
@@ -122,7 +161,10 @@ def retain_all(e: Emitter, values: tuple[Value, ...]) -> None:
 def _set(e: Emitter, op: Operation) -> None:
     target, index, *rest = op.operands
     slots = tuple(rest)
-    element = _element(e, target, index)
+    element = _element(e, target, e.linear(index))
+    if _is_packed(rt.list_type(target)):
+        _store_packed(e, element, slots[0])
+        return
     retain_all(e, slots)
     old = [load_slot(e, element, i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
     store_slots(e, element, slots)
@@ -130,20 +172,69 @@ def _set(e: Emitter, op: Operation) -> None:
         e.line(f"call void @torchcc.release(ptr {pointer})")
 
 
-def _room(e: Emitter, target: str, index: str, slots: tuple[Value, ...]) -> None:
-    element = e.op("ptr", f"call ptr @torchcc.list_room(ptr {target}, i64 {index})")
-    e.leave_if(e.op("i1", f"icmp eq ptr {element}, null"))
+def _fill(e: Emitter, target: Value, element: str, slots: tuple[Value, ...]) -> None:
+    """Stores a new element."""
+    if _is_packed(rt.list_type(target)):
+        _store_packed(e, element, slots[0])
+        return
     retain_all(e, slots)
     store_slots(e, element, slots)
 
 
 def _push(e: Emitter, op: Operation) -> None:
-    target = e.text(op.operand(0))
-    _room(e, target, _length_of(e, target), op.operands[1:])
+    target, *slots = op.operands
+    pointer = e.text(target)
+    length = _length_of(e, pointer)
+    full = e.op("i1", f"icmp eq i64 {length}, {_header(e, pointer, _CAPACITY)}")
+    grow, room = e.new_label("grow"), e.new_label("room")
+    rarely = e.context.rarely()
+    e.line(f"br i1 {full}, label %{grow}, label %{room}, !prof {rarely}")
+    e.start_block(grow)
+    e.leave_if(e.op("i1", f"call i1 @torchcc.list_grow(ptr {pointer})"))
+    e.line(f"br label %{room}")
+    e.start_block(room)
+    element = _element(e, target, Linear.of(length))
+    more = e.op("i64", f"add i64 {length}, 1")
+    e.line(f"store i64 {more}, ptr {_at(e, pointer, _LENGTH)}, align 8{e.context.alias_class(_HEADER)}")
+    _fill(e, target, element, tuple(slots))
 
 
 def _insert(e: Emitter, op: Operation) -> None:
-    _room(e, e.text(op.operand(0)), e.index_text(e.linear(op.operand(1))), op.operands[2:])
+    target, index, *slots = op.operands
+    at = e.index_text(e.linear(index))
+    element = e.op("ptr", f"call ptr @torchcc.list_room(ptr {e.text(target)}, i64 {at})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {element}, null"))
+    _fill(e, target, element, tuple(slots))
+
+
+def _extend(e: Emitter, op: Operation) -> None:
+    target, source, *numbers = op.operands
+    start, count = (e.index_text(e.linear(v)) for v in numbers)
+    lists = f"ptr {e.text(target)}, ptr {e.text(source)}"
+    e.leave_if(e.op("i1", f"call i1 @torchcc.list_extend({lists}, i64 {start}, i64 {count})"))
+
+
+def _repeat(e: Emitter, op: Operation) -> None:
+    target, count, *slots = op.operands
+    pointer, more = e.text(target), e.index_text(e.linear(count))
+    first = _length_of(e, pointer)
+    last = e.op("i64", f"add i64 {first}, {more}")
+    e.leave_if(e.op("i1", f"call i1 @torchcc.list_reserve(ptr {pointer}, i64 {last})"))
+    before, head, body, done = e.label, e.new_label("repeat"), e.new_label("element"), e.new_label("repeated")
+    position, following = e.define(e.fresh(), "i64"), e.define(e.fresh(), "i64")
+    e.line(f"br label %{head}")
+    e.start_block(head)
+    at_phi = len(e.lines)
+    e.line(f"br i1 {e.op('i1', f'icmp slt i64 {position}, {last}')}, label %{body}, label %{done}")
+    e.start_block(body)
+    with e.scope():
+        _fill(e, target, _element(e, target, Linear.of(position)), tuple(slots))
+    e.line(f"{following} = add i64 {position}, 1")
+    e.lines.insert(at_phi, f"  {position} = phi i64 [ {first}, %{before} ], [ {following}, %{e.label} ]")
+    e.line(f"br label %{head}")
+    e.start_block(done)
+    at = _at(e, pointer, _LENGTH)
+    e.line(f"store i64 {last}, ptr {at}, align 8{e.context.alias_class(_HEADER)}")
 
 
 def _erase(e: Emitter, op: Operation) -> None:
@@ -210,6 +301,8 @@ EMITTERS: Final[dict[str, Emit]] = {
     "rt.set": _set,
     "rt.push": _push,
     "rt.insert": _insert,
+    "rt.extend": _extend,
+    "rt.repeat": _repeat,
     "rt.erase": _erase,
     "rt.box": _box,
     "rt.unbox": _unbox,

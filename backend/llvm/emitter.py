@@ -75,6 +75,22 @@ class ModuleContext:
     """Symbol of a `memref.global` -> LLVM symbol."""
     strings: dict[str, str] = field(default_factory=dict[str, str])
     outlined: int = 0
+    _shared_metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+    def alias_class(self, name: str) -> str:
+        """The end of a load or store of that part of run-time objects: parts of different names never share memory."""
+        if not self._shared_metadata:
+            self._shared_metadata[""] = self.add_metadata('!{!"objects of the run time"}')
+        if name not in self._shared_metadata:
+            kind = self.add_metadata(f'!{{!"{name}", {self._shared_metadata[""]}, i64 0}}')
+            self._shared_metadata[name] = f", !tbaa {self.add_metadata(f'!{{{kind}, {kind}, i64 0}}')}"
+        return self._shared_metadata[name]
+
+    def rarely(self) -> str:
+        """Weights of a branch whose first side is hardly ever taken."""
+        if "rarely" not in self._shared_metadata:
+            self._shared_metadata["rarely"] = self.add_metadata('!{!"branch_weights", i32 1, i32 1000}')
+        return self._shared_metadata["rarely"]
 
     def add_metadata(self, text: str) -> str:
         """A metadata node; `{self}` in it is replaced by its own name."""

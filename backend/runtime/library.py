@@ -37,6 +37,9 @@ declare void @torchcc.arena_release(ptr)
 declare ptr @torchcc.list_new(i64, i64)
 declare ptr @torchcc.box_new(i64)
 declare ptr @torchcc.list_room(ptr, i64)
+declare i1 @torchcc.list_grow(ptr)
+declare i1 @torchcc.list_reserve(ptr, i64)
+declare i1 @torchcc.list_extend(ptr, ptr, i64, i64)
 declare void @torchcc.list_erase(ptr, i64, i64)
 declare ptr @torchcc.record_new(i64, i64)
 declare void @torchcc.retain(ptr)
@@ -72,7 +75,7 @@ declare void @torchcc_note_f64(double) cold
 JIT_EXPORTS: Final = (
     "torchcc.bind", "torchcc.check_output", "torchcc.give_output", "torchcc.write_back", "torchcc.alloc",
     "torchcc.dealloc", "torchcc.free_blocks", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
-    "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_erase",
+    "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_grow", "torchcc.list_reserve", "torchcc.list_extend", "torchcc.list_erase",
     "torchcc.dict_new", "torchcc.dict_next", "torchcc.dict_erase", "torchcc.dict_clear", "torchcc.dict_insert_i64",
     "torchcc.dict_insert_f64", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",
     "torchcc.dict_search_i64", "torchcc.dict_search_f64", "torchcc.dict_find_i64", "torchcc.dict_find_f64",

@@ -1,8 +1,8 @@
 ; Lists of run-time length and boxed tensors: reference-counted heap blocks.
 ;
 ; Every object begins with { count, width }. A box has width 0, then its extents, then, at a multiple of 64 bytes, its
-; elements. A dict has width -1 (`dicts.ll`). A list has the number of 8-byte slots per element as width: { count, width, mask, length, capacity, elements };
-; bit k of the mask says that slot k holds a reference. A record has width -2, the number of its fields, masks for them, one
+; elements. A dict has width -1 (`dicts.ll`). A list has the bytes of an element as width: { count, width, mask, length, capacity, elements };
+; an element is 8 bytes per slot, one byte in a list of bools; bit k of the mask says that slot k holds a reference. A record has width -2, the number of its fields, masks for them, one
 ; word for each 64, and the fields. Counts are not atomic: objects belong to the call that made them.
 
 %List = type { i64, i64, i64, i64, i64, ptr }
@@ -50,47 +50,149 @@ done:
   ret ptr %box
 }
 
-; Makes room for one more element before the one at `index` (at the end for the length): its slots, uninitialised. Null
-; after setting the error when there is no memory; the list is then as before.
-define ptr @torchcc.list_room(ptr %list, i64 %index) nounwind {
-entry:
-  %width.at = getelementptr %List, ptr %list, i64 0, i32 1
-  %width = load i64, ptr %width.at
+; Makes room for one more element at the end, at least. True after setting the error when there is no memory.
+define i1 @torchcc.list_grow(ptr %list) nounwind {
   %length.at = getelementptr %List, ptr %list, i64 0, i32 3
   %length = load i64, ptr %length.at
+  %more = add i64 %length, 1
+  %failed = call i1 @torchcc.list_reserve(ptr %list, i64 %more)
+  ret i1 %failed
+}
+
+; Makes room for so many elements in all. True after setting the error when there is no memory; the list is then as before.
+define i1 @torchcc.list_reserve(ptr %list, i64 %count) nounwind {
   %capacity.at = getelementptr %List, ptr %list, i64 0, i32 4
   %capacity = load i64, ptr %capacity.at
-  %data.at = getelementptr %List, ptr %list, i64 0, i32 5
-  %old = load ptr, ptr %data.at
-  %bytes = shl i64 %width, 3
-  %full = icmp eq i64 %length, %capacity
-  br i1 %full, label %grow, label %shift
+  %enough = icmp sle i64 %count, %capacity
+  br i1 %enough, label %done, label %grow
 
 grow:
+  %bytes.at = getelementptr %List, ptr %list, i64 0, i32 1
+  %bytes = load i64, ptr %bytes.at
+  %length.at = getelementptr %List, ptr %list, i64 0, i32 3
+  %length = load i64, ptr %length.at
+  %data.at = getelementptr %List, ptr %list, i64 0, i32 5
+  %old = load ptr, ptr %data.at
   %twice = shl i64 %capacity, 1
-  %wanted = call i64 @llvm.umax.i64(i64 %twice, i64 8)
-  %size = mul i64 %wanted, %bytes
+  %least = call i64 @llvm.umax.i64(i64 %twice, i64 8)
+  %wanted = call i64 @llvm.umax.i64(i64 %least, i64 %count)
+  %checked = call { i64, i1 } @llvm.umul.with.overflow.i64(i64 %wanted, i64 %bytes)
+  %product = extractvalue { i64, i1 } %checked, 0
+  %overflow = extractvalue { i64, i1 } %checked, 1
+  %size = select i1 %overflow, i64 9223372036854775807, i64 %product
+  %impossible = icmp slt i64 %size, 0
+  %huge = icmp ugt i64 %size, 4611686018427387904
+  %never = or i1 %impossible, %huge
+  br i1 %never, label %refuse, label %allocate
+
+refuse:
+  call void @torchcc.out_of_memory(i64 %size)
+  ret i1 true
+
+allocate:
   %new = call ptr @torchcc.object_alloc(i64 %size)
   %failed = icmp eq ptr %new, null
   br i1 %failed, label %none, label %move
 
 none:
-  ret ptr null
+  ret i1 true
 
 move:
   store ptr %new, ptr %data.at
   store i64 %wanted, ptr %capacity.at
   %empty = icmp eq ptr %old, null
-  br i1 %empty, label %shift, label %copy
+  br i1 %empty, label %done, label %copy
 
 copy:
   %used = mul i64 %length, %bytes
   call void @llvm.memcpy.p0.p0.i64(ptr %new, ptr %old, i64 %used, i1 false)
   call void @torchcc.object_free(ptr %old)
-  br label %shift
+  br label %done
+
+done:
+  ret i1 false
+}
+
+; Appends `count` elements of `source` from `start` on; the lists may be one. True after setting the error when there is
+; no memory.
+define i1 @torchcc.list_extend(ptr %list, ptr %source, i64 %start, i64 %count) nounwind {
+entry:
+  %length.at = getelementptr %List, ptr %list, i64 0, i32 3
+  %length = load i64, ptr %length.at
+  %total = add i64 %length, %count
+  %failed = call i1 @torchcc.list_reserve(ptr %list, i64 %total)
+  br i1 %failed, label %none, label %room
+
+none:
+  ret i1 true
+
+room:
+  %bytes.at = getelementptr %List, ptr %list, i64 0, i32 1
+  %bytes = load i64, ptr %bytes.at
+  %data.at = getelementptr %List, ptr %list, i64 0, i32 5
+  %data = load ptr, ptr %data.at
+  %source.data.at = getelementptr %List, ptr %source, i64 0, i32 5
+  %source.data = load ptr, ptr %source.data.at
+  %to.offset = mul i64 %length, %bytes
+  %to = getelementptr i8, ptr %data, i64 %to.offset
+  %from.offset = mul i64 %start, %bytes
+  %from = getelementptr i8, ptr %source.data, i64 %from.offset
+  %size = mul i64 %count, %bytes
+  call void @llvm.memmove.p0.p0.i64(ptr %to, ptr %from, i64 %size, i1 false)
+  store i64 %total, ptr %length.at
+  %mask.at = getelementptr %List, ptr %list, i64 0, i32 2
+  %mask = load i64, ptr %mask.at
+  %width = lshr i64 %bytes, 3 ; slots
+  %slots = mul i64 %count, %width
+  %plain = icmp eq i64 %mask, 0
+  %nothing = icmp eq i64 %slots, 0
+  %skip = or i1 %plain, %nothing
+  br i1 %skip, label %done, label %loop
+
+loop:
+  %i = phi i64 [ 0, %room ], [ %following, %next ]
+  %k = urem i64 %i, %width
+  %shifted = lshr i64 %mask, %k
+  %holds = trunc i64 %shifted to i1
+  br i1 %holds, label %take, label %next
+
+take:
+  %at = getelementptr ptr, ptr %to, i64 %i
+  %object = load ptr, ptr %at
+  call void @torchcc.retain(ptr %object)
+  br label %next
+
+next:
+  %following = add i64 %i, 1
+  %more = icmp ult i64 %following, %slots
+  br i1 %more, label %loop, label %done
+
+done:
+  ret i1 false
+}
+
+; Makes room for one more element before the one at `index` (at the end for the length): its slots, uninitialised. Null
+; after setting the error when there is no memory; the list is then as before.
+define ptr @torchcc.list_room(ptr %list, i64 %index) nounwind {
+  %length.at = getelementptr %List, ptr %list, i64 0, i32 3
+  %length = load i64, ptr %length.at
+  %capacity.at = getelementptr %List, ptr %list, i64 0, i32 4
+  %capacity = load i64, ptr %capacity.at
+  %full = icmp eq i64 %length, %capacity
+  br i1 %full, label %grow, label %shift
+
+grow:
+  %failed = call i1 @torchcc.list_grow(ptr %list)
+  br i1 %failed, label %none, label %shift
+
+none:
+  ret ptr null
 
 shift:
-  %data = phi ptr [ %old, %entry ], [ %new, %move ], [ %new, %copy ]
+  %bytes.at = getelementptr %List, ptr %list, i64 0, i32 1
+  %bytes = load i64, ptr %bytes.at
+  %data.at = getelementptr %List, ptr %list, i64 0, i32 5
+  %data = load ptr, ptr %data.at
   %more = add i64 %length, 1
   store i64 %more, ptr %length.at
   %offset = mul i64 %index, %bytes
@@ -113,7 +215,8 @@ done:
 define internal void @torchcc.release_elements(ptr %list, i64 %index, i64 %count) nounwind {
 entry:
   %width.at = getelementptr %List, ptr %list, i64 0, i32 1
-  %width = load i64, ptr %width.at
+  %bytes = load i64, ptr %width.at
+  %width = lshr i64 %bytes, 3 ; slots
   %mask.at = getelementptr %List, ptr %list, i64 0, i32 2
   %mask = load i64, ptr %mask.at
   %data.at = getelementptr %List, ptr %list, i64 0, i32 5
@@ -152,7 +255,7 @@ done:
 define void @torchcc.list_erase(ptr %list, i64 %index, i64 %count) nounwind {
   call void @torchcc.release_elements(ptr %list, i64 %index, i64 %count)
   %width.at = getelementptr %List, ptr %list, i64 0, i32 1
-  %width = load i64, ptr %width.at
+  %bytes = load i64, ptr %width.at
   %length.at = getelementptr %List, ptr %list, i64 0, i32 3
   %length = load i64, ptr %length.at
   %data.at = getelementptr %List, ptr %list, i64 0, i32 5
@@ -164,7 +267,6 @@ define void @torchcc.list_erase(ptr %list, i64 %index, i64 %count) nounwind {
   br i1 %nothing, label %done, label %slide
 
 slide:
-  %bytes = shl i64 %width, 3
   %to = mul i64 %index, %bytes
   %target = getelementptr i8, ptr %data, i64 %to
   %gap = mul i64 %count, %bytes
@@ -284,7 +386,8 @@ done:
 define internal void @torchcc.give_elements(ptr %list, ptr %waiting) nounwind {
 entry:
   %width.at = getelementptr %List, ptr %list, i64 0, i32 1
-  %width = load i64, ptr %width.at
+  %bytes = load i64, ptr %width.at
+  %width = lshr i64 %bytes, 3 ; slots
   %mask.at = getelementptr %List, ptr %list, i64 0, i32 2
   %mask = load i64, ptr %mask.at
   %length.at = getelementptr %List, ptr %list, i64 0, i32 3

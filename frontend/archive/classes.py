@@ -29,6 +29,8 @@ from .upgraders import overload_upgrader, signature_upgrader
 class ArchiveCompilation(Compilation):
     """A compilation whose global names mean what they mean in an archive."""
 
+    defines_classes = False
+
     def __init__(self, reader: ArchiveReader, version: int) -> None:
         super().__init__(Interpreter())
         self.version = version

@@ -10,11 +10,13 @@ from ...ir.dtypes import DType
 from ...ir.overloads import has_method, suggest
 from ...ir.script_types import (
     DEVICE,
+    POISON,
     STR,
     ClassType,
     DeviceType,
     EnumType,
     InterfaceType,
+    ListType,
     NamedTupleType,
     OptionalType,
     PoisonType,
@@ -24,6 +26,7 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from .. import ast
 from ..values import MISSING, BuiltinRef, Device, EnumMember, FunctionValue, Unavailable
+from .branches import base_value
 from .meanings import (
     BoundMethod,
     BuiltinOperator,
@@ -260,9 +263,12 @@ class Attributes(Subscripts):
         if isinstance(member, FunctionValue):
             return self._member(value, type_, member, span)
         help = self.did_you_mean(name, info.names())
-        if member is not MISSING:
+        if member is not MISSING and not type_.is_module:
+            help = f"`{name}` is a value of the class, which TorchScript does not support: set it in `__init__`"
+        elif member is not MISSING:
             help = f"`{name}` is a value of the class: annotate it with Final, or set it in __init__"
-        raise self.fault(node.name_span, f"module '{short_name(type_)}' has no attribute '{name}'", help=help)
+        what = "module" if type_.is_module else "class"
+        raise self.fault(node.name_span, f"{what} '{short_name(type_)}' has no attribute '{name}'", help=help)
 
     def _member(self, value: Value, type_: ClassType, member: FunctionValue, span: Span) -> Meaning:
         if "builtins.staticmethod" in member.decorators:
@@ -272,6 +278,39 @@ class Attributes(Subscripts):
             return self.one("prim::CallMethod", (value,), getter.result, {"name": member.name}, span=span)
         return BoundMethod(value, member)
 
+    def _define_attribute(self, type_: ClassType, node: ast.Attribute, value: Value) -> ScriptType | None:
+        """The type of an attribute that `__init__` sets for the first time."""
+        if isinstance(value.type, PoisonType):
+            type_.attributes[node.name] = POISON
+            return POISON
+        if not self.frame.is_outermost:
+            raise self.fault(
+                node.name_span,
+                f"the first assignment to `{node.name}` cannot be in a control-flow block",
+                label="first assignment",
+                help="set it at the top level of `__init__` first",
+            )
+        declared = self.unit.class_info(type_).cls.all_annotations.get(node.name)
+        found = script_type(value) if declared is None else self.unit.annotations.read(*declared)
+        if declared is not None and value in self.empty_lists and isinstance(found, ListType):
+            self.empty_lists.discard(value)
+            value.type = found
+        type_.attributes[node.name] = found
+        return found
+
+    def _set_property(self, base: Value, type_: ClassType, node: ast.Attribute, value: Value) -> bool:
+        """A call of the setter, if the name is that of a property that has one."""
+        setter = self.unit.class_info(type_).cls.find(f"{node.name}.setter")
+        if not isinstance(setter, FunctionValue):
+            return False
+        compiled = self.unit.method(type_, setter, node.span)
+        operand = self.to_type(value, compiled.schema.arguments[-1].type, node.span)
+        if operand is None:
+            expected, found = compiled.schema.arguments[-1].type.annotation, script_type(value).annotation
+            raise self.fault(node.span, f"the property `{node.name}` is set to a value of type {found}, not {expected}")
+        self.one("prim::CallMethod", (base, operand), compiled.result, {"name": f"{node.name}.setter"}, span=node.span)
+        return True
+
     def assign_attribute(self, node: ast.Attribute, value: Value) -> None:
         base = self.value(node.value)
         type_ = script_type(base)
@@ -280,6 +319,10 @@ class Attributes(Subscripts):
         if not isinstance(type_, ClassType):
             raise self.fault(node.span, f"attributes of a {type_.annotation} cannot be assigned to")
         expected = type_.attributes.get(node.name)
+        if expected is None and self.defines is not None and base_value(base) is self.defines:
+            expected = self._define_attribute(type_, node, value)
+        if expected is None and self._set_property(base, type_, node, value):
+            return
         if expected is None:
             raise self.fault(
                 node.name_span,

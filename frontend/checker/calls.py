@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...ir.core import Value
@@ -322,10 +322,13 @@ class Calls(Attributes):
         return self.one("prim::Constant", (), FunctionRefType(symbol), {"name": symbol}, span=span)
 
     def call_method(self, callee: BoundMethod, node: ast.Call) -> Value:
+        return self.call_bound(callee, self.arguments(node), node)
+
+    def call_bound(self, callee: BoundMethod, given: CallArguments, node: ast.Call) -> Value:
         type_ = script_type(callee.receiver)
         assert isinstance(type_, ClassType)
         compiled = self.unit.method(type_, callee.function, node.span)
-        arguments = _with_first(callee.receiver, self.arguments(node), node)
+        arguments = _with_first(callee.receiver, given, node)
         operands = self.match_call(compiled.schema, callee.function.name, arguments, node)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
@@ -400,7 +403,9 @@ class Calls(Attributes):
             return self._call_interface(InterfaceMethod(callee, "forward", type_.methods["forward"]), node)
         if not isinstance(type_, ClassType):
             raise self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
-        forward = self.unit.class_info(type_).cls.find("forward")
+        forward = self.unit.class_info(type_).cls.find("forward" if type_.is_module else "__call__")
+        if not type_.is_module and not isinstance(forward, FunctionValue):
+            raise self.fault(node.func.span, f"objects of `{short_name(type_)}` have no `__call__`, so they cannot be called")
         if not isinstance(forward, FunctionValue):
             raise self.fault(node.func.span, f"module '{short_name(type_)}' has no `forward`, so it cannot be called")
         return self.call_method(BoundMethod(callee, forward), node)
@@ -421,12 +426,32 @@ class Calls(Attributes):
                 )
             case "enum":
                 raise self.fault(node.func.span, f"cannot call the enum `{cls.name}`", help="name a member of it")
+            case "interface":
+                raise self.fault(node.func.span, f"the interface `{cls.name}` has no objects of its own")
             case _:
-                raise self.fault(
-                    node.func.span,
-                    f"objects of the class `{cls.name}` are not supported yet",
-                    help="tuples, NamedTuples and nn.Modules are",
-                )
+                return self._new_object(cls, node)
+
+    def _new_object(self, cls: ClassValue, node: ast.Call) -> Value:
+        type_ = self.unit.annotations.class_type(cls, node.func.span)
+        assert isinstance(type_, ClassType)
+        arguments = self.arguments(node)
+        result = self.one("prim::CreateObject", (), type_, span=node.span)
+        init = self.unit.class_info(type_).cls.find("__init__")
+        if isinstance(init, FunctionValue):
+            self.call_bound(BoundMethod(result, init), arguments, node)
+        elif arguments.positional or arguments.keywords:
+            raise self.fault(node.span, f"`{cls.name}` takes no arguments")
+        return result
+
+    def special(self, receiver: Value, name: str, arguments: Sequence[Value], span: Span) -> Value | None:
+        type_ = script_type(receiver)
+        if not isinstance(type_, ClassType) or type_.is_module:
+            return None
+        method = self.unit.class_info(type_).cls.find(name)
+        if not isinstance(method, FunctionValue):
+            return None
+        call = ast.Call(span, ast.Name(span, name), [], [])
+        return self.call_bound(BoundMethod(receiver, method), CallArguments(arguments, {}), call)
 
     def exception(self, name: str, node: ast.Call) -> ExceptionObject:
         if node.keywords:

@@ -52,6 +52,7 @@ from ..values import (
     ObjectValue,
 )
 from .annotations import Annotations
+from .script_classes import methods
 from .state import ClassInfo
 
 _CONSTANT_LEAVES = (bool, int, float, complex, str, DType, Device)
@@ -71,6 +72,7 @@ class Classes:
     _infos: dict[ClassType, ClassInfo] = field(default_factory=dict[ClassType, ClassInfo])
     _named_tuples: dict[ClassValue, NamedTupleType] = field(default_factory=dict[ClassValue, NamedTupleType])
     _names: set[str] = field(default_factory=set[str])
+    _script_classes: dict[ClassValue, ClassType] = field(default_factory=dict[ClassValue, ClassType])
     _enums: dict[ClassValue, EnumType] = field(default_factory=dict[ClassValue, EnumType])
     _interfaces: dict[ClassValue, InterfaceType] = field(default_factory=dict[ClassValue, InterfaceType])
     _met: dict[tuple[ClassType, InterfaceType], bool] = field(default_factory=dict[tuple[ClassType, InterfaceType], bool])
@@ -192,8 +194,8 @@ class Classes:
                 return self.named_tuple(value.cls)
             case EnumMember():
                 return self.enum(value.cls)
-            case ObjectValue():
-                raise NoType(f"objects of the class `{value.cls.name}` are not supported yet")
+            case ObjectValue() if value.cls.kind == "plain" and value.cls.definition is not None:
+                return self.annotations.class_type(value.cls, value.cls.definition.name_span)
             case _:
                 raise NoType(f"a Python value of type `{type(value).__name__}`")
 
@@ -218,8 +220,28 @@ class Classes:
                 return self.enum(cls)
             case "interface":
                 return self.interface(cls)
+            case "plain" if cls.definition is not None:
+                return self.script_class(cls)
             case _:
-                raise CompileError.at(span, f"the class `{cls.name}` is not supported as a type yet")
+                raise CompileError.at(span, f"the class `{cls.name}` is not a type of TorchScript")
+
+    def script_class(self, cls: ClassValue) -> ClassType:
+        """The type of a plain class; its `__init__` tells its attributes when it is compiled."""
+        if cls not in self._script_classes:
+            definition = cls.definition
+            assert definition is not None
+            if cls.bases:
+                raise CompileError.at(
+                    definition.bases[0].span,
+                    f"the class `{cls.name}` cannot be compiled: TorchScript does not support inheritance yet",
+                    help="put an object of the other class into an attribute",
+                )
+            if not methods(cls) and not cls.annotations:
+                raise CompileError.at(definition.name_span, f"the class `{cls.name}` has no methods to compile")
+            type_ = ClassType(self._unique_name(cls.qualified))
+            self._script_classes[cls] = type_
+            self._infos[type_] = ClassInfo(type_, ModuleInstance(cls), {})
+        return self._script_classes[cls]
 
     def named_tuple(self, cls: ClassValue) -> NamedTupleType:
         if cls not in self._named_tuples:
@@ -331,6 +353,8 @@ class Classes:
                 return value.name
             case EnumMember():
                 return self.enum_member(value)
+            case ObjectValue() if value.cls.kind == "plain":
+                return self._script_object(value, path)
             case ObjectValue():
                 return tuple(self._stored(v, f"{path}.{n}") for n, v in value.attributes.items())
             case list():
@@ -344,6 +368,14 @@ class Classes:
                 }
             case _:
                 return value
+
+    def _script_object(self, value: ObjectValue, path: str) -> ScriptObject:
+        if id(value) not in self._objects:
+            result = self._objects[id(value)] = ScriptObject(self.script_class(value.cls))
+            for name in result.type.attributes:
+                if name in value.attributes:
+                    result.attributes[name] = self._stored(value.attributes[name], f"{path}.{name}")
+        return self._objects[id(value)]
 
     def _tensor(self, value: HostTensor, path: str) -> Constant:
         if id(value) not in self._tensors:

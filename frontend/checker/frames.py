@@ -27,6 +27,14 @@ class Frame:
     """Names that are not set on every path, with the reason."""
     joined: bool = False
 
+    @property
+    def is_outermost(self) -> bool:
+        """Whether this is the body of the function itself."""
+        frame = self
+        while frame.joined and frame.parent is not None:
+            frame = frame.parent
+        return frame.parent is None
+
     def find(self, name: str) -> Meaning | None:
         frame: Frame | None = self
         while frame is not None:

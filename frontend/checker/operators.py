@@ -48,6 +48,7 @@ from ...ir.source import Span
 from ...ir.subtyping import is_subtype, members_of
 from ..ast import BinaryOperator, ComparisonOperator
 from .meanings import CallArguments
+from .script_classes import SPECIAL_METHODS
 from .state import Fault, FunctionState, is_poison, script_type
 
 BINARY: Final[dict[BinaryOperator, str]] = {
@@ -113,6 +114,8 @@ class Operators(FunctionState):
         everything = [*positional, *named.values(), *([receiver] if receiver is not None else [])]
         if any(map(is_poison, everything)):
             return self.poison(span)
+        if positional and base in SPECIAL_METHODS and isinstance(positional[0].type, ClassType) and receiver is None:
+            return self._special_operator(base, positional, span, shown)
         if not named:
             operands = [receiver, *positional] if receiver is not None else list(positional)
             special = self._script_builtin(base, operands, span)
@@ -131,6 +134,15 @@ class Operators(FunctionState):
                 shown or base.replace("aten::", "torch."), error, arguments, receiver, span
             ) from None
         return self.emit_match(match, positional, named, receiver, span)
+
+    def _special_operator(self, base: str, operands: Sequence[Value], span: Span, shown: str | None) -> Value:
+        """An operator on an object: a special method of its class."""
+        method = SPECIAL_METHODS[base]
+        found = self.special(operands[0], method, operands[1:], span)
+        if found is None:
+            type_ = script_type(operands[0]).annotation
+            raise self.fault(span, f"`{shown or base}` is not defined for objects of {type_}", help=f"give the class a `{method}`")
+        return found
 
     def operand(self, value: Value) -> Operand:
         return Operand(script_type(value), value in self.empty_lists)
@@ -258,6 +270,17 @@ class Operators(FunctionState):
                     label=f"this is {type_.annotation}",
                     help="say what is meant: `x is not None`, or the value itself after that check",
                 )
+            case ClassType() as type_:
+                found = self.special(value, "__bool__", (), span)
+                if found is None and (length := self.special(value, "__len__", (), span)) is not None:
+                    found = self.call_operator("aten::gt", [length, self.constant(0, span)], span=span)
+                if found is None:
+                    raise self.fault(
+                        span,
+                        f"an object of {type_.annotation} has no truth value",
+                        help="give the class a `__bool__` or a `__len__`",
+                    )
+                return self.to_bool(found, span)
             case type_:
                 raise self.fault(span, f"a value of type {type_.annotation} has no truth value")
 

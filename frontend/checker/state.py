@@ -141,6 +141,8 @@ class FunctionState(ABC):
         """Names that the function assigns anywhere: without a value they are undefined, and never mean a global."""
         self.empty_lists: set[Value] = set()
         """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
+        self.defines: Value | None = None
+        """The object that an `__init__` gives its attributes."""
         self._pool: dict[tuple[ScriptType, str], Value] = {}
         self._pool_end: Operation | None = None
 
@@ -149,6 +151,10 @@ class FunctionState(ABC):
     @abstractmethod
     def meaning(self, node: ast.Expr, hint: ScriptType | None = None) -> Meaning:
         """What an expression means; an error in it is reported, and its meaning is poison then."""
+
+    def special(self, receiver: Value, name: str, arguments: Sequence[Value], span: Span) -> Value | None:
+        """`receiver.__name__(...)` of an object of a script class; None where it has no such method."""
+        raise NotImplementedError
 
     # errors
 

@@ -506,6 +506,11 @@ class Statements(Loops):
             self.assign(target, meaning, node.value.span)
 
     def _annotated(self, node: ast.AnnAssign) -> None:
+        if isinstance(node.target, ast.Attribute) and self.defines is not None and node.value is not None:
+            declared = self.unit.annotations.read(node.annotation, self.scope)
+            value = self.value(node.value, declared)
+            self.assign_attribute(node.target, self.declared(value, declared, node.value.span, "the attribute is annotated"))
+            return
         if not isinstance(node.target, ast.Name):
             raise self.fault(
                 node.span,

@@ -92,6 +92,11 @@ class Subscripts(Conditions):
                 return self._module_element(value, type_, index, node)
             case PoisonType():
                 return value
+            case ClassType() as type_:
+                found = self.special(value, "__getitem__", [self.value(index)], span)
+                if found is None:
+                    raise self.not_subscriptable(type_, node)
+                return found
             case type_:
                 raise self.not_subscriptable(type_, node)
 
@@ -353,6 +358,8 @@ class Subscripts(Conditions):
             case ListType() | DictType():
                 key = self._only_index(node)
                 self.call_operator("aten::_set_item", [base, key, value], span=span, shown="[]=")
+            case ClassType():
+                self.call_operator("aten::_set_item", [base, self._only_index(node), value], span=span, shown="[]=")
             case PoisonType():
                 pass
             case type_:

@@ -72,6 +72,16 @@ def insert(b: Builder, target: Value, index: Value, slots: Sequence[Value]) -> O
     return b.create("rt.insert", (target, index, *slots))
 
 
+def extend(b: Builder, target: Value, source: Value, start: Value, count: Value) -> Operation:
+    """Appends `count` elements of `source` from `start` on, as they were before; the lists may be the same one."""
+    return b.create("rt.extend", (target, source, start, count))
+
+
+def repeat(b: Builder, target: Value, count: Value, slots: Sequence[Value]) -> Operation:
+    """The same element `count` times at the end."""
+    return b.create("rt.repeat", (target, count, *slots))
+
+
 def erase(b: Builder, target: Value, index: Value, count: Value) -> Operation:
     """Removes `count` elements from `index` on."""
     return b.create("rt.erase", (target, index, count))
@@ -121,6 +131,14 @@ def _slots(first: int) -> Verify:
 def _erase(op: Operation) -> str | None:
     if any(v.type != INDEX for v in op.operands[1:]):
         return "the index or count is no index"
+    return _is_list(op)
+
+
+def _extend(op: Operation) -> str | None:
+    if op.operand(0).type != op.operand(1).type:
+        return f"elements of {op.operand(1).type} in {op.operand(0).type}"
+    if any(v.type != INDEX for v in op.operands[2:]):
+        return "the start or count is no index"
     return _is_list(op)
 
 
@@ -207,6 +225,8 @@ OPS: tuple[OpDefinition, ...] = (
     _op("set", ("list", "index", "slots*"), _slots(2)),
     _op("push", ("list", "slots*"), _slots(1)),
     _op("insert", ("list", "index", "slots*"), _slots(2)),
+    _op("extend", ("list", "source", "start", "count"), _extend),
+    _op("repeat", ("list", "count", "slots*"), _slots(2)),
     _op("erase", ("list", "index", "count"), _erase),
     _op("box", ("source",), _box, 1),
     _op("unbox", ("box",), _unbox, 1, pure=True),

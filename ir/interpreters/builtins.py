@@ -669,23 +669,31 @@ def _key_error(key: Any) -> OperatorError:
     return OperatorError(f"KeyError: {to_text(key)}")
 
 
+def dict_key(key: Any) -> Any:
+    """A key as Python is to be asked for it: PyTorch finds no nan, Python would find the very same one."""
+    return key if key == key else float("nan")
+
+
 def _get_item(values: dict[Any, Any], key: Any) -> Any:
+    key = dict_key(key)
     if key not in values:
         raise _key_error(key)
     return values[key]
 
 
 def _set_key(values: dict[Any, Any], key: Any, value: Any) -> None:
-    values[key] = value
+    values[dict_key(key)] = value
 
 
 def _delete_key(values: dict[Any, Any], key: Any) -> None:
+    key = dict_key(key)
     if key not in values:
         raise _key_error(key)
     del values[key]
 
 
 def _pop_key(values: dict[Any, Any], key: Any, *default: Any) -> Any:
+    key = dict_key(key)
     if key not in values and not default:
         raise _key_error(key)
     return values.pop(key, *default)
@@ -703,11 +711,11 @@ DICTS: Final[dict[str, Builtin]] = {
     "aten::__getitem__": _get_item,
     "aten::_set_item": _set_key,
     "aten::Delete": _delete_key,
-    "aten::__contains__": lambda values, key: key in values,
-    "aten::get": lambda values, key, default=None: values.get(key, default),
+    "aten::__contains__": lambda values, key: dict_key(key) in values,
+    "aten::get": lambda values, key, default=None: values.get(dict_key(key), default),
     "aten::pop": _pop_key,
     "aten::popitem": _pop_item,
-    "aten::setdefault": lambda values, key, default: values.setdefault(key, default),
+    "aten::setdefault": lambda values, key, default: values.setdefault(dict_key(key), default),
     "aten::update": lambda values, other: values.update(other),
     "aten::clear": lambda values: values.clear(),
     "aten::copy": dict,

@@ -162,6 +162,34 @@ def _insert(compiler: Compiler, op: Operation) -> Step:
     return run
 
 
+def _extend(compiler: Compiler, op: Operation) -> Step:
+    target, source, start, count = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        found = alive(op, f[source]).content
+        first, stop = int(f[start]), int(f[start]) + int(f[count])
+        if not 0 <= first <= stop <= len(found):
+            raise failure(op, f"elements {first} to {stop} of a list of {len(found)}")
+        more = found[first:stop]
+        for element in more:
+            for value in element:
+                retain(value)
+        alive(op, f[target]).content.extend(more)
+
+    return run
+
+
+def _repeat(compiler: Compiler, op: Operation) -> Step:
+    target, count, *slots = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        elements = alive(op, f[target]).content
+        for _ in range(int(f[count])):
+            elements.append(_element(op, f, slots))
+
+    return run
+
+
 def _erase(compiler: Compiler, op: Operation) -> Step:
     target, index, count = compiler.slots(op.operands)
 
@@ -231,6 +259,8 @@ RULES: Final[dict[str, Rule]] = {
     "rt.set": _set,
     "rt.push": _push,
     "rt.insert": _insert,
+    "rt.extend": _extend,
+    "rt.repeat": _repeat,
     "rt.erase": _erase,
     "rt.box": _box,
     "rt.unbox": _unbox,

@@ -14,7 +14,11 @@ from typing import Any, Final
 from ..operator import OperatorError
 
 SPACES: Final = b" \t\n\v\f\r"
-LINE_ENDS: Final = b"\n\r\v\f\x1c\x1d\x1e\x85\xe2\x80\xa8\xa9\xc2"
+LINE_ENDS: Final = b"\n\r\v\f\x1c\x1d\x1e\x85\xe2\x80\xa8\xa9"
+"""Where `splitlines` splits: PyTorch takes Unicode's line ends byte by byte."""
+GAPS: Final = b" \t" + LINE_ENDS
+"""Where `split()` splits."""
+_SMALLEST: Final = 2.0**-1022
 _INT: Final = re.compile(rb"[ \t\n\v\f\r]*[+-]?[0-9]+")
 _FLOAT: Final = re.compile(
     rb"[ \t\n\v\f\r]*[+-]?(?:0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?"
@@ -89,7 +93,7 @@ def _is_title(self: str) -> bool:
 
 def _is_identifier(self: str) -> bool:
     data = to_bytes(self)
-    return len(data) > 0 and not _is_digit(data[0]) and all(_is_alnum(c) or c == 95 for c in data)
+    return len(data) > 0 and not _is_digit(data[0]) and all(map(_is_alnum, data))
 
 
 def _upper(c: int) -> int:
@@ -191,16 +195,27 @@ def _span(size: int, start: int, end: int) -> tuple[int, int]:
     return start, max(0, size + end + 1) if end < 0 else end
 
 
-def _find(self: str, substr: str, start: int = 0, end: int = -1) -> int:
-    data = to_bytes(self)
-    first, last = _span(len(data), start, end)
-    return data.find(to_bytes(substr), first, last)
+def _window(data: bytes, first: int, last: int) -> bytes:
+    """What stands between two positions; nothing where the second is not behind the first."""
+    if last <= first:
+        return b""
+    if first > len(data):
+        raise OperatorError(f"basic_string::substr: __pos (which is {first}) > this->size() (which is {len(data)})")
+    return data[first:last]
 
 
-def _rfind(self: str, substr: str, start: int = 0, end: int = -1) -> int:
-    data = to_bytes(self)
-    first, last = _span(len(data), start, end)
-    return data.rfind(to_bytes(substr), first, last)
+def _searched(search: Callable[[bytes, bytes], int]) -> Builtin:
+    def apply(self: str, substr: str, start: int = 0, end: int = -1) -> int:
+        data = to_bytes(self)
+        first, last = _span(len(data), start, end)
+        at = search(_window(data, first, last), to_bytes(substr))
+        return at if at < 0 else first + at
+
+    return apply
+
+
+_find = _searched(bytes.find)
+_rfind = _searched(bytes.rfind)
 
 
 def _found(search: Builtin) -> Builtin:
@@ -216,8 +231,10 @@ def _found(search: Builtin) -> Builtin:
 def _count(self: str, substr: str, start: int = 0, end: int = -1) -> int:
     data, part = to_bytes(self), to_bytes(substr)
     first, last = _span(len(data), start, end)
-    if not part:
+    if not part and first <= len(data) and first < last:
         raise OperatorError("count of an empty string never ends in PyTorch")
+    if not part:
+        return 0
     count, at = 0, data.find(part, first)
     while 0 <= at < last:
         count += 1
@@ -255,18 +272,23 @@ def _replace(self: str, old: str, new: str, max: int = -1) -> str:
 # splitting
 
 
+_AS_SPACES: Final = bytes(32 if c in GAPS else c for c in range(256))
+
+
 def _split(self: str, separator: str | None = None, max: int = -1) -> list[str]:
     data = to_bytes(self)
     if separator is None:
-        return [to_string(p) for p in data.split()]
+        return [to_string(p) for p in data.translate(_AS_SPACES).split(b" ") if p]
     if not separator:
         raise OperatorError("ValueError: empty separator")
     return [to_string(p) for p in data.split(to_bytes(separator), max)]
 
 
 def _rsplit(self: str, separator: str = " ", max: int = -1) -> list[str]:
+    if not separator and max < 0:
+        raise OperatorError("rsplit by an empty string never ends in PyTorch")
     if not separator:
-        raise OperatorError("ValueError: empty separator")
+        return [self, *[""] * max]
     return [to_string(p) for p in to_bytes(self).rsplit(to_bytes(separator), max)]
 
 
@@ -331,7 +353,8 @@ def leading_number(data: bytes) -> tuple[float, int]:
 def to_float(self: str) -> float:
     data = to_bytes(self)
     value, used = leading_number(data)
-    if used == 0:
+    digits = any(c in b"123456789" for c in data[:used].lower().partition(b"e")[0])
+    if used == 0 or (digits and (abs(value) < _SMALLEST or value in (float("inf"), float("-inf")))):
         raise OperatorError("stod")
     if used != len(data):
         raise OperatorError(f"could not convert string to float: '{self}'")
@@ -405,5 +428,5 @@ METHODS: Final[dict[str, Builtin]] = {
     "aten::islower": _cased(_is_lower),
     "aten::istitle": _is_title,
     "aten::isidentifier": _is_identifier,
-    "aten::isprintable": _all(lambda c: 32 <= c < 127),
+    "aten::isprintable": lambda self: all(32 <= c < 127 for c in to_bytes(self)),
 }

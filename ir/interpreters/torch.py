@@ -36,6 +36,7 @@ from ..script_types import (
     FLOAT,
     INT,
     NONE,
+    STR,
     TENSOR,
     AnyType,
     BoolType,
@@ -43,7 +44,10 @@ from ..script_types import (
     ComplexType,
     DeviceType,
     DictType,
+    EnumMember,
+    EnumType,
     FloatType,
+    InstanceType,
     IntType,
     ListType,
     NoneType,
@@ -214,7 +218,10 @@ class _Frame:
     def apply(self, op: Operation, arguments: list[Any]) -> Any:
         builtin = builtins.find(op.name, arguments)
         if builtin is not None:
-            return builtin(*arguments)
+            result = builtin(*arguments)
+            # Python's sum of no floats is an int
+            is_float = type(result) is int and len(op.results) == 1 and op.results[0].type == FLOAT
+            return float(result) if is_float else result
         base, _ = split_name(op.name)
         if base in _METADATA:
             view = self.apply_named(
@@ -356,7 +363,50 @@ def _call(frame: _Frame, op: Operation, name: str | None, arguments: Sequence[An
 
 
 def _create_object(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    return (Instance(cast(ClassType, op.result.type)),)
+    t = op.result.type
+    return (Instance(t.of if isinstance(t, InstanceType) else cast(ClassType, t)),)
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A value of a Union, with the type that it has there: an empty list does not tell its own."""
+
+    value: Any
+    type: ScriptType
+
+
+def _unchecked_cast(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    """What is not there, or another member of a Union, gives a value that is never read."""
+    (value,), t, given = arguments, cast(ScriptType, op.result.type), cast(ScriptType, op.operand(0).type)
+    if isinstance(value, Member):
+        return (value.value if value.type == t else placeholder(t),)
+    if isinstance(t, UnionType) and given in t.members:
+        return (Member(value, given),)
+    return (placeholder(t) if value is None else value,)
+
+
+def placeholder(t: Any) -> Any:
+    """A value of this type that is never read."""
+    match t:
+        case ListType():
+            return []
+        case DictType():
+            return {}
+        case TupleType():
+            return tuple(map(placeholder, t.elements))
+        case InstanceType():
+            return Instance(t.of)
+        case UnionType() if t.members:
+            return Member(placeholder(t.members[0]), t.members[0])
+        case TensorType(dtype, shape) if dtype is not None and shape is not None:
+            return np.zeros([0 if e is None else e for e in shape], dtype.numpy)
+        case EnumType():
+            return EnumMember(t, next(iter(t.members)))
+        case _:
+            return _PLACEHOLDERS.get(t)
+
+
+_PLACEHOLDERS: Final[Mapping[ScriptType, Any]] = {INT: 0, FLOAT: 0.0, BOOL: False, STR: ""}
 
 
 def _module_index(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
@@ -380,17 +430,13 @@ def _print(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
 
 def _isinstance(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     types = cast(tuple[Any, ...], op.attributes["types"])
+    if isinstance(arguments[0], Member):
+        return (arguments[0].type in types,)
     return (any(is_instance(arguments[0], t) for t in types),)
 
 
 def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    type_ = op.result.type
-    if isinstance(type_, ListType):
-        return ([],)
-    if isinstance(type_, TensorType) and type_.dtype is not None and type_.shape is not None:
-        return (np.zeros([0 if e is None else e for e in type_.shape], type_.dtype.numpy),)
-    kinds: dict[Any, Any] = {INT: 0, FLOAT: 0.0, BOOL: False}
-    return (kinds.get(type_),)
+    return (placeholder(op.result.type),)
 
 
 def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
@@ -424,7 +470,7 @@ _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]]
     "prim::RaiseException": _raise,
     "prim::Print": _print,
     "prim::isinstance": _isinstance,
-    "prim::unchecked_cast": lambda frame, op, arguments: arguments,
+    "prim::unchecked_cast": _unchecked_cast,
     "prim::Uninitialized": _uninitialized,
     "prim::tolist": _to_list,
     "prim::fork": _fork,

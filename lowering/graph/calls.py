@@ -117,7 +117,7 @@ def _unpacked(value: Abstract, op: Operation | None, form: Schema | None) -> Res
 
 def dict_key(ev: Evaluator, value: Abstract) -> Any:
     if isinstance(value, Known):
-        return value.value
+        return builtins.dict_key(value.value)
     if isinstance(value, RunTimeOnly):
         raise ev.use_error(value)
     raise ev.not_static("the key into this dict")

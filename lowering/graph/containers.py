@@ -97,9 +97,12 @@ def _identity(ev: Evaluator, a: Abstract, b: Abstract, *, negated: bool) -> Abst
         return calls.single(ev, "aten::ne" if negated else "aten::eq", [a, b])
     if isinstance(a, Enumerator) and isinstance(b, Enumerator):
         raise ev.error("whether members of an enum are one object is not defined", help="compare them with `==`")
-    if not same(a, b) and isinstance(a, Ref) and isinstance(b, Ref) and a.kind == b.kind == "list":
+    if not same(a, b) and isinstance(a, Ref) and isinstance(b, Ref) and a.kind == b.kind:
+        found = run_time_values.identity(ev, a, b)
+        if found is not None:
+            return calls.single(ev, "aten::__not__", [found]) if negated else found
         if any(run_time_values.may_be_another(ev, r) for r in (a, b)):
-            raise ev.not_static("whether these two are one list")
+            raise ev.not_static(f"whether these two are one {a.kind}")
     return known(same(a, b) != negated)
 
 
@@ -284,9 +287,12 @@ def _reduced(operator: str, start: Abstract | None) -> Callable[[Evaluator, list
     """A reduction of the list to one number, as a chain of scalar operators."""
 
     def reduce(ev: Evaluator, arguments: list[Abstract]) -> Results:
-        elements = ev.elements(_list(arguments[0]))
+        of = _list(arguments[0])
+        elements = ev.elements(of)
         if len(arguments) == 2:
             return _pairwise(ev, operator, arguments)
+        if not elements and start is not None and isinstance(of.type, ListType) and of.type.element == FLOAT:
+            return (known(0.0),)
         static = _static(ev, arguments)
         if start is None and not elements:
             raise ev.operator_error(f"{operator.removeprefix('prim::')}() arg is an empty sequence")

@@ -41,7 +41,7 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from . import branches, calls, loops, run_time_dicts, run_time_lists, run_time_values, variants
+from . import branches, calls, loops, run_time_dicts, run_time_lists, run_time_objects, run_time_values, variants
 from .merging import Choice, decided_contents, negate
 from .state import State
 from .values import (
@@ -115,6 +115,8 @@ class Evaluator:
     """Whether there are values whose structure, or number, a run-time bool decides."""
     hints: Mapping[Any, ScriptType] = field(default_factory=dict[Any, ScriptType])
     """What earlier attempts have found that lists, dicts and objects hold: by where and as what the program makes them."""
+    declaring: list[ClassType] = field(default_factory=list[ClassType])
+    """Classes whose attributes' types are being looked at."""
     list_attempts: int = 0
     """How many loops around this place are being written with run-time lists."""
     static_lists: bool = False
@@ -695,6 +697,9 @@ def _get_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
     if isinstance(operands[0], Tuple):
         raise InternalError("GetAttr of a tuple")
     ref = _object(ev, operands[0])
+    own = run_time_values.handle(ev, ref)
+    if own is not None:
+        return (run_time_objects.get(ev, own, name),)
     contents = ev.contents(ref)
     if name not in contents:
         raise ev.error(f"the object has no value for its attribute '{name}'")
@@ -706,6 +711,10 @@ def _get_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
 def _set_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
     name = cast(str, op.attributes["name"])
     ref = _object(ev, operands[0])
+    own = run_time_values.handle(ev, ref)
+    if own is not None:
+        run_time_objects.set_(ev, ref, own, name, operands[1])
+        return ()
     contents = ev.contents(ref)
     if ref.is_outer:
         if name in contents and same(contents[name], operands[1]):

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
-from ...ir.script_types import BOOL, FLOAT, INT, DictType, ListType, ScriptType, TensorType
+from ...ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
 from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
 from .merging import leaves as leaves_of
-from .run_time_types import join
+from .run_time_types import COMPOSED, join
 from .run_time_values import structure
 from .values import (
     HANDLE,
@@ -312,7 +312,7 @@ def _leaf_type(value: Abstract) -> ScriptType | None:
     """Type of a value that can be carried as it is."""
     type_ = type_of(value)
     if isinstance(value, Tensor) or (
-        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, DictType | ListType))
+        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, COMPOSED))
     ):
         return type_
     return None
@@ -455,7 +455,8 @@ class _Widening:
         left = self.after[out]
         if isinstance(left, RunTimeOnly):
             return self.fail(left.what)
-        if like.kind != out.kind or isinstance(left, VariantContents) or list(contents) != list(left):
+        chosen = self.lists and like.kind == "object" and HANDLE not in contents
+        if like.kind != out.kind or isinstance(left, VariantContents) or list(contents) != list(left) or chosen:
             promoted = self._promoted(like, contents, out)
             if promoted is None:
                 return self.fail(structure(like))
@@ -477,8 +478,12 @@ class _Widening:
         type_ = found.type if isinstance(found, _Hole) else type_of(cast(Scalar, found))
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
-            run_time_values.promote(self.ev, out, type_)
+            own = run_time_values.promote(self.ev, out, type_)
         self.after = self.ev.heap
+        if own.type != type_ and self.lists:
+            if like in self.entry:
+                raise self._needs(like, out, self.after[out])
+            raise run_time_values.retyped(self.ev, out, type_)
         return cast(Contents, self.after[out])
 
     def _needs(self, ref: Ref, out: Ref, contents: Any) -> Exception:
@@ -501,12 +506,46 @@ class _Widening:
             parts = tuple(map(self.unified, template.elements, out.elements))
             return out if all(map(operator.is_, parts, out.elements)) else Tuple(parts)
         if not isinstance(out, Variant) or not self._is_at_run_time(template, out):
-            return out
+            return self._grouped(template, out) if self.lists else out
         self.ev.heap = self.after
         with self.ev.b.inside(self.block):
             found = run_time_values.one_of(self.ev, out)
         self.after = self.ev.heap
         return found
+
+    def _grouped(self, template: _Template, out: Abstract) -> Abstract:
+        """With alternatives that are lists, dicts or objects of one type as one alternative, made at run time."""
+        own = template.alternatives if isinstance(template, _OneOf) else leaves_of(template)
+        groups: dict[Any, list[Ref]] = {}
+        for leaf in leaves_of(out):
+            if isinstance(leaf, Ref) and run_time_values.may_be_promoted(leaf):
+                groups.setdefault((leaf.kind, leaf.type), []).append(leaf)
+        for (kind, type_), group in groups.items():
+            like = [t for t in own if isinstance(t, Ref | _RefOf) and _like(t).kind == kind and _like(t).type == type_]
+            if not self._differ(like, group):
+                continue
+            static = [t for t in like if isinstance(t, Ref) and HANDLE not in self._contents(t, self.entry)]
+            for ref in static:
+                raise self._needs(ref, group[0], self.after[group[0]])
+            self.ev.heap = self.after
+            with self.ev.b.inside(self.block):
+                out = run_time_values.grouped(self.ev, out, group)
+            self.after = self.ev.heap
+        return out
+
+    def _contents(self, template: Ref | _RefOf, heap: Heap) -> Mapping[Any, Any]:
+        contents = template.contents if isinstance(template, _RefOf) else heap.get(template)
+        return contents if isinstance(contents, Mapping) else {}
+
+    def _differ(self, like: list[Ref | _RefOf], group: list[Ref]) -> bool:
+        """Whether what an iteration leaves has to be made at run time, to be one with what it found."""
+        if all(any(t is leaf for t in like) for leaf in group):
+            return False
+        keys = [list(self._contents(leaf, self.after)) for leaf in group]
+        found = [list(self._contents(t, self.entry)) for t in like]
+        if len(group) == 1 and all(k == [HANDLE] for k in (*keys, *found)):
+            return False
+        return group[0].kind == "object" or any(k != keys[0] for k in (*keys, *found))
 
     def _general(self, value: Abstract) -> _Template:
         """The shape of a value that does not exist yet at entry."""
@@ -537,6 +576,8 @@ class _Widening:
 
     def heap(self, templates: _HeapTemplate, given: Heap) -> _HeapTemplate:
         """Which contents iterations change. `given` is the heap that this iteration began with."""
+        if self.lists:
+            self._unify_contents(templates, given)
         widened = dict(templates)
         for key, contents in self.after.items():
             if isinstance(key, Frozen) or contents is given.get(key):
@@ -549,6 +590,15 @@ class _Widening:
                 before = {0: Tensor(key)} if old is None else dict(old) if isinstance(old, Mapping) else old
             widened[key] = self._entry(key, before, contents)
         return widened
+
+    def _unify_contents(self, templates: _HeapTemplate, given: Heap) -> None:
+        for key in list(self.after):
+            contents = self.after[key]
+            before = templates.get(key, given.get(key))
+            if key in given and contents is not given[key] and isinstance(contents, Mapping) and isinstance(before, Mapping):
+                made = {k: self.unified(before[k], v) if k in before else v for k, v in contents.items()}
+                if any(made[k] is not v for k, v in contents.items()):
+                    self.after[key] = made
 
     def _entry(
         self,
@@ -571,11 +621,20 @@ class _Widening:
         return before if all(widened[k] is t for k, t in before.items()) else widened
 
 
+def _like(template: Ref | _RefOf) -> Ref:
+    return template if isinstance(template, Ref) else template.like
+
+
 def _are_of_one_kind(template: _Template, out: Abstract) -> bool:
     like = template.like if isinstance(template, _RefOf) else template
     if not isinstance(like, Ref) or like.kind not in run_time_values.PROMOTED:
         return False
     return all(isinstance(v, Ref) and v.kind == like.kind for v in leaves_of(out))
+
+
+def _handle_type(contents: Mapping[Any, Any]) -> ScriptType | None:
+    found = contents.get(HANDLE)
+    return None if found is None else found.type if isinstance(found, _Hole) else type_of(found)
 
 
 def _same_keys(before: Any, after: Any) -> bool:
@@ -608,9 +667,15 @@ def _fits(template: _Template, value: Abstract, before: Heap, heap: Heap) -> boo
         case (Ref() | _RefOf()), Ref():
             like = template if isinstance(template, Ref) else template.like
             contents = before.get(template) if isinstance(template, Ref) else template.contents
-            if like.kind != value.kind or like.is_outer or value.is_outer or like.kind == "object":
+            if like.kind != value.kind or like.is_outer or value.is_outer:
                 return template is value
             left = heap.get(value)
+            if isinstance(contents, Mapping) and isinstance(left, Mapping) and (HANDLE in contents or HANDLE in left):
+                return _handle_type(contents) == _handle_type(left)
+            if like.kind == "object":
+                if isinstance(template, Ref) and value in before:
+                    return template is value
+                return like.type is value.type and _same_keys(contents, left)
             # lists of different length are no alternatives here: a loop that changes one is unrolled
             return not (isinstance(contents, Mapping) and isinstance(left, Mapping)) or len(contents) == len(left)
         case (_Hole() | _TupleOf() | _RefOf() | _OneOf()), _:
@@ -635,7 +700,7 @@ class _Instance:
             case _TupleOf():
                 return Tuple(tuple(self.of(t) for t in template.elements))
             case _RefOf():
-                ref = Ref(template.like.kind, template.like.type)
+                ref = Ref(template.like.kind, template.like.type, site=template.like.site)
                 self.heap[ref] = {k: self.of(t) for k, t in template.contents.items()}
                 # it may be the list of before the loop or one of the body: not to be changed through this name
                 if HANDLE not in template.contents:
@@ -883,7 +948,7 @@ def _write(
 def _initial(ev: Evaluator, value: Abstract, hole: _Hole) -> Value:
     if not isinstance(value, Uninitialized):
         return value.value if isinstance(value, Tensor) else ev.materialise(value)
-    if isinstance(hole.type, TensorType | DictType | ListType):
+    if isinstance(hole.type, (TensorType, *COMPOSED)):
         return ev.emit("prim::Uninitialized", (), (hole.type,)).result
     return ev.pool.number(zero(hole.type), hole.type)
 

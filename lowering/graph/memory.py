@@ -28,6 +28,12 @@ from .aliases import JOINING, RESHAPES, WRITE, Aliases, Storage, is_tensor
 
 _CONSTRUCTS: Final = ("prim::ListConstruct", "prim::TupleConstruct", "prim::DictConstruct")
 _CONTROL: Final = ("prim::If", "prim::Loop")
+_PASSED_ON: Final = frozenset(
+    f"prim::{name}"
+    for name in (
+        "ListUnpack", "TupleUnpack", "TupleIndex", "TupleSlice", "unchecked_cast", "GetAttr", "SetAttr", "CreateObject"
+    )
+)  # fmt: skip
 _EXTENTS: Final = ("aten::size.int", "aten::size")
 """Look at how a tensor lies only, not at its elements."""
 
@@ -79,6 +85,8 @@ class Classes:
 
     aliases: Aliases
     parents: dict[Value, Value] = field(default_factory=dict[Value, Value])
+    views: set[Operation] = field(default_factory=set[Operation])
+    """Operations whose results may share memory with their first operand."""
 
     def of(self, value: Value) -> Value:
         at = value
@@ -119,8 +127,9 @@ class Classes:
             pass  # together with what uses it
         elif keeps(op):
             self.join([v for v in (*op.operands, *op.results) if holds_tensors(v.type)])
-        elif is_view_of_tensor(op):
-            self.join([op.operand(0), *(r for r in op.results if self.may_share(op.operand(0), r))])
+        elif is_view_of_tensor(op) and all(self.may_share(op.operand(0), r) for r in op.results):
+            self.views.add(op)
+            self.join([op.operand(0), *op.results])
 
     def may_share(self, source: Value, view: Value) -> bool:
         alias = self.aliases.of[view]
@@ -137,8 +146,8 @@ def contents(value: Value) -> list[Value]:
 
 def keeps(op: Operation) -> bool:
     """Whether the results, or what is changed, may refer to the tensors given: operators on containers."""
-    if op.name.startswith("prim::"):
-        return op.name not in ("prim::Constant", "prim::RaiseException", "prim::Uninitialized")
+    if not op.name.startswith("aten::"):
+        return op.name in _PASSED_ON
     if not op.operands or op.name.startswith(JOINING):
         return False
     if any(isinstance(r.type, ListType | DictType | TupleType) and holds_tensors(r.type) for r in op.results):
@@ -259,9 +268,7 @@ class _Change:
         """Whether the operation computes tensors, which are put in memory after that."""
         if op.name in (*_CONTROL, WRITE, "prim::Uninitialized") or keeps(op):
             return False
-        if is_view_of_tensor(op):
-            return not all(self.classes.may_share(op.operand(0), r) for r in op.results)
-        return True
+        return op not in self.classes.views
 
     def enter(self, body: Block, argument: BlockArgument) -> Value | None:
         """What an argument is in memory."""
@@ -272,6 +279,7 @@ class _Change:
     def stored(self, b: Builder, value: Value) -> Value:
         """Everybody uses the memory that the value is put into."""
         root = _copy(b, value, in_memory=True)
+        self.classes.parents[root] = self.classes.of(value)
         for user, index in list(value.uses):
             if user is not root.owner:
                 user.set_operand(index, root)
@@ -286,17 +294,17 @@ class _Change:
                 for region in op.regions:
                     for inner in region.blocks:
                         self.block(inner)
-            elif op.name == "aten::clone" and any(map(is_in_memory, (*op.operands, *op.results))):
-                pass  # written here
+            elif op.name == torch.YIELD or (op.name == "aten::clone" and is_in_memory(op.result)):
+                pass
             else:
                 self.plain(op)
 
     def plain(self, op: Operation) -> None:
         if op.name in _CONSTRUCTS:
-            if any(self.is_chosen(v) for v in op.operands) and any(keeps(u) or u.name in _TERMINATORS for u in op.result.users):
+            if self.is_kept(op):
                 op.result.type = _made_type(op)
             return
-        is_memory_view = is_view_of_tensor(op) and not self.makes_values(op) and is_in_memory(op.operand(0))
+        is_memory_view = op in self.classes.views and is_in_memory(op.operand(0))
         if not keeps(op) and op.name not in _EXTENTS:
             for i in range(1 if is_memory_view else 0, len(op.operands)):
                 self.read(op, i)
@@ -305,6 +313,18 @@ class _Change:
         for result in op.results:
             if is_tensor(result) and self.is_chosen(result):
                 self.stored(Builder.after(op), result)
+
+    def is_kept(self, construct: Operation) -> bool:
+        """Whether what is made of tensors in memory, or will hold such, holds the tensors themselves."""
+        if not holds_tensors(construct.result.type):
+            return False
+        has_parts = bool(contents(construct.result))
+        return any(
+            (keeps(user) and (has_parts or any(map(self.is_chosen, (*user.operands, *user.results)))))
+            or user.name == torch.YIELD
+            or (user.name in _CONSTRUCTS and self.is_kept(user))
+            for user in construct.result.users
+        ) and (not has_parts or any(self.is_chosen(v) for v in construct.operands))
 
     def read(self, op: Operation, index: int) -> None:
         """Makes the operand, or what a list made for the operation holds, values as they are at this time."""
@@ -325,16 +345,11 @@ class _Change:
         return b.create(made.name, parts, (cast(ScriptType, value.type),)).result
 
 
-_TERMINATORS: Final = (torch.RETURN, torch.YIELD)
-
-
 def _made_type(op: Operation) -> ScriptType:
     """The type of a construct whose parts are in memory."""
     parts = tuple(cast(ScriptType, v.type) for v in op.operands)
     t = cast(ScriptType, op.result.type)
-    if isinstance(t, TupleType):
-        return replace(t, elements=parts)
-    return in_memory(t)
+    return replace(t, elements=parts) if isinstance(t, TupleType) else in_memory(t)
 
 
 def _copy(b: Builder, value: Value, *, in_memory: bool) -> Value:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ...ir.core import Block, Operation, OpResult, Value
-from ...ir.script_types import BOOL, FLOAT, INT, DictType, ListType, ScriptType, TensorType
+from ...ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
+from .run_time_types import COMPOSED
 from .values import (
     FALSE,
     HANDLE,
@@ -247,7 +248,7 @@ class Merge:
                     and join_types(cast(TensorType, left.type), cast(TensorType, right.type)) is not None
                 )
             case ((Known() | Scalar()), (Known() | Scalar())):
-                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL) or isinstance(type_of(a), DictType | ListType))
+                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL) or isinstance(type_of(a), COMPOSED))
             case _:
                 return False
 
@@ -459,11 +460,11 @@ class Merge:
             return self._refs[a, b]
         handles = [c[HANDLE] for c in self._mappings(a, b) if HANDLE in c]
         if handles:
-            self._refs[a, b] = merged = Ref(a.kind, a.type)
+            self._refs[a, b] = merged = Ref(a.kind, a.type, site=a.site)
             self._new[merged] = {HANDLE: self.values(*handles)}
             return merged
         left, right = cast(Contents, self.then.heap[a]), cast(Contents, self.otherwise.heap[b])
-        merged = Ref(a.kind, a.type)
+        merged = Ref(a.kind, a.type, site=a.site)
         if any(r in pair for pair in self._refs for r in (a, b)):
             # one that stands for several: a change through one name could not be seen through the other
             for ref in (a, b, merged, *(m for pair, m in self._refs.items() if a in pair or b in pair)):
@@ -533,7 +534,7 @@ def _structure(ref: Ref) -> str:
 def placeholder(ev: Evaluator, block: Block, like: Value) -> Value:
     """A value of the type of `like` at the end of `block`, never read."""
     type_ = cast(ScriptType, like.type)
-    if not isinstance(type_, TensorType | DictType | ListType):
+    if not isinstance(type_, (TensorType, *COMPOSED)):
         return ev.pool.number(zero(type_), type_)
     return block.append(Operation("prim::Uninitialized", (), (type_,), span=ev.span)).result
 

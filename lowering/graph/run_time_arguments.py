@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ...ir import columns
-from ...ir.core import Block, Operation, Region
+from ...ir.core import Block, Operation, Region, functions
+from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.dialects import torch
 from ...ir.script_types import BOOL, INT, DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
+from ...ir.signature import Signature
 from . import calls, tensor_builtins
 from .branches import fork
 from .run_time_values import element
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 def received(ev: Evaluator, vectors: Sequence[Tensor], t: ScriptType, name: str) -> Abstract:
     """The argument of type `t` (a list, dict or str) that these vectors, in the order of `columns.vectors`, stand for."""
     return _Reader(ev, vectors, name).whole(t)
+
+
+def check_unwritten(signature: Signature, module: Operation) -> None:
+    """NotStatic where the program writes in place to a tensor of such an argument: the caller would not see it."""
+    for argument in signature.columns:
+        count = len(columns.vectors(argument.type, ""))
+        if any(p.write_back is not None for p in signature.parameters[argument.first : argument.first + count]):
+            message = f"tensors in argument `{argument.name}`, whose length is given at run time, are changed in place"
+            raise NotStatic(CompileError.at(next(functions(module)).span, message, help="change copies of them").diagnostics)
 
 
 def _width(t: ScriptType) -> int:

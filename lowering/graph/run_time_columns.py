@@ -12,7 +12,7 @@ from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
-from ...ir.script_types import BOOL, FLOAT, INT, NONE, ListType, ScriptType, TensorType, TupleType
+from ...ir.script_types import BOOL, FLOAT, INT, NONE, DictType, ListType, ScriptType, TensorType, TupleType
 from .run_time_lists import appended, element_of, empty
 from .run_time_types import NUMBERS
 from .values import Tensor
@@ -28,18 +28,27 @@ class OfLists:
 
 
 @dataclass(frozen=True)
+class OfDicts:
+    lengths: Value
+    keys: Columns
+    values: Columns
+
+
+@dataclass(frozen=True)
 class OfTensors:
     elements: Value
     extents: Value
     rank: int
 
 
-Columns = Value | tuple[Any, ...] | OfLists | OfTensors
+Columns = Value | tuple[Any, ...] | OfLists | OfDicts | OfTensors
 """The elements of a list in vectors: of numbers, and of tuples, lists and tensors of these."""
 
 
 def is_of_numbers(value: Value) -> bool:
-    return element_of(value) in NUMBERS
+    """Whether a list or dict holds numbers only."""
+    t = value.type
+    return t.key in NUMBERS and t.value in NUMBERS if isinstance(t, DictType) else element_of(value) in NUMBERS
 
 
 def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
@@ -53,6 +62,18 @@ def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
     return length, _finished(ev, gathered)
 
 
+def dict_columns(ev: Evaluator, value: Value) -> tuple[Value, Columns, Columns]:
+    """The length of a dict, its keys and its values as vectors."""
+    length, keys = columns(ev, dict_part(ev, value, "keys"))
+    return length, keys, columns(ev, dict_part(ev, value, "values"))[1]
+
+
+def dict_part(ev: Evaluator, value: Value, which: str) -> Value:
+    """The list of the keys, or of the values, of a dict."""
+    t = cast(DictType, value.type)
+    return ev.emit(f"aten::{which}.{t.key}", (value,), (ListType(t.key if which == "keys" else t.value),)).result
+
+
 def _gathering(ev: Evaluator, t: ScriptType) -> Columns:
     """The same with lists in place of vectors, empty."""
     match t:
@@ -60,6 +81,8 @@ def _gathering(ev: Evaluator, t: ScriptType) -> Columns:
             return tuple(_gathering(ev, e) for e in t.elements)
         case ListType():
             return OfLists(empty(ev, INT), _gathering(ev, t.element))
+        case DictType():
+            return OfDicts(empty(ev, INT), _gathering(ev, t.key), _gathering(ev, t.value))
         case TensorType(dtype):
             assert dtype is not None
             # an empty vector first, so that there is always something to concatenate
@@ -91,10 +114,17 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns) -> None:
             appended(ev, into.lengths, ev.emit("aten::len.t", (item,), (INT,)).result)
             inner = cast(ListType, t).element
             _each(ev, item, lambda element: _gather(ev, element, inner, into.elements))
+        case OfDicts():
+            d = cast(DictType, t)
+            keys, values = dict_part(ev, item, "keys"), dict_part(ev, item, "values")
+            appended(ev, into.lengths, ev.emit("aten::len.t", (keys,), (INT,)).result)
+            _each(ev, keys, lambda element: _gather(ev, element, d.key, into.keys))
+            _each(ev, values, lambda element: _gather(ev, element, d.value, into.values))
         case OfTensors():
             whole = cast(TensorType, t)
             minus = ev.emit("prim::ListConstruct", (ev.pool.number(-1, INT),), (ListType(INT),)).result
-            appended(ev, into.elements, ev.emit("aten::reshape", (item, minus), (TensorType(whole.dtype, (None,)),)).result)
+            own = ev.emit("aten::clone", (item, ev.pool.number(None, NONE)), (cast(TensorType, item.type),)).result
+            appended(ev, into.elements, ev.emit("aten::reshape", (own, minus), (TensorType(whole.dtype, (None,)),)).result)
             for extent in ev.shape(Tensor(item)):
                 appended(ev, into.extents, ev.materialise(extent))
         case _:
@@ -115,6 +145,8 @@ def _finished(ev: Evaluator, gathered: Columns) -> Columns:
             return tuple(_finished(ev, c) for c in gathered)
         case OfLists():
             return OfLists(_vector(ev, gathered.lengths), _finished(ev, gathered.elements))
+        case OfDicts():
+            return OfDicts(_vector(ev, gathered.lengths), _finished(ev, gathered.keys), _finished(ev, gathered.values))
         case OfTensors():
             t = element_of(gathered.elements)
             whole = ev.emit("aten::cat", (gathered.elements, ev.pool.number(0, INT)), (t,)).result

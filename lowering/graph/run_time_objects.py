@@ -11,10 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from ...ir.core import Value
-from ...ir.script_types import BOOL, ClassType, InstanceType, ScriptType
+from ...ir.script_types import ClassType, InstanceType, ScriptType
 from . import run_time_values
-from .run_time_types import join
-from .values import HANDLE, Abstract, Contents, Ref, RunTimeOnly, Scalar, Uninitialized, VariantContents
+from .run_time_types import erased, instances
+from .values import (
+    HANDLE,
+    Abstract,
+    Contents,
+    Ref,
+    RunTimeOnly,
+    Scalar,
+    Tuple,
+    Uninitialized,
+    Variant,
+    VariantContents,
+)
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -87,8 +98,6 @@ def _leading(ev: Evaluator, value: Abstract, of: ClassType) -> list[Ref]:
 
 
 def _parts(value: Abstract) -> list[Abstract]:
-    from .values import Tuple, Variant
-
     match value:
         case Tuple():
             return list(value.elements)
@@ -108,7 +117,8 @@ def _own_type(ev: Evaluator, contents: Contents, declared: InstanceType) -> Scri
             types.append(t if missing else run_time_values.element_type(ev, value, t))
     finally:
         ev.declaring.pop()
-    return InstanceType(declared.of, tuple(types))
+    own = InstanceType(declared.of, tuple(erased(t, declared.of) for t in types))
+    return run_time_values.joined(ev, [i for t in types for i in instances(t, declared.of)], own)
 
 
 def made(ev: Evaluator, ref: Ref, contents: Contents, t: InstanceType) -> Value:
@@ -153,13 +163,3 @@ def set_(ev: Evaluator, ref: Ref, own: Value, name: str, value: Abstract) -> Non
 
     part = run_time_values.stored(ev, ref, value, t.attribute(name), whole)
     ev.emit("prim::SetAttr", (own, part), (), {"name": name})
-
-
-def same(ev: Evaluator, a: Ref, b: Ref) -> Abstract | None:
-    """Whether two references to what is made at run time are one; None where that can be said without."""
-    first, second = run_time_values.handle(ev, a), run_time_values.handle(ev, b)
-    if first is None or second is None:
-        return None
-    if first.type != second.type:
-        return None if join(cast(ScriptType, first.type), cast(ScriptType, second.type)) is None else None
-    return Scalar(ev.emit("aten::__is__", (first, second), (BOOL,)).result)

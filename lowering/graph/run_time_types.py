@@ -13,6 +13,7 @@ from ...ir.script_types import (
     BOOL,
     FLOAT,
     INT,
+    NEVER,
     NONE,
     TENSOR,
     ClassType,
@@ -20,7 +21,6 @@ from ...ir.script_types import (
     EnumType,
     InstanceType,
     ListType,
-    OpaqueType,
     OptionalType,
     ScriptType,
     TensorType,
@@ -30,8 +30,6 @@ from ...ir.script_types import (
 from .values import join_types
 
 NUMBERS: Final = (INT, FLOAT, BOOL)
-
-NEVER: Final = OpaqueType("Never")
 
 REFERENCES: Final = (ListType, DictType, InstanceType)
 """Types of what may be changed, and has several names."""
@@ -148,6 +146,25 @@ def _mapped(t: ScriptType, change: Callable[[ScriptType], ScriptType]) -> Script
             return InstanceType(t.of, tuple(map(change, t.attributes)))
         case _:
             return t
+
+
+def plain(t: ScriptType) -> ScriptType:
+    """The type as the program knows it: classes, tensors of which nothing is told."""
+    return t.of if isinstance(t, InstanceType) else TENSOR if isinstance(t, TensorType) else _mapped(t, plain)
+
+
+def erased(t: ScriptType, of: ClassType) -> ScriptType:
+    """The type with the class itself in place of what is known of its objects."""
+    if isinstance(t, InstanceType) and t.of is of:
+        return of
+    return _mapped(t, lambda part: erased(part, of))
+
+
+def instances(t: ScriptType, of: ClassType) -> list[ScriptType]:
+    """What is known of objects of a class, wherever they stand in the type."""
+    if isinstance(t, InstanceType) and t.of is of:
+        return [t]
+    return [found for part in parts(t) for found in instances(part, of)]
 
 
 def is_known(t: ScriptType) -> bool:

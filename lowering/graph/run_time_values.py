@@ -17,6 +17,7 @@ from ...ir.script_types import (
     ANY,
     BOOL,
     FLOAT,
+    NEVER,
     NONE,
     TENSOR,
     AnyType,
@@ -36,10 +37,12 @@ from ...ir.script_types import (
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided_contents, leaves
-from .run_time_types import NEVER, NUMBERS, REFERENCES, general, is_known, join, optional, settled
+from .run_time_types import NUMBERS, REFERENCES, general, join, plain, settled
 from .values import (
+    FALSE,
     HANDLE,
     NONE_VALUE,
+    TRUE,
     Abstract,
     Contents,
     Enumerator,
@@ -101,6 +104,12 @@ def handle_in(contents: Any) -> Value | None:
     return None
 
 
+def may_be_promoted(ref: Ref) -> bool:
+    """Whether it can be made at run time: no module, and nothing that outlives the call."""
+    is_module = isinstance(ref.type, ClassType) and ref.type.is_module
+    return ref.kind in PROMOTED and not ref.is_outer and not is_module
+
+
 def structure(ref: Ref) -> str:
     """What is not known about a list, dict or object whose structure changes."""
     return {"list": "the length of this list", "dict": "which keys this dict has"}.get(ref.kind, "what this object has")
@@ -149,6 +158,14 @@ def before_change(ev: Evaluator, ref: Ref) -> None:
 def may_be_another(ev: Evaluator, ref: Ref) -> bool:
     """Whether it is only known at run time which list, dict or object this is."""
     return Frozen(ref) in ev.heap or handle(ev, ref) is not None
+
+
+def identity(ev: Evaluator, a: Ref, b: Ref) -> Scalar | None:
+    """Whether two are one; None where both are not made at run time, or cannot be one."""
+    first, second = handle(ev, a), handle(ev, b)
+    if first is None or second is None or first.type != second.type:
+        return None
+    return Scalar(ev.emit("aten::__is__", (first, second), (BOOL,)).result)
 
 
 def _entries(ev: Evaluator, ref: Ref) -> list[Ref]:
@@ -233,13 +250,7 @@ def _member_type(ev: Evaluator, value: Abstract, declared: UnionType) -> ScriptT
 
 def _member(value: Abstract, t: UnionType) -> ScriptType | None:
     """The member of the Union that the value is."""
-    found = [m for m in t.members if matches(value, _plain(m))]
-    return found[0] if found else None
-
-
-def _plain(t: ScriptType) -> ScriptType:
-    """The type as the program knows it."""
-    return t.of if isinstance(t, InstanceType) else t
+    return next((m for m in t.members if matches(value, plain(m))), None)
 
 
 def joined(ev: Evaluator, types: Sequence[ScriptType], declared: ScriptType) -> ScriptType:
@@ -335,6 +346,36 @@ def one_of(ev: Evaluator, value: Variant) -> Ref:
         return Scalar(promote(ev, cast(Ref, of), t))
 
     return ev.new_ref(refs[0].kind, refs[0].type, {HANDLE: pick(value)})
+
+
+def grouped(ev: Evaluator, value: Abstract, group: Sequence[Ref]) -> Abstract:
+    """The value with those of its alternatives that are in the group as one, made at run time."""
+    t = joined(ev, [contents_type(ev, r) for r in group], contents_type(ev, group[0]))
+    handles = {ref: Scalar(promote(ev, ref, t)) for ref in group}
+
+    def pick(of: Abstract) -> list[Abstract]:
+        if isinstance(of, Variant):
+            return fork(ev, Scalar(of.selector), lambda: pick(of.then), lambda: pick(of.otherwise))
+        if isinstance(of, Ref) and of in handles:
+            return [TRUE, handles[of]]
+        return [FALSE, Uninitialized()]
+
+    is_one, chosen = pick(value)
+    one = ev.new_ref(group[0].kind, group[0].type, {HANDLE: chosen}) if isinstance(value, Variant) else value
+    if not isinstance(is_one, Scalar):
+        return one
+    ev.undecided = True
+    return Variant(is_one.value, one, _without(value, handles))
+
+
+def _without(value: Abstract, group: Mapping[Ref, Any]) -> Abstract:
+    """The other alternatives."""
+    if not isinstance(value, Variant):
+        return Uninitialized() if isinstance(value, Ref) and value in group else value
+    then, otherwise = _without(value.then, group), _without(value.otherwise, group)
+    if isinstance(then, Uninitialized) or isinstance(otherwise, Uninitialized):
+        return otherwise if isinstance(then, Uninitialized) else then
+    return Variant(value.selector, then, otherwise)
 
 
 # in and out

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
@@ -37,9 +37,11 @@ from ...ir.script_types import (
 from ...ir.signature import (
     ArgumentSpec,
     Column,
+    ColumnsArgument,
     ColumnsSpec,
     ConstantResult,
     ConstantSpec,
+    DictColumn,
     DictResult,
     DictSpec,
     Dim,
@@ -57,6 +59,7 @@ from ...ir.signature import (
     Signature,
     StateResult,
     StateSpec,
+    TableResult,
     TensorColumn,
     TensorSpec,
     TupleColumn,
@@ -88,6 +91,10 @@ from .values import (
 )
 
 
+MAX_RETYPES: Final = 32
+"""Attempts with ever more known of what lists, dicts and objects hold."""
+
+
 def specialize(
     program: Program,
     arguments: Sequence[ArgumentSpec],
@@ -103,11 +110,31 @@ def specialize(
     `state` declares attributes of the receiver that the program changes; StateNeeded where it changes others.
     `generous_lists`: tensors in lists of run-time length are of any extents, also where the first ones are all alike.
     """
+    hints: dict[Any, ScriptType] = {}
+    for _ in range(MAX_RETYPES):
+        try:
+            return _specialized(program, arguments, composite, name, state, generous_lists, hints)
+        except run_time_values.Retype as found:
+            assert found.type is not None
+            hints[found.key] = found.type
+            last = found
+    raise last
+
+
+def _specialized(
+    program: Program,
+    arguments: Sequence[ArgumentSpec],
+    composite: Composite,
+    name: str | None,
+    state: Sequence[StateSpec],
+    generous_lists: bool,
+    hints: Mapping[Any, ScriptType],
+) -> tuple[Operation, Signature]:
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
-    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists))
+    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists, hints=hints))
     try:
         values = entry.receive(program, arguments, state)
         try:
@@ -118,7 +145,9 @@ def specialize(
             tree, after = entry.flatten(result), entry.state_results()
     except CompileError as error:
         if isinstance(error, run_time_values.ElementMismatch) and not generous_lists:
-            return specialize(program, arguments, composite, name, state, generous_lists=True)
+            return _specialized(program, arguments, composite, name, state, True, hints)
+        if isinstance(error, run_time_values.Retype):
+            raise
         entry.check_state()  # the error may come from taking for a constant what is none
         if has_columns(arguments) or (isinstance(error, NotStatic) and entry.evaluator.takes_numbers):
             raise  # the caller may try again with constants
@@ -155,6 +184,7 @@ class _Entry:
     evaluator: Evaluator
     parameters: list[Parameter] = field(default_factory=list[Parameter])
     results: list[Value] = field(default_factory=list[Value])
+    columns: list[ColumnsArgument] = field(default_factory=list[ColumnsArgument])
     _dims: dict[str, tuple[Value, int]] = field(default_factory=dict[str, tuple[Value, int]])
 
     _slots: list[tuple[str, ScriptObject, str]] = field(default_factory=list[Any])
@@ -242,6 +272,7 @@ class _Entry:
                 raise InternalError(f"argument '{name}' is specified as state")
 
     def _columns(self, name: str, t: ScriptType) -> Abstract:
+        self.columns.append(ColumnsArgument(name, t, len(self.parameters)))
         specs = [(v.name, TensorSpec(v.dtype, (Dim(v.length),))) for v in vectors(t, name)]
         given = [cast(Tensor, self._argument(n, spec, TensorType())) for n, spec in specs]
         self.evaluator.place(self.function.span)
@@ -448,6 +479,9 @@ class _Entry:
         if self._keeping and not run_time_columns.is_of_numbers(found):
             message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
             raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
+        if isinstance(found.type, DictType):
+            length, keys, values = run_time_columns.dict_columns(ev, found)
+            return TableResult(self._leaf(length), self._column(keys), self._column(values), self._identity(ref))
         length, columns = run_time_columns.columns(ev, found)
         return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
 
@@ -459,6 +493,8 @@ class _Entry:
                 return TupleColumn(tuple(self._column(c) for c in column))
             case run_time_columns.OfLists(lengths, elements):
                 return ListColumn(self._leaf(lengths), self._column(elements))
+            case run_time_columns.OfDicts(lengths, keys, values):
+                return DictColumn(self._leaf(lengths), self._column(keys), self._column(values))
             case run_time_columns.OfTensors(elements, extents, rank):
                 return TensorColumn(self._leaf(elements), self._leaf(extents), rank)
 
@@ -519,4 +555,4 @@ class _Entry:
         function.regions[0].blocks.clear()
         function.regions[0].add_block(self.block)
         types = tuple(cast(ScriptType, v.type) for v in self.results)
-        return module, Signature(name, tuple(self.parameters), types, tree, state, used)
+        return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=tuple(self.columns))

@@ -5,15 +5,16 @@ After this, the only operator that writes to a tensor is `aten::copy_`, from a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ...ir.core import Value
 from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, INT, ListType
-from . import calls
-from .values import NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
+from . import calls, overlaps
+from .values import HANDLE, NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -30,6 +31,8 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
     assert isinstance(target, Tensor)
     others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
     base, _ = split_name(functional)
+    if base not in _METADATA | _ANY_INPUTS:
+        overlaps.check(ev, ev.current(target).value, [*_tensors(ev, [a for i, a in enumerate(arguments) if i != at])])
     if base in _METADATA:
         value = _functional(ev, functional, others)
         if isinstance(value, Variant):
@@ -88,6 +91,21 @@ _OF_SHAPE_OF_SELF: Final = frozenset(
     ]
 )
 """Operators whose result has the shape of `self`, whatever the other arguments are."""
+
+
+_ANY_INPUTS: Final = frozenset(
+    f"aten::{name}" for name in ("addmm", "addmv", "addbmm", "baddbmm", "addr", "index_copy", "mm", "bmm", "matmul", "mv")
+)
+"""Operators that compute all of their result before they write it."""
+
+
+def _tensors(ev: Evaluator, values: Sequence[Abstract]) -> Iterator[Value]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield ev.current(value).value
+        elif isinstance(value, Ref) and value.kind == "list" and isinstance(ev.heap.get(value), Mapping):
+            if HANDLE not in ev.contents(value):
+                yield from _tensors(ev, ev.elements(value))
 
 
 def _has_dimensions(ev: Evaluator, value: Abstract) -> bool:

@@ -46,6 +46,7 @@ def _count_in(parent: Operation, block: Block) -> None:
     positions = {op: i for i, op in enumerate(operations)}
     owned = _owned(parent, block)
     kept: set[tuple[Operation, Value]] = set()
+    given_back: list[tuple[Value, Operation | None]] = []
     for value in owned:
         if rt.is_counted(value.type):
             last = _last_use(value, block, positions)
@@ -54,12 +55,14 @@ def _count_in(parent: Operation, block: Block) -> None:
             if last is not None and _is_handed_over_once(value, last):
                 kept.add((last, value))
                 continue
-            _release(value, block, last)
+            given_back.append((value, last))
     for op in operations:
         if op.name in _HANDS_OVER:
             for value in op.operands:
                 if rt.is_counted(value.type) and (op, value) not in kept:
                     rt.retain(Builder.before(op), value)
+    for value, last in given_back:  # after what hands it over has doubled it
+        _release(value, block, last)
 
 
 def _owned(parent: Operation, block: Block) -> list[Value]:

@@ -23,7 +23,7 @@ from ...ir.operator import Operator, OperatorError, Unsupported
 from ...ir.script_types import ScriptType, TensorType
 from ...ir.signature import Dim, Signature, TensorSpec
 from ...ir.types import I1, I64, INDEX, STRING, RankedTensorType, Type
-from . import run_time_dicts, run_time_lists, run_time_strings, run_time_values
+from . import memory, run_time_dicts, run_time_lists, run_time_records, run_time_strings, run_time_values
 
 Lowered = Any
 """What a torch value became: a Value, a Python constant, None, or a list of these."""
@@ -100,7 +100,12 @@ class _Converter:
     def convert_op(self, op: Operation) -> None:
         self.cx.b.span = op.span
         convert = _PRIM.get(op.name)
-        if run_time_dicts.is_dict_node(op):
+        if not op.regions and memory.handles(op, [self.values[v] for v in op.operands]):
+            self.bind(op, memory.lower(self.cx, op, [self.values[v] for v in op.operands]))
+            return
+        if run_time_records.is_record_node(op):
+            self.bind(op, run_time_records.lower(self.cx, op, [self.values[v] for v in op.operands]))
+        elif run_time_dicts.is_dict_node(op):
             self.bind(op, run_time_dicts.lower(self.cx, op, [self.values[v] for v in op.operands]))
         elif op.name not in _CONTROL and run_time_lists.handles(op, [self.values[v] for v in op.operands]):
             self.convert_list(op)
@@ -178,9 +183,6 @@ class _Converter:
 
     def list_unpack(self, op: Operation) -> None:
         self.bind(op, self.values[op.operand(0)])
-
-    def forward(self, op: Operation) -> None:
-        self.values[op.result] = self.values[op.operand(0)]
 
     def num_to_tensor(self, op: Operation) -> None:
         result = cast(RankedTensorType, converted_type(cast(ScriptType, op.result.type)))
@@ -310,7 +312,6 @@ _PRIM = {
     "prim::ListUnpack": _Converter.list_unpack,
     "prim::TupleConstruct": _Converter.list_construct,
     "prim::TupleUnpack": _Converter.tuple_unpack,
-    "prim::unchecked_cast": _Converter.forward,
     "prim::NumToTensor": _Converter.num_to_tensor,
     "prim::Uninitialized": _Converter.uninitialized,
     "prim::RaiseException": _Converter.raise_exception,

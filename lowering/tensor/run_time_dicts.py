@@ -15,7 +15,7 @@ from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt_dicts, scf
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.operators import split_name
-from ...ir.script_types import BoolType, DictType, ScriptType, TupleType
+from ...ir.script_types import BoolType, DictType, FloatType, ScriptType, TupleType
 from ...ir.types import I1, RunTimeDictType
 from . import run_time_values
 from .run_time_lists import Lists, is_list
@@ -140,7 +140,7 @@ class Dicts:
         if not is_dict(source):
             return self.of_pairs(source)
         target = self.new()
-        self.update(target, source)
+        self.put_all(target, source)
         return target
 
     def len_(self, source: Value) -> Value:
@@ -191,11 +191,15 @@ class Dicts:
         return self.either(self.is_there(position), lambda: self.value_at(target, position), put)
 
     def update(self, target: Value, other: Value) -> None:
-        b = self.cx
+        # nan is a new key each time: where both are one dict, it must not change while it is gone through
+        self.put_all(target, self.copy(other) if isinstance(self.t.key, FloatType) else other)
+
+    def put_all(self, target: Value, other: Value) -> None:
+        cx = self.cx
 
         def one(position: Value) -> None:
-            slots = rt_dicts.get(b.b, other, position)
-            rt_dicts.put(b.b, target, rt_dicts.key(b.b, other, position), slots)
+            slots = rt_dicts.get(cx.b, other, position)
+            rt_dicts.put(cx.b, target, rt_dicts.key(cx.b, other, position), slots)
 
         self.each(other, one)
 

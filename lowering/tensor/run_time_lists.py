@@ -19,7 +19,7 @@ from ...ir.operators import split_name
 from ...ir.ordering import unsortable
 from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType, TupleType
 from ...ir.types import F64, I1, I64, RankedTensorType, RunTimeListType, Type
-from . import ordered_lists, run_time_values
+from . import memory, ordered_lists, run_time_values
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
@@ -59,6 +59,10 @@ class Lists:
     def get(self, source: Value, index: Extent) -> Lowered:
         return self.value(rt.get(self.cx.b, source, self.cx.index(index)))
 
+    def read(self, source: Value, index: Extent) -> Lowered:
+        """An element of a list of tensors as a value."""
+        return memory.as_value(self.cx, self.get(source, index))
+
     def push(self, target: Value, value: Lowered) -> None:
         rt.push(self.cx.b, target, self.slots(value))
 
@@ -85,6 +89,9 @@ class Lists:
     def copy_range(self, source: Value, target: Value, start: Extent, count: Extent, step: int = 1) -> None:
         """Appends elements of `source` to `target`."""
         cx = self.cx
+        if step == 1:
+            rt.extend(cx.b, target, source, cx.index(start), cx.index(count))
+            return
 
         def one(i: Value, _: Sequence[Value]) -> Sequence[Value]:
             at = cx.index(cx.add(start, cx.mul(i, step)))
@@ -198,6 +205,11 @@ class Lists:
 
     def times(self, a: Lowered, b: Lowered) -> Value:
         given, count = (a, b) if _is_sequence(a) else (b, a)
+        only = self._only_element(given)
+        if only is not None:
+            target = self.new()
+            rt.repeat(self.cx.b, target, self.cx.index(self.cx.max(count, 0)), only)
+            return target
         source: Value = given if is_list(given) else self.construct(given)
         target = self.new()
         n = self.length(source)
@@ -209,6 +221,16 @@ class Lists:
 
         self.repeat(count, (), once)
         return target
+
+    def _only_element(self, given: Lowered) -> Sequence[Value] | None:
+        """The slots of the only element of a list, where it is plain that there is one: `[0] * n`."""
+        if not is_list(given):
+            return self.slots(given[0]) if len(given) == 1 else None
+        made = cast(Value, given).defining_op("rt.list")
+        if made is None or made.parent is not self.cx.b.block:
+            return None
+        users = list(cast(Value, given).users)
+        return users[0].operands[1:] if [u.name for u in users] == ["rt.push"] and users[0].parent is made.parent else None
 
     def times_in_place(self, target: Value, count: Extent) -> Value:
         cx = self.cx
@@ -430,7 +452,7 @@ class Lists:
         t = cast(TensorType, self.element)
         n = self.length(source)
         cx.check(cx.compare("gt", n, 0), "stack expects a non-empty TensorList")
-        dims = cx.dims(self.get(source, 0))
+        dims = cx.dims(self.read(source, 0))
         axis = dim + len(dims) + 1 if dim < 0 else dim
         holes = ", ".join(["{}"] * len(dims))
         message = f"stack expects each tensor to be equal size, but got [{holes}] at entry 0 and [{holes}] at entry {{}}"
@@ -438,7 +460,7 @@ class Lists:
         assert t.dtype is not None
 
         def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            value = self.get(source, i)
+            value = self.read(source, i)
             given = cx.dims(value)
             fits = cx.all_of(*(cx.compare("eq", d, g) for d, g in zip(dims, given, strict=True)))
             cx.check(fits, message, [*dims, *given, i])
@@ -452,7 +474,7 @@ class Lists:
         t = cast(TensorType, self.element)
         n = self.length(source)
         cx.check(cx.compare("gt", n, 0), "torch.cat(): expected a non-empty list of Tensors")
-        dims = cx.dims(self.get(source, 0))
+        dims = cx.dims(self.read(source, 0))
         axis = dim + len(dims) if dim < 0 else dim
         zero = cx.index(0)
         message = (
@@ -461,7 +483,7 @@ class Lists:
         )
 
         def measure(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            given = cx.dims(self.get(source, i))
+            given = cx.dims(self.read(source, i))
             for k, (expected, extent) in enumerate(zip(dims, given, strict=True)):
                 if k != axis:
                     cx.check(cx.compare("eq", expected, extent), message, [expected, extent, i])
@@ -471,7 +493,7 @@ class Lists:
         init = cx.empty([*dims[:axis], total, *dims[axis + 1 :]], _element(t))
 
         def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            value = self.get(source, i)
+            value = self.read(source, i)
             length = cx.dim(value, axis)
             sizes: list[Extent] = [*dims[:axis], length, *dims[axis + 1 :]]
             return [

@@ -13,12 +13,32 @@ from ...ir.core import Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, tensor
 from ...ir.dialects.aten.lowering import LoweringContext
-from ...ir.script_types import BoolType, DictType, FloatType, IntType, ListType, ScriptType, StrType, TensorType, TupleType
+from ...ir.script_types import (
+    NEVER,
+    BoolType,
+    ClassType,
+    DictType,
+    EnumType,
+    FloatType,
+    InstanceType,
+    IntType,
+    ListType,
+    NoneType,
+    OptionalType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ...ir.types import F64, I1, I64, STRING, BoxType, RankedTensorType, RunTimeListType, Type
-from . import run_time_dicts, run_time_lists, run_time_strings
+from . import memory, run_time_dicts, run_time_lists, run_time_records, run_time_strings
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
+
+PACKED: Final = (OptionalType, UnionType, InstanceType, ClassType, EnumType, NoneType)
+"""Types whose values are in `run_time_records.py`."""
 
 MAX_SLOTS: Final = 64
 """Of one element: as many as the mask of a list has bits."""
@@ -35,6 +55,8 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
             return (I1,)
         case StrType():
             return (STRING,)
+        case TensorType() if t.in_memory:
+            return memory.forms_of(t)
         case TensorType(dtype, shape):
             if dtype is None or shape is None:
                 raise InternalError(f"a list of {t}: its dtype or rank is not known")
@@ -47,6 +69,8 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
             return (run_time_dicts.dict_type(t),)
         case TupleType():
             return tuple(slot for e in t.elements for slot in slots_of(e))
+        case _ if isinstance(t, PACKED) or t == NEVER:
+            return run_time_records.slots_of(t)
         case _:
             raise InternalError(f"a value of type {t} has no form in the linalg stage")
 
@@ -64,6 +88,8 @@ def slots(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
     match t:
         case TupleType():
             return [s for v, e in zip(lowered, t.elements, strict=True) for s in slots(cx, v, e)]
+        case TensorType() if t.in_memory:
+            return memory.slots(cx, lowered, t)
         case TensorType():
             (type,) = cast(tuple[BoxType], slots_of(t))
             if lowered.type != type.tensor:
@@ -72,6 +98,8 @@ def slots(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
             return [content.operand(0) if content is not None else rt.box(b, lowered)]
         case StrType():
             return [run_time_strings.string(b, lowered)]
+        case _ if isinstance(t, PACKED) or t == NEVER:
+            return run_time_records.slots(cx, lowered, t)
         case _:
             (type,) = slots_of(t)
             return [lowered if isinstance(lowered, Value) else arith.constant(b, lowered, type)]
@@ -88,9 +116,13 @@ def value(cx: LoweringContext, held: Sequence[Value], t: ScriptType) -> Lowered:
                 parts.append(value(cx, held[at : at + count], e))
                 at += count
             return parts
+        case TensorType() if t.in_memory:
+            return memory.value(cx, held, t)
         case TensorType(dtype):
             assert dtype is not None
             return cx.set_dtype(rt.unbox(cx.b, held[0]), dtype)
+        case _ if isinstance(t, PACKED) or t == NEVER:
+            return run_time_records.value(held, t)
         case _:
             return held[0]
 
@@ -113,6 +145,8 @@ def equal(cx: LoweringContext, a: Lowered, b: Lowered, t: ScriptType) -> Value:
             return result
         case ListType():
             return run_time_lists.Lists(cx, t.element).lists_equal(a, b)
+        case _ if isinstance(t, PACKED) or t == NEVER:
+            return run_time_records.equal(cx, a, b, t)
         case _:
             raise InternalError(f"{t} is compared")
 
@@ -123,7 +157,7 @@ def equal(cx: LoweringContext, a: Lowered, b: Lowered, t: ScriptType) -> Value:
 def forms_of(t: ScriptType) -> tuple[Type, ...]:
     """Types of the values that a value of this type is in results and arguments of control flow."""
     match t:
-        case TensorType(dtype, shape):
+        case TensorType(dtype, shape) if not t.in_memory:
             assert dtype is not None and shape is not None, f"unspecialised tensor type {t}"
             if dtype.is_complex:
                 raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
@@ -137,7 +171,7 @@ def forms_of(t: ScriptType) -> tuple[Type, ...]:
 def taken_apart(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
     """A value as values of exactly the types `forms_of` names."""
     match t:
-        case TensorType():
+        case TensorType() if not t.in_memory:
             (form,) = forms_of(t)
             return [lowered if lowered.type == form else tensor.cast_(cx.b, lowered, form)]
         case TupleType():
@@ -149,7 +183,7 @@ def taken_apart(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Va
 def put_together(cx: LoweringContext, parts: Sequence[Value], t: ScriptType) -> Lowered:
     """The value that was taken apart."""
     match t:
-        case TensorType(dtype):
+        case TensorType(dtype) if not t.in_memory:
             assert dtype is not None
             return cx.set_dtype(parts[0], dtype)
         case TupleType():

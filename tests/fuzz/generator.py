@@ -975,7 +975,7 @@ class Generator:
             case "str":
                 return [self.guarded(f"len({v.name}) < 20", line(f"{v.name} += $", value))]
             case _:
-                return [self.guarded(f"len({v.name}) < 8", line(f"{v.name} += $[:]", value))]  # PyTorch crashes where a list grows by itself
+                return [self.guarded(f"len({v.name}) < 8", line(f"{v.name} += ($)[:]", value))]  # PyTorch crashes where a list grows by itself
 
     def guarded(self, condition: str, *lines: Line) -> Statement:
         return Statement([line("if $:", Expr(BOOL, [condition])), Block([Statement([item]) for item in lines])])
@@ -1117,7 +1117,7 @@ class Generator:
         at = [e(INT)] if "$" in index else []
         options: list[tuple[float, Callable[[], Statement]]] = [
             (4.0, lambda: self.guarded(grows, line(f"{name}.append($)", e()))),
-            (1.0, lambda: self.guarded(grows, line(f"{name}.extend($[:])", e(v.type)))),
+            (1.0, lambda: self.guarded(grows, line(f"{name}.extend(($)[:])", e(v.type)))),
             (1.0, lambda: self.guarded(grows, line(f"{name}.insert($, $)", e(INT), e()))),
             (1.5, lambda: self.guarded(some, line(f"{name}[{index}] = $", *at, e()))),
             (0.7, lambda: self.guarded(some, line(f"del {name}[{index}]", *at))),

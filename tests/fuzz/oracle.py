@@ -40,6 +40,8 @@ class Outcome:
     value: Any = None
     error: str | None = None
     """`raise: ...` with the text of the program's own exceptions, `fails` for those of operators."""
+    message: str = ""
+    """Of an operator that failed: for the report, not compared."""
     arguments: tuple[Any, ...] = ()
     printed: str = ""
 
@@ -103,14 +105,15 @@ def run_torch(text: str, values: list[Any]) -> Outcome:
 
     given = [to_torch(v) for v in values]
     function = scripted(text)
+    message = ""
     with torch.jit.optimized_execution(False), Printed() as printed:
         try:
             result, error = function(*given), None
         except torch.jit.Error as failure:
             result, error = None, raised(str(failure).strip().splitlines()[-1])
         except RuntimeError as failure:
-            result, error = None, torch_failure(str(failure))
-    return Outcome(plain(result), error, tuple(map(plain, given)), printed.text)
+            result, error, message = None, torch_failure(str(failure)), str(failure)
+    return Outcome(plain(result), error, message, tuple(map(plain, given)), printed.text)
 
 
 def torch_failure(message: str) -> str:
@@ -156,12 +159,13 @@ def run_source(compiled: Any, values: list[Any]) -> Outcome:
 
 
 def outcome(call: Callable[[], Any], given: Sequence[Any]) -> Outcome:
+    message = ""
     with Printed() as printed:
         try:
             result, error = call(), None
         except ExecutionError as failure:
-            result, error = None, execution_failure(failure)
-    return Outcome(plain(result), error, tuple(map(plain, given)), printed.text)
+            result, error, message = None, execution_failure(failure), str(failure)
+    return Outcome(plain(result), error, message, tuple(map(plain, given)), printed.text)
 
 
 def execution_failure(error: ExecutionError) -> str:
@@ -270,7 +274,7 @@ def first_difference(expected: Sequence[Outcome], found: Sequence[Outcome]) -> s
 
 def difference(expected: Outcome, found: Outcome) -> str:
     if expected.error != found.error:
-        return f"{found.error or 'returns'} instead of {expected.error or 'returns'}"
+        return f"{found.error or 'returns'} instead of {expected.error or 'returns'}\n{found.message}{expected.message}"
     if expected.printed != found.printed:
         return f"prints {found.printed!r} instead of {expected.printed!r}"
     if expected.error is not None:

@@ -1,0 +1,276 @@
+"""Arguments whose length is known at run time only: one piece of code for all lengths, at every stage what PyTorch computes."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from torchcc import api
+from torchcc.ir.diagnostics import CompileError, ExecutionError
+from torchcc.ir.dtypes import DType
+from torchcc.ir.script_types import BOOL, FLOAT, INT, ListType, TensorType, TupleType
+from torchcc.ir.signature import ColumnsSpec, ConstantSpec, SequenceSpec
+from torchcc.verify import verify_stages
+
+PRELUDE = "import torch\nfrom torch import Tensor\nfrom typing import Dict, List, NamedTuple, Optional, Tuple\n"
+
+MATRIX = TensorType(DType.float32, (None, None))
+
+
+def matrix(*shape):
+    return np.random.RandomState(sum(shape)).randn(*shape).astype(np.float32)
+
+
+PROGRAMS = {
+    "numbers": (
+        """
+def numbers(xs: List[int], ys: List[float], zs: List[bool]):
+    total = 0.0
+    for i, x in enumerate(xs):
+        if zs[i]:
+            total += x * ys[i]
+    xs.append(len(ys))
+    return total, xs[::-1], ys, zs
+""",
+        [ListType(INT), ListType(FLOAT), ListType(BOOL)],
+        [
+            ([1, -2, 2**62], [0.5, float("inf"), 2.0], [True, False, True]),
+            ([], [], []),
+            ([7], [1.0], [True]),
+        ],
+    ),
+    "nested": (
+        """
+def nested(xs: List[List[int]]):
+    out: List[int] = []
+    for x in xs:
+        out.append(len(x))
+        x.append(7)
+    return out, xs
+""",
+        [ListType(ListType(INT))],
+        [([[1], [], [2, 3]],), ([],), ([[]],), ([[4, 5, 6]],)],
+    ),
+    "deep": (
+        """
+def deep(xs: List[List[List[float]]]):
+    xs[0] = xs[-1][1:]
+    return xs
+""",
+        [ListType(ListType(ListType(FLOAT)))],
+        [([[[1.0], []], [[], [2.0, 3.0]]],), ([[]],), ([[[0.5, 1.5]]],)],
+    ),
+    "pairs": (
+        """
+def pairs(xs: List[Tuple[float, int, Tuple[bool, int]]]):
+    s = 0.0
+    for a, b, c in xs:
+        if c[0]:
+            s += a * b + c[1]
+    return s, xs
+""",
+        [ListType(TupleType((FLOAT, INT, TupleType((BOOL, INT)))))],
+        [([(1.5, 2, (True, 1)), (2.5, 3, (False, 2))],), ([],)],
+    ),
+    "tensors": (
+        """
+def tensors(xs: List[Tensor]):
+    return [x * 2 for x in xs], torch.cat([x.reshape(-1) for x in xs]), xs[::-1]
+""",
+        [ListType(MATRIX)],
+        [([matrix(2, 3), matrix(1, 4), matrix(0, 2)],), ([matrix(3, 3)],)],
+    ),
+    "scalars": (
+        """
+def scalars(xs: List[Tensor]):
+    return torch.stack(xs), xs
+""",
+        [ListType(TensorType(DType.int32, ()))],
+        [([np.array(3, np.int32), np.array(-4, np.int32)],)],
+    ),
+    "mixed": (
+        """
+def mixed(xs: List[Tuple[List[int], Tensor, List[List[bool]]]]):
+    return xs[1:], [x[1].sum() for x in xs]
+""",
+        [ListType(TupleType((ListType(INT), MATRIX, ListType(ListType(BOOL)))))],
+        [([([1, 2], matrix(2, 3), [[True]]), ([], matrix(1, 1), [[], [False, True]])],), ([([], matrix(2, 0), [])],)],
+    ),
+    "sizes": (
+        """
+def sizes(x: Tensor, xs: List[int]):
+    y = torch.tensor(xs)
+    return x[:, :len(xs)] + y, y
+""",
+        [None, ListType(INT)],
+        [(matrix(2, 3), [1, 2, 3]), (matrix(2, 3), [5])],
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def library():
+    return api.compile_source(PRELUDE + "".join(text for text, _, _ in PROGRAMS.values()))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_every_stage_agrees(library, name):
+    _, types, calls = PROGRAMS[name]
+    function = getattr(library, name)
+    for call in calls[:2]:
+        specs = [api.spec_of(v) if t is None else ColumnsSpec(t) for v, t in zip(call, types, strict=True)]
+        report = verify_stages(function.program, specs, list(call))
+        assert all(stage.agrees for stage in report), [s.text for s in report]
+
+
+def shown(value, number=lambda x: x):
+    """A result with tensors as dtype, shape and elements."""
+    match value:
+        case list():
+            return [shown(v, number) for v in value]
+        case tuple():
+            return tuple(shown(v, number) for v in value)
+        case dict():
+            return {k: shown(v, number) for k, v in value.items()}
+        case float():
+            return number(value)
+        case bool() | int() | str() | None:
+            return value
+        case _:
+            elements = [number(x) for x in np.asarray(value).reshape(-1).tolist()]
+            return str(value.dtype).removeprefix("torch."), tuple(value.shape), elements
+
+
+def about(value):
+    return shown(value, lambda x: pytest.approx(x, rel=1e-4, abs=1e-5, nan_ok=True))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_calls_agree_with_pytorch(library, name):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    text, _, calls = PROGRAMS[name]
+    reference = getattr(torch.jit.CompilationUnit(text.replace("\n\n", "\n")), name)
+
+    def tensors(value):
+        match value:
+            case np.ndarray():
+                return torch.from_numpy(value.copy())
+            case list():
+                return [tensors(v) for v in value]
+            case tuple():
+                return tuple(map(tensors, value))
+            case _:
+                return value
+
+    function = getattr(library, name)
+    for call in calls:
+        given = copy.deepcopy(call)
+        assert shown(function(*given)) == about(reference(*map(tensors, call)))
+        assert shown(given) == shown(call), "an argument was changed"
+        assert shown(function(*map(tensors, call))) == about(reference(*map(tensors, call)))
+
+
+def test_the_length_alone_compiles_nothing():
+    function = api.compile_source("from typing import List\n\ndef total(xs: List[int]):\n    return sum(xs), len(xs)\n").total
+    for n in (0, 1, 2, 5, 100, 10_000):
+        assert function(list(range(n))) == (n * (n - 1) // 2, n)
+    (entry,) = function._compiled
+    assert entry[0] == (ColumnsSpec(ListType(INT)),)
+
+
+def test_what_fits_a_list():
+    function = api.compile_source("from typing import List\n\ndef f(xs: List[float], ys: List[int]):\n    return xs, ys\n").f
+    assert function((1, 2.5), [True, np.int32(3), np.array(4)]) == ([1.0, 2.5], [1, 3, 4])
+    for wrong, message in (
+        (([1.0], [1.5]), r"`ys\[0\]` must be int"),
+        (([1.0], [2**63]), r"`ys\[0\]`: 9223372036854775808 does not fit into 64 bits"),
+        (([None], [1]), r"`xs\[0\]` must be float, but None"),
+        ((3, [1]), "`xs` must be"),
+        ((np.ones(3), [1]), "`xs` must be"),
+    ):
+        with pytest.raises(CompileError, match=message):
+            function(*wrong)
+
+
+CHOOSING = (
+    PRELUDE
+    + """
+def shaped(x: Tensor, shape: List[int], tokens: List[int]):
+    return x.reshape(shape), tokens[::-1]
+
+def largest(x: Tensor, shape: List[int], k: int):
+    return torch.topk(x.reshape(shape), k)[0]
+
+def chosen(x: Tensor, tokens: List[int], dim: int):
+    return x.sum(dim), sum(tokens)
+
+def joined(xs: List[Tensor]):
+    return torch.cat(xs)
+
+def doubled(xs: List[Tensor]):
+    for x in xs:
+        x.mul_(2)
+    return len(xs)
+
+def wrong(xs: List[int]):
+    return torch.ones(3, 4) @ torch.ones(len(xs) * 0 + 3, 5)
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def choosing():
+    return api.compile_source(CHOOSING)
+
+
+def structures(function):
+    return {specs for specs, _ in function._compiled}
+
+
+def test_a_shape_is_fixed_and_the_other_list_is_not(choosing):
+    x = np.arange(6.0, dtype=np.float32)
+    for n in range(5):
+        y, tokens = choosing.shaped(x, [2, 3], list(range(n)))
+        assert y.shape == (2, 3) and tokens == list(range(n))[::-1]
+    assert len(structures(choosing.shaped)) == 1
+    assert choosing.shaped(x, [6], [])[0].shape == (6,)
+    assert len(structures(choosing.shaped)) == 2
+
+
+def test_lists_and_numbers_are_fixed_together(choosing):
+    x = np.arange(6.0, dtype=np.float32)
+    np.testing.assert_array_equal(choosing.largest(x, [2, 3], 2), [[2, 1], [5, 4]])
+    np.testing.assert_array_equal(choosing.largest(x, [3, 2], 1), [[1], [3], [5]])
+
+
+def test_a_fixed_number_leaves_the_list_open(choosing):
+    x = np.arange(6.0, dtype=np.float32).reshape(2, 3)
+    for n in range(4):
+        values, total = choosing.chosen(x, list(range(n)), 1)
+        assert values.tolist() == [3, 12] and total == sum(range(n))
+    ((_, tokens, dim),) = structures(choosing.chosen)
+    assert tokens == ColumnsSpec(ListType(INT)) and dim == ConstantSpec(1)
+
+
+def test_short_lists_of_tensors_are_taken_apart(choosing):
+    for n in (1, 2, 1, 2, 3, 4, 5, 20):
+        xs = [matrix(1, 2) + i for i in range(n)]
+        np.testing.assert_array_equal(choosing.joined(xs), np.concatenate(xs))
+    kinds = [type(specs[0]) for specs in structures(choosing.joined)]
+    assert sorted(k.__name__ for k in kinds) == ["ColumnsSpec", "SequenceSpec", "SequenceSpec"]
+    assert choosing.joined([matrix(1, 2)] * 17).shape == (17, 2)
+    assert len(structures(choosing.joined)) == 3
+
+
+def test_tensors_that_are_written_are_taken_apart(choosing):
+    for n in (1, 2, 3, 17):
+        xs = [matrix(2, 2) for _ in range(n)]
+        assert choosing.doubled(xs) == n
+        for x in xs:
+            np.testing.assert_array_equal(x, matrix(2, 2) * 2)
+    assert all(isinstance(specs[0], SequenceSpec) for specs in structures(choosing.doubled))
+
+
+def test_errors_are_those_of_the_program(choosing):
+    with pytest.raises((CompileError, ExecutionError), match="mat1 and mat2"):
+        choosing.wrong([1, 2])
