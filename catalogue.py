@@ -59,11 +59,14 @@ def status(name: str) -> str:
 def _resolved_early(name: str) -> bool:
     """Whether the specialiser itself knows what the operator gives."""
     base, form = split_name(name)[0], schema(name)
-    if name in TENSOR_BUILTINS or base in TENSOR_BUILTINS or base in ("aten::__is__", "aten::__isnot__"):
+    if name in TENSOR_BUILTINS or base in TENSOR_BUILTINS or base in _BY_THE_EVALUATOR:
         return True
     if form is None or not form.arguments or isinstance(form.arguments[0].type, TensorType):
         return False
     return any(base in table for table in (builtins.NUMBERS, builtins.STRINGS, builtins.LISTS, builtins.DICTS))
+
+
+_BY_THE_EVALUATOR: Final = frozenset({"aten::__is__", "aten::__isnot__", "aten::wait", "aten::warn"})
 
 
 def operators_used(program: Program) -> list[str]:
@@ -83,9 +86,15 @@ class Limit:
 
 def unsupported(program: Program) -> list[Limit]:
     """Everything that can be seen without knowing the arguments, in the order of the source lines."""
+    return unsupported_in([program.module])
+
+
+def unsupported_in(operations: Sequence[Operation]) -> list[Limit]:
+    """The same for functions."""
     found = [
         Limit(what, op.span and op.span.written, conditional)
-        for op in program.module.walk()
+        for function in operations
+        for op in function.walk()
         for what, conditional in _limits(op)
     ]
     return sorted(dict.fromkeys(found), key=lambda limit: (limit.span.file.name, limit.span.start) if limit.span else ("", 0))

@@ -330,7 +330,7 @@ def _structured_spec(value: Any, type: ScriptType | None) -> ArgumentSpec:
 def columns_spec(value: Any, type: ScriptType) -> ColumnsSpec | None:
     """For a value that is given as vectors, whatever its length; None for one with tensors, see `choice.py`."""
     type = type.element if isinstance(type, OptionalType) else type
-    if not isinstance(type, ListType):
+    if not isinstance(type, ListType | DictType):
         return None
     if type not in _COLUMNS:
         found = None if holds_tensors(type) else form(type, ())
@@ -370,6 +370,12 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
         case ListType():
             inner = form(t.element, [e for v in values for e in v])
             return None if inner is None else ListType(inner)
+        case OptionalType():
+            inner = form(t.element, [v for v in values if v is not None])
+            return None if inner is None else OptionalType(inner)
+        case DictType(IntType() | FloatType() | BoolType()):
+            inner = form(t.value, [e for v in values for e in v.values()])
+            return None if inner is None else DictType(t.key, inner)
         case TupleType():
             parts = [form(e, [v[i] for v in values]) for i, e in enumerate(t.elements)]
             return None if None in parts or not parts else TupleType(cast("tuple[ScriptType, ...]", tuple(parts)))

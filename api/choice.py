@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
-from ..ir.script_types import ListType, OptionalType, ScriptType
+from ..ir.script_types import DictType, ListType, OptionalType, ScriptType
 from ..ir.signature import ArgumentSpec, ColumnsSpec, ConstantSpec
 from .arguments import Specs, columns_spec, form, holds_tensors, spec_of
 
@@ -61,7 +61,7 @@ _NONE: Final = ConstantSpec(None)
 
 def _is_of_tensors(t: ScriptType) -> bool:
     t = t.element if isinstance(t, OptionalType) else t
-    return isinstance(t, ListType) and holds_tensors(t)
+    return isinstance(t, ListType | DictType) and holds_tensors(t)
 
 
 class _TensorLists:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, cast
 
 from .. import catalogue, driver
+from ..frontend.archive.load import survey
 from ..ir.attributes import Constant, ForeignTensor
 from ..ir.diagnostics import CompileError
 from ..ir.dtypes import from_numpy
@@ -17,7 +19,11 @@ from .request import Request
 
 
 def info(request: Request) -> None:
-    program = request.callable
+    try:
+        program = request.callable
+    except CompileError:
+        print_survey(request)
+        raise
     arguments = ", ".join(f"{a.name}: {a.type.annotation}" + (f" = {a.default!r}" if a.has_default else "") for a in program.parameters)
     out.print(f"{program.name}({arguments})", style="bold")
     print_weights(request)
@@ -32,6 +38,15 @@ def info(request: Request) -> None:
         report_lowering(request, bool(missing))
     elif not missing:
         out.print("every operator is supported", style="green")
+
+
+def print_survey(request: Request) -> None:
+    """What else an archive with errors in its code needs and is not supported: all of it is listed at once."""
+    if not request.is_archive:
+        return
+    with contextlib.suppress(CompileError):
+        limits = catalogue.unsupported_in(survey(request.path, request.entry or "forward"))
+        print_limits("not supported", [m for m in limits if not m.conditional], "red")
 
 
 def print_limits(title: str, limits: Sequence[catalogue.Limit], style: str) -> None:

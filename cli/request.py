@@ -44,10 +44,14 @@ class Request:
                 break
         return Request(path, entry, tuple(map(parse_input_or_text, inputs)), weights, seed, threads)
 
+    @property
+    def is_archive(self) -> bool:
+        return Path(self.path).suffix in _ARCHIVES
+
     @cached_property
     def callable(self) -> api.ScriptFunction:
         """The program, parsed and type-checked."""
-        if Path(self.path).suffix in _ARCHIVES:
+        if self.is_archive:
             if self.weights is not None:
                 raise CompileError(Diagnostic("an archive brings its own weights", help="leave --weights out"))
             return waiting("reading", lambda: api.load(self.path, self.entry or "forward"))

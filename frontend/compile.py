@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ from . import ast, prelude
 from .checker.annotations import Annotations
 from .checker.classes import Classes
 from .checker.meanings import describe_host
-from .checker.script_classes import methods
+from .checker.script_classes import methods, sorting_function
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function
 from .evaluator import Interpreter, sibling_loader
@@ -55,6 +55,7 @@ class Compilation:
     _defined: set[ClassType] = field(default_factory=set[ClassType])
     _unfinished: list[tuple[ClassType, FunctionValue]] = field(default_factory=list[tuple[ClassType, FunctionValue]])
     """Methods of script classes that are still to be compiled."""
+    _sorts: dict[ClassType, FunctionValue] = field(default_factory=dict[ClassType, FunctionValue])
     _pure: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
@@ -63,6 +64,8 @@ class Compilation:
     """Of functions without an error in them, by symbol."""
     _failed: list[Diagnostic] = field(default_factory=list[Diagnostic])
     """What is wrong with methods that were asked for later."""
+    with_errors: list[Operation] = field(default_factory=list[Operation])
+    """Functions with errors in them, as far as they were understood: no part of the module."""
 
     def __post_init__(self) -> None:
         self.annotations = Annotations(self.attribute, self._class_type)
@@ -74,7 +77,7 @@ class Compilation:
             self._define(type_, cls)
         return type_
 
-    defines_classes: bool = True
+    defines_classes: ClassVar[bool] = True
     """Whether the attributes of a script class follow from its `__init__`; archives declare them."""
 
     def _define(self, type_: ClassType, cls: ClassValue) -> None:
@@ -126,12 +129,19 @@ class Compilation:
                 remove_dead_code(op, self._is_pure)
                 self.module.body().append(op)
                 self._schemas[symbol] = compiled.schema
+            else:
+                self.with_errors.append(op)
         finally:
             self._depth -= 1
         self._compiled[key] = compiled
         if not self._depth:
             self.compile_met()
         return compiled
+
+    def sorting(self, type_: ClassType) -> FunctionValue:
+        if type_ not in self._sorts:
+            self._sorts[type_] = sorting_function(self.class_info(type_).cls)
+        return self._sorts[type_]
 
     def _is_pure(self, call: Operation) -> bool:
         """Whether a call does nothing but give its result."""

@@ -48,6 +48,7 @@ class FunctionEmitter(Statements):
         scope: Any = function.closure or function.scope
         super().__init__(unit, scope, Block())
         self.function = function
+        self.contexts = []
         self.definition = definition
         self.owner = owner
         self.symbol = symbol

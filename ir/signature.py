@@ -205,8 +205,39 @@ class DictColumn:
     values: Column
 
 
-Column = Leaf | TensorColumn | TupleColumn | ListColumn | DictColumn
+@dataclass(frozen=True)
+class StringColumn:
+    """Strings one after the other: the length of each in bytes, and the bytes of all."""
+
+    lengths: Leaf
+    bytes: Leaf
+
+
+@dataclass(frozen=True)
+class OptionalColumn:
+    """Values that may be None: whether each is there, and those that are."""
+
+    present: Leaf
+    values: Column
+
+
+@dataclass(frozen=True)
+class UnionColumn:
+    """Values of several types: the number of the type of each, and the values of each type (None: all are None)."""
+
+    tags: Leaf
+    members: tuple[Column | None, ...]
+
+
+Column = Leaf | TensorColumn | TupleColumn | ListColumn | DictColumn | StringColumn | OptionalColumn | UnionColumn
 """Elements of lists of run-time length, one after the other; a Leaf is a vector of numbers."""
+
+
+@dataclass(frozen=True)
+class StringResult:
+    """A string known at run time: its bytes, UTF-8, in a vector."""
+
+    bytes: Leaf
 
 
 @dataclass(frozen=True)
@@ -228,7 +259,17 @@ class TableResult:
     identity: str | None = None
 
 
-ResultTree = Leaf | ConstantResult | SequenceResult | DictResult | KeptResult | VariantResult | ListResult | TableResult
+ResultTree = (
+    Leaf
+    | ConstantResult
+    | SequenceResult
+    | DictResult
+    | KeptResult
+    | VariantResult
+    | StringResult
+    | ListResult
+    | TableResult
+)
 
 
 @dataclass(frozen=True)
@@ -388,7 +429,7 @@ def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> Argumen
         case VariantResult(_, then, otherwise):
             first, second = _spec_after(then, before), _spec_after(otherwise, before)
             return first if first == second else None
-        case ListResult() | TableResult():
+        case ListResult() | TableResult() | StringResult():
             return None
 
 
@@ -442,6 +483,8 @@ def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = 
             return state.kept(path)
         case VariantResult(selector, then, otherwise):
             return rebuild(then if results[selector.index] else otherwise, results, state)
+        case StringResult(data):
+            return _strings([len(results[data.index])], results[data.index])[0]
         case ListResult(length, column, identity):
             found = _elements(column, int(results[length.index]), results)
             if state is None:
@@ -469,7 +512,7 @@ def _held(value: Any, state: LiveState) -> Any:
             return tuple(_held(v, state) for v in cast("tuple[Any, ...]", value))
         case dict():
             return {k: _held(v, state) for k, v in cast("dict[Any, Any]", value).items()}
-        case bool() | int() | float():
+        case bool() | int() | float() | str() | None:
             return value
         case _:
             return state.element(value)
@@ -493,6 +536,18 @@ def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
             return found
         case DictColumn(lengths, keys, inner):
             return _tables(keys, inner, results[lengths.index].tolist(), results)
+        case StringColumn(lengths, data):
+            return _strings(results[lengths.index].tolist(), results[data.index])
+        case UnionColumn(tags, members):
+            which = results[tags.index].tolist()[:count]
+            parts = [
+                iter(() if m is None else _elements(m, which.count(i), results)) for i, m in enumerate(members)
+            ]
+            return [next(parts[i], None) for i in which]
+        case OptionalColumn(present, inner):
+            there = results[present.index].tolist()
+            given = iter(_elements(inner, sum(there), results))
+            return [next(given) if t else None for t in there]
         case TensorColumn(elements, extents, rank):
             tensors: list[Any] = []
             shapes = results[extents.index].tolist()
@@ -503,6 +558,15 @@ def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
                 tensors.append(results[elements.index][start:end].reshape(shape))
                 start = end
             return tensors
+
+
+def _strings(lengths: Sequence[int], data: Any) -> list[str]:
+    """Strings of these bytes. UnicodeDecodeError, as in PyTorch, for one that is no UTF-8."""
+    whole, found, start = bytes(data.tobytes()), list[str](), 0
+    for length in lengths:
+        found.append(whole[start : start + length].decode())
+        start += length
+    return found
 
 
 def _tables(keys: Column, values: Column, sizes: Sequence[int], results: Sequence[Any]) -> list[Any]:
@@ -521,6 +585,12 @@ def _column_leaves(column: Column) -> list[int]:
             return [lengths.index, *_column_leaves(inner)]
         case DictColumn(lengths, keys, values):
             return [lengths.index, *_column_leaves(keys), *_column_leaves(values)]
+        case StringColumn(lengths, data):
+            return [lengths.index, data.index]
+        case OptionalColumn(present, values):
+            return [present.index, *_column_leaves(values)]
+        case UnionColumn(tags, members):
+            return [tags.index, *(i for m in members if m is not None for i in _column_leaves(m))]
         case TensorColumn(elements, extents, _):
             return [elements.index, extents.index]
 
@@ -536,6 +606,8 @@ def leaf_numbers(tree: ResultTree) -> list[int]:
             return [i for v in values for i in leaf_numbers(v)]
         case VariantResult(selector, then, otherwise):
             return [selector.index, *leaf_numbers(then), *leaf_numbers(otherwise)]
+        case StringResult(data):
+            return [data.index]
         case ListResult(length, column):
             return [length.index, *_column_leaves(column)]
         case TableResult(length, keys, values):

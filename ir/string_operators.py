@@ -22,6 +22,7 @@ PRIMITIVES: Final = frozenset(
         "aten::ge.str",
         "aten::ord",
         "aten::chr",
+        "aten::join",
         "aten::format",
         "aten::percentFormat",
         "aten::find",

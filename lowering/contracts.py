@@ -14,6 +14,7 @@ from ..ir.script_types import (
     FLOAT,
     INT,
     NEVER,
+    STR,
     ClassType,
     DictType,
     EnumType,
@@ -32,6 +33,7 @@ from .loops.bufferize import aliases
 from .tensor.run_time_dicts import is_dict_node
 from .tensor.run_time_lists import is_list_node
 from .tensor.run_time_records import is_record_node
+from .tensor.run_time_strings import is_string_node
 
 _CONTROL: Final = frozenset({"prim::If", "prim::Loop", "prim::RaiseException"})
 _VALUES: Final = frozenset(
@@ -47,8 +49,8 @@ _VALUES: Final = frozenset(
 
 
 def _is_container_node(op: Operation) -> bool:
-    """Whether the node makes a list or dict at run time, changes or reads one."""
-    return is_list_node(op) or is_dict_node(op) or is_record_node(op)
+    """Whether the node makes a list, dict or string at run time, changes or reads one."""
+    return is_list_node(op) or is_dict_node(op) or is_record_node(op) or is_string_node(op)
 
 
 def check_graph(module: Operation) -> None:
@@ -127,7 +129,7 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
                 pending += type_.attributes
             case ClassType() | EnumType() | NoneType():
                 pass
-            case t if t not in (INT, FLOAT, BOOL, NEVER):
+            case t if t not in (INT, FLOAT, BOOL, STR, NEVER):
                 yield f"{op.name} at {op.span} has a value of type {t}"
             case _:
                 pass

@@ -11,6 +11,7 @@ from .graph.fold_constants import FoldConstants
 from .graph.merge_branches import MergeBranches
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
+from .loops.borrow_references import BorrowReferences
 from .loops.count_references import CountReferences
 from .loops.expand_math import ExpandMath
 from .loops.fuse_loops import FuseLoops
@@ -51,6 +52,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             PlanMemory(),  # after the loops: fused intermediates need no memory
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation
             CountReferences(),  # nothing moves after it
+            BorrowReferences(),
             MapToGpu() if gpu else Parallelize(target),
             ensures=verify_loops,
         ),

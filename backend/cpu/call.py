@@ -48,6 +48,8 @@ class RuntimeFunctions:
     free: Callable[[int], None]
     set_num_threads: Callable[..., None]
     num_threads: Callable[[], int]
+    objects_left: Callable[[], int]
+    """Of lists, strings and the like, how many were not given back by calls that raised nothing: 0, or there is a bug."""
 
     @staticmethod
     def at(addresses: Mapping[str, int]) -> RuntimeFunctions:
@@ -57,6 +59,7 @@ class RuntimeFunctions:
             ctypes.PYFUNCTYPE(None, ctypes.c_void_p)(addresses["torchcc_free"]),
             ctypes.PYFUNCTYPE(None, ctypes.c_int32)(addresses["torchcc_set_num_threads"]),
             ctypes.PYFUNCTYPE(ctypes.c_int32)(addresses["torchcc_num_threads"]),
+            ctypes.PYFUNCTYPE(ctypes.c_int64)(addresses["torchcc.objects_left"]),
         )
 
 

@@ -18,14 +18,18 @@ from ...ir.signature import (
     Leaf,
     ListColumn,
     ListResult,
+    OptionalColumn,
     Parameter,
     ResultTree,
     SequenceResult,
     Signature,
+    StringColumn,
+    StringResult,
     TableResult,
     TensorColumn,
     TensorSpec,
     TupleColumn,
+    UnionColumn,
     VariantResult,
 )
 from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, describe, result_kind, scalar_kind
@@ -233,6 +237,13 @@ def _column(column: Column, outputs: Mapping[int, str]) -> str:
         case DictColumn(lengths, keys, values):
             parts = f"keys {_column(keys, outputs)}, values {_column(values, outputs)}"
             return f"dicts of the lengths in {_tree(lengths, outputs)}: {parts}"
+        case StringColumn(lengths, data):
+            return f"strings of the lengths in {_tree(lengths, outputs)}, UTF-8 in {_tree(data, outputs)}"
+        case UnionColumn(tags, members):
+            parts = ("None" if m is None else _column(m, outputs) for m in members)
+            return f"one of ({'; '.join(parts)}) by number in {_tree(tags, outputs)}"
+        case OptionalColumn(present, values):
+            return f"there where {_tree(present, outputs)} is true: {_column(values, outputs)}"
         case TensorColumn(elements, extents, rank):
             places = f"elements in {_tree(elements, outputs)}, {rank} extents each in {_tree(extents, outputs)}"
             return f"tensors ({places})"
@@ -252,6 +263,8 @@ def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
             return f"{{{inner}}}"
         case KeptResult(path):
             return f"self.{path}"
+        case StringResult(data):
+            return f"a str, UTF-8 in {_tree(data, outputs)}"
         case ListResult(length, column):
             return f"a list of {_tree(length, outputs)} elements: {_column(column, outputs)}"
         case TableResult(length, keys, values):

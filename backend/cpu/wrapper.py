@@ -127,11 +127,11 @@ def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, w
     parts = _call(w, facts, ", ".join(a for group in arguments for a in group))
     _hand_out(w, signature, facts, parts, checks)
 
-    w.line("call void @torchcc.free_blocks(ptr %blocks)")
+    w.line("call void @torchcc.end_call(ptr %blocks, i1 true)")
     w.line("call void @torchcc.arena_release(ptr %arena)")
     w.line("ret i32 0")
     w.label("fail")
-    w.line("call void @torchcc.free_blocks(ptr %blocks)")
+    w.line("call void @torchcc.end_call(ptr %blocks, i1 false)")
     w.line("call void @torchcc.arena_release(ptr %arena)")
     w.line("ret i32 1")
     body = "\n".join(w.lines)

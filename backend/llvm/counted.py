@@ -146,10 +146,15 @@ def _get(e: Emitter, op: Operation) -> None:
         e.set(op.result, _load_packed(e, element))
         return
     for i, result in enumerate(op.results):
-        value = load_slot(e, element, i, result.type)
-        if rt.is_counted(result.type):
-            retain(e, value, result.type)
-        e.set(result, value)
+        e.set(result, load_slot(e, element, i, result.type))
+    retain_results(e, op)
+
+
+def retain_results(e: Emitter, op: Operation) -> None:
+    """A reference for each result that is not only borrowed."""
+    for i, result in enumerate(op.results):
+        if rt.is_counted(result.type) and not rt.is_borrowed(op, i):
+            retain(e, e.text(result), result.type)
 
 
 def retain_all(e: Emitter, values: tuple[Value, ...]) -> None:

@@ -11,7 +11,7 @@ from ...ir.core import Operation, Value
 from ...ir.dialects import rt, rt_dicts
 from ...ir.types import FloatType, IntegerType, RunTimeDictType
 from ..runtime.library import inlined_dicts
-from .counted import load_slot, retain, retain_all, store_slots
+from .counted import load_slot, retain_all, retain_results, store_slots
 from .emitter import Emit, Emitter
 
 _LENGTH: Final = 64
@@ -90,21 +90,16 @@ def _entry(e: Emitter, source: Value, position: Value) -> str:
     return e.op("ptr", f"call ptr @torchcc.dict_at({operands})")
 
 
-def _read(e: Emitter, entry: str, word: int, result: Value) -> None:
-    value = load_slot(e, entry, word, result.type)
-    if rt.is_counted(result.type):
-        retain(e, value, result.type)
-    e.set(result, value)
-
-
 def _key(e: Emitter, op: Operation) -> None:
-    _read(e, _entry(e, *op.operands), _KEY, op.result)
+    e.set(op.result, load_slot(e, _entry(e, *op.operands), _KEY, op.result.type))
+    retain_results(e, op)
 
 
 def _get(e: Emitter, op: Operation) -> None:
     entry = _entry(e, *op.operands)
     for i, result in enumerate(op.results):
-        _read(e, entry, _VALUE + i, result)
+        e.set(result, load_slot(e, entry, _VALUE + i, result.type))
+    retain_results(e, op)
 
 
 def _put(e: Emitter, op: Operation) -> None:

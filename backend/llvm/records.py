@@ -7,7 +7,7 @@ from typing import Final
 from ...ir.core import Operation, Value
 from ...ir.dialects import rt, rt_records
 from ...ir.types import RecordType
-from .counted import load_slot, retain, retain_all, store_slots
+from .counted import load_slot, retain, retain_all, retain_results, store_slots
 from .emitter import Emit, Emitter
 
 _HEADER: Final = 24
@@ -37,10 +37,8 @@ def _new(e: Emitter, op: Operation) -> None:
 def _field(e: Emitter, op: Operation) -> None:
     fields = _fields(e, op.operand(0))
     for i, result in enumerate(op.results, rt_records.first_of(op)):
-        value = load_slot(e, fields, i, result.type)
-        if rt.is_counted(result.type):
-            retain(e, value, result.type)
-        e.set(result, value)
+        e.set(result, load_slot(e, fields, i, result.type))
+    retain_results(e, op)
 
 
 def _set_field(e: Emitter, op: Operation) -> None:

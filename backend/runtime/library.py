@@ -29,7 +29,7 @@ declare i1 @torchcc.give_output(ptr, ptr, ptr, ptr)
 declare void @torchcc.write_back(ptr, ptr, ptr, ptr)
 declare noalias ptr @torchcc.alloc(i64)
 declare void @torchcc.dealloc(ptr)
-declare void @torchcc.free_blocks(ptr)
+declare void @torchcc.end_call(ptr, i1)
 declare ptr @torchcc.block_mark()
 declare noalias ptr @torchcc.arena_reserve(i64)
 declare ptr @torchcc.arena_mark()
@@ -74,7 +74,7 @@ declare void @torchcc_note_f64(double) cold
 
 JIT_EXPORTS: Final = (
     "torchcc.bind", "torchcc.check_output", "torchcc.give_output", "torchcc.write_back", "torchcc.alloc",
-    "torchcc.dealloc", "torchcc.free_blocks", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
+    "torchcc.dealloc", "torchcc.end_call", "torchcc.objects_left", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
     "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_grow", "torchcc.list_reserve", "torchcc.list_extend", "torchcc.list_erase",
     "torchcc.dict_new", "torchcc.dict_next", "torchcc.dict_erase", "torchcc.dict_clear", "torchcc.dict_insert_i64",
     "torchcc.dict_insert_f64", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",

@@ -107,7 +107,7 @@ small:
 ; Forgets all free blocks: their slabs are about to go.
 define internal void @torchcc.forget_objects(ptr %state) nounwind {
   %lists = getelementptr %State, ptr %state, i64 0, i32 12
-  %end = getelementptr %State, ptr %state, i64 1
+  %end = getelementptr %State, ptr %state, i64 0, i32 16
   %from = ptrtoint ptr %lists to i64
   %to = ptrtoint ptr %end to i64
   %size = sub i64 %to, %from
@@ -121,4 +121,31 @@ define i64 @torchcc.live_objects() nounwind {
   %live.at = getelementptr %State, ptr %state, i64 0, i32 16
   %live = load i64, ptr %live.at
   ret i64 %live
+}
+
+@torchcc.left = internal global i64 0 ; objects that calls which raised nothing have not given back
+
+define i64 @torchcc.objects_left() nounwind {
+  %left = load atomic i64, ptr @torchcc.left seq_cst, align 8
+  ret i64 %left
+}
+
+; Ends a call: frees what is left of its memory. `good`: it raised nothing, so no object should be left.
+define void @torchcc.end_call(ptr %mark, i1 %good) nounwind {
+entry:
+  %state = call ptr @torchcc.state()
+  %live.at = getelementptr %State, ptr %state, i64 0, i32 16
+  %live = load i64, ptr %live.at
+  %none = icmp eq i64 %live, 0
+  br i1 %none, label %free, label %some
+
+some:
+  store i64 0, ptr %live.at
+  %counted = select i1 %good, i64 %live, i64 0
+  %before = atomicrmw add ptr @torchcc.left, i64 %counted seq_cst, align 8
+  br label %free
+
+free:
+  call void @torchcc.free_blocks(ptr %mark)
+  ret void
 }

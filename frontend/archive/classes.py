@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from ...ir.attributes import Constant
 from ...ir.schema import Schema
@@ -29,7 +29,7 @@ from .upgraders import overload_upgrader, signature_upgrader
 class ArchiveCompilation(Compilation):
     """A compilation whose global names mean what they mean in an archive."""
 
-    defines_classes = False
+    defines_classes: ClassVar[bool] = False
 
     def __init__(self, reader: ArchiveReader, version: int) -> None:
         super().__init__(Interpreter())

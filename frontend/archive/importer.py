@@ -14,6 +14,12 @@ from ...ir.attributes import Constant, ForeignTensor
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import from_numpy
 from ...ir.script_types import (
+    ANY,
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    STR,
     AnyType,
     BoolType,
     ClassType,
@@ -167,11 +173,30 @@ class Importer:
             case UnionType(), _:
                 return self._member(value, type_, path)
             case AnyType(), _:
-                raise self.reader.fault(f"has an attribute `{path}` of type Any, which is not supported", self.member)
+                return self._anything(value, path)
             case _ if _is_scalar(value, type_):
                 return value
             case _:
                 raise self._mismatch(value, type_, path)
+
+    def _anything(self, value: Any, path: str) -> Any:
+        """A value that the class declares as Any: what it is, it shows itself."""
+        match value:
+            case None | bool() | int() | float() | complex() | str():
+                return value
+            case Tensor():
+                return self.tensor(value, path)
+            case PickledObject():
+                return self.object(value, f"{path}.")
+            case list():
+                return self._container(value, ListType(ANY), path)
+            case tuple():
+                return self._container(value, TupleType((ANY,) * len(cast(tuple[Any, ...], value))), path)
+            case dict():
+                return self._container(value, DictType(_key_type(cast(dict[Any, Any], value)), ANY), path)
+            case _:
+                what = "an enum's member" if isinstance(value, PickledEnum) else type(value).__name__.lower()
+                raise self.reader.fault(f"has `{what}` in `{path}`, of type Any, which is not supported", self.member)
 
     def _enum_member(self, value: PickledEnum, type_: EnumType, path: str) -> EnumMember:
         if value.qualified != type_.name:
@@ -242,6 +267,13 @@ _SCALARS: Final[tuple[tuple[type[ScriptType], tuple[type, ...]], ...]] = (
     (StrType, (str,)),
     (NumberType, (int, float, complex, bool)),
 )
+
+
+def _key_type(table: dict[Any, Any]) -> ScriptType:
+    """The type of the keys of a dict whose type is not known."""
+    kinds: set[type[Any]] = {type(k) for k in table}
+    known: dict[type[Any], ScriptType] = {int: INT, float: FLOAT, bool: BOOL, complex: COMPLEX}
+    return known.get(next(iter(kinds)), STR) if len(kinds) == 1 else STR
 
 
 def _is_scalar(value: Any, type_: ScriptType) -> bool:

@@ -9,16 +9,19 @@ Only the classes and functions that the method reaches are parsed and checked. E
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
+from ...ir.core import Operation, functions
 from ...ir.diagnostics import CompileError
 from ...ir.program import Program
 from ...ir.schema import Schema
 from ...ir.script_types import ScriptObject
+from ..checker.state import CompiledFunction
 from ..values import FunctionValue
 from .classes import ArchiveCompilation
 from .hooks import call_with_hooks, hook_names
@@ -47,6 +50,21 @@ def load_from(reader: ArchiveReader, method: str | None = "forward") -> Program:
     _refuse_others(reader)
     with _without_collection():
         return _Loader(reader, _version(reader)).program(method)
+
+
+def survey(source: str | os.PathLike[str] | Readable | bytes, method: str | None = "forward") -> list[Operation]:
+    """All functions that the method of an archive reaches, those with errors as far as they were understood.
+
+    For lists of what is not supported; CompileError where the objects of the archive cannot be made.
+    """
+    reader = open_archive(source)
+    _refuse_others(reader)
+    with _without_collection():
+        loader = _Loader(reader, _version(reader))
+        receiver = loader.receiver()
+        with contextlib.suppress(CompileError):
+            loader.compiled(receiver, method)
+    return [*functions(loader.unit.module), *loader.unit.with_errors]
 
 
 @contextmanager
@@ -129,6 +147,13 @@ class _Loader:
 
     def program(self, method: str | None) -> Program:
         receiver = self.receiver()
+        method, compiled = self.compiled(receiver, method)
+        self.unit.diagnostics.raise_if_any()
+        schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
+        return Program(self.unit.module, compiled.symbol, schema, receiver, self.unit)
+
+    def compiled(self, receiver: ScriptObject, method: str | None) -> tuple[str, CompiledFunction]:
+        """The method's name, and what it became; errors in it are noted."""
         cls = self.unit.class_info(receiver.type).cls
         if method is None:
             names = [n for n in self.unit.method_names(receiver.type) if not n.startswith("__")]
@@ -142,10 +167,7 @@ class _Loader:
             )
         if method == "forward" and hook_names(cls):
             function = call_with_hooks(cls)
-        compiled = self.unit.method(receiver.type, function, function.definition.span)
-        self.unit.diagnostics.raise_if_any()
-        schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
-        return Program(self.unit.module, compiled.symbol, schema, receiver, self.unit)
+        return method, self.unit.method(receiver.type, function, function.definition.span)
 
     def receiver(self) -> ScriptObject:
         top = Unpickler(self.reader, "data.pkl", Storages(self.reader, "data")).load()

@@ -118,6 +118,9 @@ _RETURN_INDICES: Final = {
 }
 """Functions that give something else where the argument `return_indices`, at this position, is True."""
 
+_PROFILING: Final = frozenset({"__torch__.torch.autograd.profiler.record_function"})
+"""Classes of archives whose methods say something to PyTorch's profiler, and do nothing else."""
+
 _Builtin = Callable[["Calls", ast.Call, ScriptType | None], Meaning]
 
 
@@ -327,6 +330,8 @@ class Calls(Attributes):
     def call_bound(self, callee: BoundMethod, given: CallArguments, node: ast.Call) -> Value:
         type_ = script_type(callee.receiver)
         assert isinstance(type_, ClassType)
+        if type_.name in _PROFILING:
+            return self.constant(None, node.span)
         compiled = self.unit.method(type_, callee.function, node.span)
         arguments = _with_first(callee.receiver, given, node)
         operands = self.match_call(compiled.schema, callee.function.name, arguments, node)

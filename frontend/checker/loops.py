@@ -29,7 +29,8 @@ from ...ir.subtyping import is_subtype, unify
 from .. import ast
 from .expressions import Expressions
 from .frames import OPEN, Flow, Frame
-from .meanings import Enumerate, Group, Meaning, ModuleGroup, Range, Zip, describe
+from ..values import ClassValue, EnumMember
+from .meanings import Enumerate, Group, Host, Meaning, ModuleGroup, Range, Zip, describe
 from .state import script_type
 
 INT_MAX = (1 << 63) - 1
@@ -65,6 +66,12 @@ class Loops(Expressions):
                 return self._zip_iteration([self.iteration(i, span) for i in iterable.iterables], span)
             case Value():
                 return self._value_iteration(iterable, span)
+            case Host(value=ClassValue(kind="enum") as cls):
+                members = [m for m in cls.members.values() if isinstance(m, EnumMember)]
+                elements = [self.constant(self.unit.enum_member(m), span) for m in members]
+                types = [script_type(e) for e in elements]
+                listed = self.one("prim::ListConstruct", elements, ListType(types[0]), span=span)
+                return self._value_iteration(listed, span)
             case _:
                 raise self.fault(span, f"{describe(iterable)} cannot be iterated over")
 

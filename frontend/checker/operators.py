@@ -114,6 +114,10 @@ class Operators(FunctionState):
         everything = [*positional, *named.values(), *([receiver] if receiver is not None else [])]
         if any(map(is_poison, everything)):
             return self.poison(span)
+        if base in ("aten::sort", "aten::sorted") and everything:
+            sorted_ = self._sort_objects(base, [*([receiver] if receiver is not None else []), *positional], named, span)
+            if sorted_ is not None:
+                return sorted_
         if positional and base in SPECIAL_METHODS and isinstance(positional[0].type, ClassType) and receiver is None:
             return self._special_operator(base, positional, span, shown)
         if not named:
@@ -134,6 +138,23 @@ class Operators(FunctionState):
                 shown or base.replace("aten::", "torch."), error, arguments, receiver, span
             ) from None
         return self.emit_match(match, positional, named, receiver, span)
+
+    def _sort_objects(
+        self, base: str, operands: Sequence[Value], named: Mapping[str, Value], span: Span
+    ) -> Value | None:
+        """Sorting a list of objects: a loop that calls their `__lt__`."""
+        list_type = script_type(operands[0])
+        type_ = list_type.element if isinstance(list_type, ListType) else None
+        if not isinstance(type_, ClassType) or type_.is_module or len(operands) > 2 or named.keys() - {"reverse"}:
+            return None
+        reverse = [*operands[1:], *named.values()]
+        subject = operands[0]
+        if base == "aten::sorted":
+            subject = self.call_operator("aten::list", [subject], span=span)
+        compiled = self.unit.function(self.unit.sorting(type_), span)
+        flag = reverse[0] if reverse else self.constant(False, span)
+        result = self.call_symbol(compiled.symbol, [subject, flag], compiled.result, span)
+        return subject if base == "aten::sorted" else result
 
     def _special_operator(self, base: str, operands: Sequence[Value], span: Span, shown: str | None) -> Value:
         """An operator on an object: a special method of its class."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ...ir.source import Span
+from ...ir.source import SourceFile, Span
 from .. import ast
-from ..values import MISSING, BuiltinRef, ClassValue, FunctionValue, Partial
+from ..parser import parse
+from ..values import MISSING, BuiltinRef, ClassValue, FunctionValue, Partial, Scope
 
 SPECIAL_METHODS: Final[dict[str, str]] = {
     "aten::add": "__add__",
@@ -151,3 +152,35 @@ def _comparison(cls: ClassValue, span: Span, name: str, op: ast.ComparisonOperat
         body.append(ast.If(span, ast.Compare(span, ["!="], list(sides)), [decided], []))
     body.append(ast.Return(span, ast.Literal_(span, op in ("<=", ">="))))
     return _method(span, name, [_other(cls, span)], _name(span, "bool"), body)
+
+
+_SORT: Final = """\
+def sort_objects(l: List[T], reverse: bool) -> None:
+    width = 1
+    while width < len(l):
+        merged: List[T] = []
+        for start in range(0, len(l), 2 * width):
+            i, j = start, min(start + width, len(l))
+            middle, end = j, min(start + 2 * width, len(l))
+            while i < middle or j < end:
+                second = i >= middle
+                if not second and j < end:
+                    second = l[i] < l[j] if reverse else l[j] < l[i]
+                if second:
+                    merged.append(l[j])
+                    j += 1
+                else:
+                    merged.append(l[i])
+                    i += 1
+        for i, x in enumerate(merged):
+            l[i] = x
+        width *= 2
+"""
+
+
+def sorting_function(cls: ClassValue) -> FunctionValue:
+    """`sort_objects(l, reverse)`: a merge sort by the `__lt__` of the class."""
+    (definition,) = parse(SourceFile(f"<sort of {cls.name}>", _SORT)).body
+    assert isinstance(definition, ast.FunctionDef)
+    scope = Scope("", {"T": cls, "List": BuiltinRef("typing.List")})
+    return FunctionValue(definition, scope, f"{cls.qualified.removeprefix('__torch__.')}.sort_objects")

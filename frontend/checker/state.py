@@ -98,6 +98,10 @@ class Unit(Protocol):
         """The constructor of a NamedTuple as a function."""
         ...
 
+    def sorting(self, type_: ClassType) -> FunctionValue:
+        """The function that sorts a list of objects of the class."""
+        ...
+
     def enum_member(self, member: HostMember) -> EnumMember:
         """A member of an Enum class as a constant."""
         ...

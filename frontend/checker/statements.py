@@ -10,7 +10,7 @@ has left goes on inside the other branch, and where only the run can tell, flags
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...ir.core import Value
@@ -81,6 +81,8 @@ class Statements(Loops):
     """Where bodies of `with torch.no_grad()` start and end in the file: nothing here computes gradients, but PyTorch may."""
     forking: tuple[ast.FunctionDef, ...] = ()
     """Forked functions whose statements are being compiled."""
+    contexts: list[tuple[Value, ast.WithItem]]
+    """Objects whose `__exit__` is still to be called, the outermost first."""
     has_unknown_flow: bool = False
     """A statement was refused that may have returned."""
 
@@ -92,7 +94,7 @@ class Statements(Loops):
             if isinstance(item, ast.If):
                 expanded, flow = self._if(item, pending)
                 pending = expanded
-            elif isinstance(item, ast.For | ast.With):
+            elif isinstance(item, ast.For):
                 pending, flow = self._expand(item, pending)
             else:
                 flow = self._simple(item)
@@ -148,6 +150,8 @@ class Statements(Loops):
                 return self._return(statement)
             case ast.While():
                 return self._while(statement)
+            case ast.With():
+                return self._with(statement)
             case ast.Break() | ast.Continue():
                 if not self.loop_depth:
                     word = "break" if isinstance(statement, ast.Break) else "continue"
@@ -227,22 +231,15 @@ class Statements(Loops):
 
     # loops
 
-    def _expand(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
-        """(statements still to do, flow so far); the body of a `with` and unrolled loops become part of the list."""
+    def _expand(self, node: ast.For, rest: list[Item]) -> tuple[list[Item], Flow]:
+        """(statements still to do, flow so far); unrolled loops become part of the list."""
         try:
             return self._expanded(node, rest)
         except (Fault, CompileError) as fault:
             self._give_up(fault, node)
             return rest, OPEN
 
-    def _expanded(self, node: ast.For | ast.With, rest: list[Item]) -> tuple[list[Item], Flow]:
-        if isinstance(node, ast.With) and any(self._is_object(i.context) for i in node.items):
-            return [*self._with_objects(node), *rest], OPEN
-        if isinstance(node, ast.With):
-            self._contexts(node)
-            if any(map(self._turns_gradients_off, node.items)):
-                self.without_gradients += (node.body[0].span.start, node.body[-1].span.end)
-            return [*node.body, *rest], OPEN
+    def _expanded(self, node: ast.For, rest: list[Item]) -> tuple[list[Item], Flow]:
         if node.orelse:
             raise self.fault(node.orelse[0].span, "else branches of for loops are not supported")
         iteration = self.iteration(self.meaning(node.iterable), node.iterable.span)
@@ -315,51 +312,58 @@ class Statements(Loops):
             return Flow(True, True, True, flow.result)
         return DEAD if endless and flow.is_open else flow
 
-    def _contexts(self, node: ast.With) -> None:
+    def _with(self, node: ast.With) -> Flow:
+        """Contexts are entered in order; all ways out of the body pass their `__exit__`, in the opposite order."""
+        entered = len(self.contexts)
         for item in node.items:
-            call = item.context
-            callee = self.callee(call.func) if isinstance(call, ast.Call) else None
-            known = (
-                isinstance(callee, Host)
-                and isinstance(callee.value, BuiltinRef)
-                and callee.value.name in _IGNORED_CONTEXTS
-            )
-            if item.target is not None or not (known or self._is_gradient_mode(item.context)):
-                raise self.fault(
-                    item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
-                )
-
-    def _is_object(self, context: ast.Expr) -> bool:
-        """Whether a `with` is over an object that says itself what to do, by `__enter__` and `__exit__`."""
-        found = self.frame.find(context.id) if isinstance(context, ast.Name) else None
-        if not isinstance(found, Value) or not isinstance(found.type, ClassType) or found.type.is_module:
-            return False
-        return not self._is_gradient_mode(context)
-
-    def _with_objects(self, node: ast.With) -> list[Item]:
-        """The statements of a `with` over objects: entered in order, the body, left in the opposite order."""
-        leaves = next((s for s in _nested(node.body) if isinstance(s, ast.Return | ast.Break | ast.Continue)), None)
-        if leaves is not None:
-            raise self.fault(leaves.span, "leaving the body of a `with` before its end is not supported")
-        before: list[Item] = []
-        after: list[Item] = []
-        for item in node.items:
-            if not self._is_object(item.context):
-                raise self.fault(item.span, f"`with {item.context.span.text}` is not supported beside an object")
-
-            def enter(item: ast.WithItem = item) -> Flow:
-                result = self.value(_method_call(item.context, "__enter__", 0))
+            if self._changes_nothing(item):
+                if self._turns_gradients_off(item):
+                    self.without_gradients += (node.body[0].span.start, node.body[-1].span.end)
+                continue
+            context = self.value(item.context)
+            if is_poison(context):
                 if item.target is not None:
-                    self.assign(item.target, result, item.span)
-                return OPEN
+                    self.assign(item.target, context, item.span)
+                continue
+            result = self._special_of_context(context, "__enter__", (), item)
+            if item.target is not None:
+                self.assign(item.target, result, item.span)
+            self.contexts.append((context, item))
+        flow = self.run(node.body)
+        left = self.contexts[entered:]
+        if not flow.dead:
+            self._leave(left)
+        del self.contexts[entered:]
+        return flow
 
-            def leave(item: ast.WithItem = item) -> Flow:
-                self.value(_method_call(item.context, "__exit__", 3))
-                return OPEN
+    def _leave(self, contexts: Sequence[tuple[Value, ast.WithItem]]) -> None:
+        for context, item in reversed(contexts):
+            nothing = self.constant(None, item.span)
+            self._special_of_context(context, "__exit__", (nothing, nothing, nothing), item)
 
-            before.append(enter)
-            after.insert(0, leave)
-        return [*before, *node.body, *after]
+    def _special_of_context(self, context: Value, name: str, arguments: Sequence[Value], item: ast.WithItem) -> Value:
+        found = self.special(context, name, arguments, item.context.span)
+        if found is None:
+            raise self.fault(
+                item.context.span,
+                f"`with {item.context.span.text}` is not supported",
+                label=f"this is {script_type(context).annotation}, which has no `{name}`",
+                help="objects of script classes with `__enter__` and `__exit__` are, and `torch.no_grad()`",
+            )
+        return found
+
+    def _changes_nothing(self, item: ast.WithItem) -> bool:
+        """Whether the context changes nothing in a program that computes no gradients."""
+        call = item.context
+        callee = self.callee(call.func) if isinstance(call, ast.Call) else None
+        is_known = isinstance(callee, Host) and isinstance(callee.value, BuiltinRef)
+        if is_known and callee.value.name in _IGNORED_CONTEXTS and item.target is None:
+            return True
+        if is_known and callee.value.name.startswith("torch."):
+            raise self.fault(
+                item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
+            )
+        return self._is_gradient_mode(item.context)
 
     def forked(self, definition: ast.FunctionDef) -> Value:
         *body, last = definition.body
@@ -440,6 +444,7 @@ class Statements(Loops):
                 )
 
     def _raise_exception(self, message: Value, name: str | None, span: Span) -> Flow:
+        self._leave(self.contexts)
         self.emit("prim::RaiseException", (message, self.constant(name, span)), span=span)
         return DEAD
 
@@ -708,25 +713,6 @@ def _has_break(body: Sequence[ast.Stmt]) -> bool:
 def is_forked(definition: ast.FunctionDef) -> bool:
     """Whether this is how archives write what is given to `fork`."""
     return definition.name.startswith("__forked_function")
-
-
-def _method_call(receiver: ast.Expr, name: str, nones: int) -> ast.Call:
-    """`receiver.name(None, ...)`."""
-    span = receiver.span
-    return ast.Call(span, ast.Attribute(span, receiver, name, span), [ast.Literal_(span, None)] * nones, [])
-
-
-def _nested(statements: Sequence[ast.Stmt]) -> Iterator[ast.Stmt]:
-    for statement in statements:
-        yield statement
-        match statement:
-            case ast.If() | ast.For() | ast.While():
-                yield from _nested(statement.body)
-                yield from _nested(statement.orelse)
-            case ast.With():
-                yield from _nested(statement.body)
-            case _:
-                pass
 
 
 def _first_span(items: Sequence[Item]) -> Span | None:

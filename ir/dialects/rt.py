@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, cast
 
+from ..attributes import DenseArrayAttr
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
@@ -37,6 +38,12 @@ Verify = Callable[[Operation], "str | None"]
 
 def is_counted(t: Type) -> bool:
     return isinstance(t, BoxType | RunTimeListType | RunTimeDictType | RecordType | StringType | AnyObjectType)
+
+
+def is_borrowed(op: Operation, i: int) -> bool:
+    """Whether result `i` is read without a reference of its own: somebody else's lives longer."""
+    borrowed = op.attributes.get("borrowed")
+    return isinstance(borrowed, DenseArrayAttr) and i in borrowed.values
 
 
 def list_type(value: Value) -> RunTimeListType:

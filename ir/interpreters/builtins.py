@@ -23,6 +23,7 @@ import numpy as np
 from ..operator import OperatorError
 from ..ordering import ordered
 from ..script_types import EnumMember
+from . import strings
 
 Builtin = Callable[..., Any]
 
@@ -146,20 +147,14 @@ def _range_length(lo: int, hi: int, step: int) -> int:
 
 def _to_int(a: Any) -> int:
     if isinstance(a, str):
-        try:
-            return wrap(int(a))
-        except ValueError:
-            raise OperatorError(f"invalid literal for int() with base 10: '{a}'") from None
+        return strings.to_int(a)
     if isinstance(a, float) and not math.isfinite(a):
         return -(1 << 63)
     return wrap(int(a))
 
 
 def _to_float(a: Any) -> float:
-    try:
-        return float(a)
-    except ValueError:
-        raise OperatorError(f"could not convert string to float: '{a}'") from None
+    return strings.to_float(a) if isinstance(a, str) else float(a)
 
 
 def _divmod(a: Any, b: Any) -> tuple[Any, Any]:
@@ -252,8 +247,6 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::__lshift__": _shift(True),
     "aten::__rshift__": _shift(False),
     "aten::__not__": lambda a: not a,
-    "aten::__is__": _identity_test,
-    "aten::__isnot__": lambda a, b: not _identity_test(a, b),
     "aten::__derive_index": lambda index, start, step: wrap(start + index * step),
     "aten::__range_length": _range_length,
     "aten::Int": _to_int,
@@ -312,7 +305,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::bin": bin,
     "aten::hex": hex,
     "aten::oct": oct,
-    "aten::chr": chr,
+    "aten::chr": strings.chr_,
     "prim::rangelist": lambda n: list(range(n)),
     "aten::hash": hash,
     "aten::unwrap_optional": lambda a: a,
@@ -331,10 +324,10 @@ NUMBERS: Final[dict[str, Builtin]] = {
 def format_float(value: float) -> str:
     """A float as TorchScript prints it: `1.`, `0.10000000000000001`."""
     if math.isnan(value):
-        return "nan"
+        return "-nan" if math.copysign(1.0, value) < 0 else "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    if value == int(value) and abs(value) < 9.2e18:
+    if value == int(value) and -(2.0**63) <= value < 2.0**63:
         return f"{int(value)}."
     return f"{value:.17g}"
 
@@ -355,7 +348,8 @@ def to_text(value: Any) -> str:
         case list():
             return f"[{', '.join(map(to_text, cast(list[Any], value)))}]"
         case tuple():
-            return f"({', '.join(map(to_text, cast(tuple[Any, ...], value)))})"
+            elements = cast(tuple[Any, ...], value)
+            return f"({', '.join(map(to_text, elements))}{',' if len(elements) == 1 else ''})"
         case dict():
             return f"{{{', '.join(f'{to_text(k)}: {to_text(v)}' for k, v in cast(dict[Any, Any], value).items())}}}"
         case EnumMember():
@@ -369,7 +363,7 @@ def format_(template: str, *values: Any) -> str:
     if len(parts) - 1 > len(values):
         raise OperatorError("Too few arguments for format string: " + template)
     shown = [to_text(v) for v in values]
-    return "".join(part + (shown[i] if i < len(parts) - 1 else "") for i, part in enumerate(parts))
+    return strings.joined(*(part + (shown[i] if i < len(parts) - 1 else "") for i, part in enumerate(parts)))
 
 
 def percent_pieces(template: str) -> list[tuple[str, str]]:
@@ -395,13 +389,42 @@ def percent_pieces(template: str) -> list[tuple[str, str]]:
 
 
 def percent_value(specifier: str, value: Any) -> str:
-    if specifier in "di":
-        return str(int(value))
-    if specifier in "fFeE":
-        return f"{value:{specifier}}"
+    """One value by one specifier: floats go through C's `int` and `float`, as in PyTorch."""
+    if specifier == "s":
+        return to_text(value)
     if specifier == "c":
-        return chr(value) if isinstance(value, int) else str(value)
-    return to_text(value)
+        if isinstance(value, str) and len(strings.to_bytes(value)) == 1:
+            return value
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise OperatorError(f"%c requires an int or char for formatting, but got {_kind(value)}")
+        return strings.to_string(bytes([value & 255]))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OperatorError(f"%{specifier} requires a number for formatting, but got {_kind(value)}")
+    if specifier in "di":
+        return str(value if isinstance(value, int) else int32(value))
+    return float_text(float(np.float32(value)), specifier)
+
+
+def int32(value: float) -> int:
+    """A float as C's `int`: what does not fit is the smallest one, as on x86-64."""
+    return int(value) if -(2.0**31) - 1 < value < 2.0**31 else -(1 << 31)
+
+
+def float_text(value: float, kind: str) -> str:
+    """What `printf` writes for one of `%f`, `%F`, `%e`, `%E`; for `g`, what `str` shows."""
+    if kind == "g":
+        return format_float(value)
+    text = f"{value:{kind}}"
+    return f"-{text}" if math.isnan(value) and math.copysign(1.0, value) < 0 else text
+
+
+def _kind(value: Any) -> str:
+    """PyTorch's name for what a value holds."""
+    kinds: tuple[tuple[type, str], ...] = (
+        (bool, "Bool"), (int, "Int"), (float, "Double"), (str, "String"), (type(None), "None"), (tuple, "Tuple"),
+        (list, "GenericList"), (dict, "GenericDict"), (np.ndarray, "Tensor"),
+    )  # fmt: skip
+    return next((name for kind, name in kinds if isinstance(value, kind)), "Object")
 
 
 def percent_format(template: str, *values: Any) -> str:
@@ -413,135 +436,29 @@ def percent_format(template: str, *values: Any) -> str:
         raise OperatorError("Too few arguments for format string")
     if len(pieces) - 1 < len(arguments):
         raise OperatorError("Too many arguments for format string")
-    return "".join(
-        literal + (percent_value(specifier, arguments[i]) if specifier else "")
-        for i, (literal, specifier) in enumerate(pieces)
+    return strings.joined(
+        *(
+            literal + (percent_value(specifier, arguments[i]) if specifier else "")
+            for i, (literal, specifier) in enumerate(pieces)
+        )
     )
 
 
 # strings
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
-
-
-def _string_index(s: str, index: int) -> str:
-    data = _bytes(s)
-    if not -len(data) <= index < len(data):
-        raise OperatorError(f"basic_string::at: __n (which is {index}) >= this->size() (which is {len(data)})")
-    index %= len(data)
-    return _text(data[index : index + 1])
-
-
 def _slice(sequence: Any, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     if step == 0:
         raise OperatorError("slice step cannot be zero")
-    if isinstance(sequence, str):
-        return _text(_bytes(sequence)[start:end:step])
     return sequence[start:end:step]
 
 
-def _bounded(function: Callable[[bytes, bytes, int, int], Any]) -> Builtin:
-    """find, count, ...: positions in bytes; an end of -1 is the end of the string."""
-
-    def apply(self: str, substr: str, start: int = 0, end: int = -1) -> Any:
-        data = _bytes(self)
-        return function(data, _bytes(substr), start, len(data) if end == -1 else end)
-
-    return apply
-
-
-def _index_of(data: bytes, part: bytes, start: int, end: int) -> int:
-    found = data.find(part, start, end)
-    if found < 0:
-        raise OperatorError("ValueError: substring not found")
-    return found
-
-
-def _rindex_of(data: bytes, part: bytes, start: int, end: int) -> int:
-    found = data.rfind(part, start, end)
-    if found < 0:
-        raise OperatorError("ValueError: substring not found")
-    return found
-
-
-def _ord(s: str) -> int:
-    data = _bytes(s)
-    if len(data) != 1:
-        raise OperatorError(f"String for ord() must be 1 character, found {len(data)}")
-    return data[0]
-
-
-def _split(s: str, separator: str | None = None, max: int = -1) -> list[str]:
-    if separator == "":
-        raise OperatorError("ValueError: empty separator")
-    return s.split(separator, max)
-
-
 STRINGS: Final[dict[str, Builtin]] = {
-    "aten::add": lambda a, b: a + b,
-    "aten::eq": lambda a, b: a == b,
-    "aten::ne": lambda a, b: a != b,
-    "aten::lt": lambda a, b: _bytes(a) < _bytes(b),
-    "aten::le": lambda a, b: _bytes(a) <= _bytes(b),
-    "aten::gt": lambda a, b: _bytes(a) > _bytes(b),
-    "aten::ge": lambda a, b: _bytes(a) >= _bytes(b),
-    "aten::len": lambda s: len(_bytes(s)),
-    "aten::__getitem__": _string_index,
-    "prim::StringIndex": _string_index,
-    "aten::slice": _slice,
-    "aten::__contains__": lambda s, part: part in s,
-    "aten::Int": _to_int,
-    "aten::Float": _to_float,
+    **strings.METHODS,
     "aten::Bool": bool,
     "aten::str": to_text,
-    "aten::list": lambda s: [_text(bytes([c])) for c in _bytes(s)],
-    "aten::ord": _ord,
     "aten::format": format_,
     "aten::percentFormat": percent_format,
-    "aten::join": lambda s, values: s.join(values),
-    "aten::split": _split,
-    "aten::rsplit": lambda s, separator=" ", max=-1: s.rsplit(separator, max),
-    "aten::splitlines": lambda s, keepends=False: s.splitlines(keepends),
-    "aten::partition": lambda s, separator: s.partition(separator),
-    "aten::rpartition": lambda s, separator: s.rpartition(separator),
-    "aten::replace": lambda s, old, new, max=-1: s.replace(old, new, max),
-    "aten::find": _bounded(lambda s, part, start, end: s.find(part, start, end)),
-    "aten::rfind": _bounded(lambda s, part, start, end: s.rfind(part, start, end)),
-    "aten::index": _bounded(_index_of),
-    "aten::rindex": _bounded(_rindex_of),
-    "aten::count": _bounded(lambda s, part, start, end: s.count(part, start, end)),
-    "aten::startswith": _bounded(lambda s, part, start, end: s.startswith(part, start, end)),
-    "aten::endswith": _bounded(lambda s, part, start, end: s.endswith(part, start, end)),
-    "aten::upper": str.upper,
-    "aten::lower": str.lower,
-    "aten::capitalize": str.capitalize,
-    "aten::title": str.title,
-    "aten::swapcase": str.swapcase,
-    "aten::strip": lambda s, chars=" \n\t\f\v": s.strip(chars),
-    "aten::lstrip": lambda s, chars=" \n\t\f\v": s.lstrip(chars),
-    "aten::rstrip": lambda s, chars=" \n\t\f\v": s.rstrip(chars),
-    "aten::center": lambda s, width, fill=" ": s.center(width, fill),
-    "aten::ljust": lambda s, width, fill=" ": s.ljust(width, fill),
-    "aten::rjust": lambda s, width, fill=" ": s.rjust(width, fill),
-    "aten::zfill": lambda s, width: s.zfill(width),
-    "aten::expandtabs": lambda s, size=8: s.expandtabs(size),
-    "aten::isdigit": str.isdigit,
-    "aten::isalpha": str.isalpha,
-    "aten::isalnum": str.isalnum,
-    "aten::isspace": str.isspace,
-    "aten::isupper": str.isupper,
-    "aten::islower": str.islower,
-    "aten::istitle": str.istitle,
-    "aten::isidentifier": str.isidentifier,
-    "aten::isdecimal": str.isdecimal,
-    "aten::isnumeric": str.isnumeric,
-    "aten::isprintable": str.isprintable,
     "aten::device": lambda kind, index=None: kind if index is None else f"{kind}:{index}",
     "prim::type": lambda device: device.partition(":")[0],
     "prim::index": lambda device: int(device.partition(":")[2]) if ":" in device else None,
@@ -657,8 +574,6 @@ LISTS: Final[dict[str, Builtin]] = {
     "aten::_infer_size": lambda a, b: list(np.broadcast_shapes(tuple(a), tuple(b))),
     "prim::min": NUMBERS["prim::min"],
     "prim::max": NUMBERS["prim::max"],
-    "aten::__is__": _identity_test,
-    "aten::__isnot__": lambda a, b: a is not b,
 }
 
 
@@ -716,7 +631,7 @@ DICTS: Final[dict[str, Builtin]] = {
     "aten::pop": _pop_key,
     "aten::popitem": _pop_item,
     "aten::setdefault": lambda values, key, default: values.setdefault(dict_key(key), default),
-    "aten::update": lambda values, other: values.update(other),
+    "aten::update": lambda values, other: values.update({dict_key(k): v for k, v in other.items()}),
     "aten::clear": lambda values: values.clear(),
     "aten::copy": dict,
     "aten::dict": dict,
@@ -724,8 +639,6 @@ DICTS: Final[dict[str, Builtin]] = {
     "aten::values": lambda values: list(values.values()),
     "aten::items": lambda values: list(values.items()),
     "aten::str": to_text,
-    "aten::__is__": _identity_test,
-    "aten::__isnot__": lambda a, b: a is not b,
 }
 
 _TUPLES: Final[dict[str, Builtin]] = {
@@ -734,18 +647,20 @@ _TUPLES: Final[dict[str, Builtin]] = {
     "aten::ne": lambda a, b: a != b,
     "aten::add": lambda a, b: a + b,
     "aten::str": to_text,
-    "aten::__is__": _identity_test,
-    "aten::__isnot__": lambda a, b: a is not b,
 }
 
 _ANY: Final[dict[str, Builtin]] = {
     "aten::str": to_text,
-    "aten::__is__": _identity_test,
-    "aten::__isnot__": lambda a, b: a is not b,
     "prim::EnumName": lambda e: e.name,
     "prim::EnumValue": lambda e: e.value,
     "aten::eq": lambda a, b: a is b or (isinstance(a, EnumMember) and a == b),
     "aten::ne": lambda a, b: a is not b and not (isinstance(a, EnumMember) and a == b),
+}
+
+
+_IDENTITY: Final[dict[str, Builtin]] = {
+    "aten::__is__": _identity_test,
+    "aten::__isnot__": lambda a, b: not _identity_test(a, b),
 }
 
 
@@ -757,6 +672,8 @@ def find(name: str, values: Sequence[Any]) -> Builtin | None:
     if not values:
         return NUMBERS.get(base)
     first = values[0]
+    if base in _IDENTITY:
+        return _IDENTITY[base]
     if base in ("aten::_unwrap_optional", "prim::unchecked_unwrap_optional"):
         return unwrap_optional
     if isinstance(first, list):

@@ -6,6 +6,7 @@ nothing is ever gone; there the interpreter checks what native code would do wit
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -85,6 +86,19 @@ def release(value: Any) -> None:
             current.content = None
 
 
+def kept_results(compiler: Compiler, op: Operation) -> Callable[[Frame, Sequence[Any]], None]:
+    """What makes read values the results of an operation: with a reference each, unless they are borrowed."""
+    results = [(slot, rt.is_borrowed(op, i)) for i, slot in enumerate(compiler.slots(op.results))]
+
+    def keep(f: Frame, values: Sequence[Any]) -> None:
+        for (slot, borrowed), value in zip(results, values, strict=True):
+            if not borrowed:
+                retain(value)
+            f[slot] = value
+
+    return keep
+
+
 def _list(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
 
@@ -111,13 +125,11 @@ def _index(op: Operation, elements: list[Any], index: Any, *, end: int = 0) -> i
 
 def _get(compiler: Compiler, op: Operation) -> Step:
     source, index = compiler.slots(op.operands)
-    results = compiler.slots(op.results)
+    keep = kept_results(compiler, op)
 
     def run(f: Frame) -> None:
         elements = alive(op, f[source]).content
-        for slot, value in zip(results, elements[_index(op, elements, f[index])], strict=True):
-            retain(value)
-            f[slot] = value
+        keep(f, elements[_index(op, elements, f[index])])
 
     return run
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..core import Operation
 from ..dialects import rt_dicts
 from .engine import Compiler, Frame, Rule, Step, failure
-from .rt import Counted, Entry, Table, alive, made, release, retain
+from .rt import Counted, Entry, Table, alive, kept_results, made, release, retain
 
 
 def _plain(key: Any) -> Any:
@@ -79,25 +79,23 @@ def _next(compiler: Compiler, op: Operation) -> Step:
 
 
 def _key(compiler: Compiler, op: Operation) -> Step:
-    out, source, position = compiler.slot(op.result), compiler.slot(op.operand(0)), compiler.slot(op.operand(1))
+    source, position = compiler.slots(op.operands)
+    keep = kept_results(compiler, op)
 
     def run(f: Frame) -> None:
         _, (key, _) = _entry(op, alive(op, f[source]).content, f[position])
-        retain(key)
-        f[out] = key
+        keep(f, (key,))
 
     return run
 
 
 def _get(compiler: Compiler, op: Operation) -> Step:
     source, position = compiler.slots(op.operands)
-    results = compiler.slots(op.results)
+    keep = kept_results(compiler, op)
 
     def run(f: Frame) -> None:
         _, (_, slots) = _entry(op, alive(op, f[source]).content, f[position])
-        for slot, value in zip(results, slots, strict=True):
-            retain(value)
-            f[slot] = value
+        keep(f, slots)
 
     return run
 

@@ -10,7 +10,7 @@ from ..core import Operation
 from ..dialects import rt_records
 from ..dialects.rt import is_counted
 from .engine import Compiler, Frame, Rule, Step, dtype_of
-from .rt import Counted, alive, made, release, retain
+from .rt import Counted, alive, kept_results, made, release, retain
 
 
 def _record(compiler: Compiler, op: Operation) -> Step:
@@ -25,14 +25,12 @@ def _record(compiler: Compiler, op: Operation) -> Step:
 
 
 def _field(compiler: Compiler, op: Operation) -> Step:
-    source, results = compiler.slot(op.operand(0)), compiler.slots(op.results)
-    first = rt_records.first_of(op)
+    source, keep = compiler.slot(op.operand(0)), kept_results(compiler, op)
+    first, count = rt_records.first_of(op), len(op.results)
 
     def run(f: Frame) -> None:
         fields = alive(op, f[source]).content[0]
-        for slot, value in zip(results, fields[first : first + len(results)], strict=True):
-            retain(value)
-            f[slot] = value
+        keep(f, fields[first : first + count])
 
     return run
 

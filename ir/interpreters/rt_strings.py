@@ -5,7 +5,6 @@ Constants and strings of one byte are never given back, so they are no objects o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, cast
@@ -14,19 +13,13 @@ import numpy as np
 
 from ..core import Operation
 from ..dialects import rt_strings
-from .builtins import format_float
+from .builtins import float_text
 from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, failure
 from .output import write
 from .rt import Counted, alive, made, release
+from .strings import leading_number
 
 _FOREVER: Final = 1 << 62
-
-_NUMBER: Final = re.compile(
-    rb"[ \t\n\v\f\r]*[+-]?(?:0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)(?:[pP][+-]?[0-9]+)?"
-    rb"|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?"
-    rb"|[nN][aA][nN](?:\([0-9a-zA-Z_]*\))?)"
-)
-
 
 @cache
 def immortal(content: bytes) -> Counted:
@@ -39,28 +32,6 @@ def immortal(content: bytes) -> Counted:
 def new(f: Frame, content: bytes) -> Counted:
     """A string; of at most one byte, one that exists already."""
     return immortal(content) if len(content) < 2 else made(f, content)
-
-
-def float_text(value: float, kind: str) -> str:
-    """What `rt.str_from_f64` gives."""
-    if kind == "g":
-        return format_float(value)
-    text = f"{value:{kind}}"
-    return f"-{text}" if np.isnan(value) and np.signbit(value) and not text.startswith("-") else text
-
-
-def leading_number(data: bytes) -> tuple[float, int]:
-    """What C's `strtod` reads at the start of a string, and how many bytes that are; 0 where there is no number."""
-    found = _NUMBER.match(data)
-    if found is None:
-        return 0.0, 0
-    text = found[0].decode("ascii").strip(" \t\n\v\f\r")
-    if "x" in text.lower():
-        try:
-            return float.fromhex(text), len(found[0])
-        except OverflowError:
-            return (-np.inf if text.startswith("-") else np.inf), len(found[0])
-    return float(text.partition("(")[0]), len(found[0])
 
 
 def _computed(compute: Callable[..., Any]) -> Rule:

@@ -254,8 +254,10 @@ class _Frame:
             if isinstance(type_, TensorType) and type_.shape is not None and type_.dtype is not None:
                 self.interpreter.reserve(math.prod(e or 0 for e in type_.shape) * type_.dtype.itemsize)
         result = record.reference(**named)
+        if form.name == "aten::as_strided":
+            return _strided(arguments[0], *arguments[1:])
         if is_view(form):
-            return _viewed(form, arguments, result)
+            return _viewed(form, arguments, result, copies=bool(named.get("copy")))
         results = _normal(form, result)
         inputs = [a for argument in arguments for a in _arrays(argument)]
         dense = gives_contiguous(form.name) or all(a.flags.c_contiguous for a in inputs)
@@ -691,10 +693,31 @@ _MAYBE_COPIES: Final = frozenset(
 )
 
 
-def _viewed(form: Schema, arguments: list[Any], result: Any) -> Any:
+def _strided(x: Array, size: list[int], stride: list[int], offset: int | None = None) -> Array:
+    """Offsets count from the start of the memory, wherever the tensor lies in it."""
+    memory = x
+    while isinstance(memory.base, np.ndarray):
+        memory = cast(Array, memory.base)
+    start = _address(x) - _address(memory) if offset is None else offset * x.itemsize
+    if not memory.flags.c_contiguous or any(n < 0 for n in (start, *stride)):
+        raise OperatorError("as_strided of this layout")
+    if 0 not in size and start + (sum((n - 1) * s for n, s in zip(size, stride)) + 1) * x.itemsize > memory.nbytes:
+        raise OperatorError("setStorage: sizes and strides are out of bounds for the storage")
+    elements = memory.reshape(-1, copy=False)[start // x.itemsize :]
+    steps = [s * x.itemsize for s in stride]
+    return np.lib.stride_tricks.as_strided(elements, size, steps, writeable=x.flags.writeable)
+
+
+def _address(x: Array) -> int:
+    return cast(int, x.__array_interface__["data"][0])
+
+
+def _viewed(form: Schema, arguments: list[Any], result: Any, *, copies: bool = False) -> Any:
     """The result of a view operator as views of its input, given what its reference computed."""
     source = cast(Array, arguments[0])
     base, _ = split_name(form.name)
+    if copies:
+        return np.array(result)
     if base in _SAME:
         return source
     if isinstance(result, list | tuple):

@@ -21,7 +21,7 @@ from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
-from ...ir.script_types import DictType, ListType, TensorType, TupleType
+from ...ir.script_types import DictType, InstanceType, ListType, OptionalType, TensorType, TupleType, UnionType
 from ...ir.source import Span
 from .nodes import inferred
 
@@ -32,7 +32,8 @@ Layout = Strides | Literal["contiguous"] | None
 WRITE: Final = "aten::copy_"
 
 SAME: Final = frozenset(
-    ("aten::alias", "aten::detach", "aten::lift_fresh", "aten::positive", "aten::resolve_conj", "aten::resolve_neg")
+    f"aten::{name}"
+    for name in ("alias", "detach", "lift_fresh", "positive", "real", "conj", "resolve_conj", "resolve_neg")
 )
 """The same elements in the same shape."""
 
@@ -115,8 +116,8 @@ def analyse(function: Operation) -> Aliases:
 
 
 def is_run_time_list(value: Value) -> bool:
-    """Whether it is a list or dict made at run time."""
-    if isinstance(value.type, DictType):
+    """Whether it is a list, dict or object made at run time, or may be one or a tensor."""
+    if isinstance(value.type, DictType | InstanceType | OptionalType | UnionType):
         return True
     return isinstance(value.type, ListType) and value.defining_op("prim::ListConstruct") is None
 
@@ -295,7 +296,7 @@ class _Analysis:
             return False
         layout = self.layouts.get(source)
         self.check_view(op, layout)
-        self.check_strided(op, layout)
+        self.check_strided(op)
         shared = self.shares(op, layout)
         for index, result in enumerate(op.results):
             if shared is True:
@@ -324,15 +325,11 @@ class _Analysis:
                 "two contiguous subspaces). Use .reshape(...) instead.",
             )
 
-    def check_strided(self, op: Operation, layout: Layout) -> None:
-        """`as_strided` looks at the whole storage, which is known as a value only where it is the tensor itself."""
-        if op.name != "aten::as_strided":
-            return
-        alias, type_ = self.found.of[op.operand(0)], cast(TensorType, op.operand(0).type)
-        whole = layout == "contiguous" or (layout is not None and is_contiguous(static_shape(type_), layout))
-        if alias.source is not None or not whole:
+    def check_strided(self, op: Operation) -> None:
+        """`as_strided` looks at the whole storage, wherever the tensor lies in it."""
+        if op.name == "aten::as_strided":
             message = "what as_strided looks at is only known at run time"
-            self.not_followed(alias.storage, op.span, message, help="use view, select or slice")
+            self.not_followed(self.storage(op.operand(0)), op.span, message, help="use view, select or slice")
 
     def shares(self, op: Operation, layout: Layout) -> bool | None:
         """Whether a view operator gives a view; None if that depends on a layout that is not known."""

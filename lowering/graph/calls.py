@@ -18,7 +18,7 @@ from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupp
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
-from . import containers, nested_tensors, run_time_dicts, run_time_lists, tensor_builtins, tensor_writes
+from . import containers, nested_tensors, run_time_dicts, run_time_lists, run_time_strings, tensor_builtins, tensor_writes
 from .branches import fork
 from .values import (
     Abstract,
@@ -73,6 +73,8 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
             found = run_time_dicts.promoted(ev, name, arguments)
         if found is None:
             raise
+    if found is None:
+        found = run_time_strings.apply(ev, name, arguments)
     if found is not None:
         return found
     found = _numbers(ev, name, base, arguments)

@@ -7,13 +7,14 @@ What depends on the structure only (`append`, `len`, an index) works whatever th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, FLOAT, INT, ListType, TupleType
-from . import calls, run_time_values
+from ...ir.script_types import BOOL, FLOAT, INT, STR, ListType, TupleType
+from . import calls, run_time_strings, run_time_values
 from .branches import fork
 from .values import (
     FALSE,
@@ -80,6 +81,8 @@ def _table(first: Abstract) -> dict[str, Callable[[Evaluator, list[Abstract]], R
         case Tuple():
             return _TUPLES
         case Text():
+            return _TEXTS
+        case Scalar() if type_of(first) == STR:
             return _TEXTS
         case Known() if isinstance(first.value, str):
             return _TEXTS
@@ -679,44 +682,52 @@ _TUPLES: Final[dict[str, Callable[[Any, list[Abstract]], Results]]] = {
 # strings
 
 
+def line(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
+    """What `print` writes for these values, the end of the line included."""
+    separated: list[Abstract] = []
+    for i, value in enumerate(values):
+        separated += [known(" ")] if i else []
+        separated.append(value)
+    return _text(ev, [*separated, known("\n")])
+
+
 def _text(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
-    """The texts of values one after the other, as a message."""
-    parts: list[str | Scalar] = []
-    for value in values:
-        parts += _pieces(ev, value)
-    merged: list[str | Scalar] = []
-    for part in parts:
-        if isinstance(part, str) and merged and isinstance(merged[-1], str):
-            merged[-1] += part
-        else:
-            merged.append(part)
-    if all(isinstance(p, str) for p in merged):
-        return known("".join(cast(list[str], merged)))
-    return Text(tuple(merged))
+    """The texts of values one after the other."""
+    parts = [part for value in values for part in _pieces(ev, value)]
+    if not any(isinstance(p, Hidden) for p in parts):
+        return run_time_strings.put_together(ev, cast("list[str | Scalar]", parts))
+    return Text(tuple(p.shown if isinstance(p, Hidden) else p for p in parts))
 
 
-def _pieces(ev: Evaluator, value: Abstract) -> list[str | Scalar]:
+@dataclass(frozen=True)
+class Hidden:
+    """Stands in a message for a value whose text compiled code does not make."""
+
+    shown: str
+
+
+def _pieces(ev: Evaluator, value: Abstract) -> list[str | Scalar | Hidden]:
     match value:
         case Variant():
             raise Undecided(value.selector)
-        case Scalar():
+        case Scalar() if type_of(value) in (INT, FLOAT, BOOL, STR):
             return [value]
         case Text():
-            return list(value.parts)
+            return [*value.parts, Hidden("")]
         case Tensor():
-            return ["<Tensor>"]
+            return [Hidden("<Tensor>")]
         case Tuple():
-            return ["(", *_joined(ev, value.elements), ")"]
+            return ["(", *_joined(ev, value.elements), ",)" if len(value.elements) == 1 else ")"]
         case Ref() if value.kind == "list":
             return ["[", *_joined(ev, ev.elements(value)), "]"]
         case _ if is_static(value, ev.heap):
             return [builtins.to_text(to_python(value, ev.heap))]
         case _:
-            return [f"<{type_of(value)}>"]
+            return [Hidden(f"<{type_of(value)}>")]
 
 
-def _joined(ev: Evaluator, values: Sequence[Abstract]) -> list[str | Scalar]:
-    parts: list[str | Scalar] = []
+def _joined(ev: Evaluator, values: Sequence[Abstract]) -> list[str | Scalar | Hidden]:
+    parts: list[str | Scalar | Hidden] = []
     for i, value in enumerate(values):
         parts += [", "] if i else []
         parts += _pieces(ev, value)
@@ -755,10 +766,7 @@ def _percent_format(ev: Evaluator, arguments: list[Abstract]) -> Results:
     for i, (literal, specifier) in enumerate(pieces):
         parts.append(known(literal))
         if specifier:
-            value = values[i]
-            if is_static(value, ev.heap):
-                value = known(builtins.percent_value(specifier, to_python(value, ev.heap)))
-            parts.append(value)
+            parts.append(run_time_strings.percent_part(ev, specifier, values[i]))
     return (_text(ev, parts),)
 
 
@@ -768,6 +776,9 @@ def _add_text(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 def _join(ev: Evaluator, arguments: list[Abstract]) -> Results:
     separator, *_ = arguments
+    made = run_time_values.handle(ev, arguments[1])
+    if made is not None:
+        return (Scalar(ev.emit("aten::join", (ev.materialise(separator), made), (STR,)).result),)
     parts: list[Abstract] = []
     for i, element in enumerate(ev.elements(_list(arguments[1]))):
         parts += [separator] if i else []

@@ -41,7 +41,17 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from . import branches, calls, loops, run_time_dicts, run_time_lists, run_time_objects, run_time_values, variants
+from . import (
+    branches,
+    calls,
+    containers,
+    loops,
+    run_time_dicts,
+    run_time_lists,
+    run_time_objects,
+    run_time_values,
+    variants,
+)
 from .merging import Choice, decided_contents, negate
 from .state import State
 from .values import (
@@ -107,6 +117,8 @@ class Evaluator:
     """Conditions, and numbers compared in them, that are known here because of the branch that this is in."""
     computed: ChainMap[Any, tuple[Value, bool]] = field(default_factory=ChainMap[Any, tuple[Value, bool]])
     """Comparisons written before, that this place can use."""
+    texts: dict[Value, tuple[str | Scalar, ...]] = field(default_factory=dict[Value, Any])
+    """Strings made of literal parts and numbers: their parts. Messages take these, so that no string has to be made."""
     choices: dict[Value, Choice] = field(default_factory=dict[Value, Any])
     """Numbers that are one of few constants."""
     plain: dict[Ref, Contents] = field(default_factory=dict[Ref, Contents])
@@ -309,6 +321,12 @@ class Evaluator:
     def promote(self, ref: Ref, t: ScriptType | None = None) -> Value:
         """Makes a list, dict or object at run time; `t`: what its type has to hold."""
         return run_time_values.promote(self, ref, t)
+
+    def retyped(self, ref: Ref, wanted: ScriptType) -> Exception:
+        """The error that has what is made at run time for `ref` be of a type that holds this one as well."""
+        if self.list_attempts and not self.generous_lists:
+            return run_time_values.mismatch(self, "the kind of what this holds", False)
+        return run_time_values.retyped(self, ref, wanted)
 
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         run_time_values.before_change(self, ref)
@@ -699,7 +717,7 @@ def _get_attribute(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
     ref = _object(ev, operands[0])
     own = run_time_values.handle(ev, ref)
     if own is not None:
-        return (run_time_objects.get(ev, own, name),)
+        return (run_time_objects.get(ev, ref, own, name),)
     contents = ev.contents(ref)
     if name not in contents:
         raise ev.error(f"the object has no value for its attribute '{name}'")
@@ -786,6 +804,8 @@ def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract])
             parts: tuple[str | Scalar, ...] = (cast(str, message.value),)
         case Text():
             parts = message.parts
+        case Scalar() if type_of(message) == STR:
+            parts = ev.texts.get(message.value, (message,))
         case _:
             parts = ("(the message is only known at run time)",)
     if isinstance(name, Known) and name.value is not None:
@@ -794,7 +814,9 @@ def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract])
 
 
 def _print(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
-    raise ev.error("print is not supported in compiled code", help="remove it, or return what it shows")
+    line = containers.line(ev, operands)
+    ev.emit("prim::Print", (ev.materialise(line),), ())
+    return ()
 
 
 def _isinstance(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:

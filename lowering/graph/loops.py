@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
-from ...ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
+from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
 from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
 from .merging import leaves as leaves_of
-from .run_time_types import COMPOSED, join
+from .run_time_types import COMPOSED, join, leads_to_itself
 from .run_time_values import structure
 from .values import (
     HANDLE,
@@ -312,7 +312,7 @@ def _leaf_type(value: Abstract) -> ScriptType | None:
     """Type of a value that can be carried as it is."""
     type_ = type_of(value)
     if isinstance(value, Tensor) or (
-        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL) or isinstance(type_, COMPOSED))
+        isinstance(value, Known | Scalar) and (type_ in (INT, FLOAT, BOOL, STR) or isinstance(type_, COMPOSED))
     ):
         return type_
     return None
@@ -455,7 +455,7 @@ class _Widening:
         left = self.after[out]
         if isinstance(left, RunTimeOnly):
             return self.fail(left.what)
-        chosen = self.lists and like.kind == "object" and HANDLE not in contents
+        chosen = like.kind == "object" and HANDLE not in contents and (self.lists or leads_to_itself(like.type))
         if like.kind != out.kind or isinstance(left, VariantContents) or list(contents) != list(left) or chosen:
             promoted = self._promoted(like, contents, out)
             if promoted is None:
@@ -561,7 +561,7 @@ class _Widening:
                 contents = self.after[value]
                 if isinstance(contents, RunTimeOnly):
                     return self.fail(contents.what)
-                if isinstance(contents, VariantContents):
+                if isinstance(contents, VariantContents) or (HANDLE not in contents and leads_to_itself(value.type)):
                     return self.fail(structure(value))
                 return _RefOf(value, {k: self._general(v) for k, v in contents.items()})
             case Variant() if self.variants:
@@ -675,7 +675,7 @@ def _fits(template: _Template, value: Abstract, before: Heap, heap: Heap) -> boo
             if like.kind == "object":
                 if isinstance(template, Ref) and value in before:
                     return template is value
-                return like.type is value.type and _same_keys(contents, left)
+                return like.type is value.type and not leads_to_itself(like.type) and _same_keys(contents, left)
             # lists of different length are no alternatives here: a loop that changes one is unrolled
             return not (isinstance(contents, Mapping) and isinstance(left, Mapping)) or len(contents) == len(left)
         case (_Hole() | _TupleOf() | _RefOf() | _OneOf()), _:

@@ -22,18 +22,30 @@ from ...ir.core import Block, BlockArgument, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import is_view, schema
-from ...ir.script_types import NONE, DictType, ListType, OptionalType, ScriptType, TensorType, TupleType
+from ...ir.script_types import (
+    NONE,
+    DictType,
+    InstanceType,
+    ListType,
+    OptionalType,
+    ScriptType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ...ir.signature import Signature
 from .aliases import JOINING, RESHAPES, WRITE, Aliases, Storage, is_tensor
 
-_CONSTRUCTS: Final = ("prim::ListConstruct", "prim::TupleConstruct", "prim::DictConstruct")
+_CONSTRUCTS: Final = ("prim::ListConstruct", "prim::TupleConstruct")
 _CONTROL: Final = ("prim::If", "prim::Loop")
 _PASSED_ON: Final = frozenset(
     f"prim::{name}"
     for name in (
-        "ListUnpack", "TupleUnpack", "TupleIndex", "TupleSlice", "unchecked_cast", "GetAttr", "SetAttr", "CreateObject"
+        "ListUnpack", "TupleUnpack", "TupleIndex", "TupleSlice", "DictConstruct", "unchecked_cast", "GetAttr", "SetAttr",
+        "CreateObject",
     )
 )  # fmt: skip
+_CONTAINERS: Final = (ListType, DictType, TupleType, OptionalType, UnionType, InstanceType)
 _EXTENTS: Final = ("aten::size.int", "aten::size")
 """Look at how a tensor lies only, not at its elements."""
 
@@ -51,6 +63,10 @@ def holds_tensors(t: Any) -> bool:
             return holds_tensors(t.value)
         case TupleType():
             return any(map(holds_tensors, t.elements))
+        case UnionType():
+            return any(map(holds_tensors, t.members))
+        case InstanceType():
+            return any(map(holds_tensors, t.attributes))
         case _:
             return False
 
@@ -68,6 +84,10 @@ def in_memory(t: ScriptType) -> ScriptType:
             return DictType(t.key, in_memory(t.value))
         case TupleType():
             return replace(t, elements=tuple(map(in_memory, t.elements)))
+        case UnionType():
+            return UnionType(tuple(map(in_memory, t.members)))
+        case InstanceType():
+            return InstanceType(t.of, tuple(map(in_memory, t.attributes)))
         case _:
             return t
 
@@ -150,10 +170,10 @@ def keeps(op: Operation) -> bool:
         return op.name in _PASSED_ON
     if not op.operands or op.name.startswith(JOINING):
         return False
-    if any(isinstance(r.type, ListType | DictType | TupleType) and holds_tensors(r.type) for r in op.results):
+    if any(isinstance(r.type, _CONTAINERS) and holds_tensors(r.type) for r in op.results):
         return True
     first = op.operand(0)
-    return isinstance(first.type, ListType | DictType) and first.defining_op("prim::ListConstruct") is None
+    return isinstance(first.type, _CONTAINERS) and first.defining_op("prim::ListConstruct") is None
 
 
 def is_view_of_tensor(op: Operation) -> bool:
@@ -217,7 +237,7 @@ class _Change:
         found: dict[Value, Operation] = {}
         aliases = self.classes.aliases
         for op in function.walk():
-            if op.name.startswith("prim::") or op is function or keeps(op) or is_view_of_tensor(op):
+            if op.name == WRITE or not op.name.startswith("aten::") or keeps(op) or is_view_of_tensor(op):
                 continue
             for result in op.results:
                 if is_tensor(result) and self.is_chosen(result) and aliases.layouts.get(result) is None:

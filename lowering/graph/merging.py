@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ...ir.core import Block, Operation, OpResult, Value
-from ...ir.script_types import BOOL, FLOAT, INT, ScriptType, TensorType
-from .run_time_types import COMPOSED
+from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
+from .run_time_types import COMPOSED, join
 from .values import (
     FALSE,
     HANDLE,
@@ -248,7 +248,7 @@ class Merge:
                     and join_types(cast(TensorType, left.type), cast(TensorType, right.type)) is not None
                 )
             case ((Known() | Scalar()), (Known() | Scalar())):
-                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL) or isinstance(type_of(a), COMPOSED))
+                return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL, STR) or isinstance(type_of(a), COMPOSED))
             case _:
                 return False
 
@@ -502,12 +502,24 @@ class Merge:
         a, b = decided_contents(self.ev, a, self.then.facts), decided_contents(self.ev, b, self.otherwise.facts)
         if isinstance(key, Ref) and self._at_run_time(key, a, key, b):
             a, b = cast(Contents, self.then.heap[key]), cast(Contents, self.otherwise.heap[key])
+        if isinstance(key, Ref) and not self._of_one_type(key, a, b):
+            return self._unknown(_structure(key))
         merged = self._alternatives(a, b, self._of_contents)
         if isinstance(merged, RunTimeOnly):
             return self._unknown(_structure(key) if isinstance(key, Ref) else "the shape of this tensor")
         if isinstance(key, Value) and isinstance(merged[0], RunTimeOnly):
             return merged[0]
         return merged
+
+    def _of_one_type(self, ref: Ref, a: AnyContents, b: AnyContents) -> bool:
+        """Whether what both branches have made at run time has one type; where it can have one, that is asked for."""
+        made = [c[HANDLE] for c in (a, b) if isinstance(c, Mapping) and HANDLE in c]
+        if len(made) < 2 or type_of(made[0]) == type_of(made[1]):
+            return True
+        wanted = join(type_of(made[0]), type_of(made[1]))
+        if wanted is not None:
+            raise self.ev.retyped(ref, wanted)
+        return False
 
     def yielded(self) -> tuple[list[Value], list[Value]]:
         """Operands of the two terminators; placeholders for values that are never read are made in the branches."""

@@ -11,15 +11,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from ...ir import columns
-from ...ir.core import Block, Operation, Region, functions
+from ...ir.core import Block, Operation, Region, Value, functions
 from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.dialects import torch
 from ...ir.script_types import BOOL, INT, DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
 from ...ir.signature import Signature
-from . import calls, tensor_builtins
+from . import calls, run_time_lists, run_time_strings, run_time_values, tensor_builtins
 from .branches import fork
-from .run_time_values import element
-from .values import HANDLE, NONE_VALUE, Abstract, Known, Scalar, Tensor, Tuple, known
+from .values import Abstract, Known, Scalar, Tensor, Tuple, known
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -94,12 +93,16 @@ class _Reader:
 
     def whole(self, t: ScriptType) -> Abstract:
         match t:
+            case StrType():
+                return run_time_strings.of_bytes(self.ev, self.vectors[0])
             case ListType():
                 made = self.list(self.count(t.element, 0), t, 0)
+            case DictType():
+                made = self.dict(self.count(TupleType((t.key, t.value)), 0), t, 0)
             case _:
                 raise self.ev.not_static(f"an argument of type {t.annotation}")
         self.check(t)
-        return made
+        return run_time_values.read(self.ev, made, t)
 
     def count(self, t: ScriptType, at: int) -> Abstract:
         """How many elements of type `t` there are in all."""
@@ -132,25 +135,28 @@ class _Reader:
 
     # values
 
-    def value(self, t: ScriptType, at: int) -> Abstract:
+    def value(self, t: ScriptType, at: int) -> Value:
         """The next value of type `t`, which starts at vector `at`."""
         match t:
             case ListType():
                 return self.list(self.entry(at), t, at + 1)
+            case DictType():
+                return self.dict(self.entry(at), t, at + 1)
             case TupleType():
-                parts: list[Abstract] = []
+                parts: list[Value] = []
                 for e in t.elements:
                     parts.append(self.value(e, at))
                     at += _width(e)
-                return Tuple(tuple(parts))
+                return self.ev.emit("prim::TupleConstruct", parts, (t,)).result
             case OptionalType():
                 return self.optional(t, at)
             case TensorType():
-                return self.tensor(t, at)
-            case DictType() | StrType():
-                raise self.ev.not_static(f"an argument with elements of type {t.annotation}")
+                return self.ev.materialise(self.tensor(t, at))
+            case StrType():
+                count = self.entry(at)
+                return self.ev.materialise(run_time_strings.of_bytes(self.ev, self.range(at + 1, count)))
             case _:
-                return self.entry(at)
+                return self.ev.materialise(self.entry(at))
 
     def tensor(self, t: TensorType, at: int) -> Abstract:
         ev = self.ev
@@ -163,28 +169,39 @@ class _Reader:
         flat = self.range(at, count)
         return flat if t.rank == 1 else calls.single(ev, "aten::reshape", [flat, ev.new_list(extents, ListType(INT))])
 
-    def optional(self, t: OptionalType, at: int) -> Abstract:
+    def optional(self, t: OptionalType, at: int) -> Value:
+        ev = self.ev
         inside = slice(at + 1, at + 1 + _width(t.element))
         present = self.entry(at)
         before = self.places[inside]
 
         def there() -> list[Abstract]:
             self.places[inside] = before
-            return [self.value(t.element, at + 1), *self.places[inside]]
+            value = ev.emit("prim::unchecked_cast", (self.value(t.element, at + 1),), (t,)).result
+            return [Scalar(value), *self.places[inside]]
 
-        value, *self.places[inside] = fork(self.ev, cast(Scalar, present), there, lambda: [NONE_VALUE, *before])
-        return value
+        def absent() -> list[Abstract]:
+            return [Scalar(ev.pool.number(None, t)), *before]
 
-    def list(self, count: Abstract, t: ListType, at: int) -> Abstract:
+        value, *self.places[inside] = fork(ev, cast(Scalar, present), there, absent)
+        return cast(Scalar, value).value
+
+    def list(self, count: Abstract, t: ListType, at: int) -> Value:
         ev = self.ev
-        nothing = ev.emit("prim::ListConstruct", (), (t,)).result
-        target = ev.emit("aten::list.t", (nothing,), (t,)).result
+        target = run_time_lists.empty(ev, t.element)
+        self.repeat(count, t.element, at, lambda: run_time_lists.appended(ev, target, self.value(t.element, at)))
+        return target
 
-        def one() -> None:
-            ev.emit("aten::append.t", (target, element(ev, self.value(t.element, at), t.element)), (t,))
+    def dict(self, count: Abstract, t: DictType, at: int) -> Value:
+        ev = self.ev
+        target = ev.emit("prim::DictConstruct", (), (t,)).result
 
-        self.repeat(count, t.element, at, one)
-        return ev.new_ref("list", t, {HANDLE: Scalar(target)})
+        def entry() -> None:
+            parts = (target, self.value(t.key, at), self.value(t.value, at + _width(t.key)))
+            ev.emit(f"aten::_set_item.{t.key}", parts, ())
+
+        self.repeat(count, TupleType((t.key, t.value)), at, entry)
+        return target
 
     def repeat(self, count: Abstract, t: ScriptType, at: int, body: Callable[[], None]) -> None:
         """A loop whose body reads one value of type `t`."""

@@ -12,10 +12,30 @@ from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
-from ...ir.script_types import BOOL, FLOAT, INT, NONE, DictType, ListType, ScriptType, TensorType, TupleType
+from ...ir.script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    STR,
+    ClassType,
+    DictType,
+    EnumType,
+    InstanceType,
+    ListType,
+    OptionalType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
+from . import run_time_strings
+from .branches import fork
 from .run_time_lists import appended, element_of, empty
-from .run_time_types import NUMBERS
-from .values import Tensor
+from .run_time_types import NUMBERS, parts
+from .values import Abstract, Scalar, Tensor, describe
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -41,8 +61,38 @@ class OfTensors:
     rank: int
 
 
-Columns = Value | tuple[Any, ...] | OfLists | OfDicts | OfTensors
+@dataclass(frozen=True)
+class OfStrings:
+    lengths: Value
+    bytes: Value
+
+
+@dataclass(frozen=True)
+class OfOptionals:
+    present: Value
+    values: Columns
+
+
+@dataclass(frozen=True)
+class OfUnions:
+    tags: Value
+    members: tuple[Columns | None, ...]
+
+
+Columns = Value | tuple[Any, ...] | OfLists | OfDicts | OfOptionals | OfStrings | OfTensors | OfUnions
 """The elements of a list in vectors: of numbers, and of tuples, lists and tensors of these."""
+
+
+def check(ev: Evaluator, value: Value) -> None:
+    """An error where what is returned holds objects."""
+    pending = [cast(ScriptType, value.type)]
+    for t in pending:
+        if isinstance(t, InstanceType | ClassType | EnumType):
+            raise ev.error(
+                f"{describe(t.of if isinstance(t, InstanceType) else t)} cannot be returned from compiled code",
+                help="return tensors, numbers, lists or tuples",
+            )
+        pending += parts(t)
 
 
 def is_of_numbers(value: Value) -> bool:
@@ -57,6 +107,8 @@ def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
     length = ev.emit("aten::len.t", (value,), (INT,)).result
     if t in NUMBERS:
         return length, _vector(ev, value)
+    if t == NEVER:
+        return length, _no_numbers(ev)
     gathered = _gathering(ev, t)
     _each(ev, value, lambda item: _gather(ev, item, t, gathered))
     return length, _finished(ev, gathered)
@@ -83,6 +135,12 @@ def _gathering(ev: Evaluator, t: ScriptType) -> Columns:
             return OfLists(empty(ev, INT), _gathering(ev, t.element))
         case DictType():
             return OfDicts(empty(ev, INT), _gathering(ev, t.key), _gathering(ev, t.value))
+        case StrType():
+            return OfStrings(empty(ev, INT), empty(ev, STR))
+        case OptionalType():
+            return OfOptionals(empty(ev, BOOL), _gathering(ev, t.element))
+        case UnionType():
+            return OfUnions(empty(ev, INT), tuple(None if m == NONE else _gathering(ev, m) for m in t.members))
         case TensorType(dtype):
             assert dtype is not None
             # an empty vector first, so that there is always something to concatenate
@@ -120,6 +178,21 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns) -> None:
             appended(ev, into.lengths, ev.emit("aten::len.t", (keys,), (INT,)).result)
             _each(ev, keys, lambda element: _gather(ev, element, d.key, into.keys))
             _each(ev, values, lambda element: _gather(ev, element, d.value, into.values))
+        case OfStrings():
+            appended(ev, into.lengths, ev.emit("aten::len.str", (item,), (INT,)).result)
+            appended(ev, into.bytes, item)
+        case OfOptionals():
+            inner = cast(OptionalType, t).element
+            there = ev.emit("aten::__isnot__", (item, ev.pool.number(None, NONE)), (BOOL,)).result
+            appended(ev, into.present, there)
+
+            def gathered() -> list[Abstract]:
+                _gather(ev, ev.emit("prim::unchecked_cast", (item,), (inner,)).result, inner, into.values)
+                return []
+
+            fork(ev, Scalar(there), gathered, list)
+        case OfUnions():
+            _gather_member(ev, item, cast(UnionType, t), into)
         case OfTensors():
             whole = cast(TensorType, t)
             minus = ev.emit("prim::ListConstruct", (ev.pool.number(-1, INT),), (ListType(INT),)).result
@@ -131,8 +204,35 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns) -> None:
             appended(ev, into, item)
 
 
+def _gather_member(ev: Evaluator, item: Value, t: UnionType, into: OfUnions, at: int = 0) -> None:
+    """Writes a condition for each member but the last."""
+
+    def this() -> list[Abstract]:
+        column = into.members[at]
+        appended(ev, into.tags, ev.pool.number(at, INT))
+        if column is not None:
+            _gather(ev, ev.emit("prim::unchecked_cast", (item,), (t.members[at],)).result, t.members[at], column)
+        return []
+
+    def others() -> list[Abstract]:
+        _gather_member(ev, item, t, into, at + 1)
+        return []
+
+    if at == len(t.members) - 1:
+        this()
+        return
+    is_this = ev.emit("prim::isinstance", (item,), (BOOL,), {"types": (t.members[at],)}).result
+    fork(ev, Scalar(is_this), this, others)
+
+
+def _no_numbers(ev: Evaluator) -> Value:
+    return ev.pool.tensor(Constant(ev.literal_name(), np.zeros(0, np.int64)), DType.int64)
+
+
 def _vector(ev: Evaluator, value: Value) -> Value:
     t = element_of(value)
+    if t == NEVER:
+        return _no_numbers(ev)
     dtype = DType.float64 if t == FLOAT else DType.bool if t == BOOL else DType.int64
     none = ev.pool.number(None, NONE)
     operands = (value, ev.pool.number(int(dtype), INT), none, ev.pool.number(False, BOOL))
@@ -147,6 +247,14 @@ def _finished(ev: Evaluator, gathered: Columns) -> Columns:
             return OfLists(_vector(ev, gathered.lengths), _finished(ev, gathered.elements))
         case OfDicts():
             return OfDicts(_vector(ev, gathered.lengths), _finished(ev, gathered.keys), _finished(ev, gathered.values))
+        case OfStrings():
+            whole = ev.emit("aten::join", (ev.pool.number("", STR), gathered.bytes), (STR,)).result
+            return OfStrings(_vector(ev, gathered.lengths), run_time_strings.to_bytes(ev, Scalar(whole)).value)
+        case OfOptionals():
+            return OfOptionals(_vector(ev, gathered.present), _finished(ev, gathered.values))
+        case OfUnions():
+            members = tuple(None if m is None else _finished(ev, m) for m in gathered.members)
+            return OfUnions(_vector(ev, gathered.tags), members)
         case OfTensors():
             t = element_of(gathered.elements)
             whole = ev.emit("aten::cat", (gathered.elements, ev.pool.number(0, INT)), (t,)).result

@@ -135,7 +135,9 @@ class _Call:
         return run_time_values.element(self.ev, self.arguments[1], self.t.key)
 
     def value(self, index: int = 2) -> Value:
-        return run_time_values.element(self.ev, self.arguments[index], self.t.value)
+        """An argument that the dict is to hold, or may give."""
+        ref, t = cast(Ref, self.arguments[0]), self.t
+        return run_time_values.stored(self.ev, ref, self.arguments[index], t.value, lambda held: DictType(t.key, held))
 
     def dict(self, index: int = 0) -> Value:
         return self._checked(run_time_values.promote(self.ev, cast(Ref, self.arguments[index]), self.t))

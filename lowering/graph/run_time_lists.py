@@ -145,6 +145,14 @@ class _Call:
     def element(self, index: int) -> Value:
         return run_time_values.element(self.ev, self.arguments[index], self.t)
 
+    def stored(self, index: int) -> Value:
+        """An argument that becomes an element of the first one."""
+        return run_time_values.stored(self.ev, cast(Ref, self.arguments[0]), self.arguments[index], self.t, ListType)
+
+    def read(self, value: Value) -> Abstract:
+        """An element of the first argument."""
+        return run_time_values.read(self.ev, value, self.t, cast(Ref, self.arguments[0]), ListType)
+
     def list(self, index: int) -> Value:
         """A list argument that is only read."""
         argument = self.arguments[index]
@@ -183,20 +191,20 @@ class _Call:
 
 def _append(call: _Call) -> Results:
     target = call.changed()
-    call.emit((target, call.element(1)), ListType(call.t))
+    call.emit((target, call.stored(1)), ListType(call.t))
     return (call.arguments[0],)
 
 
 def _set(call: _Call) -> Results:
     target = call.changed()
     index = call.ev.materialise(call.arguments[1])
-    call.emit((target, index, call.element(2)), ListType(call.t))
+    call.emit((target, index, call.stored(2)), ListType(call.t))
     return (call.arguments[0],)
 
 
 def _insert(call: _Call) -> Results:
     target = call.changed()
-    call.emit((target, call.ev.materialise(call.arguments[1]), call.element(2)))
+    call.emit((target, call.ev.materialise(call.arguments[1]), call.stored(2)))
     return ()
 
 
@@ -219,7 +227,7 @@ def _repeated_in_place(call: _Call) -> Results:
 
 def _pop(call: _Call) -> Results:
     (value,) = call.emit((call.changed(), *call.rest(1)), call.t)
-    return (run_time_values.read(call.ev, value, call.t),)
+    return (call.read(value),)
 
 
 def _change(call: _Call) -> Results:
@@ -230,7 +238,7 @@ def _change(call: _Call) -> Results:
 
 def _get(call: _Call) -> Results:
     (value,) = call.emit((call.list(0), *call.rest(1)), call.t)
-    return (run_time_values.read(call.ev, value, call.t),)
+    return (call.read(value),)
 
 
 def _length(call: _Call) -> Results:

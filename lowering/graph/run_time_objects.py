@@ -139,11 +139,18 @@ def made(ev: Evaluator, ref: Ref, contents: Contents, t: InstanceType) -> Value:
 # what nodes do
 
 
-def get(ev: Evaluator, value: Value, name: str) -> Abstract:
+def get(ev: Evaluator, ref: Ref, own: Value, name: str) -> Abstract:
     """An attribute of an object made at run time."""
-    t = cast(InstanceType, value.type)
+    t = cast(InstanceType, own.type)
     held = t.attribute(name)
-    return run_time_values.read(ev, ev.emit("prim::GetAttr", (value,), (held,), {"name": name}).result, held)
+    value = ev.emit("prim::GetAttr", (own,), (held,), {"name": name}).result
+    return run_time_values.read(ev, value, held, ref, lambda part: _with_attribute(t, name, part))
+
+
+def _with_attribute(t: InstanceType, name: str, held: ScriptType) -> ScriptType:
+    attributes = list(t.attributes)
+    attributes[t.index(name)] = erased(held, t.of)
+    return InstanceType(t.of, tuple(attributes))
 
 
 def set_(ev: Evaluator, ref: Ref, own: Value, name: str, value: Abstract) -> None:
@@ -155,11 +162,6 @@ def set_(ev: Evaluator, ref: Ref, own: Value, name: str, value: Abstract) -> Non
             "an object of the module that stands in a list or is chosen at run time cannot be changed",
             help="return what it shall hold as a result",
         )
-
-    def whole(held: ScriptType) -> ScriptType:
-        attributes = list(t.attributes)
-        attributes[t.index(name)] = held
-        return InstanceType(t.of, tuple(attributes))
-
-    part = run_time_values.stored(ev, ref, value, t.attribute(name), whole)
+    held = t.attribute(name)
+    part = run_time_values.stored(ev, ref, value, held, lambda part: _with_attribute(t, name, part))
     ev.emit("prim::SetAttr", (own, part), (), {"name": name})

@@ -15,6 +15,7 @@ from ...ir.script_types import (
     INT,
     NEVER,
     NONE,
+    STR,
     TENSOR,
     ClassType,
     DictType,
@@ -30,6 +31,9 @@ from ...ir.script_types import (
 from .values import join_types
 
 NUMBERS: Final = (INT, FLOAT, BOOL)
+
+PLAIN: Final = (*NUMBERS, STR)
+"""Types of values that are one value at every stage, and never change."""
 
 REFERENCES: Final = (ListType, DictType, InstanceType)
 """Types of what may be changed, and has several names."""
@@ -150,7 +154,9 @@ def _mapped(t: ScriptType, change: Callable[[ScriptType], ScriptType]) -> Script
 
 def plain(t: ScriptType) -> ScriptType:
     """The type as the program knows it: classes, tensors of which nothing is told."""
-    return t.of if isinstance(t, InstanceType) else TENSOR if isinstance(t, TensorType) else _mapped(t, plain)
+    if isinstance(t, InstanceType):
+        return t.of
+    return TENSOR if isinstance(t, TensorType) or t == NEVER else _mapped(t, plain)
 
 
 def erased(t: ScriptType, of: ClassType) -> ScriptType:
@@ -165,6 +171,23 @@ def instances(t: ScriptType, of: ClassType) -> list[ScriptType]:
     if isinstance(t, InstanceType) and t.of is of:
         return [t]
     return [found for part in parts(t) for found in instances(part, of)]
+
+
+def leads_to_itself(t: ScriptType) -> bool:
+    """Whether an object of this class may hold, by way of others, one of its own class."""
+    if not isinstance(t, ClassType):
+        return False
+    seen: set[ClassType] = set()
+    pending = list(t.attributes.values())
+    while pending:
+        part = pending.pop()
+        if part is t:
+            return True
+        if isinstance(part, ClassType):
+            pending += [] if part in seen else part.attributes.values()
+            seen.add(part)
+        pending += parts(part)
+    return False
 
 
 def is_known(t: ScriptType) -> bool:

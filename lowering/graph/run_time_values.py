@@ -37,7 +37,7 @@ from ...ir.script_types import (
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided_contents, leaves
-from .run_time_types import NUMBERS, REFERENCES, general, join, plain, settled
+from .run_time_types import PLAIN, REFERENCES, general, join, plain, settled
 from .values import (
     FALSE,
     HANDLE,
@@ -64,6 +64,9 @@ from .values import (
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
+
+Whole = Callable[[ScriptType], ScriptType]
+"""The type of what holds a value, by the type of the value."""
 
 HELP: Final = (
     "a list whose length is only known at run time holds numbers, tensors of one dtype and number of dimensions, "
@@ -205,7 +208,7 @@ def declared_type(ev: Evaluator, t: ScriptType) -> ScriptType:
             return run_time_objects.declared_type(ev, t)
         case EnumType():
             return t
-        case _ if t in NUMBERS:
+        case _ if t in PLAIN:
             return t
         case _:
             raise ev.not_static(f"the length of a list of elements of type {t.annotation}", help=HELP)
@@ -229,7 +232,7 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
             return contents_type(ev, value)
         case Ref() if isinstance(declared, ClassType) and value.type is declared:
             return declared
-        case Known() | Scalar() if declared in NUMBERS:
+        case Known() | Scalar() if declared in PLAIN:
             return declared
         case Enumerator() if value.type is declared:
             return declared
@@ -399,7 +402,7 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
             return _as_member(ev, value, t)
         case Known(number) if t == FLOAT and isinstance(number, int):
             return ev.pool.number(float(number), FLOAT)
-        case Known() | Scalar() if type_of(value) == t and t in NUMBERS:
+        case Known() | Scalar() if type_of(value) == t and t in PLAIN:
             return ev.materialise(value)
         case Enumerator() if value.type is t:
             return ev.pool.number(value.member, t)
@@ -430,9 +433,7 @@ def _as_member(ev: Evaluator, value: Abstract, t: UnionType) -> Value:
     return ev.emit("prim::unchecked_cast", (element(ev, value, found),), (t,)).result
 
 
-def stored(
-    ev: Evaluator, ref: Ref, value: Abstract, t: ScriptType, whole: Callable[[ScriptType], ScriptType]
-) -> Value:
+def stored(ev: Evaluator, ref: Ref, value: Abstract, t: ScriptType, whole: Whole) -> Value:
     """The value as one of type `t`, which is what `ref` shall hold. `whole`: the type of something that holds such."""
     try:
         return element(ev, value, t)
@@ -444,10 +445,13 @@ def stored(
 
 def retyped(ev: Evaluator, ref: Ref, wanted: ScriptType) -> CompileError:
     """The error that has the specialiser start again with `ref` of a type that is this one as well."""
+    while ref.part_of is not None and ref.kind != "object":
+        ref, whole = ref.part_of
+        wanted = whole(wanted)
     key = _key(ref)
     old = ev.hints.get(key)
     t = join(declared_type(ev, ref.type) if old is None else old, wanted)
-    if ref.site is None or t is None or t == old:
+    if key is None or t is None or t == old:
         return ev.error("the kind of what this holds is only known at run time", kind=ElementMismatch)
     error = ev.error("the kind of what this holds is only known at run time", kind=Retype)
     assert isinstance(error, Retype)
@@ -456,25 +460,26 @@ def retyped(ev: Evaluator, ref: Ref, wanted: ScriptType) -> CompileError:
 
 
 def _key(ref: Ref) -> Any:
-    return ref.site, ref.type
+    """What a hint about a list, dict or object is known by: where it is made; of objects, their class."""
+    return ref.type if ref.kind == "object" else None if ref.site is None else (ref.site, ref.type)
 
 
-def read(ev: Evaluator, value: Value, t: ScriptType) -> Abstract:
-    """A value that a node gave, as an abstract one."""
+def read(ev: Evaluator, value: Value, t: ScriptType, holder: Ref | None = None, whole: Whole = lambda t: t) -> Abstract:
+    """A value that a node gave, as an abstract one. `holder`: where it was read, `whole`: of which type that is."""
     match t:
         case TensorType():
             return Tensor(value)
-        case ListType():
-            return ev.new_ref("list", t, {HANDLE: Scalar(value)})
-        case DictType():
-            return ev.new_ref("dict", t, {HANDLE: Scalar(value)})
-        case InstanceType():
-            return ev.new_ref("object", t.of, {HANDLE: Scalar(value)})
+        case ListType() | DictType() | InstanceType():
+            kind = "list" if isinstance(t, ListType) else "dict" if isinstance(t, DictType) else "object"
+            part_of = None if holder is None else (holder, whole)
+            ref = Ref(kind, plain(t), site=ev.span, part_of=part_of)
+            ev.heap[ref] = {HANDLE: Scalar(value)}
+            return ref
         case TupleType():
             parts = ev.emit("prim::TupleUnpack", (value,), t.elements).results
-            return Tuple(tuple(read(ev, p, e) for p, e in zip(parts, t.elements)))
+            return Tuple(tuple(read(ev, p, e, holder, _around(t, i, whole)) for i, (p, e) in enumerate(zip(parts, t.elements))))
         case OptionalType():
-            return _read_optional(ev, value, t)
+            return _read_optional(ev, value, t, holder, whole)
         case UnionType():
             return _read_member(ev, value, t.members)
         case EnumType():
@@ -487,14 +492,18 @@ def read(ev: Evaluator, value: Value, t: ScriptType) -> Abstract:
             return Scalar(value)
 
 
-def _read_optional(ev: Evaluator, value: Value, t: OptionalType) -> Abstract:
+def _around(t: TupleType, index: int, whole: Whole) -> Whole:
+    return lambda part: whole(TupleType((*t.elements[:index], part, *t.elements[index + 1 :])))
+
+
+def _read_optional(ev: Evaluator, value: Value, t: OptionalType, holder: Ref | None, whole: Whole) -> Abstract:
     """A Variant: the value where it is there, else None."""
     if t.element == NEVER:
         return NONE_VALUE
     there = ev.emit("aten::__isnot__", (value, ev.pool.number(None, NONE)), (BOOL,)).result
     inner = ev.emit("prim::unchecked_cast", (value,), (t.element,)).result
     ev.undecided = True
-    return Variant(there, read(ev, inner, t.element), NONE_VALUE)
+    return Variant(there, read(ev, inner, t.element, holder, lambda part: whole(OptionalType(part))), NONE_VALUE)
 
 
 def _read_member(ev: Evaluator, value: Value, members: Sequence[ScriptType]) -> Abstract:

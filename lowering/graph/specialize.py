@@ -9,7 +9,7 @@ primitive operators, numbers and residual control flow are left, and its `Signat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
@@ -50,6 +50,7 @@ from ...ir.signature import (
     ListColumn,
     ListResult,
     ObjectSpec,
+    OptionalColumn,
     Parameter,
     ResultTree,
     SameSpec,
@@ -59,14 +60,18 @@ from ...ir.signature import (
     Signature,
     StateResult,
     StateSpec,
+    StringColumn,
+    StringResult,
     TableResult,
     TensorColumn,
     TensorSpec,
     TupleColumn,
+    UnionColumn,
     VariantResult,
     has_columns,
 )
-from . import run_time_arguments, run_time_columns, run_time_values
+from . import run_time_arguments, run_time_columns, run_time_strings, run_time_values
+from .branches import fork
 from .evaluator import Composite, Evaluator
 from .survey import Surveyor, surveyed
 from .values import (
@@ -170,6 +175,31 @@ def _all_faults(
     found = surveyed(surveyor, lambda: surveyor.call(function, entry.receive(program, arguments, state)))
     seen = {(d.message, d.span) for d in first.diagnostics}
     return [*first.diagnostics, *(d for d in found if (d.message, d.span) not in seen)]
+
+
+def contents_of(contents: Contents | VariantContents | RunTimeOnly | None) -> list[Abstract]:
+    """All values in a list or dict, whichever of several it is."""
+    match contents:
+        case VariantContents():
+            return [*contents_of(contents.then), *contents_of(contents.otherwise)]
+        case None | RunTimeOnly():
+            return []
+        case _:
+            return list(contents.values())
+
+
+def _with_leaves(tree: Any, leaves: Sequence[Leaf]) -> Any:
+    """The tree with `leaves[i]` in place of every leaf of number i."""
+    match tree:
+        case Leaf(index):
+            return leaves[index]
+        case tuple():
+            return tuple(_with_leaves(t, leaves) for t in cast("tuple[Any, ...]", tree))
+        case _ if is_dataclass(tree) and not isinstance(tree, ScriptType | type):
+            changed = {f.name: _with_leaves(getattr(tree, f.name), leaves) for f in fields(tree)}
+            return replace(tree, **changed)
+        case _:
+            return tree
 
 
 def tensor_type_of(spec: TensorSpec) -> TensorType:
@@ -434,6 +464,9 @@ class _Entry:
         match value:
             case Tensor():
                 return self._leaf(ev.current(value).value)
+            case Scalar() if type_of(value) == STR:
+                ev.place(self.function.span)
+                return StringResult(self._leaf(run_time_strings.to_bytes(ev, value).value))
             case Scalar():
                 return self._leaf(value.value)
             case Known():
@@ -441,9 +474,8 @@ class _Entry:
             case Tuple():
                 return SequenceResult(tuple(self.flatten(e) for e in value.elements), True)
             case Variant():
-                return VariantResult(
-                    self._leaf(value.selector), self.flatten(value.then), self.flatten(value.otherwise)
-                )
+                sides = [self.flatten(value.then), self.flatten(value.otherwise)] if not self._is_made(value) else self._sides(value)
+                return VariantResult(self._leaf(value.selector), *sides)
             case Ref() if run_time_values.handle(ev, value) is not None:
                 return self._run_time_list(value)
             case Ref() if value.kind == "list":
@@ -471,11 +503,54 @@ class _Entry:
                     help="return tensors, numbers, lists or tuples",
                 )
 
+    def _sides(self, value: Variant) -> list[ResultTree]:
+        """Lists and the like made at run time are there, and taken apart, only where they are what is returned."""
+        outer = self.results
+        trees: list[ResultTree] = []
+        parts: list[list[Abstract]] = []
+        counts: list[int] = []
+
+        def side(of: Abstract) -> list[Abstract]:
+            self.results = []
+            trees.append(self.flatten(of))
+            own: list[Abstract] = [Tensor(v) if isinstance(v.type, TensorType) else Scalar(v) for v in self.results]
+            counts.append(len(own))
+            blank: list[Abstract] = [Uninitialized(type_of(v)) for v in own]
+            for before in parts:
+                own[:0] = [Uninitialized(type_of(v)) for v in before]
+                before += blank
+            parts.append(own)
+            return own
+
+        try:
+            merged = fork(self.evaluator, Scalar(value.selector), lambda: side(value.then), lambda: side(value.otherwise))
+        finally:
+            self.results = outer
+        count = counts[0]
+        leaves = [self._leaf(self.evaluator.materialise(v)) for v in merged]
+        return [_with_leaves(trees[0], leaves[:count]), _with_leaves(trees[1], leaves[count:])]
+
+    def _is_made(self, value: Abstract) -> bool:
+        """Whether there are lists, dicts and the like made at run time in it."""
+        match value:
+            case Ref():
+                if run_time_values.handle(self.evaluator, value) is not None:
+                    return True
+                contents = self.evaluator.heap.get(value)
+                return value.kind != "object" and any(map(self._is_made, contents_of(contents)))
+            case Tuple():
+                return any(map(self._is_made, value.elements))
+            case Variant():
+                return self._is_made(value.then) or self._is_made(value.otherwise)
+            case _:
+                return False
+
     def _run_time_list(self, ref: Ref) -> ResultTree:
         ev = self.evaluator
         ev.place(self.function.span)
         found = run_time_values.handle(ev, ref)
         assert found is not None
+        run_time_columns.check(ev, found)
         if self._keeping and not run_time_columns.is_of_numbers(found):
             message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
             raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
@@ -495,6 +570,13 @@ class _Entry:
                 return ListColumn(self._leaf(lengths), self._column(elements))
             case run_time_columns.OfDicts(lengths, keys, values):
                 return DictColumn(self._leaf(lengths), self._column(keys), self._column(values))
+            case run_time_columns.OfStrings(lengths, data):
+                return StringColumn(self._leaf(lengths), self._leaf(data))
+            case run_time_columns.OfUnions(tags, members):
+                columns = tuple(None if m is None else self._column(m) for m in members)
+                return UnionColumn(self._leaf(tags), columns)
+            case run_time_columns.OfOptionals(present, values):
+                return OptionalColumn(self._leaf(present), self._column(values))
             case run_time_columns.OfTensors(elements, extents, rank):
                 return TensorColumn(self._leaf(elements), self._leaf(extents), rank)
 

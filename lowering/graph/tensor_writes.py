@@ -31,8 +31,9 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
     assert isinstance(target, Tensor)
     others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
     base, _ = split_name(functional)
-    if base not in _METADATA | _ANY_INPUTS:
-        overlaps.check(ev, ev.current(target).value, [*_tensors(ev, [a for i, a in enumerate(arguments) if i != at])])
+    inputs = list(_tensors(ev, [a for i, a in enumerate(arguments) if i != at]))
+    if base not in _METADATA | _ANY_INPUTS | {"aten::copy"}:
+        overlaps.check(ev, ev.current(target).value, inputs)
     if base in _METADATA:
         value = _functional(ev, functional, others)
         if isinstance(value, Variant):
@@ -41,6 +42,8 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
         return (target,)
     value = _functional(ev, functional, others)
     assert isinstance(value, Tensor)
+    if base == "aten::copy":  # whose shapes are looked at first
+        overlaps.check(ev, ev.current(target).value, inputs)
     own, new = ev.tensor_type(target), ev.tensor_type(value)
     if base not in _CONVERTING and cast(DType, new.dtype).category > cast(DType, own.dtype).category:
         raise ev.operator_error(

@@ -7,7 +7,7 @@ the heap, a dict; contents are never changed in place, so that a copy of the hea
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -54,7 +54,7 @@ class Known:
 
 @dataclass(frozen=True, eq=False)
 class Scalar:
-    """An int, float or bool known at run time."""
+    """An int, float, bool or str known at run time."""
 
     value: Value
 
@@ -79,6 +79,8 @@ class Ref:
     """An object that outlives the call: the module itself and what hangs on it."""
     site: Span | None = None
     """Where the program makes it."""
+    part_of: tuple[Ref, Callable[[ScriptType], ScriptType]] | None = None
+    """What it was read from, and the type of that for the type of this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,7 @@ class Enumerator:
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """A string with numbers in it that are known at run time: good for messages only."""
+    """A string with the text of values in it that compiled code cannot show: good for messages only."""
 
     parts: tuple[str | Scalar, ...]
 
@@ -198,7 +200,7 @@ def known(value: KnownValue, type_: ScriptType | None = None) -> Known:
 
 def zero(type_: ScriptType) -> KnownValue:
     """Something to stand where a number of this type is never read."""
-    return 0.0 if type_ == FLOAT else False if type_ == BOOL else 0
+    return 0.0 if type_ == FLOAT else False if type_ == BOOL else "" if type_ == STR else 0
 
 
 def same_constant(a: KnownValue, b: KnownValue) -> bool:

@@ -103,14 +103,14 @@ class _Converter:
         if not op.regions and memory.handles(op, [self.values[v] for v in op.operands]):
             self.bind(op, memory.lower(self.cx, op, [self.values[v] for v in op.operands]))
             return
-        if run_time_records.is_record_node(op):
+        if run_time_strings.is_string_node(op):
+            self.bind(op, run_time_strings.lower(self.cx, op, [self.values[v] for v in op.operands]))
+        elif run_time_records.is_record_node(op):
             self.bind(op, run_time_records.lower(self.cx, op, [self.values[v] for v in op.operands]))
         elif run_time_dicts.is_dict_node(op):
             self.bind(op, run_time_dicts.lower(self.cx, op, [self.values[v] for v in op.operands]))
         elif op.name not in _CONTROL and run_time_lists.handles(op, [self.values[v] for v in op.operands]):
             self.convert_list(op)
-        elif run_time_strings.is_string_node(op):
-            self.bind(op, run_time_strings.lower(self.cx, op, [self.values[v] for v in op.operands]))
         elif convert is not None:
             convert(self, op)
         else:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from ...ir.builder import Builder
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, InternalError
-from ...ir.dialects import arith, rt_strings, scf
+from ...ir.dialects import arith, rt, rt_strings, scf
 from ...ir.dialects.aten.lowering import Condition, Extent, LoweringContext
 from ...ir.string_operators import is_primitive
 from ...ir.types import F64, I1, I64, STRING
@@ -137,6 +137,29 @@ def _add(cx: LoweringContext, a: Lowered, b: Lowered) -> Lowered:
     return rt_strings.concat(cx.b, string(cx.b, a), string(cx.b, b))
 
 
+def _join(cx: LoweringContext, separator: Lowered, values: Lowered) -> Lowered:
+    """The strings of a list one behind the other, the separator between them."""
+    if not isinstance(values, Value):
+        result: Lowered = ""
+        for i, value in enumerate(cast("Sequence[Lowered]", values)):
+            result = _add(cx, _add(cx, result, separator if i else ""), value)
+        return result
+    b, one = cx.b, cx.index(1)
+    n = rt.length(b, values)
+
+    def item(inner: Builder, at: Value) -> Value:
+        return rt.get(inner, values, at)[0]
+
+    def more(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
+        result = args[1] if separator == "" else rt_strings.concat(inner, args[1], string(inner, separator))
+        return [rt_strings.concat(inner, result, item(inner, args[0]))]
+
+    zero = cx.index(0)
+    some = _truth(cx, cx.compare("gt", n, 0))
+    first = scf.if_(b, some, [STRING], lambda inner, _: [item(inner, zero)], lambda inner, _: [string(inner, "")])
+    return scf.for_(b, one, n, one, [first.results[0]], more).results[0]
+
+
 def text(cx: LoweringContext, value: Lowered) -> Lowered:
     """A number or string as `str` shows it."""
     if not isinstance(value, Value):
@@ -148,7 +171,7 @@ def text(cx: LoweringContext, value: Lowered) -> Lowered:
     if value.type == I1:
 
         def word(shown: str) -> scf.Body:
-            return lambda b, _: [string(b, shown)]
+            return lambda inner, _: [string(inner, shown)]
 
         return scf.if_(cx.b, value, [STRING], word("True"), word("False")).results[0]
     raise InternalError(f"a value of type {value.type} is formatted")
@@ -213,6 +236,7 @@ _METHODS: Final[dict[str, Callable[..., Any]]] = {
     "aten::ge.str": _ordered("sge"),
     "aten::ord": _ord,
     "aten::chr": _character,
+    "aten::join": _join,
     "aten::format": _format,
     "aten::percentFormat": _percent,
     "aten::find": _find,

@@ -149,8 +149,43 @@ def test_run_takes_lists_tuples_optionals_and_strings(program):
 
 def test_text_for_a_string_parameter_may_look_like_anything(program):
     path = program("def f(s: str, n: int) -> str:\n    return s + '!'\n")
-    for text in ("3", "true", "hello world", "1.5"):
+    for text in ("3", "true", "hello world", "1.5", "a, b (c", "{a: [", "x=y"):
         assert f"'{text}!'" in torchcc_("run", path, "-i", f"s={text}", "-i", "n=1").stdout
+
+
+TABLES = """\
+from torch import Tensor
+from typing import Dict, List, Tuple
+
+def f(d: Dict[int, float], xs: List[Tensor], ys: List[Tuple[int, float]]) -> Tuple[float, List[Tensor], Dict[int, float]]:
+    s = 0.0
+    for k, v in d.items():
+        s += k * v
+    for a, b in ys:
+        s += a * b
+    return s, xs[::-1], d
+"""
+
+
+def test_dicts_and_lists_of_any_length(program, tmp_path):
+    path = program(TABLES)
+    inputs = ["-i", "d={1: 2.5, 3: 2}", "-i", "xs=[f32[2,3], f32[n=1,3], ...]", "-i", "ys=[(1,2),(3,4)]"]
+    text = torchcc_("run", path, *inputs).stdout
+    for line in ("[0]: 22.5", "[1][0]: float32[1,3]", "[1][1]: float32[2,3]"):
+        assert line in text, text
+    torchcc_("run", path, *inputs, "--verify-stages")
+    torchcc_("compile", path, *inputs, "-o", tmp_path / "libf.so")
+    header = (tmp_path / "f.h").read_text()
+    for line in (
+        "argument d, Dict[int, float]: keys, numbers in d_keys; values, numbers in d_values",
+        "argument xs, List[Tensor]: tensors (elements in xs_elements, 2 extents each in xs_extents)",
+        "argument ys, List[Tuple[int, float]]: tuples (numbers in ys_0, numbers in ys_1)",
+        "const DLTensor *ys_0, const DLTensor *ys_1",
+    ):
+        assert line in header, header
+    result = torchcc_("run", path, "-i", "d={1: 2.5}", "-i", "xs=[f32[2], f32[2,3], ...]", "-i", "ys=[]", status=1)
+    assert "List[Tensor] cannot be given at run time" in result.stderr
+    assert "needs a value for" in torchcc_("run", path, status=1).stderr
 
 
 def test_dynamic_dimensions_share_their_sizes(program):
@@ -216,6 +251,10 @@ def test_entries_and_methods(program):
         ("x=f32[99999999999999999999]", "64 bits"),
         ("x=f32[9999999,9999999,9999999]", "--input x:"),
         ("x=[1,2]", "must be Tensor"),
+        ("x={a: 1", "`{` has no `}`"),
+        ("x={a 1}", "expected `:`"),
+        ("x={[1]: 1}", "a key is a number or a string"),
+        ("x=[f32[2], ..., 3]", "stands at the end of a list"),
     ],
 )
 def test_inputs_that_are_none(text, message):

@@ -43,6 +43,9 @@ FEATURES = (
 )  # fmt: skip
 """What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place."""
 
+RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5}
+"""How many of the programs have a feature that is asked for, where that is not 0.7."""
+
 WORDS = ("", "a", "ab", "b,c", "Foo bar", "x1", " y ", "zz-z", "7")
 MAX_DEPTH = 3
 
@@ -86,7 +89,7 @@ class Generator:
     def __init__(self, seed: int, features: frozenset[str]) -> None:
         self.random = random.Random(seed)
         # each program has some of the features only: otherwise each had a little of everything
-        self.features = frozenset(f for f in FEATURES if f in features and self.random.random() < 0.7)
+        self.features = frozenset(f for f in FEATURES if f in features and self.random.random() < RATES.get(f, 0.7))
         self.count = 0
         self.functions: list[Function] = []
         self.classes: list[ClassDefinition] = []
@@ -145,7 +148,7 @@ class Generator:
 
     def tensor_type(self) -> Type:
         dtype = self.choose(["float32", "float32", "int64", "int64", "bool"])
-        dims = self.choose([("n",), ("n", "m"), ("n", "m"), ("m",), ("?",), ("?", "m"), (), ("m", "3"), ("n", "m", "2")])
+        dims = self.choose([("n",), ("n", "m"), ("n", "m"), ("n", "m"), ("m",), ("m",), ("?",), ("?", "m"), (), ("m", "3"), ("n", "m", "2")])
         exact = dtype != "float32" or self.chance(0.8)
         return tensor_of(dtype, *dims, exact=exact)
 
@@ -160,15 +163,18 @@ class Generator:
         if self.has("tensors"):
             options.append((3.0, self.tensor_type))
         if self.has("optionals"):
-            options.append((1.5, lambda: optional_of(self.element_type())))
+            options.append((1.5, self.optional_type))
         if self.classes:
             options.append((2.0, lambda: self.choose(self.classes).type))
         if self.records:
             options.append((1.0, lambda: self.choose(self.records).type))
         if self.enums:
             options.append((0.7, lambda: self.choose(self.enums).type))
-        found = self.weighted(options)()
-        return found.parts[0] if found.kind == "optional" and found.parts[0].kind == "optional" else found
+        return self.weighted(options)()
+
+    def optional_type(self) -> Type:
+        inner = self.element_type()
+        return inner if inner.kind == "optional" else optional_of(inner)
 
     # the program
 
@@ -198,7 +204,7 @@ class Generator:
             statements.append(self.declaration(scope, type))
             results.append(scope.variables[-1])
         scope.can_return = True
-        for _ in range(self.random.randrange(3, 9)):
+        for _ in range(self.random.randrange(4, 13)):
             statements += self.statement(scope)
         statements.append(Statement([Line([])]))
         main = Function("main", parameters, None, Block(statements))
@@ -368,6 +374,11 @@ class Generator:
             "list": self.list_, "dict": self.dict_, "tuple": self.tuple_, "optional": self.optional,
             "class": self.object, "record": self.record_value, "enum": self.enum_value,
         }  # fmt: skip
+        if depth <= 0 and type in (FLOAT, BOOL):
+            numbers = [v for v in scope.variables if v.type == INT]
+            if numbers and self.chance(0.7):
+                form = self.choose(["* 0.5", "/ 4", "- 0.25"] if type == FLOAT else ["> 2", "< 1", "% 2 == 0", "!= 3"])
+                return Expr(type, [f"({self.choose(numbers).name} {form})"])
         found = makers[type.kind](scope, type, depth)
         return found if found is not None else self.literal(type, scope)
 
@@ -488,7 +499,9 @@ class Generator:
         if self.has("strings"):
             options += [
                 (0.5, lambda: expr(INT, "len($)", e(STR))),
-                (0.3, lambda: expr(INT, "$.find($)", e(STR), e(STR))),
+                (0.3, lambda: expr(INT, f"$.{self.choose(['find', 'rfind'])}($)", e(STR), e(STR))),
+                (0.2, lambda: expr(INT, "ord(($ + 'q')[0])", e(STR))),
+                (0.2, lambda: expr(INT, "int(str($))", e(INT))),
                 (0.2, lambda: expr(INT, "$.count('a')", e(STR))),
             ]
         return self.weighted(options)()
@@ -498,9 +511,11 @@ class Generator:
         match v.type.kind:
             case "list":
                 inner = v.type.parts[0]
-                options = [(0.7, lambda: Expr(INT, [f"len({name})"]))]
+                options: list[tuple[float, Callable[[], Expr]]] = [(0.7, lambda: Expr(INT, [f"len({name})"]))]
                 if inner == INT:
                     options.append((0.5, lambda: Expr(INT, [f"sum({name})"])))
+                    form = self.choose(["min", "max"])
+                    options.append((0.5, lambda: Expr(INT, [f"({form}({name}) if len({name}) > 0 else 4)"])))
                 if inner in (INT, STR):
                     options.append((0.3, lambda: expr(INT, f"{name}.count($)", self.expression(scope, inner, depth - 1))))
                 return options
@@ -535,6 +550,10 @@ class Generator:
             (0.4, lambda: expr(FLOAT, "math.sqrt(abs($))", e())),
             (0.5, lambda: expr(FLOAT, "float($)", e(self.choose([INT, BOOL])))),
             (0.3, lambda: expr(FLOAT, "round($)", e())),
+            (0.3, lambda: expr(FLOAT, "float(math.floor(float(to_int($))))", e())),
+            (0.3, lambda: expr(FLOAT, "math.fmod($, 2.5)", e())),
+            (0.3, lambda: expr(FLOAT, "math.copysign($, $)", e(), e())),
+            (0.3, lambda: expr(FLOAT, "($ ** 2)", e(self.choose([INT, FLOAT])))),
             *self.parts_of(scope, FLOAT, depth),
         ]
         for v in scope.variables:
@@ -599,6 +618,10 @@ class Generator:
             (1.5, lambda: expr(STR, "($ + $)[:24]", e(), e())),
             (1.0, lambda: expr(STR, f"$.{self.choose(methods)}", e())),
             (1.0, lambda: expr(STR, f"$[{self.choose(bounds)}]", e())),
+            (0.7, lambda: expr(STR, "$[$:$]", e(), e(INT), e(INT))),
+            (0.5, lambda: expr(STR, f"$.{self.choose(['partition', 'rpartition'])}($)[{self.choose([0, 2])}]", e(), Expr(STR, [repr(self.choose(WORDS[1:4]))]))),
+            (0.3, lambda: expr(STR, f"$.{self.choose(['strip', 'lstrip', 'rstrip'])}($)", e(), e())),
+            (0.3, lambda: expr(STR, f"{self.choose(['hex', 'bin', 'oct'])}($)", e(INT))),
             (1.0, lambda: expr(STR, "str($)", shown())),
             (0.7, lambda: expr(STR, "f'{$}:{$}'", self.unquoted(scope), self.unquoted(scope))),
             (0.7, lambda: expr(STR, "'{}-{}'.format($, $)", shown(), shown())),
@@ -633,17 +656,21 @@ class Generator:
         same = [v for v in scope.variables if v.type == type]
         options: list[tuple[float, Callable[[], Expr]]] = [
             (3.0, lambda: self.display(scope, type, depth)),
-            (1.0, lambda: self.comprehension(scope, type, depth)),
+            # PyTorch infers the type of elements from the first
+            (1.0 if inner.kind != "optional" else 0.0, lambda: self.comprehension(scope, type, depth)),
             *self.parts_of(scope, type, depth),
         ]
         if same:
+            some = lambda: self.expression(scope, INT, 1)  # noqa: E731
             options += [
+                (0.6, lambda: expr(type, f"{self.choose(same).name}[$:$]", some(), some())),
+                (0.3, lambda: expr(type, f"{self.choose(same).name}[{self.choose(['$:', ':$', '$::2', ':$:-1'])}]", some())),
                 (1.0, lambda: expr(type, f"{self.choose(same).name}[{self.choose(bounds)}]")),
                 (0.7, lambda: expr(type, f"({self.choose(same).name} + $)[:10]", e(type))),
                 (0.4, lambda: expr(type, f"{self.choose(same).name}.copy()")),
                 (0.3, lambda: expr(type, f"list({self.choose(same).name})")),
             ]
-            if inner in (INT, STR):
+            if inner in (INT, STR, BOOL):
                 options.append((0.5, lambda: expr(type, f"sorted({self.choose(same).name})")))
             if inner.kind in ("int", "float", "bool", "str"):
                 options.append((0.4, lambda: expr(type, f"[$] * {count}", e())))
@@ -689,7 +716,7 @@ class Generator:
         if same:
             options.append((0.7, lambda: Expr(type, [f"{self.choose(same).name}.copy()"])))
         for v in self.of_kind(scope, "list"):
-            if v.type.parts[0] == key:
+            if v.type.parts[0] == key and value.kind != "optional":
                 name = self.fresh("e")
                 inner = scope.inner(Variable(name, key, is_assignable=False))
                 options.append(
@@ -853,6 +880,10 @@ class Generator:
             if v.type.name != type.name or (type.exact and not v.type.exact) or not dims:
                 continue
             for i, d in enumerate(dims):
+                if len(dims) == len(type.dims) and type.dims == (*dims[:i], "?", *dims[i + 1 :]) and self.chance(0.5):
+                    start, end = self.expression(scope, INT, 1), self.expression(scope, INT, 1)
+                    at = ", ".join([":"] * i + [self.choose(["$ % 3:$ % 4", "$ % 3:$ % 4:2"])])
+                    options.append((0.7, lambda v=v, at=at, s=start, e=end: expr(type, f"{v.name}[{at}]", s, e)))
                 if (*dims[:i], *dims[i + 1 :]) == type.dims and d != "?":
                     index = self.expression(scope, INT, 1)
                     at = self.choose([f"$ % {scope.sizes[d]}", "0", "-1"])
@@ -1238,10 +1269,8 @@ class Generator:
     def refined(self, scope: Scope) -> list[Statement]:
         known = [v for v in self.of_kind(scope, "optional") if "." not in v.name]
         if not known:
-            return [self.declaration(scope, optional_of(self.element_type()))]
+            return [self.declaration(scope, self.optional_type())]
         v = self.choose(known)
-        if v.type.parts[0].kind == "optional":
-            return []
         inside = Variable(v.name, v.type.parts[0], is_assignable=False)
         if self.chance(0.5):
             items: list[Line | Block] = [line(f"if {v.name} is not None:"), self.block(scope.inner(inside))]

@@ -192,7 +192,9 @@ VIEW_WRITES: dict[str, WriteBack] = {
             "unsqueeze",
         )
     },
-    **{f"aten::{name}": write_itself for name in ("alias", "detach", "lift_fresh", "contiguous")},
+    **{f"aten::{name}": write_itself for name in (
+        "alias", "detach", "lift_fresh", "contiguous", "positive", "real", "conj", "resolve_conj", "resolve_neg"
+    )},  # fmt: skip
     "aten::permute": write_permuted,
     "aten::transpose.int": write_swapped,
     "aten::swapdims": write_swapped,

@@ -8,6 +8,7 @@ PyTorch refuses it too.
 
 import importlib.util
 import io
+import itertools
 import os
 import re
 import sys
@@ -33,6 +34,7 @@ HEAD = (
     "from typing import Any, Callable, Dict, Final, List, NamedTuple, Optional, Sequence, Set, Tuple, Union\n"
 )
 MARK = "# <-"
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,15 @@ class Rule:
         import torch
 
         scripted = script(torch, self.text, self.entry, self.folder)
+        buffer = io.BytesIO()
+        if self.options.archive:  # before calls change the state
+            path = self.folder / "f.pt"
+            torch.jit.save(scripted, buffer) if self.entry == "M()" else scripted.save(str(path))
+            data = buffer.getvalue() or path.read_bytes()
         for arguments, expected in self.calls:
             shown = Raises(expected.torch, None) if isinstance(expected, Raises) and expected.torch is not None else expected
             check_call("torch.jit.script", lambda a=arguments: from_torch(scripted(*to_torch(a))), arguments, shown)
         if self.options.archive:
-            buffer = io.BytesIO()
-            torch.jit.save(scripted, buffer) if self.entry == "M()" else scripted.save(str(self.folder / "f.pt"))
-            data = buffer.getvalue() or (self.folder / "f.pt").read_bytes()
             program = archive.load(data, None)
             arguments_of = self.program().schema.arguments
             for arguments, expected in self.calls:
@@ -158,7 +162,7 @@ def interpret(program, arguments):
 
 def script(torch, text, entry, folder):
     """The entry under PyTorch, which wants a file to read."""
-    path = folder / f"rule_{len(list(folder.iterdir()))}.py"
+    path = folder / f"rule_{next(_numbers)}.py"  # PyTorch keeps classes by the name of their module
     path.write_text(HEAD + text)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)

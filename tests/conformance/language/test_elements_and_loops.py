@@ -40,7 +40,7 @@ GOOD = {
         [(([1, 2, 3], ["a", "b"]), "1a2b2612135")],
     ),
     "zip of different things": ("def f(l: List[int], x, s: str):\n  r = 0\n  for a, row, c in zip(l, x, s): r += a * int(row.sum()) + len(c)\n  return r", [(([1, 2, 3], "ones(2, 3)", "abc"), 11)]),
-    "zip with a tuple is unrolled": ("def f(n: int):\n  r = ''\n  for a, b in zip((1, 'x'), range(2)): r += str(a) + str(b)\n  for i, e in enumerate((1.5, 'y')): r += str(i) + str(e)\n  return r", [((3,), "10x101.51y")]),
+    "zip with a tuple is unrolled": ("def f(n: int):\n  r = ''\n  for a, b in zip((1, 'x'), range(2)): r += str(a) + str(b)\n  for i, e in enumerate((1.5, 'y')): r += str(i) + str(e)\n  return r", [((3,), "10x101.51y")], {"torch": False}),
     "first class": ("def f(n: int, l: List[int]):\n  return list(range(n)), list(enumerate(l)), list(zip(l, l)), list(range(1, n, 2)), [i for i in range(n)]", [((3, [5]), ([0, 1, 2], [(0, 5)], [(5, 5)], [1], [0, 1, 2]))]),
     "loop variable survives if it was set before": ("def f(n: int):\n  i = -1\n  for i in range(n): pass\n  return i", [((3,), 2), ((0,), -1)]),
     "break and continue": (
@@ -52,7 +52,7 @@ GOOD = {
         [((n, k), None) for n in (0, 3, 7, 9) for k in (0, 2)],
         {"extra": {"python": True}},
     ),
-    "return in while True": ("def f(n: int) -> int:\n  while True:\n    n -= 3\n    if n < 0:\n      return n", [((7,), -2)]),
+    "return in while True": ("def f(n: int) -> int:\n  while True:\n    n -= 3\n    if n < 0:\n      return n", [((7,), -2)], {"torch": False}),
     "return in an unrolled loop": ("def f(n: int):\n  for x, y in ((1, 'a'), (2, 'b'), (3, 'c')):\n    if x == n: return y\n  return 'none'", [((2,), "b"), ((9,), "none")]),
     "unrolled loops type each round": ("def f(n: int):\n  s = 0\n  for x in (1, 2.5, n):\n    y = x\n    s += int(y)\n  return s", [((4,), 7)]),
     "while with a complex condition": ("def f(n: int):\n  l: List[int] = []\n  while n > 0 and len(l) < 5:\n    n = n // 2\n    if n % 2 == 1: continue\n    l.append(n)\n  return l, n", [((100,), ([50, 12, 6, 0], 0)), ((0,), ([], 0))]),

@@ -1,0 +1,536 @@
+# Methods of strings as TorchScript functions, for strings that are only known at run time: data for our own parser.
+#
+# PyTorch's semantics to the letter: strings are bytes, letters those of ASCII; where its own loops never end, these raise.
+# What they are made of: length, index, slice, `+`, comparison, `ord`, `chr`, and `find` without positions.
+
+import torch
+from torch import Tensor
+from typing import List, Optional, Tuple
+
+
+def _h_is_upper(c: int) -> bool:
+    return 65 <= c and c <= 90
+
+
+def _h_is_lower(c: int) -> bool:
+    return 97 <= c and c <= 122
+
+
+def _h_is_alpha(c: int) -> bool:
+    low = c | 32
+    return 97 <= low and low <= 122
+
+
+def _h_is_digit(c: int) -> bool:
+    return 48 <= c and c <= 57
+
+
+def _h_is_space(c: int) -> bool:
+    return c == 32 or (9 <= c and c <= 13)
+
+
+def _h_ends_line(c: int) -> bool:
+    return (
+        (10 <= c and c <= 13) or (28 <= c and c <= 30) or c == 128 or c == 133 or c == 168 or c == 169 or c == 226
+    )
+
+
+def _h_repeated(s: str, count: int) -> str:
+    out = ""
+    for _ in range(count):
+        out += s
+    return out
+
+
+# letters
+
+
+def upper(self: str) -> str:
+    out = ""
+    for i in range(len(self)):
+        c = ord(self[i])
+        if _h_is_lower(c):
+            c -= 32
+        out += chr(c)
+    return out
+
+
+def lower(self: str) -> str:
+    out = ""
+    for i in range(len(self)):
+        c = ord(self[i])
+        if _h_is_upper(c):
+            c += 32
+        out += chr(c)
+    return out
+
+
+def swapcase(self: str) -> str:
+    out = ""
+    for i in range(len(self)):
+        c = ord(self[i])
+        if _h_is_alpha(c):
+            c = c ^ 32
+        out += chr(c)
+    return out
+
+
+def capitalize(self: str) -> str:
+    out = ""
+    for i in range(len(self)):
+        c = ord(self[i])
+        if _h_is_alpha(c):
+            c = c & 95 if i == 0 else c | 32
+        out += chr(c)
+    return out
+
+
+def title(self: str) -> str:
+    out = ""
+    behind_letter = False
+    for i in range(len(self)):
+        c = ord(self[i])
+        is_letter = _h_is_alpha(c)
+        if is_letter:
+            c = c | 32 if behind_letter else c & 95
+        behind_letter = is_letter
+        out += chr(c)
+    return out
+
+
+def isdigit(self: str) -> bool:
+    result = len(self) > 0
+    for i in range(len(self)):
+        result = result and _h_is_digit(ord(self[i]))
+    return result
+
+
+def isdecimal(self: str) -> bool:
+    return self.isdigit()
+
+
+def isnumeric(self: str) -> bool:
+    return self.isdigit()
+
+
+def isalpha(self: str) -> bool:
+    result = len(self) > 0
+    for i in range(len(self)):
+        result = result and _h_is_alpha(ord(self[i]))
+    return result
+
+
+def isalnum(self: str) -> bool:
+    result = len(self) > 0
+    for i in range(len(self)):
+        c = ord(self[i])
+        result = result and (_h_is_alpha(c) or _h_is_digit(c))
+    return result
+
+
+def isspace(self: str) -> bool:
+    result = len(self) > 0
+    for i in range(len(self)):
+        result = result and _h_is_space(ord(self[i]))
+    return result
+
+
+def isprintable(self: str) -> bool:
+    result = True
+    for i in range(len(self)):
+        c = ord(self[i])
+        result = result and 32 <= c and c < 127
+    return result
+
+
+def isidentifier(self: str) -> bool:
+    result = self.isalnum()
+    if result:
+        result = not _h_is_digit(ord(self[0]))
+    return result
+
+
+def isupper(self: str) -> bool:
+    found = False
+    result = True
+    for i in range(len(self)):
+        c = ord(self[i])
+        found = found or _h_is_alpha(c)
+        result = result and not _h_is_lower(c)
+    return found and result
+
+
+def islower(self: str) -> bool:
+    found = False
+    result = True
+    for i in range(len(self)):
+        c = ord(self[i])
+        found = found or _h_is_alpha(c)
+        result = result and not _h_is_upper(c)
+    return found and result
+
+
+def istitle(self: str) -> bool:
+    found = False
+    result = True
+    behind_letter = False
+    for i in range(len(self)):
+        c = ord(self[i])
+        is_letter = _h_is_alpha(c)
+        if is_letter:
+            result = result and (_h_is_lower(c) if behind_letter else _h_is_upper(c))
+        found = found or is_letter
+        behind_letter = is_letter
+    return found and result
+
+
+# parts
+
+
+def _h_lead(s: str, chars: str) -> int:
+    # how many of the first bytes are among `chars`
+    n = len(s)
+    at = 0
+    inside = n > 0
+    while inside:
+        inside = chars.find(s[at]) >= 0
+        if inside:
+            at += 1
+            inside = at < n
+    return at
+
+
+def _h_trail(s: str, chars: str, start: int) -> int:
+    # where the bytes behind `start` end that are not among `chars`
+    at = len(s)
+    inside = at > start
+    while inside:
+        inside = chars.find(s[at - 1]) >= 0
+        if inside:
+            at -= 1
+            inside = at > start
+    return at
+
+
+def strip(self: str, chars: str) -> str:
+    start = _h_lead(self, chars)
+    return self[start : _h_trail(self, chars, start)]
+
+
+def lstrip(self: str, chars: str) -> str:
+    return self[_h_lead(self, chars) :]
+
+
+def rstrip(self: str, chars: str) -> str:
+    return self[: _h_trail(self, chars, 0)]
+
+
+def _h_fill(fillchar: str):
+    if len(fillchar) != 1:
+        raise RuntimeError("TypeError: The fill character must be exactly one character long")
+
+
+def ljust(self: str, width: int, fillchar: str) -> str:
+    _h_fill(fillchar)
+    return self + _h_repeated(fillchar, width - len(self))
+
+
+def rjust(self: str, width: int, fillchar: str) -> str:
+    _h_fill(fillchar)
+    return _h_repeated(fillchar, width - len(self)) + self
+
+
+def center(self: str, width: int, fillchar: str) -> str:
+    _h_fill(fillchar)
+    missing = max(width - len(self), 0)
+    left = missing // 2
+    right = (missing + 1) // 2
+    if width % 2 != 0:
+        left, right = right, left
+    return _h_repeated(fillchar, left) + self + _h_repeated(fillchar, right)
+
+
+def zfill(self: str, width: int) -> str:
+    return _h_repeated("0", width - len(self)) + self
+
+
+def expandtabs(self: str, tabsize: int) -> str:
+    out = ""
+    for i in range(len(self)):
+        c = self[i]
+        if c == "\t":
+            if tabsize > 0:
+                out += _h_repeated(" ", tabsize - len(out) % tabsize)
+        else:
+            out += c
+    return out
+
+
+# searching
+
+
+def _h_first(size: int, start: int) -> int:
+    return max(0, size + start) if start < 0 else start
+
+
+def _h_last(size: int, end: int) -> int:
+    return max(0, size + end + 1) if end < 0 else end
+
+
+def _h_cut(s: str, first: int, last: int) -> str:
+    if first > len(s):
+        raise RuntimeError(f"basic_string::substr: __pos (which is {first}) > this->size() (which is {len(s)})")
+    return s[first:last]
+
+
+def _h_window(s: str, first: int, last: int) -> str:
+    if last > first:
+        return _h_cut(s, first, last)
+    return ""
+
+
+def find(self: str, substr: str, start: int, end: int) -> int:
+    first = _h_first(len(self), start)
+    at = _h_window(self, first, _h_last(len(self), end)).find(substr)
+    return first + at if at >= 0 else -1
+
+
+def _h_rfind(s: str, substr: str) -> int:
+    at = len(s) - len(substr)
+    while at >= 0 and s[at : at + len(substr)] != substr:
+        at -= 1
+    return max(at, -1)
+
+
+def rfind(self: str, substr: str, start: int, end: int) -> int:
+    first = _h_first(len(self), start)
+    at = _h_rfind(_h_window(self, first, _h_last(len(self), end)), substr)
+    return first + at if at >= 0 else -1
+
+
+def index__str(self: str, substr: str, start: int, end: int) -> int:
+    at = self.find(substr, start, end)
+    if at < 0:
+        raise RuntimeError("ValueError: substring not found")
+    return at
+
+
+def rindex(self: str, substr: str, start: int, end: int) -> int:
+    at = self.rfind(substr, start, end)
+    if at < 0:
+        raise RuntimeError("ValueError: substring not found")
+    return at
+
+
+def _h_next(s: str, part: str, at: int) -> int:
+    # where `part` stands next, from `at` on; -1 where it does not
+    found = s[at:].find(part)
+    return at + found if found >= 0 else -1
+
+
+def count(self: str, substr: str, start: int, end: int) -> int:
+    first = _h_first(len(self), start)
+    last = _h_last(len(self), end)
+    result = 0
+    if first <= len(self):
+        if len(substr) == 0:
+            if first < last:
+                raise RuntimeError("count of an empty string never ends in PyTorch")
+        else:
+            at = self.find(substr, first, -1)
+            while at >= 0 and at < last:
+                result += 1
+                at = self.find(substr, at + len(substr), -1)
+    return result
+
+
+def startswith(self: str, substr: str, start: int, end: int) -> bool:
+    first = _h_first(len(self), start)
+    last = _h_last(len(self), end)
+    window = _h_cut(self, first, last if last >= first else len(self))
+    return window[: len(substr)] == substr
+
+
+def endswith(self: str, substr: str, start: int, end: int) -> bool:
+    first = _h_first(len(self), start)
+    last = _h_last(len(self), end)
+    window = _h_cut(self, first, last if last >= first else len(self))
+    return len(window) >= len(substr) and window[len(window) - len(substr) :] == substr
+
+
+def replace(self: str, old: str, new: str, max: int) -> str:
+    if len(old) == 0:
+        if max < 0:
+            raise RuntimeError("replace of an empty string never ends in PyTorch")
+        return _h_repeated(new, max) + self
+    out = ""
+    start = 0
+    left = max
+    at = self.find(old)
+    while at >= 0 and left != 0:
+        out += self[start:at] + new
+        start = at + len(old)
+        left -= 1
+        at = self.find(old, start, -1)
+    return out + self[start:]
+
+
+def partition(self: str, separator: str) -> Tuple[str, str, str]:
+    at = self.find(separator)
+    if at < 0:
+        return self, "", ""
+    return self[:at], separator, self[at + len(separator) :]
+
+
+def rpartition(self: str, separator: str) -> Tuple[str, str, str]:
+    at = _h_rfind(self, separator)
+    if at < 0:
+        return "", "", self
+    return self[:at], separator, self[at + len(separator) :]
+
+
+# splitting
+
+
+def _h_gaps_split(s: str) -> List[str]:
+    parts: List[str] = []
+    start = 0
+    for i in range(len(s)):
+        c = ord(s[i])
+        if c == 32 or c == 9 or _h_ends_line(c):
+            if i > start:
+                parts.append(s[start:i])
+            start = i + 1
+    if start < len(s):
+        parts.append(s[start:])
+    return parts
+
+
+def _h_split(s: str, separator: str, max: int) -> List[str]:
+    if len(separator) == 0:
+        raise RuntimeError("ValueError: empty separator")
+    parts: List[str] = []
+    start = 0
+    left = max
+    at = s.find(separator)
+    while at >= 0 and left != 0:
+        parts.append(s[start:at])
+        start = at + len(separator)
+        left -= 1
+        at = s.find(separator, start, -1)
+    parts.append(s[start:])
+    return parts
+
+
+def split__str(self: str, separator: Optional[str], max: int) -> List[str]:
+    if separator is None:
+        return _h_gaps_split(self)
+    return _h_split(self, separator, max)
+
+
+def rsplit(self: str, separator: str, max: int) -> List[str]:
+    parts: List[str] = []
+    end = len(self)
+    if len(separator) == 0:
+        if max < 0:
+            raise RuntimeError("rsplit by an empty string never ends in PyTorch")
+        parts.append(self)
+        for _ in range(max):
+            parts.append("")
+        return parts
+    left = max
+    at = _h_rfind(self, separator)
+    while at >= 0 and left != 0:
+        parts.append(self[at + len(separator) : end])
+        end = at
+        left -= 1
+        at = _h_rfind(self[:end], separator)
+    parts.append(self[:end])
+    parts.reverse()
+    return parts
+
+
+def splitlines(self: str, keepends: bool) -> List[str]:
+    parts: List[str] = []
+    start = 0
+    for i in range(len(self)):
+        if _h_ends_line(ord(self[i])):
+            parts.append(self[start:i])
+            if keepends:
+                parts.append(self[i])
+            start = i + 1
+    if start < len(self):
+        parts.append(self[start:])
+    return parts
+
+
+# bytes of strings in tensors: how strings are given to programs, and leave them
+
+
+def _h_text_of_bytes(data: Tensor) -> str:
+    out = ""
+    for i in range(data.size(0)):
+        out += chr(int(data[i]))
+    return out
+
+
+def _h_bytes_of_text(s: str) -> Tensor:
+    data: List[int] = []
+    for i in range(len(s)):
+        data.append(ord(s[i]))
+    return torch.tensor(data, dtype=torch.uint8)
+
+
+# numbers
+
+
+def Int__str(a: str) -> int:
+    at = _h_lead(a, " \t\n\v\f\r")
+    negative = False
+    if at < len(a):
+        negative = a[at] == "-"
+        if negative or a[at] == "+":
+            at += 1
+    start = at
+    value = 0
+    too_large = False
+    inside = at < len(a)
+    while inside:
+        digit = ord(a[at]) - 48
+        inside = 0 <= digit and digit <= 9
+        if inside:
+            # counted downwards, as there is one negative number more
+            if value < -922337203685477580 or (value == -922337203685477580 and digit > 8):
+                too_large = True
+            value = value * 10 - digit
+            at += 1
+            inside = at < len(a)
+    if at == start or too_large or (value == -9223372036854775807 - 1 and not negative):
+        raise RuntimeError("stoll")
+    if at != len(a):
+        raise RuntimeError(f"invalid literal for int() with base 10: '{a}'")
+    return value if negative else -value
+
+
+def _h_in_base(i: int, bits: int) -> str:
+    digits = ""
+    left = i
+    more = True
+    while more:
+        digit = left & ((1 << bits) - 1)
+        digits = chr(digit + 48 if digit < 10 else digit + 87) + digits
+        left = (left >> bits) & ((1 << (64 - bits)) - 1)
+        more = left != 0
+    return digits
+
+
+def hex(i: int) -> str:
+    return ("-0x" if i < 0 else "0x") + _h_in_base(-i if i < 0 else i, 4)
+
+
+def oct(i: int) -> str:
+    return ("-0o" if i < 0 else "0o") + _h_in_base(-i if i < 0 else i, 3)
+
+
+def bin(i: int) -> str:
+    return ("-0b" if i < 0 else "0b") + _h_in_base(-i if i < 0 else i, 1)

@@ -1,0 +1,110 @@
+"""Calls give back all they took: no object of the run time is left, and memory does not grow."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from torchcc import api
+from torchcc.backend.cpu import jit
+from torchcc.ir.diagnostics import ExecutionError
+
+CALLS = 50_000
+STATM = Path("/proc/self/statm")
+
+PROGRAM = """
+import torch
+from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+
+class Node:
+    def __init__(self, value: int):
+        self.value = value
+        self.items: List[int] = [value]
+
+    def grow(self, n: int):
+        self.items.append(n)
+        self.value += n
+
+def lists(xs: List[List[int]], n: int):
+    out: List[Tuple[List[int], int]] = []
+    for x in xs:
+        x.append(n)
+        out.append((x[::-1], n))
+    xs[0] = xs[-1]
+    assert n >= 0, "negative"
+    return out, xs
+
+def tables(d: Dict[int, List[int]], n: int):
+    for i in range(len(d)):
+        d[i * 7] = d[0][:1]
+    for k in list(d.keys()):
+        if k % 3 == 0:
+            del d[k]
+    return d, d[n]
+
+def optionals(xs: List[Optional[List[int]]], n: int):
+    kept: List[List[int]] = []
+    for x in xs:
+        if x is not None:
+            kept.append(x)
+            kept[-1].append(n)
+    return xs[n], kept
+
+def objects(xs: List[int], n: int):
+    node = Node(n)
+    for x in xs:
+        if x == 3:
+            node = Node(x)
+        node.grow(x)
+    return node.items[n], node.value
+
+def tensors(x: Tensor, xs: List[int], n: int):
+    parts: List[Tensor] = []
+    for k in xs:
+        parts.append(x[k:])
+        if len(parts) > 2:
+            parts.pop(0)
+    return torch.cat(parts), parts[n]
+"""
+
+VECTOR = np.arange(5, dtype=np.float32)
+
+CASES = {
+    "lists": (([[1, 2], [], [3]],), 4, -1),
+    "tables": (({0: [1, 2], 1: [], 5: [7]},), 5, 99),
+    "optionals": (([[1], None, [2, 3]],), 1, 5),
+    "objects": (([1, 2, 3, 4, 3],), 1, 9),
+    "tensors": ((VECTOR, [1, 2, 0, 3]), 0, 4),
+}
+
+
+def resident():
+    return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not STATM.exists(), reason="reads /proc")
+def test_calls_leave_nothing():
+    library = api.compile_source(PROGRAM)
+    left = jit.session().functions.objects_left
+
+    def call(count):
+        for name, (given, good, bad) in CASES.items():
+            function = getattr(library, name)
+            for k in range(count):
+                if k % 10:
+                    function(*given, good)
+                    continue
+                try:
+                    function(*given, bad)
+                except ExecutionError:
+                    continue
+                raise AssertionError(f"{name} does not raise")
+            assert left() == before, f"{name} leaves objects"
+
+    before = left()
+    call(200)
+    start = resident()
+    call(CALLS // len(CASES))
+    assert resident() - start < 4 << 20
