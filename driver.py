@@ -19,7 +19,7 @@ from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
 from .ir.core import Operation, functions, lookup
-from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError
+from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError, guarded_nesting
 from .ir.dialects.torch import FUNC
 from .ir.printer import print_module
 from .ir.program import Program
@@ -68,9 +68,11 @@ def lower(
     manager = manager or PassManager()
     watch = manager.watch or _ignore
     watch("emit", program.module)
-    module, signature = specialize(program, specs, composite, name or program.schema.base, state)
-    watch("specialize", module)
-    return _lower_specialised(module, signature, target, manager)
+    function = lookup(program.module, program.entry)
+    with guarded_nesting(None if function is None else function.span):
+        module, signature = specialize(program, specs, composite, name or program.schema.base, state)
+        watch("specialize", module)
+        return _lower_specialised(module, signature, target, manager)
 
 
 def _lower_specialised(module: Operation, signature: Signature, target: str, manager: PassManager) -> Lowered:

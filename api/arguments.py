@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..backend.cpu.call import dtype_and_shape, numpy_copy
+from ..backend.cpu.call import dtype_and_shape, memory_of, numpy_copy
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, Diagnostic, NotStatic
 from ..ir.dtypes import from_numpy
@@ -151,6 +151,31 @@ def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType]
             return DictSpec(keys, tuple(constant_numbers(s, value[k], types) for k, s in pairs))
         case _:
             return spec
+
+
+def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tuple[ArgumentSpec, ...]:
+    """The same specs, in which a tensor that is given twice, in one place, is the first one (`SameSpec`)."""
+    seen: dict[Any, int] = {}
+    count = 0
+
+    def visit(value: Any, spec: ArgumentSpec) -> ArgumentSpec:
+        nonlocal count
+        match spec:
+            case TensorSpec():
+                first = seen.setdefault((memory_of(value), spec.dtype), count)
+                if first != count:
+                    return SameSpec(first)
+                count += 1
+                return spec
+            case SequenceSpec(elements, is_tuple):
+                pairs = zip(value, elements, strict=True)
+                return SequenceSpec(tuple(visit(v, s) for v, s in pairs), is_tuple)
+            case DictSpec(keys, inner):
+                return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
+            case _:
+                return spec
+
+    return tuple(visit(v, s) for v, s in zip(values, specs, strict=True))
 
 
 def flat_values(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> list[Any]:

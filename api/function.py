@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from ..backend.cpu.call import CompiledFunction, read_only
+from ..backend.cpu.call import CompiledFunction, SharedArguments, read_only
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
 from ..ir.program import Program
@@ -44,6 +44,7 @@ from .arguments import (
     fixing_of,
     flat_values,
     spec_of,
+    shared_tensors,
 )
 from .choice import Choice
 from .state import ModuleState, Plan
@@ -142,7 +143,14 @@ class ScriptFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = adapted(self.parameters, self.bind(args, kwargs))
-        return self.call_adapted(self.choice.specs(values), values)
+        specs = self.choice.specs(values)
+        try:
+            return self.call_adapted(specs, values)
+        except SharedArguments:
+            same = shared_tensors(values, specs)
+            if same == specs:
+                raise
+            return self.call_adapted(same, values)
 
     @property
     def choice(self) -> Choice:
@@ -167,6 +175,8 @@ class ScriptFunction:
         """A call under the lock of the module. One that raises keeps the writes made before that, see `replay.py`."""
         try:
             return entry.call(flat_values(values, chosen))
+        except SharedArguments:
+            raise  # before anything was computed
         except ExecutionError:
             if entry.plan is not None:
                 from .replay import replay  # noqa: PLC0415 - all of the compiler, which other calls do not need

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from ..ir.core import Operation, lookup, new_module
 from ..ir.dead_code import has_effect, remove_dead_code
-from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note
+from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note, guarded_nesting
 from ..ir.program import Program
 from ..ir.schema import Argument, Schema
 from ..ir.script_types import POISON, ClassType, NamedTupleType, PoisonType, ScriptType
@@ -33,7 +33,7 @@ from .checker.classes import Classes
 from .checker.meanings import describe_host
 from .checker.script_classes import methods, sorting_function
 from .checker.state import ClassInfo, CompiledFunction, short_name
-from .emit import compile_function
+from .emit import compile_function, declared_schema
 from .evaluator import Interpreter, sibling_loader
 from .syntax_cache import parse_cached
 from .values import MISSING, BoundMethod, ClassValue, EnumMember, Frame, FunctionValue, ModuleInstance, Scope, Unavailable
@@ -56,6 +56,7 @@ class Compilation:
     _unfinished: list[tuple[ClassType, FunctionValue]] = field(default_factory=list[tuple[ClassType, FunctionValue]])
     """Methods of script classes that are still to be compiled."""
     _sorts: dict[ClassType, FunctionValue] = field(default_factory=dict[ClassType, FunctionValue])
+    _callers: dict[ClassType, FunctionValue] = field(default_factory=dict[ClassType, FunctionValue])
     _pure: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
@@ -101,6 +102,13 @@ class Compilation:
         owner.methods.setdefault(_method_name(function), compiled.symbol)
         return compiled
 
+    def hook(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
+        return self._compile(function, owner, span)
+
+    def declared(self, function: FunctionValue, owner: ClassType | None, span: Span) -> Schema:
+        del span
+        return declared_schema(self, function, owner)
+
     def _compile(self, function: FunctionValue, owner: ClassType | None, span: Span) -> CompiledFunction:
         key = (function, owner)
         if key in self._compiled:
@@ -119,14 +127,16 @@ class Compilation:
         symbol = self._symbol(function, owner)
         self._depth += 1
         try:
-            compiled, op = compile_function(self, function, owner, symbol)
+            with guarded_nesting(getattr(function.definition, "name_span", function.definition.span)):
+                compiled, op = compile_function(self, function, owner, symbol)
         except CompileError as error:
             self._collect(error)
             schema = Schema("", function.name, "", (), (Argument("", POISON, "Any"),), varargs=True)
             compiled = CompiledFunction(symbol, schema, POISON)
         else:
             if len(self.diagnostics.items) == before:
-                remove_dead_code(op, self._is_pure)
+                with guarded_nesting(op.span):
+                    remove_dead_code(op, self._is_pure)
                 self.module.body().append(op)
                 self._schemas[symbol] = compiled.schema
             else:
@@ -203,8 +213,8 @@ class Compilation:
         return list(dict.fromkeys([*names, *(name for name, _ in _exports(cls)), *type.methods]))
 
     def compile_method(self, type: ClassType, name: str) -> Schema:
-        function = self.class_info(type).cls.find(name)
-        if not isinstance(function, FunctionValue):
+        function = self.calling(type, name)
+        if function is None:
             raise CompileError.at(None, f"the module `{short_name(type)}` has no `{name}`")
         before = len(self.diagnostics.items)
         compiled = self.method(type, function, function.definition.span)
@@ -221,8 +231,18 @@ class Compilation:
         return self._schemas[symbol]
 
     def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
-        del type
-        return (), ()
+        instance = self.class_info(type).instance
+        return [h.name for h in instance.pre_hooks], [h.name for h in instance.hooks]
+
+    def calling(self, type: ClassType, name: str) -> FunctionValue | None:
+        """A method by its name; `__call__` is `forward` with the hooks around it."""
+        cls = self.class_info(type).cls
+        function = cls.find("forward" if name == "__call__" and type.is_module else name)
+        if not isinstance(function, FunctionValue) or function.name == name:
+            return function if isinstance(function, FunctionValue) else None
+        if type not in self._callers:
+            self._callers[type] = _caller(function)
+        return self._callers[type]
 
     # classes and host values
 
@@ -259,6 +279,20 @@ class Compilation:
 
     def functional_names(self) -> Sequence[str]:
         return [n for n in prelude.functions("functional") if not n.startswith("_")]
+
+
+def _caller(forward: FunctionValue) -> FunctionValue:
+    """`def __call__(self, x, ...): return self(x, ...)`: in compiled code, the call of a module runs its hooks."""
+    definition = forward.definition
+    assert isinstance(definition, ast.FunctionDef)
+    span = definition.name_span
+    owner, *params = definition.params
+    call = ast.Call(span, ast.Name(span, owner.name), [ast.Name(span, p.name) for p in params], [])
+    written = ast.FunctionDef(
+        definition.span, "__call__", span, definition.params, None, [ast.Return(span, call)], [], definition.type_comment
+    )
+    qualified = f"{forward.qualified.rpartition('.')[0]}.__call__"
+    return FunctionValue(written, forward.scope, qualified, forward.owner, (), forward.closure)
 
 
 def _method_name(function: FunctionValue) -> str:
@@ -422,11 +456,17 @@ def compile_functions(file: SourceFile) -> dict[str, Program]:
     programs: dict[str, Program] = {}
     for found in entries(source, scope):
         value = scope.names[found.name]
-        if isinstance(value, FunctionValue):
+        if isinstance(value, FunctionValue) and _stands_alone(value):
             compiled = compilation.function(value, found.span)
             programs[found.name] = Program(compilation.module, compiled.symbol, compiled.schema, methods=compilation)
     compilation.diagnostics.raise_if_any()
     return programs
+
+
+def _stands_alone(function: FunctionValue) -> bool:
+    """Not so: a hook, whose first parameter is a module, and a function that has types in its declarations only."""
+    params = function.definition.params
+    return not function.overloads and not (params and params[0].name == "self" and params[0].annotation is None)
 
 
 def compile_value(
@@ -458,11 +498,13 @@ def _compile_module(
         load_weights(instance, weights)
     type_ = compilation.classes.of_instance(instance)
     function = instance.cls.find(method)
+    if method == "forward" and (instance.pre_hooks or instance.hooks):
+        function = compilation.calling(type_, "__call__")
     if not isinstance(function, FunctionValue):
         raise CompileError.at(None, f"the module `{short_name(type_)}` has no `{method}`")
     span = function.definition.span
     compiled = compilation.method(type_, function, span)
-    for name, member in _exports(instance.cls):
+    for name, member in [*_properties(instance.cls), *_exports(instance.cls)]:
         if name != method:
             compilation.method(type_, member, span)
     compilation.diagnostics.raise_if_any()
@@ -470,6 +512,22 @@ def _compile_module(
     compilation.compile_met()
     schema = Schema("", method, "", compiled.schema.arguments[1:], compiled.schema.returns)
     return Program(compilation.module, compiled.symbol, schema, receiver, compilation)
+
+
+def _properties(cls: ClassValue) -> list[tuple[str, FunctionValue]]:
+    """The accessors of the properties that are compiled, whether something uses them or not."""
+    unused: Any = cls.find("__jit_unused_properties__")
+    skipped = set(unused) if isinstance(unused, list | tuple) else set[Any]()  # pyright: ignore[reportUnknownArgumentType]
+    return [
+        (name, member)
+        for owner in reversed(cls.mro)
+        if not owner.qualified.startswith("torch.")
+        for name, member in owner.members.items()
+        if isinstance(member, FunctionValue)
+        and any(d.startswith("builtins.property") for d in member.decorators)
+        and name.partition(".")[0] not in skipped
+        and not {"torch.jit.unused", "torch.jit.ignore"} & set(member.decorators)
+    ]
 
 
 def _exports(cls: ClassValue) -> list[tuple[str, FunctionValue]]:

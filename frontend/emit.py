@@ -202,6 +202,11 @@ class FunctionEmitter(Statements):
         return Flow(dead=True)
 
 
+def declared_schema(unit: Unit, function: FunctionValue, owner: ClassType | None) -> Schema:
+    """The parameters of a function, by its annotations."""
+    return FunctionEmitter(unit, function, owner, "").signature()
+
+
 def compile_function(
     unit: Unit, function: FunctionValue, owner: ClassType | None, symbol: str
 ) -> tuple[CompiledFunction, Operation]:

@@ -9,7 +9,7 @@ from ..ir.dtypes import DType
 from ..ir.source import Span
 from .host_tensor import HostTensor
 from .machine import Machine, fail
-from .values import ModuleInstance, Value
+from .values import FunctionValue, ModuleInstance, Value
 
 
 def _init(machine: Machine, span: Span | None, module: ModuleInstance, *args: Any, **keywords: Any) -> None:
@@ -227,9 +227,13 @@ def _name(machine: Machine, span: Span | None, module: ModuleInstance) -> str:
     return module.cls.name
 
 
-def _hook(machine: Machine, span: Span | None, module: ModuleInstance, hook: Value) -> None:
-    del machine, module, hook
-    fail(span, "hooks of modules are not supported in source files: call the function in `forward`")
+def _hook(table: str) -> Callable[..., None]:
+    def register(machine: Machine, span: Span | None, module: ModuleInstance, hook: Value) -> None:
+        if not isinstance(hook, FunctionValue):
+            fail(span, f"a hook must be a function of the file, not {machine.text(hook)}")
+        getattr(module, table).append(hook)
+
+    return register
 
 
 def _get_submodule(machine: Machine, span: Span | None, module: ModuleInstance, target: str) -> Value:
@@ -276,8 +280,8 @@ MODULE_METHODS: Final[dict[str, Callable[..., Any]]] = {
     "zero_grad": _same,
     "share_memory": _same,
     "_get_name": _name,
-    "register_forward_hook": _hook,
-    "register_forward_pre_hook": _hook,
+    "register_forward_hook": _hook("hooks"),
+    "register_forward_pre_hook": _hook("pre_hooks"),
     "get_submodule": _get_submodule,
     "get_parameter": _get_parameter,
     "get_buffer": _get_parameter,

@@ -42,6 +42,7 @@ from .values import (
     Partial,
     Scope,
     Super,
+    TypedAttribute,
     TypeExpression,
     Unavailable,
     Value,
@@ -274,6 +275,9 @@ class Objects(ABC):
         match target:
             case ModuleInstance():
                 setter = target.cls.find(f"{name}.setter")
+                if isinstance(value, TypedAttribute):
+                    target.declared[name] = value.type
+                    value = value.value
                 if isinstance(setter, FunctionValue):
                     self.call_function(setter, [target, value], {}, span)
                 else:
@@ -312,6 +316,11 @@ class Objects(ABC):
         name = node.name
         if any(d.endswith(".setter") for d in decorators):
             name = f"{name}.setter"
+        before = frame.names.get(name)
+        if isinstance(before, FunctionValue) and _is_overload(before):
+            function.overloads = before.overloads
+        if _is_overload(function):
+            function.overloads = (*function.overloads, node)
         frame.names[name] = function
         return function
 
@@ -707,6 +716,11 @@ class Objects(ABC):
         return tensor
 
 
+def _is_overload(function: FunctionValue) -> bool:
+    """Whether a definition only declares types."""
+    return "torch.jit._overload" in function.decorators or "torch.jit._overload_method" in function.decorators
+
+
 def _nearest(name: str) -> str | None:
     """What may have been meant by a name of torch that does not exist."""
     module, _, short = name.rpartition(".")
@@ -764,6 +778,7 @@ def _deepcopy(machine: Objects, span: Span | None, value: Value) -> Value:
                 result = ModuleInstance(item.cls)
                 memo[id(item)] = result
                 result.non_persistent = set(item.non_persistent)
+                result.declared, result.pre_hooks, result.hooks = dict(item.declared), [*item.pre_hooks], [*item.hooks]
                 for table in ("parameters", "buffers", "attributes", "modules"):
                     getattr(result, table).update({k: duplicate(v) for k, v in getattr(item, table).items()})
             case ObjectValue():
@@ -793,6 +808,16 @@ def _copy(machine: Objects, span: Span | None, value: Value) -> Value:
 def _device(machine: Objects, span: Span | None, kind: Any = "cpu", index: int | None = None) -> Device:
     name = kind.name if isinstance(kind, Device) else str(kind)
     return Device(name if index is None else f"{name}:{index}")
+
+
+def _object(machine: Objects, span: Span | None) -> ObjectValue:
+    cls = ClassValue("object", "builtins.object", "plain", Scope("builtins"))
+    cls.mro = (cls,)
+    return ObjectValue(cls)
+
+
+def _typed_attribute(machine: Objects, span: Span | None, value: Value, type: Value) -> TypedAttribute:
+    return TypedAttribute(value, type)
 
 
 def _object_init(machine: Objects, span: Span | None, *args: Value, **keywords: Value) -> None:
@@ -840,7 +865,8 @@ _SPECIALS: Final[dict[str, Callable[..., Any]]] = {
     "copy.deepcopy": _deepcopy,
     "copy.copy": _copy,
     "torch.device": _device,
-    "builtins.object": _object_init,
+    "builtins.object": _object,
+    "torch.jit.Attribute": _typed_attribute,
     "builtins.object.__init__": _object_init,
     "collections.namedtuple": _named_tuple,
     "torch.jit.annotate": _identity,

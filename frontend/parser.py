@@ -105,9 +105,11 @@ def _check_depth(root: _Node) -> _Node:
                 label=f"more than {MAX_DEPTH} levels",
                 help="give parts of it names of their own",
             )
-        for value in node.__dict__.values():
+        for name, value in node.__dict__.items():
             if isinstance(value, ast.Node):
-                pending.append((value, depth + 1))
+                # `a + b + c + ...` is walked in a loop
+                is_chain = name == "left" and isinstance(value, ast.BinaryOp) and isinstance(node, ast.BinaryOp)
+                pending.append((value, depth if is_chain else depth + 1))
             elif is_list(value):
                 pending.extend((item, depth + 1) for item in value if isinstance(item, ast.Node))
     return root

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import TypeVar
@@ -51,5 +52,6 @@ def _cached(kind: type[Tree], start: str, name: str, text: str, parsed: Callable
         if isinstance(tree, kind):
             return tree
     tree = parsed()
-    disk.store(key, pickle.dumps(tree, protocol=pickle.HIGHEST_PROTOCOL))
+    with suppress(RecursionError):  # long chains of operators: parsed every time
+        disk.store(key, pickle.dumps(tree, protocol=pickle.HIGHEST_PROTOCOL))
     return tree

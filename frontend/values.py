@@ -103,6 +103,10 @@ class FunctionValue:
     closure: Frame | None = None
     defaults: dict[str, Value] | None = None
     """Evaluated at definition for nested functions and lambdas; else on the first call."""
+    overloads: tuple[FunctionDef, ...] = ()
+    """Declarations before it under the same name, by `@torch.jit._overload`: it is compiled for each that is called."""
+    variants: list[FunctionValue] = field(default_factory=list["FunctionValue"])
+    """The function with the types of each declaration, once they are asked for."""
 
     @property
     def name(self) -> str:
@@ -213,6 +217,14 @@ class EnumMember:
     value: Value
 
 
+@dataclass(frozen=True, eq=False)
+class TypedAttribute:
+    """`torch.jit.Attribute(value, type)`."""
+
+    value: Value
+    type: Value
+
+
 @dataclass(eq=False)
 class ObjectValue:
     """An instance of a plain class or of a NamedTuple: attributes in order of assignment."""
@@ -245,6 +257,11 @@ class ModuleInstance:
     non_persistent: set[str] = field(default_factory=set[str])
     attributes: dict[str, Value] = field(default_factory=dict[str, Value])
     modules: dict[str, ModuleInstance | None] = field(default_factory=dict[str, "ModuleInstance | None"])
+    declared: dict[str, Value] = field(default_factory=dict[str, Value])
+    """Types of attributes that `torch.jit.Attribute` has told."""
+    pre_hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
+    hooks: list[FunctionValue] = field(default_factory=list[FunctionValue])
+    """What a call of the module runs before and after `forward`."""
 
     @property
     def training(self) -> bool:
@@ -335,6 +352,7 @@ __all__ = [
     "Scope",
     "Super",
     "TypeExpression",
+    "TypedAttribute",
     "Unavailable",
     "Value",
 ]

@@ -5,7 +5,8 @@ Two families, never mixed: `CompileError` and `ExecutionError` are the user's to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -60,12 +61,14 @@ def _excerpt(span: Span | None, label: str, paint: Callable[[str, str], str], ro
     line, column = shown.file.position(shown.start)
     text = "".join(c if c.isprintable() or c == "\t" else "?" for c in shown.file.line(line))
     width = max(1, min(shown.end, shown.start + len(text) - (column - 1)) - shown.start)
+    at = column
+    text, column, width = _clipped(text, column, width)
     lead = "".join("\t" if c == "\t" else " " for c in text[: column - 1])
     gutter = " " * len(str(line))
     bar = paint("gutter", "|")
     caret = paint("caret" if role == "error" else "note", "^" * width + (f" {label}" if label else ""))
     lines = [
-        f"{gutter}{paint('gutter', '-->')} {shown.file.name}:{line}:{column}",
+        f"{gutter}{paint('gutter', '-->')} {shown.file.name}:{line}:{at}",
         f"{gutter} {bar}",
         f"{paint('gutter', str(line))} {bar} {text}",
         f"{gutter} {bar} {lead}{caret}",
@@ -73,6 +76,20 @@ def _excerpt(span: Span | None, label: str, paint: Callable[[str, str], str], ro
     if shown is not span:
         lines.append(f"{gutter} = note: stored as {span}")
     return lines
+
+
+def _clipped(text: str, column: int, width: int) -> tuple[str, int, int]:
+    """Of a very long line the part around the place; the number of the line and of the column say where it is."""
+    if len(text) <= _LONGEST_LINE:
+        return text, column, width
+    first = max(0, column - 1 - _LONGEST_LINE // 3)
+    last = min(len(text), first + _LONGEST_LINE)
+    lead = "..." if first else ""
+    trail = "..." if last < len(text) else ""
+    return f"{lead}{text[first:last]}{trail}", column - first + len(lead), min(width, last - (column - 1))
+
+
+_LONGEST_LINE: Final = 240
 
 
 class TorchccError(Exception):
@@ -99,6 +116,20 @@ class CompileError(TorchccError):
     @staticmethod
     def at(span: Span | None, message: str, *, label: str = "", help: str | None = None, notes: Sequence[Note] = ()) -> CompileError:
         return CompileError(Diagnostic(message, span, label, tuple(notes), help))
+
+
+@contextmanager
+def guarded_nesting(span: Span | None) -> Generator[None]:
+    """Python's own stack is the last bound on nesting; what exceeds it is the program's fault."""
+    try:
+        yield
+    except RecursionError:
+        raise CompileError.at(
+            span,
+            "the program is nested too deeply",
+            label="the code after each early `return`, `break` and `continue` is nested too",
+            help="move parts of it into functions of their own",
+        ) from None
 
 
 class NotStatic(CompileError):

@@ -107,7 +107,10 @@ class ColumnsSpec:
 
 @dataclass(frozen=True)
 class SameSpec:
-    """In state: the tensor, list or dict that is number `index` of those before it, in the order they stand in."""
+    """In state: the tensor, list or dict that is number `index` of those before it, in the order they stand in.
+
+    Among arguments: the tensor that is number `index` of those given before, the same memory in the same shape.
+    """
 
     index: int
 

@@ -282,8 +282,19 @@ _LONG: Final = 40
 _MAX_TRIPS: Final = (1 << 63) - 1
 
 
-def print_function(op: Operation, schema: Schema, unit: CodeUnit, *, name: str | None = None, is_method: bool = False) -> str:
-    """The text of a `def`, ending with a newline; a method is indented by one level."""
+@dataclass(frozen=True)
+class Line:
+    """A line of code, with its newline, and what it stands for; the head of a `def` is one, whatever its parameters."""
+
+    text: str
+    span: Span | None
+    is_head: bool = False
+
+
+def print_function(
+    op: Operation, schema: Schema, unit: CodeUnit, *, name: str | None = None, is_method: bool = False
+) -> list[Line]:
+    """The lines of a `def`; a method is indented by one level."""
     return _Function(op, schema, unit, name or schema.base, is_method).text()
 
 
@@ -309,7 +320,7 @@ def code_text(program: Program) -> str:
         schema = program.methods.schema_of(symbol)
     function = lookup(program.module, symbol)
     assert function is not None
-    return print_function(function, schema, _Display(typed_self=False), name=name)
+    return "".join(line.text for line in print_function(function, schema, _Display(typed_self=False), name=name))
 
 
 class _Function:
@@ -319,7 +330,7 @@ class _Function:
         self.unit = unit
         self.name = name
         self.is_method = is_method
-        self.lines: list[str] = []
+        self.lines: list[Line] = []
         self.names: dict[Value, str] = {}
         self.taken: set[str] = set(_RESERVED)
         self.words: set[str] = set()
@@ -338,7 +349,7 @@ class _Function:
 
     # the whole
 
-    def text(self) -> str:
+    def text(self) -> list[Line]:
         if not is_identifier(self.name):
             raise self.fault(f"the name `{self.name}` is no identifier in TorchScript")
         margin = "  " if self.is_method else ""
@@ -354,7 +365,7 @@ class _Function:
                 pieces.append(nested)
         head = f"{margin}def {self.name}({self._parameters(block)}) -> {self._type(self._result())}:\n"
         self._check_parameters()
-        return head + "".join(self.lines)
+        return [Line(head, self.op.span, is_head=True), *self.lines]
 
     def _result(self) -> ScriptType:
         if self.schema.returns:
@@ -414,11 +425,14 @@ class _Function:
             name = self._type(NO_GRAD)
             self._word("__torch__")
             context = self._fresh(None)
-            self.lines.append(f"{indent}{context} = {name}.__new__({name})\n")
-            self.lines.append(f"{indent}{self._fresh(None)} = ({context}).__init__()\n")
-            self.lines.append(f"{indent}with {context}:\n")
+            self._append(f"{indent}{context} = {name}.__new__({name})")
+            self._append(f"{indent}{self._fresh(None)} = ({context}).__init__()")
+            self._append(f"{indent}with {context}:")
         self.inside = None if gradients else indent
-        self.lines.append(f"{indent}{'' if gradients else '  '}{text}\n")
+        self._append(f"{indent}{'' if gradients else '  '}{text}")
+
+    def _append(self, text: str) -> None:
+        self.lines.append(Line(f"{text}\n", self.span))
 
     def _gradients(self, op: Operation) -> bool | None:
         """False in a `with torch.no_grad()`, None for what makes no tensor. Branches and loops are outside of it."""
@@ -738,7 +752,9 @@ class _Function:
     def _write_pending(self, value: Value, indent: str) -> None:
         text = self.pending.pop(value)
         assert isinstance(value, OpResult)
+        later, self.span = self.span, value.op.span or self.span
         self._emit(indent, f"{self._name(value)} = {text.text}", self._gradients(value.op))
+        self.span = later
 
     def _name(self, value: Value) -> str:
         if value not in self.names:

@@ -36,6 +36,8 @@ _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
 _MANAGED_OFFSET: Final = DL_MANAGED_TENSOR_VERSIONED.ctype.dl_tensor.offset
 _NUMPY_DTYPES: Final[dict[Any, DType]] = {dtype.numpy: dtype for dtype in DATA_TYPES}
 _TORCH_DTYPES: Final[dict[str, DType]] = {f"torch.{d.name}": d for d in DATA_TYPES}
+_BYTE: Final = np.zeros(1, np.int8)
+_MAX_WORK: Final = 100_000
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -91,6 +93,45 @@ class _TensorArgument:
     after: Callable[[], None] | None = None
     """Runs after a call that wrote to it."""
 
+    def place(self) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+        """Address, shape and strides in bytes."""
+        strides = self.strides
+        if strides is None:
+            steps = [self.dtype.itemsize]
+            for extent in reversed(self.shape[1:]):
+                steps.insert(0, steps[0] * extent)
+            return self.data, tuple(self.shape), tuple(steps[: len(self.shape)])
+        return self.data, tuple(self.shape), tuple(s * self.dtype.itemsize for s in strides)
+
+    def bounds(self) -> tuple[int, int]:
+        """The first byte, and the one behind the last."""
+        data, shape, strides = self.place()
+        if 0 in shape:
+            return data, data
+        reach = [(n - 1) * s for n, s in zip(shape, strides, strict=True)]
+        return data + sum(r for r in reach if r < 0), data + sum(r for r in reach if r > 0) + self.dtype.itemsize
+
+    def shares_memory(self, other: _TensorArgument) -> bool:
+        own, others = self.bounds(), other.bounds()
+        if own[0] >= others[1] or others[0] >= own[1]:
+            return False
+        first = min(own[0], others[0])
+        try:
+            return np.shares_memory(self._shadow(first), other._shadow(first), max_work=_MAX_WORK)
+        except np.exceptions.TooHardError:
+            return True
+
+    def _shadow(self, first: int) -> npt.NDArray[Any]:
+        """An array that lies like this one relative to `first`, over memory that is never touched."""
+        data, shape, strides = self.place()
+        base = np.lib.stride_tricks.as_strided(np.broadcast_to(_BYTE, (1,)), (data - first + 1,), (1,))[data - first :]
+        element = np.lib.stride_tricks.as_strided(base, (*shape, self.dtype.itemsize), (*strides, 1))
+        return element
+
+
+class SharedArguments(ExecutionError):
+    """Two arguments share memory, and one of them is written in place; nothing was computed yet."""
+
 
 class CompiledFunction:
     """A function of a Signature's flat parameters. Calls may come from many threads at once."""
@@ -113,6 +154,9 @@ class CompiledFunction:
         self._outputs = signature.outputs
         self._returned = signature.returned
         self._converters = [_converter(p) for p in signature.parameters]
+        given = [i for i, p in enumerate(signature.parameters) if isinstance(p.spec, TensorSpec) and p.path is None]
+        self._shareable = given if len(given) > 1 and any(signature.parameters[i].write_back is not None for i in given) else []
+        """Parameters whose memory must be apart, since some are written."""
         argument_types = [
             ctypes.c_void_p if isinstance(p.spec, TensorSpec) else scalar_kind(p.spec.type).ctype
             for p in signature.parameters
@@ -148,9 +192,12 @@ class CompiledFunction:
         values: list[Any] = []
         places = iter(self._places)
         torch = None
-        for convert, argument in zip(self._converters, arguments, strict=True):
+        tensors: dict[int, _TensorArgument] = {}
+        for i, (convert, argument) in enumerate(zip(self._converters, arguments, strict=True)):
             value = convert(argument)
             if isinstance(value, _TensorArgument):
+                if self._shareable:
+                    tensors[i] = value
                 place, numbers, layout, (rank, code, bits) = next(places)
                 strides = 0
                 layout.pack_into(block, numbers, *value.shape)
@@ -169,6 +216,8 @@ class CompiledFunction:
             values.append(value)
         for k in range(len(self._outputs)):
             values.append(base + k * _TENSOR_SIZE)
+        if self._shareable:
+            self._check_apart(tensors)
         if self._function(*values) != 0:
             raise self._error()
         for finish in after:
@@ -180,6 +229,19 @@ class CompiledFunction:
             is_given_out = torch is not None and is_tensor and number in self._returned
             results[number] = _to_torch(torch, result) if is_given_out else result
         return results
+
+    def _check_apart(self, tensors: Mapping[int, _TensorArgument]) -> None:
+        """SharedArguments where a write to one argument would be a write to another one too."""
+        parameters = self.signature.parameters
+        for i in self._shareable:
+            if parameters[i].write_back is None:
+                continue
+            for k in self._shareable:
+                if k != i and tensors[i].shares_memory(tensors[k]):
+                    raise SharedArguments(
+                        f"arguments `{parameters[min(i, k)].name}` and `{parameters[max(i, k)].name}` share memory, and "
+                        f"`{parameters[i].name}` is written in place: give a copy of one of them"
+                    )
 
     def _error(self) -> ExecutionError:
         message = self._functions.last_error().decode(errors="replace")
@@ -254,6 +316,11 @@ def dtype_and_shape(name: str, value: Any) -> tuple[DType, tuple[int, ...]]:
     """What a call is specialised for when it is given this array, torch tensor or DLPack object."""
     found = _tensor_argument(name, value, written=False)
     return found.dtype, tuple(found.shape)
+
+
+def memory_of(value: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+    """Where the elements of an array, torch tensor or DLPack object lie: address, shape, strides in bytes."""
+    return _tensor_argument("", value, written=False).place()
 
 
 def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:

@@ -15,6 +15,7 @@ from .buffers import Buffer
 from .emitter import HEAP_ALIGNMENT, Emit, Emitter
 from .linear import ZERO, Linear
 from .memory import copy_buffer
+from .strings import is_immortal
 from .types import itemsize
 
 _LENGTH: Final = 24
@@ -292,11 +293,13 @@ def _unbox(e: Emitter, op: Operation) -> None:
 
 
 def _retain_value(e: Emitter, op: Operation) -> None:
-    retain(e, e.text(op.operand(0)), op.operand(0).type)
+    if not is_immortal(op.operand(0)):
+        retain(e, e.text(op.operand(0)), op.operand(0).type)
 
 
 def _release(e: Emitter, op: Operation) -> None:
-    e.line(f"call void @torchcc.release(ptr {e.text(op.operand(0))})")
+    if not is_immortal(op.operand(0)):
+        e.line(f"call void @torchcc.release(ptr {e.text(op.operand(0))})")
 
 
 EMITTERS: Final[dict[str, Emit]] = {

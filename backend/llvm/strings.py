@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final, cast
 
-from ...ir.core import Operation
+from ...ir.core import Operation, Value
 from .emitter import Emit, Emitter
 from .types import quoted
 
@@ -18,6 +18,11 @@ _BYTES: Final = 32
 
 def _at(e: Emitter, pointer: str, offset: int | str) -> str:
     return e.pure("ptr", f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+
+def is_immortal(value: Value) -> bool:
+    """Whether the value is a string that is never given back, so that nobody needs to count references to it."""
+    return any(value.defining_op(f"rt.str_{made}") is not None for made in ("constant", "of_byte"))
 
 
 def _constant(e: Emitter, op: Operation) -> None:
@@ -75,6 +80,37 @@ def _done(function: str) -> Emit:
     return emit
 
 
+def _append(e: Emitter, op: Operation) -> None:
+    """A byte is put behind a string in place, where nobody else sees that and there is room."""
+    byte = op.operand(1).defining_op("rt.str_of_byte")
+    if byte is None:
+        _made("str_append")(e, op)
+        return
+    first, value = e.text(op.operand(0)), e.text(byte.operand(0))
+    count = e.op("i64", f"load i64, ptr {first}, align 8")
+    length_at = e.op("ptr", f"getelementptr i8, ptr {first}, i64 {_LENGTH}")
+    length = e.op("i64", f"load i64, ptr {length_at}, align 8")
+    room = e.op("ptr", f"getelementptr i8, ptr {first}, i64 {_LENGTH + 8}")
+    fits = e.op("i1", f"icmp ult i64 {length}, {e.op('i64', f'load i64, ptr {room}, align 8')}")
+    ready = e.op("i1", f"and i1 {fits}, {e.op('i1', f'icmp eq i64 {count}, 1')}")
+    here, grow, done = e.new_label("here"), e.new_label("grow"), e.new_label("appended")
+    e.line(f"br i1 {ready}, label %{here}, label %{grow}, !prof {e.likely()}")
+    e.start_block(here)
+    bytes_at = e.op("ptr", f"getelementptr i8, ptr {first}, i64 {_BYTES}")
+    place = e.op("ptr", f"getelementptr i8, ptr {bytes_at}, i64 {length}")
+    e.line(f"store i8 {e.op('i8', f'trunc i64 {value} to i8')}, ptr {place}, align 1")
+    e.line(f"store i64 {e.op('i64', f'add i64 {length}, 1')}, ptr {length_at}, align 8")
+    e.line(f"br label %{done}")
+    e.start_block(grow)
+    second = e.op("ptr", f"call ptr @torchcc.str_of_byte(i64 {value})")
+    grown = e.op("ptr", f"call ptr @torchcc.str_append(ptr {first}, ptr {second})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {grown}, null"))
+    grown_in = e.label
+    e.line(f"br label %{done}")
+    e.start_block(done)
+    e.set(op.result, e.op("ptr", f"phi ptr [ {first}, %{here} ], [ {grown}, %{grown_in} ]"))
+
+
 def _arguments(e: Emitter, op: Operation) -> str:
     return ", ".join(f"{e.component_types(v.type)[0]} {e.text(v)}" for v in op.operands)
 
@@ -102,7 +138,7 @@ EMITTERS: Final[dict[str, Emit]] = {
     "rt.str_byte": _byte,
     "rt.str_slice": _made("str_slice"),
     "rt.str_concat": _made("str_concat"),
-    "rt.str_append": _made("str_append"),
+    "rt.str_append": _append,
     "rt.str_equal": _computed("str_equal", "i1"),
     "rt.str_compare": _computed("str_compare", "i64"),
     "rt.str_find": _computed("str_find", "i64"),

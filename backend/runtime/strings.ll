@@ -1,6 +1,6 @@
 ; Strings whose bytes are known at run time, and what a program prints.
 ;
-; A string is { count, 0, length, capacity } and its bytes, with a zero behind them that is none of them. Like a box it has
+; A string is { count, 0, length, capacity } and its bytes, with room for a zero behind them. Like a box it has
 ; width 0 (see lists.ll). It never changes but where nobody else can see it (`str_append`). Constants of a program and the
 ; strings of one byte have a negative count: they are read-only and never given back.
 
@@ -12,9 +12,10 @@
 declare i32 @memcmp(ptr, ptr, i64)
 declare ptr @memchr(ptr, i32, i64)
 declare double @strtod(ptr, ptr)
+declare double @llvm.fabs.f64(double)
 declare i64 @write(i32, ptr, i64)
 
-; A string of that many bytes, not written yet but for the zero behind them; null after setting the error when there is no
+; A string of that many bytes, not written yet; null after setting the error when there is no
 ; memory.
 define internal ptr @torchcc.str_new(i64 %length, i64 %capacity) nounwind {
   %size = add i64 %capacity, 33
@@ -30,9 +31,6 @@ fill:
   store i64 %length, ptr %length.at
   %capacity.at = getelementptr %String, ptr %string, i64 0, i32 3
   store i64 %capacity, ptr %capacity.at
-  %bytes = getelementptr i8, ptr %string, i64 32
-  %end = getelementptr i8, ptr %bytes, i64 %length
-  store i8 0, ptr %end
   br label %done
 
 done:
@@ -173,8 +171,6 @@ extend:
   %target = getelementptr i8, ptr %bytes, i64 %n
   %b.bytes = getelementptr i8, ptr %b, i64 32
   call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %b.bytes, i64 %m, i1 false)
-  %end = getelementptr i8, ptr %bytes, i64 %length
-  store i8 0, ptr %end
   ret ptr %a
 
 grow:
@@ -303,16 +299,59 @@ done:
   ret ptr %string
 }
 
-; The number that the string begins with; how many bytes that are goes to `used`.
+; The number that the string begins with; how many bytes that are goes to `used`, -1 where it is too large or too small.
 define double @torchcc.str_to_f64(ptr %string, ptr %used) nounwind {
+entry:
   %end.at = alloca ptr
   %bytes = getelementptr i8, ptr %string, i64 32
+  %references = load i64, ptr %string
+  %forever = icmp slt i64 %references, 0
+  br i1 %forever, label %read, label %close
+
+; those that are never given back end with a zero
+close:
+  %whole = call i64 @torchcc.str_length(ptr %string)
+  %behind = getelementptr i8, ptr %bytes, i64 %whole
+  store i8 0, ptr %behind
+  br label %read
+
+read:
   %value = call double @strtod(ptr %bytes, ptr %end.at)
   %end = load ptr, ptr %end.at
   %end.address = ptrtoint ptr %end to i64
   %start.address = ptrtoint ptr %bytes to i64
   %count = sub i64 %end.address, %start.address
-  store i64 %count, ptr %used
+  %magnitude = call double @llvm.fabs.f64(double %value)
+  %infinite = fcmp oeq double %magnitude, 0x7FF0000000000000
+  %tiny = fcmp olt double %magnitude, 0x0010000000000000
+  %unusual = or i1 %infinite, %tiny
+  br i1 %unusual, label %look, label %done
+
+; a digit that is not 0 in front of an exponent: the text is no `inf` and no zero
+look:
+  %i = phi i64 [ 0, %read ], [ %following, %next ]
+  %over = icmp sge i64 %i, %count
+  br i1 %over, label %done, label %test
+
+test:
+  %at = getelementptr i8, ptr %bytes, i64 %i
+  %byte = load i8, ptr %at
+  %low = or i8 %byte, 32
+  %is.exponent = icmp eq i8 %low, 101 ; e
+  br i1 %is.exponent, label %done, label %digit
+
+digit:
+  %from.one = sub i8 %byte, 49
+  %is.digit = icmp ult i8 %from.one, 9
+  br i1 %is.digit, label %done, label %next
+
+next:
+  %following = add i64 %i, 1
+  br label %look
+
+done:
+  %result = phi i64 [ %count, %read ], [ %count, %look ], [ %count, %test ], [ -1, %digit ]
+  store i64 %result, ptr %used
   ret double %value
 }
 

@@ -8,7 +8,7 @@ their operators ask for. A file starts with what was met first: classes before w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -30,8 +30,17 @@ from ...ir.script_types import (
     TupleType,
     constant_type,
 )
-from ...ir.torchscript_printer import NO_GRAD, CodeUnit, NominalType, is_identifier, print_function, print_literal
+from ...ir.torchscript_printer import (
+    NO_GRAD,
+    CodeUnit,
+    Line,
+    NominalType,
+    is_identifier,
+    print_function,
+    print_literal,
+)
 from ..values import Device
+from .writer_debug import pickle_ranges
 
 PLACEHOLDER: Final = ClassType("__torch__.PlaceholderModule", is_module=True, attributes={"training": BOOL})
 """What a function is saved as: a module whose `forward` it is."""
@@ -121,16 +130,16 @@ class CodeWriter:
     unit: CodeUnit
     module: Operation
     methods: Methods | None
-    files: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    files: dict[str, list[Line]] = field(default_factory=dict[str, list[Line]])
     _operations: dict[str, Operation] = field(default_factory=dict[str, Operation])
 
     def placeholder(self, entry: str, schema: Schema) -> None:
         """The module that a function is saved as."""
         self.unit.type(PLACEHOLDER)
-        head = ["class PlaceholderModule(Module):", "  __parameters__ = []", "  __buffers__ = []", "  training : bool"]
+        lines = ["  __parameters__ = []", "  __buffers__ = []", "  training : bool"]
         operation, schema = _with_receiver(self._operation(entry), schema)
         body = print_function(operation, schema, self.unit, name="forward", is_method=True)
-        self._put(self.unit.type(PLACEHOLDER), "\n".join(head) + "\n" + body)
+        self._put(self.unit.type(PLACEHOLDER), _block("class PlaceholderModule(Module):", lines, body))
 
     def run(self) -> None:
         types, called = 0, 0
@@ -153,12 +162,14 @@ class CodeWriter:
         return max(found)
 
     def texts(self) -> Iterable[tuple[str, bytes]]:
-        """(member, contents)."""
-        for module, parts in self.files.items():
-            yield f"code/{module.replace('.', '/')}.py", "".join(parts).encode()
+        """(member, contents): each file of code, then where its lines come from."""
+        for module, lines in self.files.items():
+            member = f"code/{module.replace('.', '/')}.py"
+            yield member, "".join(line.text for line in lines).encode()
+            yield f"{member}.debug_pkl", pickle_ranges(lines)
 
-    def _put(self, qualified: str, text: str) -> None:
-        self.files.setdefault(qualified.rpartition(".")[0], []).append(text)
+    def _put(self, qualified: str, lines: Iterable[Line]) -> None:
+        self.files.setdefault(qualified.rpartition(".")[0], []).extend(lines)
 
     # functions
 
@@ -187,7 +198,7 @@ class CodeWriter:
             return
         qualified = self.unit.type_name(type)
         if type is NO_GRAD:
-            self._put(qualified, _NO_GRAD.format(qualified))
+            self._put(qualified, [Line(_NO_GRAD.format(qualified), None)])
             return
         name = qualified.rpartition(".")[2]
         match type:
@@ -208,7 +219,7 @@ class CodeWriter:
             return f"{name} : {self.unit.type(type)}"
         return f"__annotations__[{print_literal(name, STR, self.unit)}] = {self.unit.type(type)}"
 
-    def _class(self, type: ClassType, name: str) -> str:
+    def _class(self, type: ClassType, name: str) -> list[Line]:
         if self.methods is None:
             raise CompileError.at(None, f"cannot save: the methods of `{name}` are not known")
         before, after = self.methods.hook_names(type)
@@ -224,10 +235,10 @@ class CodeWriter:
             lines.append("  __annotations__ = []")
         lines += [f"  {a}" for a in attributes]
         lines += [f"  {self._constant(n, v)}" for n, v in type.constants.items() if not isinstance(v, Device)]
-        bodies = [self._method(type, m) for m in self._method_names(type) if m not in hooks]
-        bodies += [self._method(type, m) for m in hooks]
+        names = [*(m for m in self._method_names(type) if m not in hooks), *hooks]
+        bodies = [line for m in names for line in self._method(type, m)]
         head = f"class {name}(Module):" if type.is_module else f"class {name}:"
-        return _block(head, lines, "".join(bodies))
+        return _block(head, lines, bodies)
 
     def _names(self, names: Iterable[str]) -> str:
         return f"[{''.join(f'{print_literal(n, STR, self.unit)}, ' for n in names)}]"
@@ -248,7 +259,7 @@ class CodeWriter:
                 found.append(name)
         return found
 
-    def _method(self, type: ClassType, name: str) -> str:
+    def _method(self, type: ClassType, name: str) -> list[Line]:
         assert self.methods is not None
         schema = self.methods.compile_method(type, name)
         operation = self._operation(type.methods[name])
@@ -259,7 +270,7 @@ class CodeWriter:
         type_ = _type_of_constant(value)
         return f"{name} : Final[{self.unit.type(type_)}] = {print_literal(value, type_, self.unit)}"
 
-    def _interface(self, type: InterfaceType, name: str) -> str:
+    def _interface(self, type: InterfaceType, name: str) -> list[Line]:
         lines: list[str] = []
         for method, signature in type.methods.items():
             parameters = ["self", *(f"{n}: {self.unit.type(t)}" for n, t in signature.parameters)]
@@ -267,9 +278,9 @@ class CodeWriter:
         return _block(f"class {name}({'ModuleInterface' if type.is_module else 'Interface'}):", lines)
 
 
-def _block(head: str, lines: list[str], more: str = "") -> str:
-    body = "".join(f"{line}\n" for line in lines) + more
-    return f"{head}\n{body or '  pass' + chr(10)}"
+def _block(head: str, lines: Sequence[str], more: Sequence[Line] = ()) -> list[Line]:
+    first = [head, *(lines if lines or more else ["  pass"])]
+    return [*(Line(f"{text}\n", None) for text in first), *more]
 
 
 def _as_tuples(value: Any) -> Any:

@@ -161,14 +161,17 @@ class _Merge:
     def values(self, name: str, a: Value, b: Value) -> None:
         outer = self.owner.frame
         type_ = unify(script_type(a), script_type(b))
+        before = outer.find(name)
+        is_before = isinstance(before, Value) and base_value(a) is base_value(before) is base_value(b)
+        if type_ is None and is_before:
+            return  # a Union that either branch has looked into
         if type_ is None:
             if self.then.goes_on and self.orelse.goes_on:
                 self.mismatch(name, a, b)
             else:
                 outer.forget(name)
             return
-        before = outer.find(name)
-        if isinstance(before, Value) and base_value(a) is base_value(before) and base_value(b) is base_value(before):
+        if isinstance(before, Value) and is_before:
             if before.type != type_:
                 self.refined.append((name, before, type_))
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ...ir.core import Value
-from ...ir.diagnostics import Note
+from ...ir.diagnostics import CompileError, Note
 from ...ir.overloads import Failure, OverloadError, resolve_among, suggest
 from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
@@ -26,6 +26,7 @@ from ...ir.script_types import (
     IntType,
     ListType,
     NamedTupleType,
+    NoneType,
     OptionalType,
     PoisonType,
     ScriptType,
@@ -58,6 +59,7 @@ from .meanings import (
     Zip,
     describe,
 )
+from .overloaded import variants
 from .python_functions import python_function
 from .state import CompiledFunction, Fault, script_type, short_name
 
@@ -141,6 +143,10 @@ class Calls(Attributes):
                 false, none = self.constant(False, node.span), self.constant(None, node.span)
                 operands = [callee.receiver, self.constant(callee.dtype, node.span), false, false, none]
                 return self.one("aten::to.dtype", operands, TENSOR, span=node.span)
+            case UserFunction(function=FunctionValue(overloads=(_, *_))):
+                return self._call_overloaded(callee.function, callee.receiver, None, node)
+            case BoundMethod(function=FunctionValue(overloads=(_, *_))):
+                return self._call_overloaded(callee.function, callee.receiver, callee, node)
             case UserFunction():
                 arguments = self.arguments(node)
                 function = self._dispatched(callee.function, arguments)
@@ -160,6 +166,30 @@ class Calls(Attributes):
                 return self._call_value(callee, node)
             case _:
                 raise self.fault(node.func.span, f"cannot call {describe(callee)}")
+
+    def _call_overloaded(
+        self, function: FunctionValue, receiver: Value | None, method: BoundMethod | None, node: ast.Call
+    ) -> Value:
+        """A call of the first declaration that the arguments fit."""
+        arguments = self.arguments(node)
+        if any(isinstance(v.type, PoisonType) for v in (*arguments.positional, *arguments.keywords.values())):
+            return self.poison(node.span)
+        owner = None if method is None else script_type(method.receiver)
+        assert owner is None or isinstance(owner, ClassType)
+        given = arguments if receiver is None else _with_first(receiver, arguments, node)
+        positional = [self.operand(v) for v in given.positional]
+        keywords = {n: self.operand(v) for n, v in given.keywords.items()}
+        known = [(v, self.unit.declared(v, owner, node.span)) for v in variants(function)]
+        try:
+            match = resolve_among([schema for _, schema in known], positional, keywords)
+        except OverloadError as error:
+            found = ", ".join(script_type(v).annotation for v in arguments.positional)
+            notes = [Note(f"{f.schema}: {f.reason}") for f in error.failures]
+            raise self.fault(node.span, f"no overload of `{function.name}` takes ({found})", notes=notes) from None
+        chosen = next(v for v, schema in known if schema is match.schema)
+        if method is not None:
+            return self.call_bound(BoundMethod(method.receiver, chosen), arguments, node)
+        return self.call_function(self.unit.function(chosen, node.span), function.name, node, arguments, receiver)
 
     # arguments
 
@@ -266,6 +296,10 @@ class Calls(Attributes):
             advice = self.did_you_mean(word, self.unit.functional_names())
         elif module == "math":
             advice = self.did_you_mean(word, sorted(_MATH))
+        elif name == "builtins.super":
+            return self.fault(
+                node.func.span, "`super()` is not supported in compiled code", help="call the method under a name of its own"
+            )
         elif module == "builtins":
             return self.fault(node.func.span, f"Python builtin `{word}` is not supported in TorchScript")
         if advice is None and name.startswith("torch."):
@@ -413,7 +447,54 @@ class Calls(Attributes):
             raise self.fault(node.func.span, f"objects of `{short_name(type_)}` have no `__call__`, so they cannot be called")
         if not isinstance(forward, FunctionValue):
             raise self.fault(node.func.span, f"module '{short_name(type_)}' has no `forward`, so it cannot be called")
+        instance = self.unit.class_info(type_).instance
+        if instance.pre_hooks or instance.hooks:
+            return self._call_with_hooks(callee, type_, forward, node)
         return self.call_method(BoundMethod(callee, forward), node)
+
+    def _call_with_hooks(self, callee: Value, type_: ClassType, forward: FunctionValue, node: ast.Call) -> Value:
+        """A call of a module: pre-hooks change the arguments, hooks the result."""
+        instance = self.unit.class_info(type_).instance
+        arguments = self.arguments(node)
+        if arguments.keywords and instance.pre_hooks:
+            raise self.fault(node.keywords[0].span, "a module with hooks takes its arguments by position")
+        given = [*arguments.positional]
+        for hook in instance.pre_hooks:
+            changed = self._run_hook(hook, type_, [callee, self._as_tuple(given, node.span)], node)
+            if isinstance(changed.type, PoisonType):
+                return changed
+            if isinstance(changed.type, TupleType):
+                given = self.unpack_tuple(changed, node.span)
+            elif not isinstance(changed.type, NoneType):
+                given = [changed]
+        spans = arguments.spans if len(given) == len(arguments.spans) else [node.span] * len(given)
+        result = self.call_bound(BoundMethod(callee, forward), CallArguments(given, arguments.keywords, spans), node)
+        for hook in instance.hooks:
+            changed = self._run_hook(hook, type_, [callee, self._as_tuple(given, node.span), result], node)
+            if not isinstance(changed.type, NoneType):
+                result = changed
+        return result
+
+    def _as_tuple(self, values: Sequence[Value], span: Span) -> Value:
+        return self.one("prim::TupleConstruct", values, TupleType(tuple(map(script_type, values))), span=span)
+
+    def _run_hook(self, hook: FunctionValue, owner: ClassType, arguments: Sequence[Value], node: ast.Call) -> Value:
+        definition = hook.definition
+        if isinstance(definition, ast.FunctionDef):
+            missing = [p.name for p in definition.params[1:] if p.annotation is None]
+            if missing or definition.returns is None:
+                raise CompileError.at(
+                    definition.name_span,
+                    f"the hook `{hook.name}` is missing a {'return annotation' if not missing else 'type annotation'}",
+                    label="" if not missing else f"of `{missing[0]}`",
+                    help="for example `def hook(self, input: Tuple[Tensor], output: Tensor) -> Tensor`",
+                )
+        compiled = self.unit.hook(owner, hook, node.span)
+        call = ast.Call(node.span, node.func, [], [])
+        operands = self.match_call(compiled.schema, hook.name, CallArguments(arguments, {}), call)
+        if operands is None or isinstance(compiled.result, PoisonType):
+            return self.poison(node.span)
+        return self.call_symbol(compiled.symbol, operands, compiled.result, node.span)
 
     # classes
 

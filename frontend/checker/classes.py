@@ -39,7 +39,7 @@ from ...ir.script_types import (
 from ...ir.script_types import EnumMember as TypedMember
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype
-from ..ast import ClassDef, FunctionDef
+from ..ast import ClassDef, FunctionDef, Name
 from ..values import (
     MISSING,
     BuiltinRef,
@@ -50,6 +50,7 @@ from ..values import (
     HostTensor,
     ModuleInstance,
     ObjectValue,
+    Scope,
 )
 from .annotations import Annotations
 from .script_classes import methods
@@ -99,6 +100,10 @@ class Classes:
         functions: list[tuple[str, int]] = []
         cls = instance.cls
         declared = self._declared(cls, unusable)
+        for name, value in instance.declared.items():
+            span = cls.definition.name_span if cls.definition is not None else None
+            assert span is not None
+            declared[name] = self.annotations.read(Name(span, "_type"), Scope("", {"_type": value}))
         finals = self._finals(cls)
         for name, tensor in (*instance.parameters.items(), *instance.buffers.items()):
             attributes[name] = declared.get(name) or (NONE if tensor is None else TENSOR)
@@ -120,6 +125,7 @@ class Classes:
             if isinstance(wanted, InterfaceType) and is_subtype(attributes[name], wanted):
                 attributes[name] = wanted
         key = (cls, tuple(attributes.items()), repr(sorted(constants.items())), tuple(functions), tuple(unusable))
+        key = (*key, tuple(map(id, instance.pre_hooks)), tuple(map(id, instance.hooks)))
         if key not in self._by_key:
             type_ = ClassType(
                 self._unique_name(cls.qualified),

@@ -179,17 +179,14 @@ class Conditions(Branches):
             static = (none_a == none_b) is positive
             return Condition(self.constant(static, node.span), static=static)
         value = self.call_operator(COMPARISON[node.ops[0]], [a, b], span=node.span, shown=node.ops[0])
-        is_none: dict[str, ScriptType] = {}
+        # What is None keeps its type: it may be set to something else in a block inside the branch.
         is_value: dict[str, ScriptType] = {}
         for name, subject, other in ((left, a, b), (right, b, a)):
             if isinstance(other.type, NoneType) and isinstance(name, ast.Name):
                 type_ = script_type(subject)
-                is_none[name.id] = NONE
                 if isinstance(type_, OptionalType | UnionType):
                     is_value[name.id] = union(m for m in members_of(type_) if not isinstance(m, NoneType))
-                else:
-                    del is_none[name.id]
-        return Condition(value, is_none, is_value) if positive else Condition(value, is_value, is_none)
+        return Condition(value, {}, is_value) if positive else Condition(value, is_value, {})
 
     # calls that are decided at compile time
 

@@ -53,7 +53,7 @@ class Expressions(Calls):
             case ast.UnaryOp():
                 return self._unary(node)
             case ast.BinaryOp():
-                return self.binary(node.op, self.value(node.left), self.value(node.right), node)
+                return self._binary_chain(node)
             case ast.BoolOp():
                 return self.condition(node).value
             case ast.Compare():
@@ -215,6 +215,24 @@ class Expressions(Calls):
         base = "aten::neg" if node.op == "-" else "aten::bitwise_not"
         operand = self.value(node.operand)
         return self.call_operator(base, [operand], span=node.span, shown=node.op, spans=[node.operand.span])
+
+    def _binary_chain(self, node: ast.BinaryOp) -> Value:
+        """`a + b + c + ...` from the left, in a loop: there may be thousands."""
+        chain = [node]
+        while isinstance(inner := chain[-1].left, ast.BinaryOp):
+            chain.append(inner)
+        left = self.value(chain[-1].left)
+        while True:
+            part = chain.pop()
+            right = self.value(part.right)
+            if not chain:
+                return self.binary(part.op, left, right, part)
+            try:
+                left = self.binary(part.op, left, right, part)
+            except (Fault, CompileError) as fault:
+                self.report(fault)
+                left = self.poison(part.span)
+            part.type = script_type(left)
 
     def binary(self, op: ast.BinaryOperator, left: Value, right: Value, node: ast.BinaryOp | ast.AugAssign) -> Value:
         spans = (

@@ -98,6 +98,14 @@ class Unit(Protocol):
         """The constructor of a NamedTuple as a function."""
         ...
 
+    def hook(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
+        """A hook of a module, whose first parameter is the module."""
+        ...
+
+    def declared(self, function: FunctionValue, owner: ClassType | None, span: Span) -> Schema:
+        """The parameters of a function that is not compiled for that."""
+        ...
+
     def sorting(self, type_: ClassType) -> FunctionValue:
         """The function that sorts a list of objects of the class."""
         ...

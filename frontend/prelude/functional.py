@@ -277,7 +277,7 @@ def embedding(
     sparse: bool = False,
 ) -> Tensor:
     if max_norm is not None:
-        raise RuntimeError("embedding: max_norm is not supported")
+        torch.embedding_renorm_(weight, input, max_norm, norm_type)
     padding = -1
     if padding_idx is not None:
         if padding_idx >= weight.size(0) or padding_idx < -weight.size(0):
@@ -300,7 +300,7 @@ def embedding_bag(
     padding_idx: Optional[int] = None,
 ) -> Tensor:
     if max_norm is not None:
-        raise RuntimeError("embedding_bag: max_norm is not supported")
+        torch.embedding_renorm_(weight, input, max_norm, norm_type)
     if mode != "sum" and mode != "mean" and mode != "max":
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None:
@@ -1019,6 +1019,15 @@ def _h_added_mask(mask: Tensor, dtype: int) -> Tensor:
     return mask
 
 
+def _h_given_heads(given: Tensor, name: str, q: Tensor) -> Tensor:
+    # [batch * heads, length, size] as [batch, heads, length, size]
+    if given.size(0) != q.size(0) * q.size(1):
+        raise AssertionError("expecting {}.size(0) of {}, but got {}".format(name, q.size(0) * q.size(1), given.size(0)))
+    if given.size(2) != q.size(3):
+        raise AssertionError("expecting {}.size(2) of {}, but got {}".format(name, q.size(3), given.size(2)))
+    return given.reshape([q.size(0), q.size(1), given.size(1), given.size(2)])
+
+
 def multi_head_attention_forward(
     query: Tensor,
     key: Tensor,
@@ -1046,8 +1055,6 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> Tuple[Tensor, Optional[Tensor]]:
-    if static_k is not None or static_v is not None:
-        raise RuntimeError("multi_head_attention_forward: static_k and static_v are not supported")
     batched = query.dim() == 3
     q_in = query if batched else query.unsqueeze(1)
     k_in = key if batched else key.unsqueeze(1)
@@ -1088,7 +1095,9 @@ def multi_head_attention_forward(
             mask = torch.constant_pad_nd(mask, [0, 1], 0)
         if padding is not None:
             padding = torch.constant_pad_nd(padding, [0, 1], 0)
-    qh, kh, vh = _h_split_heads(q, num_heads), _h_split_heads(k, num_heads), _h_split_heads(v, num_heads)
+    qh = _h_split_heads(q, num_heads)
+    kh = _h_split_heads(k, num_heads) if static_k is None else _h_given_heads(static_k, "static_k", qh)
+    vh = _h_split_heads(v, num_heads) if static_v is None else _h_given_heads(static_v, "static_v", qh)
     if add_zero_attn:
         kh = torch.constant_pad_nd(kh, [0, 0, 0, 1], 0)
         vh = torch.constant_pad_nd(vh, [0, 0, 0, 1], 0)

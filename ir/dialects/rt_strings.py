@@ -90,7 +90,8 @@ def from_number(b: Builder, number: Value, kind: str = "g") -> Value:
 
 
 def to_f64(b: Builder, source: Value) -> tuple[Value, Value]:
-    """The number that the string begins with, as C's `strtod` reads it, and an i64: how many bytes that are."""
+    """The number that the string begins with, as C's `strtod` reads it, and an i64: how many bytes that are;
+    -1 where it is too large or too small."""
     op = b.create("rt.str_to_f64", (source,), (F64, I64))
     return op.results[0], op.results[1]
 

@@ -402,7 +402,8 @@ def percent_value(specifier: str, value: Any) -> str:
         raise OperatorError(f"%{specifier} requires a number for formatting, but got {_kind(value)}")
     if specifier in "di":
         return str(value if isinstance(value, int) else int32(value))
-    return float_text(float(np.float32(value)), specifier)
+    with np.errstate(over="ignore"):
+        return float_text(float(np.float32(value)), specifier)
 
 
 def int32(value: float) -> int:

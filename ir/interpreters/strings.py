@@ -7,6 +7,7 @@ PyTorch never returns (`replace("", x)`), this fails as well.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -337,24 +338,30 @@ def to_int(self: str) -> int:
 
 
 def leading_number(data: bytes) -> tuple[float, int]:
-    """What C's `strtod` reads at the start of a string, and how many bytes that are; 0 where there is no number."""
+    """What C's `strtod` reads at the start of a string, and how many bytes that are: 0 where there is no number, -1 where
+    it is too large or too small."""
     found = _FLOAT.match(data)
     if found is None:
         return 0.0, 0
-    text = found[0].decode("ascii").strip(" \t\n\v\f\r")
-    if "x" in text.lower():
-        try:
-            return float.fromhex(text), len(found[0])
-        except OverflowError:
-            return float("-inf" if text.startswith("-") else "inf"), len(found[0])
-    return float(text.partition("(")[0]), len(found[0])
+    value = _float(found[0])
+    digits = any(c in b"123456789" for c in found[0].lower().partition(b"e")[0])
+    return value, -1 if digits and (abs(value) < _SMALLEST or math.isinf(value)) else len(found[0])
+
+
+def _float(data: bytes) -> float:
+    text = data.decode("ascii").strip(" \t\n\v\f\r")
+    if "x" not in text.lower():
+        return float(text.partition("(")[0])
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return -math.inf if text.startswith("-") else math.inf
 
 
 def to_float(self: str) -> float:
     data = to_bytes(self)
     value, used = leading_number(data)
-    digits = any(c in b"123456789" for c in data[:used].lower().partition(b"e")[0])
-    if used == 0 or (digits and (abs(value) < _SMALLEST or value in (float("inf"), float("-inf")))):
+    if used <= 0:
         raise OperatorError("stod")
     if used != len(data):
         raise OperatorError(f"could not convert string to float: '{self}'")

@@ -657,7 +657,16 @@ _TENSOR_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
     "aten::scalar_tensor": lambda data, dtype=None, *rest: tensor_of(data, 6 if dtype is None else dtype),
     "prim::NumToTensor": tensor_of,
     "aten::view": _view,
+    "aten::type_as": lambda x, other: x if x.dtype == other.dtype else _converted(x, other),
+    "aten::real": lambda x: x.real,
 }
+
+
+def _converted(x: Array, other: Array) -> Array:
+    """The elements of one tensor in the dtype of another."""
+    record = find("aten::copy")
+    assert record is not None
+    return np.array(record.reference(self=np.empty(x.shape, other.dtype), src=x, non_blocking=False))
 
 
 def _expand(x: Array, shape: tuple[int, ...]) -> Array:

@@ -81,6 +81,8 @@ class Aliases:
     unclear: dict[Storage, CompileError] = field(default_factory=dict[Storage, CompileError])
     """Storages of which it is not known at compile time what is in them, with the place where that matters."""
     layouts: dict[Value, Layout] = field(default_factory=dict[Value, Layout])
+    in_lists: dict[Any, Operation] = field(default_factory=dict[Any, Operation])
+    """Storages (as in `Storage.atoms`) that were put into lists of run-time length, or taken out of them."""
 
     def may_share(self, a: Value, b: Value) -> bool:
         """Whether an element of one may be an element of the other."""
@@ -112,6 +114,7 @@ def analyse(function: Operation) -> Aliases:
     analysis.block(function.body())
     if not analysis.found.constants:
         analysis.check_survivors(function)
+    analysis.found.in_lists = analysis.in_lists
     return analysis.found
 
 

@@ -7,14 +7,13 @@ What depends on the structure only (`append`, `len`, an index) works whatever th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, FLOAT, INT, STR, ListType, TupleType
-from . import calls, run_time_strings, run_time_values
+from . import calls, run_time_values, texts
 from .branches import fork
 from .values import (
     FALSE,
@@ -59,7 +58,7 @@ def apply(ev: Evaluator, base: str, arguments: list[Abstract]) -> Results | None
     if base == "aten::mul" and len(arguments) == 2 and isinstance(arguments[1], Ref):
         return _LISTS["aten::mul"](ev, arguments[::-1])
     if base == "aten::str" and not isinstance(first, Tensor) and not is_static(first, ev.heap):
-        return (_text(ev, [first]),)
+        return (texts.text(ev, [first]),)
     if table is None:
         return None
     if base in table:
@@ -682,114 +681,10 @@ _TUPLES: Final[dict[str, Callable[[Any, list[Abstract]], Results]]] = {
 # strings
 
 
-def line(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
-    """What `print` writes for these values, the end of the line included."""
-    separated: list[Abstract] = []
-    for i, value in enumerate(values):
-        separated += [known(" ")] if i else []
-        separated.append(value)
-    return _text(ev, [*separated, known("\n")])
-
-
-def _text(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
-    """The texts of values one after the other."""
-    parts = [part for value in values for part in _pieces(ev, value)]
-    if not any(isinstance(p, Hidden) for p in parts):
-        return run_time_strings.put_together(ev, cast("list[str | Scalar]", parts))
-    return Text(tuple(p.shown if isinstance(p, Hidden) else p for p in parts))
-
-
-@dataclass(frozen=True)
-class Hidden:
-    """Stands in a message for a value whose text compiled code does not make."""
-
-    shown: str
-
-
-def _pieces(ev: Evaluator, value: Abstract) -> list[str | Scalar | Hidden]:
-    match value:
-        case Variant():
-            raise Undecided(value.selector)
-        case Scalar() if type_of(value) in (INT, FLOAT, BOOL, STR):
-            return [value]
-        case Text():
-            return [*value.parts, Hidden("")]
-        case Tensor():
-            return [Hidden("<Tensor>")]
-        case Tuple():
-            return ["(", *_joined(ev, value.elements), ",)" if len(value.elements) == 1 else ")"]
-        case Ref() if value.kind == "list":
-            return ["[", *_joined(ev, ev.elements(value)), "]"]
-        case _ if is_static(value, ev.heap):
-            return [builtins.to_text(to_python(value, ev.heap))]
-        case _:
-            return [Hidden(f"<{type_of(value)}>")]
-
-
-def _joined(ev: Evaluator, values: Sequence[Abstract]) -> list[str | Scalar | Hidden]:
-    parts: list[str | Scalar | Hidden] = []
-    for i, value in enumerate(values):
-        parts += [", "] if i else []
-        parts += _pieces(ev, value)
-    return parts
-
-
-def _format(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    template, *values = arguments
-    if not isinstance(template, Known):
-        raise ev.not_static("the format")
-    literals = cast(str, template.value).split("{}")
-    if len(literals) - 1 > len(values):
-        raise ev.operator_error(f"Too few arguments for format string: {template.value}")
-    parts: list[Abstract] = []
-    for i, literal in enumerate(literals):
-        parts.append(known(literal))
-        if i < len(literals) - 1:
-            parts.append(values[i])
-    return (_text(ev, parts),)
-
-
-def _percent_format(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    template, *values = arguments
-    if not isinstance(template, Known):
-        raise ev.not_static("the format")
-    if len(values) == 1 and isinstance(values[0], Tuple):
-        values = list(values[0].elements)
-    try:
-        pieces = builtins.percent_pieces(cast(str, template.value))
-    except OperatorError as error:
-        raise ev.operator_error(str(error)) from None
-    if len(pieces) - 1 != len(values):
-        amount = "few" if len(pieces) - 1 > len(values) else "many"
-        raise ev.operator_error(f"Too {amount} arguments for format string")
-    parts: list[Abstract] = []
-    for i, (literal, specifier) in enumerate(pieces):
-        parts.append(known(literal))
-        if specifier:
-            parts.append(run_time_strings.percent_part(ev, specifier, values[i]))
-    return (_text(ev, parts),)
-
-
-def _add_text(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    return (_text(ev, arguments),)
-
-
-def _join(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    separator, *_ = arguments
-    made = run_time_values.handle(ev, arguments[1])
-    if made is not None:
-        return (Scalar(ev.emit("aten::join", (ev.materialise(separator), made), (STR,)).result),)
-    parts: list[Abstract] = []
-    for i, element in enumerate(ev.elements(_list(arguments[1]))):
-        parts += [separator] if i else []
-        parts.append(element)
-    return (_text(ev, parts),)
-
-
 _TEXTS: Final[dict[str, Callable[[Any, list[Abstract]], Results]]] = {
-    "aten::format": _format,
-    "aten::percentFormat": _percent_format,
-    "aten::add": _add_text,
-    "aten::join": _join,
+    "aten::format": texts.format_,
+    "aten::percentFormat": texts.percent_format,
+    "aten::add": texts.add,
+    "aten::join": texts.join,
     "aten::str": lambda ev, arguments: arguments,
 }

@@ -25,6 +25,7 @@ from ...ir.dtypes import DType, from_numpy
 from ...ir.script_types import (
     ANY,
     DEVICE,
+    BOOL,
     INT,
     NONE,
     STR,
@@ -44,12 +45,13 @@ from ...ir.source import Span
 from . import (
     branches,
     calls,
-    containers,
     loops,
     run_time_dicts,
     run_time_lists,
     run_time_objects,
+    run_time_strings,
     run_time_values,
+    texts,
     variants,
 )
 from .merging import Choice, decided_contents, negate
@@ -137,6 +139,8 @@ class Evaluator:
     """Tensors in lists of run-time length are taken to be of any extents."""
     conditional: int = 0
     """How many run-time conditions the code being written stands under."""
+    looks: dict[Value, set[Value]] = field(default_factory=dict[Value, set[Value]])
+    """What tensors have been whose metadata was changed in place: themselves, and views of them."""
     inlined_at: Span | None = None
     """Inside a composite operator: the user's line."""
     in_library: Span | None = None
@@ -210,6 +214,7 @@ class Evaluator:
 
         Operands of the node: the message, None, and the numbers that fill the `{}` of the message.
         """
+        parts = [run_time_strings.word(self, p) if isinstance(p, Scalar) and type_of(p) == BOOL else p for p in parts]
         message = self.pool.number("".join(escape(p) if isinstance(p, str) else "{}" for p in parts), STR)
         holes = [p.value for p in parts if isinstance(p, Scalar)]
         self.emit("prim::RaiseException", [message, self.pool.number(None, NONE), *holes], ())
@@ -808,13 +813,15 @@ def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract])
             parts = ev.texts.get(message.value, (message,))
         case _:
             parts = ("(the message is only known at run time)",)
+    if ev.inlined_at is not None and not ev.conditional and not any(isinstance(p, Scalar) for p in parts):
+        raise ev.error("".join(cast("tuple[str, ...]", parts)))  # an operator that is a function of the library
     if isinstance(name, Known) and name.value is not None:
         parts = (f"{cast(str, name.value).removeprefix('builtins.')}: ", *parts)
     raise ev.emit_raise(parts)
 
 
 def _print(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
-    line = containers.line(ev, operands)
+    line = texts.line(ev, operands)
     ev.emit("prim::Print", (ev.materialise(line),), ())
     return ()
 

@@ -23,7 +23,7 @@ from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType
 from ...ir.signature import Signature, leaf_numbers
 from .aliases import SAME, WRITE, Aliases, Storage, analyse, is_tensor
-from .memory import is_in_memory, put_in_memory
+from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
 
 
@@ -31,6 +31,8 @@ def functionalize(module: Operation, signature: Signature) -> Signature:
     """Rewrites the function of `module` in place; the signature with what is written back."""
     (function,) = functions(module)
     aliases = analyse(function)
+    if signature.used:
+        signature = replace(signature, entangled=_entangled(function, signature, aliases))
     if aliases.unclear and not aliases.constants:
         signature = put_in_memory(function, signature, aliases, aliases.unclear)
         if not aliases.constants:
@@ -39,8 +41,6 @@ def functionalize(module: Operation, signature: Signature) -> Signature:
                 raise error
     if aliases.constants:
         raise StateNeeded((), aliases.constants)
-    if signature.used:
-        signature = replace(signature, entangled=_entangled(function, signature, aliases))
     if aliases.written:
         signature = _Rewriter(aliases).function(function, signature)
     _drop_identities(function)
@@ -64,16 +64,20 @@ def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> t
         constant = op.attributes.get("value") if op.name == "prim::Constant" else None
         if isinstance(constant, Constant):
             before[op.result] = f"={constant.name}"
+    classes = Classes(aliases)
+    if any(atom in aliases.in_lists for value in after for atom in aliases.of[value].storage.atoms):
+        classes.visit(body)
     found: dict[tuple[str, str], None] = {}
     values = list(after)
     for i, value in enumerate(values):
         for other in values[i + 1 :]:
-            if aliases.may_share(value, other):
+            if aliases.may_share(value, other) or classes.of(value) is classes.of(other):
                 found.update(dict.fromkeys((a, b) for a in after[value] for b in after[other]))
         for other, path in before.items():
             # what an attribute held itself is gone
             pairs = [(a, path.partition("[")[0]) for a in after[value] if a != path]
-            if pairs and value is not other and aliases.may_share(value, other):
+            shared = aliases.may_share(value, other) or classes.of(value) is classes.of(other)
+            if pairs and value is not other and shared:
                 found.update(dict.fromkeys(pairs))
     return tuple(found)
 

@@ -13,7 +13,7 @@ and the contents of lists element by element), until the body leaves nothing els
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -168,6 +168,7 @@ class _Ways:
     def _works_with_lists(self, variants: bool) -> bool:
         ev = self.ev
         promoted: dict[Ref, ScriptType | None] = {}
+        made_here: set[tuple[str, ScriptType]] = set()
         generous = ev.generous_lists
         ev.list_attempts += 1
         try:
@@ -177,11 +178,14 @@ class _Ways:
                         for ref, t in promoted.items():
                             run_time_values.promote(ev, ref, t)
                         parts = self.trip, self.condition, self.carried, self.body
-                        self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True)
+                        self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True, made_here=made_here)
                         return True
                 except run_time_values.NeedsRunTimeValue as need:
                     ref = next((r for r in need.refs if r in ev.heap), None)
-                    if ref is None or not _wider(promoted, ref, need.type):
+                    kinds = {(r.kind, r.type) for r in need.refs}
+                    if ref is None and not kinds <= made_here:
+                        made_here |= kinds
+                    elif ref is None or not _wider(promoted, ref, need.type):
                         raise
                 except run_time_values.ElementMismatch:
                     if ev.generous_lists:
@@ -331,6 +335,8 @@ class _Widening:
     """Whether a value may have several structures."""
     lists: bool = False
     """Whether lists whose length changes are to be run-time lists."""
+    made_here: frozenset[tuple[str, ScriptType]] = frozenset()
+    """Kinds and types of what iterations make and hand on, that has to be made at run time."""
     changed: bool = False
 
     def fail(self, what: str) -> RunTimeOnly:
@@ -545,6 +551,8 @@ class _Widening:
         found = [list(self._contents(t, self.entry)) for t in like]
         if len(group) == 1 and all(k == [HANDLE] for k in (*keys, *found)):
             return False
+        if (group[0].kind, group[0].type) in self.made_here:
+            return True
         return group[0].kind == "object" or any(k != keys[0] for k in (*keys, *found))
 
     def _general(self, value: Abstract) -> _Template:
@@ -829,6 +837,7 @@ def _residual(
     strict: bool,
     variants: bool = True,
     lists: bool = False,
+    made_here: Set[tuple[str, ScriptType]] = frozenset(),
 ) -> list[Abstract]:
     """`lists`: lists whose length changes are run-time lists; the caller promotes those that exist already."""
     entry = dict(ev.heap)
@@ -838,7 +847,9 @@ def _residual(
         iteration, given = _iterate(ev, entry, templates, heap_templates, body)
         if iteration.diverged:
             break
-        widening = _Widening(ev, entry, iteration.heap, iteration.block, strict, variants, lists)
+        widening = _Widening(
+            ev, entry, iteration.heap, iteration.block, strict, variants, lists, frozenset(made_here)
+        )
         iteration.results = [widening.unified(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         templates = [widening.widen(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         before = dict(heap_templates)

@@ -18,7 +18,7 @@ from ...ir.operators import resolve_exact, schema, split_name
 from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType
 from ...ir.string_operators import is_primitive
 from . import calls, run_time_lists
-from .values import Abstract, Known, Scalar, Tensor, Text, is_static, known, to_python, type_of
+from .values import Abstract, Known, Scalar, Tensor, Text, Tuple, is_static, known, to_python, type_of
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -74,6 +74,22 @@ def _made(ev: Evaluator, parts: Sequence[Part]) -> Value:
     return ev.emit("aten::format", (ev.pool.number(template, STR), *values), (STR,)).result
 
 
+def word(ev: Evaluator, value: Scalar) -> Scalar:
+    """A bool as the string that shows it."""
+    return Scalar(_made(ev, [value]))
+
+
+# templates known at run time only
+
+
+def filled(ev: Evaluator, template: Abstract, texts: Sequence[Abstract]) -> Abstract:
+    """`template.format(...)` with these texts."""
+    out, rest = known(""), template
+    for text in texts:
+        out, rest = cast(Tuple, _composite(ev, "aten::_h_fill_hole", out, rest, text)).elements
+    return _composite(ev, "aten::_h_filled", out, rest, template)
+
+
 # bytes in tensors
 
 
@@ -87,10 +103,10 @@ def to_bytes(ev: Evaluator, source: Abstract) -> Tensor:
     return cast(Tensor, _composite(ev, "aten::_h_bytes_of_text", source))
 
 
-def _composite(ev: Evaluator, name: str, argument: Abstract) -> Abstract:
+def _composite(ev: Evaluator, name: str, *arguments: Abstract) -> Abstract:
     function = ev.composite(name)
     assert function is not None
-    return ev.call_composite(function, [argument])
+    return ev.call_composite(function, arguments)
 
 
 # builtins
@@ -143,11 +159,15 @@ def _slice(ev: Evaluator, arguments: list[Abstract]) -> Results | None:
 
 
 def _find(ev: Evaluator, arguments: list[Abstract]) -> Results | None:
-    """The node takes positions in range; where they may not be, the prelude's function does the rest."""
+    """The node takes positions in range, as the prelude has them; where they may not be, its function does the rest."""
     source, part, *span = arguments
-    if not all(isinstance(a, Known) and a.value == 0 for a in span[:1]) or not _is_end(source, span[1:]):
+    if ev.inlined_at is not None and len(span) == 2 and not _is_end(source, span[1:]):
+        return (_node(ev, "aten::find", [source, part, *span], INT),)
+    if ev.inlined_at is None and not all(isinstance(a, Known) and a.value == 0 for a in span[:1]):
         return None
-    return (_node(ev, "aten::find", [source, part, known(0), length(ev, source)], INT),)
+    if not _is_end(source, span[1:]):
+        return None
+    return (_node(ev, "aten::find", [source, part, *(span[:1] or [known(0)]), length(ev, source)], INT),)
 
 
 def _is_end(source: Abstract, end: Sequence[Abstract]) -> bool:

@@ -134,6 +134,11 @@ def settled(t: ScriptType) -> ScriptType:
     return NEVER if t == TENSOR else _mapped(t, settled)
 
 
+def is_never(t: ScriptType) -> bool:
+    """Whether there is no value of the type."""
+    return t == NEVER or (isinstance(t, TupleType) and any(map(is_never, t.elements)))
+
+
 def _mapped(t: ScriptType, change: Callable[[ScriptType], ScriptType]) -> ScriptType:
     match t:
         case ListType():

@@ -37,7 +37,7 @@ from ...ir.script_types import (
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided_contents, leaves
-from .run_time_types import PLAIN, REFERENCES, general, join, plain, settled
+from .run_time_types import PLAIN, REFERENCES, general, is_never, join, plain, settled
 from .values import (
     FALSE,
     HANDLE,
@@ -498,7 +498,7 @@ def _around(t: TupleType, index: int, whole: Whole) -> Whole:
 
 def _read_optional(ev: Evaluator, value: Value, t: OptionalType, holder: Ref | None, whole: Whole) -> Abstract:
     """A Variant: the value where it is there, else None."""
-    if t.element == NEVER:
+    if is_never(t.element):
         return NONE_VALUE
     there = ev.emit("aten::__isnot__", (value, ev.pool.number(None, NONE)), (BOOL,)).result
     inner = ev.emit("prim::unchecked_cast", (value,), (t.element,)).result
@@ -508,7 +508,7 @@ def _read_optional(ev: Evaluator, value: Value, t: OptionalType, holder: Ref | N
 
 def _read_member(ev: Evaluator, value: Value, members: Sequence[ScriptType]) -> Abstract:
     """A Variant of the members."""
-    first, *rest = members
+    first, *rest = [m for m in members if not is_never(m)]
     inner = NONE_VALUE
     if first != NONE:
         inner = read(ev, ev.emit("prim::unchecked_cast", (value,), (first,)).result, first)

@@ -95,7 +95,6 @@ from .values import (
     type_of,
 )
 
-
 MAX_RETYPES: Final = 32
 """Attempts with ever more known of what lists, dicts and objects hold."""
 
@@ -221,6 +220,8 @@ class _Entry:
     """Attributes declared as state: path, owner, name."""
     _numbered: list[tuple[Abstract, str, str]] = field(default_factory=list[Any])
     """What `SameSpec` refers to: the value, its path, and the path of the attribute."""
+    _tensors: list[Tensor] = field(default_factory=list[Tensor])
+    """The tensors among the arguments, in order: what `SameSpec` refers to there."""
     _same: dict[str, set[str]] = field(default_factory=dict[str, Any])
     """For an attribute the others in which what it holds stood first."""
     _before: dict[Ref, Contents] = field(default_factory=dict[Ref, Any])
@@ -272,7 +273,8 @@ class _Entry:
                 value = self.block.add_argument(tensor_type_of(spec), name)
                 self.parameters.append(Parameter(name, spec))
                 self._note_dims(value, spec)
-                return Tensor(value)
+                self._tensors.append(Tensor(value))
+                return self._tensors[-1]
             case ScalarSpec():
                 if spec.type not in (INT, FLOAT, BOOL):
                     raise CompileError.at(
@@ -298,7 +300,9 @@ class _Entry:
                 return self.evaluator.new_ref("dict", type_, table)
             case ColumnsSpec(type_):
                 return self._columns(name, type_)
-            case SameSpec() | ObjectSpec():
+            case SameSpec(index):
+                return self._tensors[index]
+            case ObjectSpec():
                 raise InternalError(f"argument '{name}' is specified as state")
 
     def _columns(self, name: str, t: ScriptType) -> Abstract:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...ir.core import Value
+from ...ir.core import BlockArgument, Operation, Value
+from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, INT, ListType
-from . import calls, overlaps
+from . import calls, memory, overlaps
 from .values import HANDLE, NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
     if base not in _METADATA | _ANY_INPUTS | {"aten::copy"}:
         overlaps.check(ev, ev.current(target).value, inputs)
     if base in _METADATA:
+        check_own(ev, target)
         value = _functional(ev, functional, others)
         if isinstance(value, Variant):
             raise Undecided(value.selector)
@@ -53,6 +55,46 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
     keeps_shape = base in _OF_SHAPE_OF_SELF or (at == 0 and not any(_has_dimensions(ev, a) for a in arguments[1:]))
     store(ev, target, value, keeps_shape=keeps_shape)
     return (target,)
+
+
+def check_own(ev: Evaluator, target: Tensor) -> None:
+    """An error where another name may mean the same tensor, which is only known at run time, and would see the change."""
+    looks = ev.looks.setdefault(target.value, {target.value})
+    looks.add(ev.current(target).value)
+    owner = target.value.defining_op()
+    merged = owner is not None and (owner.name in ("prim::If", "prim::Loop") or memory.keeps(owner))
+    if merged or (isinstance(target.value, BlockArgument) and target.value.block.parent_op is not None):
+        raise _shared_error(ev)
+    pending, seen = list(looks), set(looks)
+    while pending:
+        for user, index in pending.pop().uses:
+            if memory.keeps(user) and not user.name.endswith("Unpack"):
+                raise _shared_error(ev)
+            for value in _merged_into(user, index):
+                if value not in seen:
+                    seen.add(value)
+                    pending.append(value)
+    if any(value.uses for value in seen - looks):
+        raise _shared_error(ev)
+
+
+def _shared_error(ev: Evaluator) -> Exception:
+    return ev.error(
+        "whether this changes the shape of a tensor that has another name is only known at run time",
+        help="use the operator that gives a new tensor, without the underscore",
+    )
+
+
+def _merged_into(user: Operation, index: int) -> list[Value]:
+    """What control flow makes of an operand."""
+    if user.name == "prim::Loop" and index >= 2:
+        return [user.results[index - 2], user.body().args[index - 1]]
+    parent = user.parent_op
+    if user.name != torch.YIELD or parent is None:
+        return []
+    if parent.name == "prim::If":
+        return [parent.results[index]]
+    return [parent.results[index - 1], parent.body().args[index]] if index else []
 
 
 _METADATA: Final = frozenset(

@@ -2,7 +2,8 @@
 
 In: `rt` operations without counts. Out: the same with `rt.retain` and `rt.release`. Each value of a counted type owns
 one reference: that of an operation's result or of a block's argument goes after its last use, uses of a box's buffer
-included. What a block yields or a loop starts with is handed over: doubled first, unless that was its last use. A string
+included. What a block yields or a loop starts with is handed over: doubled first, unless that was its last use.
+What an `scf.if` uses last is given back in its branches. A string
 that gets another one put behind it for its last use is handed over too (`rt.str_append`): it may grow where it is.
 After a run-time error the wrapper of the function frees what is left (`torchcc.free_blocks`).
 
@@ -14,6 +15,7 @@ After a run-time error the wrapper of the function frees what is left (`torchcc.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,18 +35,20 @@ class CountReferences:
     def apply(self, module: Operation) -> Operation:
         for function in functions(module):
             if not func.is_declaration(function) and any(op.name.startswith("rt.") for op in function.walk()):
-                for op in list(function.walk()):
+                handed_in: dict[Block, list[Value]] = {}
+                for op in list(function.walk()):  # outer blocks first
                     for region in op.regions:
                         for block in region.blocks:
-                            _count_in(op, block)
+                            _count_in(op, block, handed_in)
         return module
 
 
-def _count_in(parent: Operation, block: Block) -> None:
-    _append_in(parent, block)
+def _count_in(parent: Operation, block: Block, handed_in: dict[Block, list[Value]]) -> None:
+    owned = [*handed_in.get(block, ()), *_owned(parent, block)]
+    if _append_in(block, owned):
+        owned = [*handed_in.get(block, ()), *_owned(parent, block)]
     operations = list(block.operations())
     positions = {op: i for i, op in enumerate(operations)}
-    owned = _owned(parent, block)
     kept: set[tuple[Operation, Value]] = set()
     given_back: list[tuple[Value, Operation | None]] = []
     for value in owned:
@@ -54,6 +58,10 @@ def _count_in(parent: Operation, block: Block) -> None:
                 continue
             if last is not None and _is_handed_over_once(value, last):
                 kept.add((last, value))
+                continue
+            if last is not None and last.name == "scf.if" and last.regions[1].blocks:
+                for region in last.regions:
+                    handed_in.setdefault(region.blocks[0], []).append(value)
                 continue
             given_back.append((value, last))
     for op in operations:
@@ -71,23 +79,25 @@ def _owned(parent: Operation, block: Block) -> list[Value]:
     return [*arguments, *(r for op in block.operations() for r in op.results)]
 
 
-def _append_in(parent: Operation, block: Block) -> None:
-    """What puts a string behind another one takes over that one's reference, where this is its last use."""
-    joining = [op for op in block.operations() if op.name == "rt.str_concat"]
+def _append_in(block: Block, owned: Sequence[Value]) -> bool:
+    """What puts a string behind another one takes over that one's reference, where this is its last use; whether there
+    is such a place."""
+    joining = [op for op in block.operations() if op.name == "rt.str_concat" and op.operand(0) is not op.operand(1)]
     if not joining:
-        return
+        return False
     positions = {op: i for i, op in enumerate(block.operations())}
-    owned = set(_owned(parent, block))
-    last = {op: op.operand(0) in owned and _last_use(op.operand(0), block, positions) is op for op in joining}
-    for op in joining:
-        if last[op] and op.operand(0) is not op.operand(1):
-            op.replace_with((rt_strings.append(Builder.before(op), *op.operands),))
+    ours = set(owned)
+    last = [op for op in joining if op.operand(0) in ours and _last_use(op.operand(0), block, positions) is op]
+    for op in last:
+        op.replace_with((rt_strings.append(Builder.before(op), *op.operands),))
+    return bool(last)
 
 
 def _release(value: Value, block: Block, last: Operation | None) -> None:
     owner = value.owner
     if last is None:
-        b = Builder.after(owner) if isinstance(owner, Operation) else Builder.at_start(block)
+        is_made_here = isinstance(owner, Operation) and owner.parent is block
+        b = Builder.after(owner) if is_made_here else Builder.at_start(block)
     else:
         b = Builder.before(last) if last is block.terminator else Builder.after(last)
     rt.release(b, value)

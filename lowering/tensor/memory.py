@@ -7,9 +7,12 @@ that `forms_of` names. What a view operator checks, and what extents it gives, i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
+
+import numpy as np
 
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError
@@ -24,7 +27,7 @@ from ...ir.dtypes import DType
 from ...ir.operator import OperatorError, Unsupported
 from ...ir.script_types import TensorType
 from ...ir.types import I1, I64, Type
-from ..graph.aliases import reshaped_strides
+from ..graph.aliases import MAX_ELEMENTS, reshaped_strides
 
 Lowered = Any
 
@@ -49,6 +52,8 @@ class InMemory:
     offset: Extent
     sizes: tuple[Extent, ...]
     strides: Strides
+    is_repeated: bool = False
+    """Whether several of its elements may be one, other than by strides of 0, which is looked at when it is written."""
 
 
 def is_in_memory(t: Any) -> bool:
@@ -69,6 +74,8 @@ def forms_of(t: TensorType) -> tuple[Type, ...]:
 
 def slots(cx: LoweringContext, view: InMemory, t: TensorType) -> list[Value]:
     assert t.shape is not None
+    if view.is_repeated:
+        raise CompileError.at(cx.span, "a view in which elements repeat goes through a condition, a loop or a list here")
     sizes = [size for size, extent in zip(view.sizes, t.shape, strict=True) if extent is None]
     return [view.cell, *(cx.i64(n) for n in (view.offset, *view.strides, *sizes))]
 
@@ -109,6 +116,8 @@ def stored(cx: LoweringContext, source: Value) -> InMemory:
 
 
 def write(cx: LoweringContext, view: InMemory, source: Value) -> None:
+    if view.is_repeated:
+        raise CompileError.at(cx.span, INTERNAL_OVERLAP)
     repeated = [
         cx.all_of(cx.compare("eq", stride, 0), cx.compare("gt", size, 1))
         for stride, size in zip(view.strides, view.sizes, strict=True)
@@ -176,7 +185,36 @@ def _view(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any
         raise CompileError.at(op.span, str(reason)) from reason
     if isinstance(found, InMemory):
         return found
-    return replace(view, offset=found[0], sizes=tuple(sizes), strides=found[1])
+    result = replace(view, offset=found[0], sizes=tuple(sizes), strides=found[1])
+    return replace(result, is_repeated=_is_repeated(op.name, view, result, rest))
+
+
+def _is_repeated(name: str, source: InMemory, view: InMemory, rest: Sequence[Any]) -> bool:
+    if all(isinstance(n, int) for n in (*view.sizes, *view.strides)):
+        return repeats(cast("tuple[int, ...]", view.sizes), cast("tuple[int, ...]", view.strides))
+    if name == "aten::unfold":
+        return source.is_repeated or rest[2] < rest[1]
+    return source.is_repeated or name == "aten::as_strided"
+
+
+def repeats(sizes: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether two elements lie in one place, those that strides of 0 put there not counted."""
+    spans = sorted((s, n) for n, s in zip(sizes, strides, strict=True) if n > 1 and s != 0)
+    reach = 0
+    for stride, size in spans:
+        if stride <= reach:
+            return 0 not in sizes and _two_in_one_place(spans)
+        reach += (size - 1) * stride
+    return False
+
+
+def _two_in_one_place(spans: Sequence[tuple[int, int]]) -> bool:
+    if math.prod(n for _, n in spans) > MAX_ELEMENTS:
+        return True
+    places = np.zeros(1, np.int64)
+    for stride, size in spans:
+        places = np.add.outer(places, np.arange(size) * stride)
+    return len(np.unique(places)) < places.size
 
 
 def _sizes(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> list[Extent]:

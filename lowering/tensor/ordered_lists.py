@@ -6,15 +6,15 @@ What stands before what is decided as `ir/ordering.py` says; tensors are read on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from ...ir.core import Value
-from ...ir.dialects import arith, rt, scf, tensor
+from ...ir.dialects import arith, rt, rt_strings, scf, tensor
 from ...ir.dialects.aten.sort import comes_before, passes_for
 from ...ir.dtypes import DType
 from ...ir.ordering import NO_VALUES, SEVERAL_VALUES, leaves
-from ...ir.script_types import BoolType, FloatType, ScriptType, TensorType
+from ...ir.script_types import BoolType, FloatType, ScriptType, StrType, TensorType
 from ...ir.types import I1, I64, INDEX, RunTimeListType
 
 if TYPE_CHECKING:
@@ -121,12 +121,29 @@ def _overtakes(
 def _before(lists: Lists, x: Sequence[Value], y: Sequence[Value], types: Sequence[ScriptType]) -> Value:
     """Whether an element stands strictly before another; both as slots."""
     b = lists.cx.b
+    if isinstance(types[0], StrType):
+        order = rt_strings.compare(b, x[0], y[0])
+        before, behind = (arith.cmpi(b, p, order, lists.cx.i64(0)) for p in ("slt", "sgt"))
+        return _or_by_the_rest(lists, (x, y), types, before, lambda: behind)
     dtype = _dtype(types[0])
     first, second = (_number(lists, slot, types[0]) for slot in (x[0], y[0]))
     before = comes_before(b, dtype, first, second, False)
+    return _or_by_the_rest(lists, (x, y), types, before, lambda: comes_before(b, dtype, second, first, False))
+
+
+def _or_by_the_rest(
+    lists: Lists,
+    pair: tuple[Sequence[Value], Sequence[Value]],
+    types: Sequence[ScriptType],
+    before: Value,
+    behind: Callable[[], Value],
+) -> Value:
+    """Whether the first of a pair stands before the second, by their first parts, or the others where these are equal."""
     if len(types) == 1:
         return before
-    differ = arith.ori(b, before, comes_before(b, dtype, second, first, False))
+    b = lists.cx.b
+    differ = arith.ori(b, before, behind())
+    x, y = pair
 
     def decided(_: Any, __: Sequence[Value]) -> Sequence[Value]:
         return [before]

@@ -17,7 +17,7 @@ from ...ir.dialects.aten.lowering import Extent, LoweringContext
 from ...ir.dtypes import DType
 from ...ir.operators import split_name
 from ...ir.ordering import unsortable
-from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, TensorType, TupleType
+from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, StrType, TensorType, TupleType
 from ...ir.types import F64, I1, I64, RankedTensorType, RunTimeListType, Type
 from . import memory, ordered_lists, run_time_values
 
@@ -430,7 +430,7 @@ class Lists:
     def sort(self, target: Value, reverse: Value | bool = False) -> None:
         if self._cannot_sort(target):
             return
-        if isinstance(self.element, TupleType | TensorType) or isinstance(reverse, Value):
+        if isinstance(self.element, TupleType | TensorType | StrType) or isinstance(reverse, Value):
             ordered_lists.sort_in_place(self, target, reverse)
             return
         t = TensorType(number_dtype(self.element), (None,))
@@ -441,7 +441,7 @@ class Lists:
         self.from_vector(ordered, target)
 
     def sorted(self, source: Value) -> Value:
-        if isinstance(self.element, TupleType | TensorType) and not self._cannot_sort(source):
+        if isinstance(self.element, TupleType | TensorType | StrType) and not self._cannot_sort(source):
             return ordered_lists.sorted_copy(self, source, False)
         target = self.copy(source)
         self.sort(target)

@@ -15,7 +15,7 @@ from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, rt_strings, scf
 from ...ir.dialects.aten.lowering import Condition, Extent, LoweringContext
 from ...ir.string_operators import is_primitive
-from ...ir.types import F64, I1, I64, STRING
+from ...ir.types import F32, F64, I1, I64, STRING
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
@@ -95,8 +95,12 @@ def _length(cx: LoweringContext, source: Lowered) -> Value:
 def _get(cx: LoweringContext, source: Lowered, index: Extent) -> Value:
     n = length(cx, source)
     at = cx.wrap_index(index, n)
-    inside = cx.all_of(cx.compare("ge", at, 0), cx.compare("lt", at, n))
-    cx.check(inside, "basic_string::at: __n (which is {}) >= this->size() (which is {})", [at, n])
+    if not (isinstance(at, int) and at >= 0):
+        # PyTorch shows the position as an unsigned number: 2**64 - 3 for -3
+        shown = cx.add(at, (1 << 64) - 18446744070000000000)
+        text = "basic_string::at: __n (which is 1844674407{}) >= this->size() (which is {})"
+        cx.check(cx.compare("ge", at, 0), text, [shown, n])
+    cx.check(cx.compare("lt", at, n), "basic_string::at: __n (which is {}) >= this->size() (which is {})", [at, n])
     return rt_strings.of_byte(cx.b, rt_strings.byte(cx.b, string(cx.b, source), cx.index(at)))
 
 
@@ -186,8 +190,9 @@ def _format(cx: LoweringContext, template: Lowered, *values: Lowered) -> Lowered
 
 
 def _percent(cx: LoweringContext, template: Lowered, number: Lowered) -> Value:
-    """A float by one specifier, `%f`."""
-    return rt_strings.from_number(cx.b, number, cast(str, template)[1])
+    """A float by one specifier, `%f`: through C's `float`, as PyTorch does it."""
+    rounded = arith.extf(cx.b, arith.truncf(cx.b, number, F32), F64)
+    return rt_strings.from_number(cx.b, rounded, cast(str, template)[1])
 
 
 def _character(cx: LoweringContext, number: Value) -> Value:
@@ -213,6 +218,7 @@ def _find(cx: LoweringContext, source: Lowered, part: Lowered, start: Extent, st
 
 def _to_float(cx: LoweringContext, source: Lowered) -> Value:
     number, used = rt_strings.to_f64(cx.b, string(cx.b, source))
+    cx.check(cx.compare("gt", used, 0), "stod")
     fits = cx.compare("eq", used, length(cx, source))
     cx.check(fits, "could not convert string to float: '{}'", [source])
     return number

@@ -1,6 +1,8 @@
 """Arguments whose length is known at run time only: one piece of code for all lengths, at every stage what PyTorch computes."""
 
 import copy
+import importlib.util
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,11 +10,12 @@ import pytest
 from torchcc import api
 from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import DType
-from torchcc.ir.script_types import BOOL, FLOAT, INT, ListType, TensorType, TupleType
+from torchcc.ir.script_types import BOOL, FLOAT, INT, DictType, ListType, OptionalType, TensorType, TupleType
 from torchcc.ir.signature import ColumnsSpec, ConstantSpec, SequenceSpec
 from torchcc.verify import verify_stages
 
 PRELUDE = "import torch\nfrom torch import Tensor\nfrom typing import Dict, List, NamedTuple, Optional, Tuple\n"
+POINT = "\nclass Point(NamedTuple):\n    a: List[int]\n    b: float\n"
 
 MATRIX = TensorType(DType.float32, (None, None))
 
@@ -96,6 +99,65 @@ def mixed(xs: List[Tuple[List[int], Tensor, List[List[bool]]]]):
         [ListType(TupleType((ListType(INT), MATRIX, ListType(ListType(BOOL)))))],
         [([([1, 2], matrix(2, 3), [[True]]), ([], matrix(1, 1), [[], [False, True]])],), ([([], matrix(2, 0), [])],)],
     ),
+    "optionals": (
+        """
+def optionals(xs: List[Optional[int]], ys: List[Optional[List[float]]], zs: List[Optional[Tuple[int, Optional[int]]]]):
+    n = 0
+    for x in xs:
+        if x is not None:
+            n += x
+    for y in ys:
+        if y is not None:
+            y.append(1.5)
+    return n, xs[::-1], ys, zs[1:], xs[0]
+""",
+        [
+            ListType(OptionalType(INT)),
+            ListType(OptionalType(ListType(FLOAT))),
+            ListType(OptionalType(TupleType((INT, OptionalType(INT))))),
+        ],
+        [
+            ([1, None, 3], [[0.5], None, []], [(1, None), None, (2, 3)]),
+            ([None], [], [None]),
+            ([2], [None], []),
+        ],
+    ),
+    "tables": (
+        """
+def tables(d: Dict[int, float], e: Dict[bool, List[int]], f: List[Dict[float, Optional[Tensor]]]):
+    d[7] = 0.5
+    s = 0.0
+    for k, v in d.items():
+        s += k * v
+        if (k > 2) in e:
+            e[k > 2].append(k)
+    return s, d, e, f[::-1]
+""",
+        [DictType(INT, FLOAT), DictType(BOOL, ListType(INT)), ListType(DictType(FLOAT, OptionalType(MATRIX)))],
+        [
+            ({3: 2.0, 1: 4.0}, {True: [], False: [2]}, [{}, {0.5: matrix(1, 2), 1.5: None}, {2.0: matrix(2, 2)}]),
+            ({}, {}, [{1.0: matrix(1, 3)}]),
+            ({7: 1.0}, {False: []}, []),
+        ],
+    ),
+    "maybe": (
+        """
+def maybe(x: Optional[List[int]], y: Optional[Dict[int, int]] = None):
+    if x is None:
+        return -1
+    return len(x) if y is None else y[x[0]]
+""",
+        [ListType(INT), DictType(INT, INT)],
+        [([1, 2], {1: 5, 2: 6}), ([3], {3: 4}), ([1, 2, 3], None), (None, {1: 2}), (None, None)],
+    ),
+    "fields": (
+        """
+def fields(xs: List[Point], p: Point):
+    return [x.b for x in xs], p.a, p, xs[-1:]
+""",
+        [ListType(TupleType((ListType(INT), FLOAT))), None],
+        [([([1, 2], 0.5), ([], 1.5)], ([3], 2.5)), ([], ([], 0.5))],
+    ),
     "sizes": (
         """
 def sizes(x: Tensor, xs: List[int]):
@@ -108,9 +170,23 @@ def sizes(x: Tensor, xs: List[int]):
 }
 
 
+SOURCE = PRELUDE + POINT + "".join(text for text, _, _ in PROGRAMS.values())
+
+
 @pytest.fixture(scope="module")
 def library():
-    return api.compile_source(PRELUDE + "".join(text for text, _, _ in PROGRAMS.values()))
+    return api.compile_source(SOURCE)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    path = tmp_path_factory.mktemp("reference") / "programs_with_lists.py"
+    path.write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return lambda name: torch.jit.script(getattr(module, name))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -146,10 +222,10 @@ def about(value):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_calls_agree_with_pytorch(library, name):
+def test_calls_agree_with_pytorch(library, reference, name):
     torch = pytest.importorskip("torch", reason="compares with PyTorch")
-    text, _, calls = PROGRAMS[name]
-    reference = getattr(torch.jit.CompilationUnit(text.replace("\n\n", "\n")), name)
+    calls = PROGRAMS[name][2]
+    scripted = reference(name)
 
     def tensors(value):
         match value:
@@ -159,15 +235,17 @@ def test_calls_agree_with_pytorch(library, name):
                 return [tensors(v) for v in value]
             case tuple():
                 return tuple(map(tensors, value))
+            case dict():
+                return {k: tensors(v) for k, v in value.items()}
             case _:
                 return value
 
     function = getattr(library, name)
     for call in calls:
         given = copy.deepcopy(call)
-        assert shown(function(*given)) == about(reference(*map(tensors, call)))
+        assert shown(function(*given)) == about(scripted(*map(tensors, call)))
         assert shown(given) == shown(call), "an argument was changed"
-        assert shown(function(*map(tensors, call))) == about(reference(*map(tensors, call)))
+        assert shown(function(*map(tensors, call))) == about(scripted(*map(tensors, call)))
 
 
 def test_the_length_alone_compiles_nothing():
@@ -274,3 +352,12 @@ def test_tensors_that_are_written_are_taken_apart(choosing):
 def test_errors_are_those_of_the_program(choosing):
     with pytest.raises((CompileError, ExecutionError), match="mat1 and mat2"):
         choosing.wrong([1, 2])
+
+
+def test_threads_have_objects_of_their_own(library):
+    calls = [[list(range(i)), [], [i] * 3] for i in range(40)]
+    expected = [library.nested(copy.deepcopy(c)) for c in calls]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(library.nested, calls)) == expected
+    assert calls[3] == [[0, 1, 2], [], [3, 3, 3]]

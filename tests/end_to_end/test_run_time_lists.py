@@ -2077,20 +2077,6 @@ REFUSED = {
         "def f(x: Tensor, n: int):\n  l: List[Optional[Tensor]] = []\n  for i in range(n):\n    l.append(None)\n  return len(l)\n",
         "the length of a list of elements of type Optional[Tensor] is only known at run time",
     ),
-    "an element changed in place": (
-        "def f(x: Tensor, n: int):\n  l: List[Tensor] = []\n  for i in range(n):\n    l.append(x + i)\n  l[0].add_(5)\n  return torch.stack(l)\n",
-        "this tensor is an element of a list whose length is only known at run time: it cannot be changed in place",
-    ),
-    "a tensor changed after it was put in": (
-        "def f(x: Tensor, n: int):\n  l: List[Tensor] = []\n  h = torch.zeros(3)\n  for i in range(n):\n    h += x[i]\n    l.append(h)\n"
-        "  return torch.stack(l)\n",
-        "this tensor is an element of a list whose length is only known at run time: it cannot be changed in place",
-    ),
-    "a view of one changed": (
-        "def f(x: Tensor, n: int):\n  l: List[Tensor] = []\n  h = torch.zeros(3)\n  for i in range(n):\n    l.append(h[:2])\n  h.add_(1)\n"
-        "  return torch.stack(l)\n",
-        "this tensor is an element of a list whose length is only known at run time: it cannot be changed in place",
-    ),
     "a list that another name may mean": (
         "def f(x: Tensor, n: int):\n  a = [1]\n  e = a\n  for i in range(n):\n    a = [i]\n  e.append(5)\n  return a, e\n",
         "what is in this list, which may have been changed through another name, is only known at run time",

@@ -704,7 +704,7 @@ class Generator:
             inner = scope.inner(Variable(name, over.type.parts[0], is_assignable=False))
             return expr(type, f"[$ for {name} in {over.name}]", self.expression(inner, type.parts[0], depth - 1))
         inner = scope.inner(Variable(name, INT, is_assignable=False))
-        limit = self.expression(scope, INT, 1)
+        limit = self.expression(scope, INT, 0)  # without calls: PyTorch evaluates it twice
         return expr(type, f"[$ for {name} in range($ % 4)]", self.expression(inner, type.parts[0], depth - 1), limit)
 
     def dict_(self, scope: Scope, type: Type, depth: int) -> Expr:

@@ -7,6 +7,7 @@ PyTorch is asked where it is installed; otherwise the interpreter of the `torch`
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import re
 import sys
@@ -127,6 +128,7 @@ def raised(last: str) -> str:
 
 
 _scripted: dict[str, Any] = {}
+_numbers = itertools.count()
 
 
 def scripted(text: str) -> Callable[..., Any]:
@@ -136,7 +138,7 @@ def scripted(text: str) -> Callable[..., Any]:
     import torch  # noqa: PLC0415 - an extra
 
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"fuzzed_{abs(hash(text))}.py"
+        path = Path(folder) / f"fuzzed_{next(_numbers)}.py"  # PyTorch keeps classes by name
         path.write_text(text)
         spec = importlib.util.spec_from_file_location(path.stem, path)
         assert spec is not None and spec.loader is not None

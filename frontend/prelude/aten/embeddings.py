@@ -5,6 +5,19 @@ from torch import Tensor
 from typing import Optional, Tuple
 
 
+def embedding_renorm(self: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    # rows that are asked for become no longer than `max_norm`
+    lengths = torch.linalg_vector_norm(self, norm_type, [1])
+    words = indices.reshape([-1]).to(torch.int64)
+    asked = torch.scatter(torch.zeros([self.size(0)], dtype=torch.int64), 0, words, 1) > 0
+    factor = torch.where(asked & (lengths > max_norm), max_norm / (lengths + 1e-7), torch.ones_like(lengths))
+    return self * factor.unsqueeze(1)
+
+
+def _no_grad_embedding_renorm_(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    return torch.embedding_renorm_(weight, input, max_norm, norm_type)
+
+
 def _h_embedding_bag(
     weight: Tensor,
     indices: Tensor,

@@ -35,11 +35,16 @@ def _h_reflect_place(x: Tensor, low: float, high: float) -> Tensor:
     return torch.where(torch.remainder(flips, 2) == 0, extra + low, span - extra + low)
 
 
-def _h_grid_place(coordinate: Tensor, n: int, padding_mode: int, align_corners: bool) -> Tensor:
+def _h_grid_place(coordinate: Tensor, n: int, align_corners: bool) -> Tensor:
     if align_corners:
         place = (coordinate + 1.0) / 2.0 * float(n - 1)
     else:
         place = ((coordinate + 1.0) * float(n) - 1.0) / 2.0
+    return place
+
+
+def _h_grid_pad(place: Tensor, n: int, padding_mode: int, align_corners: bool) -> Tensor:
+    # where a place outside is looked up
     if padding_mode == 2:
         if align_corners:
             place = _h_reflect_place(place, 0.0, float(n - 1))
@@ -58,17 +63,44 @@ def _h_grid_pick(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
     return torch.gather(flat, 2, index) * inside.unsqueeze(1)
 
 
+def _h_cubic_weight(distance: Tensor) -> Tensor:
+    # of an element at this distance, up to 2
+    d = distance.abs()
+    near = (1.25 * d - 2.25) * d * d + 1.0
+    far = ((-0.75 * d + 3.75) * d - 6.0) * d + 3.0
+    return torch.where(d <= 1.0, near, far)
+
+
+def _h_grid_cubic(
+    flat: Tensor, x: Tensor, y: Tensor, h: int, w: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    # 4 x 4 neighbours, each of which may lie outside
+    x0 = torch.floor(x)
+    y0 = torch.floor(y)
+    result = torch.zeros([1], dtype=flat.dtype)
+    for i in range(-1, 3):
+        ys = _h_grid_pad(y0 + float(i), h, padding_mode, align_corners)
+        line = torch.zeros([1], dtype=flat.dtype)
+        for j in range(-1, 3):
+            xs = _h_grid_pad(x0 + float(j), w, padding_mode, align_corners)
+            line = line + _h_grid_pick(flat, xs, ys, h, w) * _h_cubic_weight(x - x0 - float(j)).unsqueeze(1)
+        result = result + line * _h_cubic_weight(y - y0 - float(i)).unsqueeze(1)
+    return result
+
+
 def grid_sampler_2d(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
-    if interpolation_mode == 2:
-        raise RuntimeError("grid_sampler: bicubic interpolation is not supported")
     n, c, h, w = input.size(0), input.size(1), input.size(2), input.size(3)
     shape = [n, c, grid.size(1), grid.size(2)]
     points = grid.reshape([n, -1, 2])
-    x = _h_grid_place(points.select(2, 0), w, padding_mode, align_corners)
-    y = _h_grid_place(points.select(2, 1), h, padding_mode, align_corners)
+    x = _h_grid_place(points.select(2, 0), w, align_corners)
+    y = _h_grid_place(points.select(2, 1), h, align_corners)
     flat = input.reshape([n, c, h * w])
+    if interpolation_mode == 2:
+        return _h_grid_cubic(flat, x, y, h, w, padding_mode, align_corners).reshape(shape)
+    x = _h_grid_pad(x, w, padding_mode, align_corners)
+    y = _h_grid_pad(y, h, padding_mode, align_corners)
     if interpolation_mode == 1:
         return _h_grid_pick(flat, torch.round(x), torch.round(y), h, w).reshape(shape)
     x0 = torch.floor(x)

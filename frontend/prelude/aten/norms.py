@@ -62,8 +62,43 @@ def linalg_norm(
         if dim is not None:
             matrix = len(dim) == 2
         if matrix:
-            raise RuntimeError("linalg.norm(): matrix norms with an order are not supported")
+            return _h_matrix_norm(x, float(ord), [0, 1] if dim is None else dim, keepdim)
     return _h_norm_as(x, ord, dim, keepdim)
+
+
+def _h_matrix_norm(x: Tensor, ord: float, dim: List[int], keepdim: bool) -> Tensor:
+    # the largest or smallest sum of a column (1) or a row (inf); singular values are not computed
+    if len(dim) != 2:
+        raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got {}".format(dim))
+    if abs(ord) != 1.0 and abs(ord) != float("inf"):
+        raise RuntimeError("matrix norms of this order, which need singular values, are not supported")
+    sums = x.abs().sum([dim[0] if abs(ord) == 1.0 else dim[1]], True)
+    return sums.amax(dim, keepdim) if ord > 0.0 else sums.amin(dim, keepdim)
+
+
+def _h_matrix_norm_named(x: Tensor, ord: str, dim: List[int], keepdim: bool) -> Tensor:
+    if ord == "fro":
+        return _h_norm_as(x, 2.0, dim, keepdim)
+    if ord == "nuc":
+        raise RuntimeError("the nuclear norm, which needs singular values, is not supported")
+    raise RuntimeError("linalg.matrix_norm: Order {} not supported.".format(ord))
+
+
+def linalg_norm__ord_str(
+    self: Tensor, ord: str, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
+) -> Tensor:
+    x = self if dtype is None else self.to(dtype)
+    return _h_matrix_norm_named(x, ord, [0, 1] if dim is None else dim, keepdim)
+
+
+def linalg_matrix_norm(self: Tensor, ord: number, dim: List[int], keepdim: bool, dtype: Optional[int]) -> Tensor:
+    return _h_matrix_norm(self if dtype is None else self.to(dtype), float(ord), dim, keepdim)
+
+
+def linalg_matrix_norm__str_ord(
+    self: Tensor, ord: str, dim: List[int], keepdim: bool, dtype: Optional[int]
+) -> Tensor:
+    return _h_matrix_norm_named(self if dtype is None else self.to(dtype), ord, dim, keepdim)
 
 
 def dist(self: Tensor, other: Tensor, p: number) -> Tensor:

@@ -85,11 +85,27 @@ def _unique2(self: Tensor, sorted: bool, return_inverse: bool, return_counts: bo
     return _h_groups(self.reshape([-1]), True, return_inverse, return_counts, self.size())
 
 
+def _h_equal_slices(self: Tensor, inverse: bool, counts: bool, dim: int) -> Tuple[Tensor, Tensor, Tensor]:
+    # groups of equal slices that stand side by side
+    slices = self.transpose(0, dim)
+    n = slices.size(0)
+    rows = slices.reshape([n, -1])
+    starts = torch.logical_or(torch.arange(n) == 0, (rows != rows.roll([1], [0])).any(1))
+    back = torch.empty([0], dtype=torch.int64)
+    number = torch.empty([0], dtype=torch.int64)
+    places = torch.nonzero(starts).squeeze(1)
+    if inverse:
+        back = torch.cumsum(starts.to(torch.int64), 0) - 1
+    if counts:
+        number = torch.cat([places, torch.full([1], n)])[1:] - places
+    return torch.index_select(slices, 0, places).transpose(0, dim), back, number
+
+
 def unique_consecutive(
     self: Tensor, return_inverse: bool, return_counts: bool, dim: Optional[int]
 ) -> Tuple[Tensor, Tensor, Tensor]:
     if dim is not None and self.dim() != 1:
-        raise RuntimeError("unique_consecutive along one of several dimensions is not supported")
+        return _h_equal_slices(self, return_inverse, return_counts, dim)
     return _h_groups(self.reshape([-1]), False, return_inverse, return_counts, self.size())
 
 

@@ -1,7 +1,8 @@
 # Methods of strings as TorchScript functions, for strings that are only known at run time: data for our own parser.
 #
 # PyTorch's semantics to the letter: strings are bytes, letters those of ASCII; where its own loops never end, these raise.
-# What they are made of: length, index, slice, `+`, comparison, `ord`, `chr`, and `find` without positions.
+# What they are made of: length, index, slice, `+`, comparison, `ord`, `chr`, and `find`, which in this file takes only
+# positions that are in range.
 
 import torch
 from torch import Tensor
@@ -283,49 +284,61 @@ def _h_cut(s: str, first: int, last: int) -> str:
     return s[first:last]
 
 
-def _h_window(s: str, first: int, last: int) -> str:
-    if last > first:
-        return _h_cut(s, first, last)
-    return ""
+def _h_find(s: str, substr: str, start: int, end: int) -> int:
+    size = len(s)
+    first = _h_first(size, start)
+    last = _h_last(size, end)
+    if last <= first:
+        return first if len(substr) == 0 else -1
+    if first > size:
+        raise RuntimeError(f"basic_string::substr: __pos (which is {first}) > this->size() (which is {size})")
+    return s.find(substr, first, min(last, size))
+
+
+def _h_rfind(s: str, substr: str, first: int, last: int) -> int:
+    # the last place between two positions that are in range; -1 where there is none
+    n = len(substr)
+    at = last - n
+    missing = at >= first
+    while missing:
+        missing = s.find(substr, at, at + n) < 0
+        if missing:
+            at -= 1
+            missing = at >= first
+    return at if at >= first else -1
+
+
+def _h_rfind_from(s: str, substr: str, start: int, end: int) -> int:
+    size = len(s)
+    first = _h_first(size, start)
+    last = _h_last(size, end)
+    if last <= first:
+        return first if len(substr) == 0 else -1
+    if first > size:
+        raise RuntimeError(f"basic_string::substr: __pos (which is {first}) > this->size() (which is {size})")
+    return _h_rfind(s, substr, first, min(last, size))
 
 
 def find(self: str, substr: str, start: int, end: int) -> int:
-    first = _h_first(len(self), start)
-    at = _h_window(self, first, _h_last(len(self), end)).find(substr)
-    return first + at if at >= 0 else -1
-
-
-def _h_rfind(s: str, substr: str) -> int:
-    at = len(s) - len(substr)
-    while at >= 0 and s[at : at + len(substr)] != substr:
-        at -= 1
-    return max(at, -1)
+    return _h_find(self, substr, start, end)
 
 
 def rfind(self: str, substr: str, start: int, end: int) -> int:
-    first = _h_first(len(self), start)
-    at = _h_rfind(_h_window(self, first, _h_last(len(self), end)), substr)
-    return first + at if at >= 0 else -1
+    return _h_rfind_from(self, substr, start, end)
 
 
 def index__str(self: str, substr: str, start: int, end: int) -> int:
-    at = self.find(substr, start, end)
+    at = _h_find(self, substr, start, end)
     if at < 0:
         raise RuntimeError("ValueError: substring not found")
     return at
 
 
 def rindex(self: str, substr: str, start: int, end: int) -> int:
-    at = self.rfind(substr, start, end)
+    at = _h_rfind_from(self, substr, start, end)
     if at < 0:
         raise RuntimeError("ValueError: substring not found")
     return at
-
-
-def _h_next(s: str, part: str, at: int) -> int:
-    # where `part` stands next, from `at` on; -1 where it does not
-    found = s[at:].find(part)
-    return at + found if found >= 0 else -1
 
 
 def count(self: str, substr: str, start: int, end: int) -> int:
@@ -337,10 +350,10 @@ def count(self: str, substr: str, start: int, end: int) -> int:
             if first < last:
                 raise RuntimeError("count of an empty string never ends in PyTorch")
         else:
-            at = self.find(substr, first, -1)
+            at = self.find(substr, first, len(self))
             while at >= 0 and at < last:
                 result += 1
-                at = self.find(substr, at + len(substr), -1)
+                at = self.find(substr, at + len(substr), len(self))
     return result
 
 
@@ -371,7 +384,7 @@ def replace(self: str, old: str, new: str, max: int) -> str:
         out += self[start:at] + new
         start = at + len(old)
         left -= 1
-        at = self.find(old, start, -1)
+        at = self.find(old, start, len(self))
     return out + self[start:]
 
 
@@ -383,7 +396,7 @@ def partition(self: str, separator: str) -> Tuple[str, str, str]:
 
 
 def rpartition(self: str, separator: str) -> Tuple[str, str, str]:
-    at = _h_rfind(self, separator)
+    at = _h_rfind(self, separator, 0, len(self))
     if at < 0:
         return "", "", self
     return self[:at], separator, self[at + len(separator) :]
@@ -417,7 +430,7 @@ def _h_split(s: str, separator: str, max: int) -> List[str]:
         parts.append(s[start:at])
         start = at + len(separator)
         left -= 1
-        at = s.find(separator, start, -1)
+        at = s.find(separator, start, len(s))
     parts.append(s[start:])
     return parts
 
@@ -439,12 +452,12 @@ def rsplit(self: str, separator: str, max: int) -> List[str]:
             parts.append("")
         return parts
     left = max
-    at = _h_rfind(self, separator)
+    at = _h_rfind(self, separator, 0, end)
     while at >= 0 and left != 0:
         parts.append(self[at + len(separator) : end])
         end = at
         left -= 1
-        at = _h_rfind(self[:end], separator)
+        at = _h_rfind(self, separator, 0, end)
     parts.append(self[:end])
     parts.reverse()
     return parts
@@ -462,6 +475,20 @@ def splitlines(self: str, keepends: bool) -> List[str]:
     if start < len(self):
         parts.append(self[start:])
     return parts
+
+
+def _h_fill_hole(out: str, rest: str, text: str) -> Tuple[str, str]:
+    # the next hole of a template filled; what has no hole is left out
+    at = rest.find("{" + "}")
+    if at < 0:
+        return out, rest
+    return out + rest[:at] + text, rest[at + 2 :]
+
+
+def _h_filled(out: str, rest: str, template: str) -> str:
+    if rest.find("{" + "}") >= 0:
+        raise RuntimeError("Too few arguments for format string: " + template)
+    return out + rest
 
 
 # bytes of strings in tensors: how strings are given to programs, and leave them

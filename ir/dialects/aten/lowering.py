@@ -23,8 +23,8 @@ from ...dtypes import DType
 from ...operator import Operator, OperatorError, Unsupported
 from ...script_types import ScriptType, TensorType
 from ...source import Span
-from ...types import BF16, F16, F32, F64, I1, I32, I64, INDEX, FloatType, IndexType, IntegerType, RankedTensorType, Type
-from .. import arith, cf, func, linalg, scf, tensor
+from ...types import BF16, F16, F32, F64, I1, I32, I64, INDEX, STRING, FloatType, IndexType, IntegerType, RankedTensorType, Type
+from .. import arith, cf, func, linalg, rt_strings, scf, tensor
 from ..linalg import PARALLEL, REDUCTION
 
 Extent = int | Value
@@ -367,7 +367,7 @@ class LoweringContext:
     # checks
 
     def check(self, condition: Condition, message: str, values: Sequence[Extent] = ()) -> None:
-        """Run-time error `message` unless `condition`; each `{}` in it takes a value: an extent, an i64 or an f64."""
+        """Run-time error `message` unless `condition`; each `{}` in it takes a value: an extent, an i64, an f64 or a string."""
         if condition is True:
             return
         pieces = message.split("{}")
@@ -385,11 +385,14 @@ class LoweringContext:
     def _note(self, holds: Value, values: Sequence[Value]) -> None:
         """Leaves the values of a failing check where the run time finds them."""
         for value in values:
-            func.declare(self._module(), *((NOTE_F64, [F64]) if value.type == F64 else (NOTE_I64, [I64])))
+            if value.type != STRING:
+                func.declare(self._module(), *((NOTE_F64, [F64]) if value.type == F64 else (NOTE_I64, [I64])))
 
         def note(b: Builder, _: Sequence[Value]) -> Sequence[Value]:
             for value in values:
-                if value.type == F64:
+                if value.type == STRING:
+                    rt_strings.note(b, value)
+                elif value.type == F64:
                     func.call(b, NOTE_F64, [value])
                 else:
                     func.call(b, NOTE_I64, [self.i64(value)])

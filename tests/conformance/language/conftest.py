@@ -93,7 +93,7 @@ class Rule:
         self.calls = calls
         self.options = options
         self.folder = folder
-        self.entry = options.entry or ("M()" if re.search(r"^class M\(nn.Module\)", text, re.M) else "f")
+        self.entry = options.entry or ("M()" if re.search(r"^class M\(", text, re.M) else "f")
 
     def check(self):
         self.calls = [(tuple(map(given, a)), wanted(e)) for a, e in self.calls]
@@ -110,7 +110,10 @@ class Rule:
         return library.M() if self.entry == "M()" else getattr(library, self.entry)
 
     def program(self):
-        return compile_text(HEAD + self.text, "rule.py", self.entry)
+        program = compile_text(HEAD + self.text, "rule.py", self.entry)
+        if program.receiver is not None:
+            program.receiver.set_training(False)
+        return program
 
     def check_torch(self):
         import torch
@@ -250,12 +253,12 @@ def from_torch(value):
         case dict():
             return {k: from_torch(v) for k, v in value.items()}
         case _:
-            return value.numpy() if hasattr(value, "numpy") else value
+            return value.detach().numpy() if hasattr(value, "numpy") else value
 
 
 def check_refused(text, words, options, folder):
     marked = [i for i, line in enumerate(text.splitlines(), 2) if MARK in line]
-    entry = options.entry or ("M()" if re.search(r"^class M\(nn.Module\)", text, re.M) else "f")
+    entry = options.entry or ("M()" if re.search(r"^class M\(", text, re.M) else "f")
     with pytest.raises(CompileError) as caught:
         compile_text(HEAD + text, "rule.py", entry)
     diagnostics = caught.value.diagnostics

@@ -1,0 +1,455 @@
+"""Elements that may be None, of several types, or members of an Enum, known at run time: every stage, and PyTorch, agree."""
+
+import numpy as np
+import pytest
+
+from torchcc import driver
+from torchcc.backend.cpu.jit import compile_module
+from torchcc.frontend.compile import compile_text
+from torchcc.ir.diagnostics import CompileError
+from torchcc.ir.dtypes import from_numpy
+from torchcc.ir.interpreters.torch import Interpreter
+from torchcc.ir.parser import parse_module
+from torchcc.ir.script_types import BOOL, FLOAT, INT
+from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec, rebuild
+from torchcc.ir.structure import difference
+from torchcc.verify import verify_stages
+
+PRELUDE = """
+import torch
+from torch import Tensor
+from enum import Enum
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+"""
+
+COLOR = """
+class Color(Enum):
+    RED = 1
+    GREEN = 2
+    BLUE = 4
+"""
+
+SHAPES = """
+class Square:
+    def __init__(self, side: float):
+        self.side = side
+    def area(self) -> float:
+        return self.side * self.side
+class Circle:
+    def __init__(self, radius: float, centre: Tensor):
+        self.radius = radius
+        self.centre = centre
+    def area(self) -> float:
+        return 3.0 * self.radius * self.radius
+"""
+
+
+def normal(*shape):
+    return np.random.RandomState(sum(shape) + len(shape)).randn(*shape).astype(np.float32)
+
+
+PROGRAMS = {
+    "ints": (
+        """
+def f(n: int):
+    l: List[Optional[int]] = []
+    for i in range(n):
+        l.append(None if i % 3 == 0 else i)
+    s = 0
+    for x in l:
+        if x is not None:
+            s += x
+        else:
+            s += 100
+    l[0] = 7
+    l[1] = None
+    return s, len(l), l[1] is None, l[0], l
+""",
+        [10],
+    ),
+    "floats_bools_and_lists": (
+        """
+def f(n: int):
+    a: List[Optional[float]] = []
+    b: List[Optional[bool]] = []
+    c: List[Optional[List[int]]] = []
+    for i in range(n):
+        if i % 2 == 0:
+            a.append(i * 0.5)
+            b.append(None)
+            c.append([i] * i)
+        else:
+            a.append(None)
+            b.append(i > 2)
+            c.append(None)
+    m = c[2]
+    if m is not None:
+        m.append(99)
+    a.reverse()
+    return a, b, c, b[1], c[1]
+""",
+        [5],
+    ),
+    "tensors": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Optional[Tensor]] = []
+    for i in range(n):
+        l.append(x[:i] * i if i % 2 == 0 else None)
+    s = torch.zeros(3)
+    for y in l:
+        if y is not None:
+            s = s + y.sum(0)
+    first = l[0]
+    return s, l, first
+""",
+        [normal(5, 3), 5],
+    ),
+    "filled_in_later": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Optional[Tensor]] = []
+    for i in range(n):
+        l.append(None)
+    for i in range(n):
+        h = l[i - 1]
+        if h is None:
+            h = x
+        l[i] = torch.tanh(h @ x)
+    s = torch.zeros(3, 3)
+    for y in l:
+        assert y is not None
+        s = s + y
+    return s, len(l)
+""",
+        [normal(3, 3), 4],
+    ),
+    "layers_of_states": (
+        """
+def f(x: Tensor, w: Tensor, layers: int):
+    states: List[Optional[Tuple[Tensor, Tensor]]] = []
+    for i in range(layers):
+        states.append(None)
+    outs: List[Tensor] = []
+    for t in range(x.size(0)):
+        y = x[t]
+        for i in range(layers):
+            state = states[i]
+            if state is None:
+                h = torch.zeros(x.size(1))
+                c = torch.ones(x.size(1))
+            else:
+                h, c = state
+            c = torch.tanh(w @ y) * c
+            h = h * 0.5 + c
+            states[i] = (h, c)
+            y = h
+        outs.append(y)
+    return torch.stack(outs), states
+""",
+        [normal(4, 3), normal(3, 3), 3],
+    ),
+    "never_filled_in": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Optional[Tensor]] = []
+    e: List[List[Tensor]] = []
+    for i in range(n):
+        l.append(None)
+        empty: List[Tensor] = []
+        e.append(empty)
+    count = 0
+    for y in l:
+        if y is not None:
+            count += y.size(0)
+    for k in e:
+        for y in k:
+            count += y.size(0)
+    return count, l, e
+""",
+        [normal(3, 3), 4],
+    ),
+    "groups_filled_in_later": (
+        """
+def f(x: Tensor, n: int):
+    groups: List[List[Tensor]] = []
+    for i in range(n):
+        empty: List[Tensor] = []
+        groups.append(empty)
+    for i in range(x.size(0)):
+        groups[i % n].append(x[i])
+    return [torch.stack(g).sum(0) for g in groups]
+""",
+        [normal(7, 3), 3],
+    ),
+    "tuples_with_optionals": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Tuple[Optional[int], Optional[Tensor], float]] = []
+    for i in range(n):
+        a: Optional[int] = None
+        b: Optional[Tensor] = None
+        if i % 2 == 0:
+            a = i
+        if i % 3 == 0:
+            b = x[:i]
+        l.append((a, b, float(i)))
+    total = 0
+    for a, b, c in l:
+        if a is not None and b is not None:
+            total += a * b.size(0)
+        elif a is not None:
+            total += 1000
+    p, q, r = l[2]
+    return total, l, p, r
+""",
+        [normal(6, 2), 6],
+    ),
+    "chosen_in_a_loop": (
+        """
+def f(x: Tensor):
+    best: Optional[Tuple[List[int], float]] = None
+    path: List[int] = []
+    for i in range(x.size(0)):
+        path.append(i)
+        v = float(x[i])
+        if best is None:
+            best = (path.copy(), v)
+        elif v > best[1]:
+            best = (path.copy(), v)
+            best[0].append(-1)
+    if best is None:
+        return [0], 0.0
+    return best
+""",
+        [normal(7)],
+    ),
+    "optional_list": (
+        """
+def f(n: int):
+    held: Optional[List[int]] = None
+    for i in range(n):
+        now = held
+        if now is None:
+            held = [i]
+        else:
+            now.append(i)
+            held = None if len(now) > 3 else now
+    return held
+""",
+        [13],
+    ),
+    "optional_dict": (
+        """
+def f(n: int):
+    held: Optional[Dict[int, float]] = None
+    for i in range(n):
+        now = held
+        if now is None:
+            held = {i: 0.5}
+        else:
+            now[i] = float(i)
+            held = None if len(now) > 2 else now
+    return held
+""",
+        [11],
+    ),
+    "of_two_types": (
+        """
+def f(n: int):
+    l: List[Union[int, float]] = []
+    for i in range(n):
+        if i % 2 == 0:
+            l.append(i)
+        else:
+            l.append(i * 0.5)
+    s = 0.0
+    for v in l:
+        if isinstance(v, int):
+            s += 100.0 * v
+        else:
+            s += v
+    return s, l
+""",
+        [6],
+    ),
+    "of_three_types_or_none": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Union[int, Tensor, List[int], None]] = []
+    for i in range(n):
+        if i % 4 == 0:
+            l.append(i)
+        elif i % 4 == 1:
+            l.append(x[:i])
+        elif i % 4 == 2:
+            l.append([i, i])
+        else:
+            l.append(None)
+    s = 0
+    for v in l:
+        if isinstance(v, int):
+            s += v
+        if isinstance(v, Tensor):
+            s += 10 * v.size(0)
+        if v is None:
+            s += 1000
+        if isinstance(v, list):
+            s += 100
+    return s, len(l), l
+""",
+        [normal(9, 2), 9],
+    ),
+    "anything": (
+        """
+def f(x: Tensor, n: int):
+    l: List[Any] = []
+    for i in range(n):
+        if i % 2 == 0:
+            l.append(i)
+        else:
+            l.append(x * i)
+    s = 0.0
+    for v in l:
+        if isinstance(v, int):
+            s += float(v)
+        if isinstance(v, Tensor):
+            s += float(v.sum()) * 100.0
+    return s, len(l)
+""",
+        [normal(3), 5],
+    ),
+    "objects_of_two_classes": (
+        SHAPES
+        + """
+def f(x: Tensor, n: int):
+    l: List[Union[Square, Circle]] = []
+    for i in range(n):
+        if i % 2 == 0:
+            l.append(Square(float(i)))
+        else:
+            l.append(Circle(float(i), x[i]))
+    total = 0.0
+    for s in l:
+        if isinstance(s, Square):
+            s.side += 1.0
+            total += s.area()
+        else:
+            total += s.area() + float(s.centre.sum())
+    first = l[0]
+    if isinstance(first, Square):
+        total += first.side * 1000.0
+    return total, len(l)
+""",
+        [normal(6, 2), 6],
+    ),
+    "members_of_an_enum": (
+        COLOR
+        + """
+def next_color(c: Color) -> Color:
+    if c == Color.RED:
+        return Color.GREEN
+    elif c == Color.GREEN:
+        return Color.BLUE
+    else:
+        return Color.RED
+def f(n: int):
+    l: List[Color] = []
+    c = Color.RED
+    for i in range(n):
+        l.append(c)
+        c = next_color(c)
+    s = 0
+    for k in l:
+        s = s * 2 + k.value
+    l[0] = Color.BLUE
+    return s, l[0] == Color.BLUE, l[1] == l[2], c == l[n - 1], len(l)
+""",
+        [7],
+    ),
+    "enum_in_an_object": (
+        COLOR
+        + """
+class Light:
+    def __init__(self, c: Color):
+        self.c = c
+        self.previous = torch.jit.annotate(Optional[Color], None)
+    def set(self, c: Color) -> None:
+        self.previous = self.c
+        self.c = c
+def f(x: Tensor):
+    lights: List[Light] = []
+    for i in range(x.size(0)):
+        lights.append(Light(Color.RED if float(x[i]) > 0 else Color.GREEN))
+    lights[0].set(Color.BLUE)
+    reds = 0
+    for l in lights:
+        if l.c == Color.RED:
+            reds += 1
+        p = l.previous
+        if p is not None:
+            reds += 100 * p.value
+    return reds
+""",
+        [normal(6)],
+    ),
+}
+
+
+def spec(value, dynamic=True):
+    if isinstance(value, np.ndarray):
+        shape = tuple(Dim(f"d{i}_{e}") if dynamic else e for i, e in enumerate(value.shape))
+        return TensorSpec(from_numpy(value.dtype), shape)
+    return ScalarSpec(BOOL if isinstance(value, bool) else INT if isinstance(value, int) else FLOAT)
+
+
+def program_of(source):
+    return compile_text(PRELUDE + source, entry="f")
+
+
+def in_torch(source, arguments):
+    torch = pytest.importorskip("torch", reason="the expected values are PyTorch's")
+
+    def plain(value):
+        if isinstance(value, list | tuple):
+            return type(value)(map(plain, value))
+        return value.numpy() if isinstance(value, torch.Tensor) else value
+
+    names = {}
+    exec(PRELUDE + source, names)
+    return plain(names["f"](*(torch.from_numpy(a.copy()) if isinstance(a, np.ndarray) else a for a in arguments)))
+
+
+def assert_same(expected, got):
+    if isinstance(expected, list | tuple):
+        assert type(got) is type(expected) and len(got) == len(expected)
+        for e, g in zip(expected, got):
+            assert_same(e, g)
+    elif isinstance(expected, np.ndarray):
+        assert got.shape == expected.shape and got.dtype == expected.dtype
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    else:
+        assert type(got) is type(expected) and got == pytest.approx(expected)
+
+
+def check(source, arguments):
+    program = program_of(source)
+    specs = [spec(a) for a in arguments]
+    report = verify_stages(program, specs, arguments)
+    assert all(line.agrees for line in report), report
+    assert_same(in_torch(source, arguments), Interpreter(driver.composite).run_program(program, arguments))
+    lowered = driver.lower(program, specs)
+    for stage in ("linalg", "loops"):
+        again = parse_module(driver.print_stage(lowered, stage), driver.constants(lowered.modules[stage]))
+        assert difference(lowered.modules[stage], again) is None, stage
+
+
+def native(source, arguments):
+    lowered = driver.lower(program_of(source), [spec(a) for a in arguments])
+    compiled = compile_module(lowered.modules["loops"], lowered.signature)
+    return lambda *given: rebuild(lowered.signature.tree, compiled.call_flat(given))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(name):
+    check(*PROGRAMS[name])
