@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..backend.cpu.call import dtype_and_shape, memory_of, numpy_copy
-from ..ir.attributes import Constant
+from ..ir.attributes import ComplexParts, Constant
 from ..ir.diagnostics import CompileError, Diagnostic, NotStatic
 from ..ir.dtypes import from_numpy
 from ..ir.program import Program
@@ -25,6 +25,7 @@ from ..ir.script_types import (
     INT,
     STR,
     BoolType,
+    ComplexType,
     DictType,
     EnumMember,
     EnumType,
@@ -179,7 +180,11 @@ def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tupl
 
 
 def flat_values(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> list[Any]:
-    return [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    """The values of the parameters of a compiled function. CompileError for a string that has no UTF-8."""
+    try:
+        return [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    except UnicodeEncodeError as error:
+        raise call_error(f"a string cannot be an argument: {error}") from None
 
 
 def bind(program: Program, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
@@ -222,6 +227,7 @@ _NUMPY_SCALAR: Final[Any] = np.generic
 _BOOLS: Final[Any] = (int, np.bool_)
 _INTEGERS: Final[Any] = (int, np.integer, np.bool_)
 _REALS: Final[Any] = (int, float, np.floating, np.integer, np.bool_)
+_COMPLEX: Final[Any] = (int, float, complex, np.number, np.bool_)
 _INT64: Final = range(-(2**63), 2**63)
 
 
@@ -236,6 +242,10 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return np.asarray(value)  # what numpy makes of an array without dimensions
         case FloatType() if isinstance(value, _REALS):
             return float(value)
+        case ComplexType() if isinstance(value, _COMPLEX):
+            return ComplexParts((complex(value).real, complex(value).imag))
+        case ComplexType() if isinstance(value, ComplexParts):
+            return value
         case BoolType() if isinstance(value, _BOOLS):
             return bool(value)
         case IntType() if isinstance(value, _INTEGERS):
@@ -262,7 +272,7 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return value
         case EnumType():
             return _enum_member(value, type, name, what)
-        case TensorType() | FloatType() | BoolType() | IntType() | StrType() | ListType() | TupleType() | DictType():
+        case TensorType() | FloatType() | ComplexType() | BoolType() | IntType() | StrType() | ListType() | TupleType() | DictType():
             raise call_error(f"{what} `{name}` must be {type.annotation}, but {_described(value)} was given")
         case _:
             return cast(Any, value)
@@ -320,7 +330,7 @@ def array_of(value: Any) -> npt.NDArray[Any]:
 def spec_of(value: Any, type: ScriptType | None = None) -> ArgumentSpec:
     """What a call with this value is specialised for at first.
 
-    With the parameter's type: a list of numbers is given at run time, whatever its length.
+    With the parameter's type: a list of numbers or strings is given at run time, whatever its length.
     """
     if is_tensor(value):
         try:
@@ -328,6 +338,8 @@ def spec_of(value: Any, type: ScriptType | None = None) -> ArgumentSpec:
         except TypeError:
             raise call_error(f"a tensor of dtype {getattr(value, 'dtype', '?')} cannot be an argument") from None
     match value:
+        case ComplexParts():
+            return SequenceSpec((ScalarSpec(FLOAT), ScalarSpec(FLOAT)), True)
         case bool() | str() | None | EnumMember():
             return ConstantSpec(value)
         case int():
@@ -386,7 +398,7 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
     Tensors in it must all be of one dtype and rank.
     """
     match t:
-        case IntType() | FloatType() | BoolType():
+        case IntType() | FloatType() | BoolType() | StrType():
             return t
         case TensorType():
             found = {(d, len(shape)) for d, shape in (dtype_and_shape("", v) for v in values)}
@@ -398,7 +410,7 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
         case OptionalType():
             inner = form(t.element, [v for v in values if v is not None])
             return None if inner is None else OptionalType(inner)
-        case DictType(IntType() | FloatType() | BoolType()):
+        case DictType(IntType() | FloatType() | BoolType() | StrType()):
             inner = form(t.value, [e for v in values for e in v.values()])
             return None if inner is None else DictType(t.key, inner)
         case TupleType():

@@ -8,6 +8,7 @@ the program needs them at compile time. Specialisations are kept, the latest `MA
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,8 +44,8 @@ from .arguments import (
     fixed,
     fixing_of,
     flat_values,
-    spec_of,
     shared_tensors,
+    spec_of,
 )
 from .choice import Choice
 from .state import ModuleState, Plan
@@ -81,6 +82,8 @@ class Specialisation:
     def call(self, flat: Sequence[Any]) -> Any:
         """Under the lock of the module if there is a plan."""
         self.last_used = next(_ticks)
+        if self.signature.prints and sys.stdout is not None:
+            sys.stdout.flush()  # so that what Python printed before stands before what the program prints
         if self.plan is None:
             results = self.compiled.call_flat(flat)
         else:

@@ -2,7 +2,7 @@
 
 In: the texts. Out: for each parameter an `ArgumentSpec`, and a value where the command runs the program.
 A dimension may be a name (`f32[batch,1,8,8]`: dynamic), and may carry a size to run with (`f32[batch=32,1,8,8]`). A list
-that ends with `...` is one of any length.
+or quoted string that ends with `...` is one of any length.
 """
 
 from __future__ import annotations
@@ -67,6 +67,12 @@ class RandomTensor:
 
 class OpenList(list[Any]):
     """`[f32[2], ...]`: a list of any length; its elements are what a run gives it."""
+
+
+class OpenText(str):
+    """`'text'...`: a string of any length; what stands there is what a run gives it."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +192,10 @@ class _Reader:
             return tuple(self.sequence(")", start))
         for quote in "'\"":
             if self.take(quote):
-                return self.quoted(quote, start)
+                text = self.quoted(quote, start)
+                return OpenText(text) if self.take("...") else text
+        if self.take("..."):
+            return OpenText()
         tensor = self.match(_TENSOR)
         if tensor is not None:
             return self.tensor(tensor[1], start)

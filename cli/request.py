@@ -13,10 +13,10 @@ import numpy as np
 from .. import api
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.schema import Argument
-from ..ir.script_types import DictType, ListType, OptionalType, ScriptType, StrType, TupleType
+from ..ir.script_types import STR, DictType, ListType, OptionalType, ScriptType, StrType, TupleType
 from ..ir.signature import ArgumentSpec, ColumnsSpec, ConstantSpec, DictSpec, SequenceSpec, StateSpec, TensorSpec
 from .console import note, waiting
-from .inputs import Input, OpenList, Unread, by_name, parse_input_or_text
+from .inputs import Input, OpenList, OpenText, Unread, by_name, parse_input_or_text
 
 T = TypeVar("T")
 
@@ -87,6 +87,8 @@ class Request:
         if parameter.name not in self.by_parameter:
             return ConstantSpec(parameter.default)
         given = self.by_parameter[parameter.name]
+        if isinstance(given.content, OpenText) and _takes_text(parameter):
+            return ColumnsSpec(STR)
         if isinstance(given.content, OpenList):
             return _open_spec(given, parameter, example)
         return _with_dims(api.spec_of(example, parameter.type), given.spec())

@@ -36,7 +36,17 @@ from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function, declared_schema
 from .evaluator import Interpreter, sibling_loader
 from .syntax_cache import parse_cached
-from .values import MISSING, BoundMethod, ClassValue, EnumMember, Frame, FunctionValue, ModuleInstance, Scope, Unavailable
+from .values import (
+    MISSING,
+    BoundMethod,
+    ClassValue,
+    EnumMember,
+    Frame,
+    FunctionValue,
+    ModuleInstance,
+    Scope,
+    Unavailable,
+)
 
 
 @dataclass(eq=False)
@@ -316,13 +326,37 @@ class Entry:
 def entries(source: ast.SourceModule, scope: Scope) -> list[Entry]:
     """All functions and module classes that the file itself defines, in order."""
     found: list[Entry] = []
+    hosts = _run_by_the_file(source)
     for statement in source.body:
         if isinstance(statement, ast.FunctionDef):
-            found.append(Entry(statement.name, "function", statement.name_span))
+            if statement.name not in hosts:
+                found.append(Entry(statement.name, "function", statement.name_span))
+        elif isinstance(statement, ast.Assign) and isinstance(target := statement.targets[0], ast.Name):
+            value = scope.names.get(target.id)
+            if isinstance(value, FunctionValue) and value.closure is not None and isinstance(value.definition, ast.FunctionDef):
+                found.append(Entry(target.id, "function", target.span))
         elif isinstance(statement, ast.ClassDef):
             value = scope.names.get(statement.name)
             if isinstance(value, ClassValue) and value.kind == "module":
                 found.append(Entry(statement.name, "module", statement.name_span))
+    return found
+
+
+def _run_by_the_file(source: ast.SourceModule) -> set[str]:
+    """Functions that the file itself calls at its top level: decorators, and what makes other functions."""
+    found: set[str] = set()
+    for statement in source.body:
+        match statement:
+            case ast.FunctionDef() | ast.ClassDef():
+                calls: list[ast.Expr] = statement.decorators
+            case ast.Assign(value=ast.Call() as value):
+                calls = [value]
+            case _:
+                calls = []
+        for call in calls:
+            callee = call.func if isinstance(call, ast.Call) else call
+            if isinstance(callee, ast.Name):
+                found.add(callee.id)
     return found
 
 
@@ -517,7 +551,7 @@ def _compile_module(
 def _properties(cls: ClassValue) -> list[tuple[str, FunctionValue]]:
     """The accessors of the properties that are compiled, whether something uses them or not."""
     unused: Any = cls.find("__jit_unused_properties__")
-    skipped = set(unused) if isinstance(unused, list | tuple) else set[Any]()  # pyright: ignore[reportUnknownArgumentType]
+    skipped: list[Any] = list(unused) if isinstance(unused, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]
     return [
         (name, member)
         for owner in reversed(cls.mro)

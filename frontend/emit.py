@@ -168,7 +168,7 @@ class FunctionEmitter(Statements):
         op = Operation("torch.func", (), (), attributes, [Region([self.entry])], self.definition.name_span)
         returns = (Argument("", result, str(result)),)
         complete = Schema(schema.namespace, schema.base, "", schema.arguments, returns)
-        return CompiledFunction(self.symbol, complete, result), op
+        return CompiledFunction(self.symbol, complete, result, self.definition.name_span), op
 
     def _result_type(self, flow: Flow) -> ScriptType:
         if self.declared_return is not None:

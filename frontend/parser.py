@@ -6,11 +6,12 @@ The grammar is `torchscript.lark`. What is Python but not TorchScript comes out 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from lark import Lark, Token, Transformer
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
@@ -38,7 +39,50 @@ def parse(file: SourceFile, *, dialect: str = "python") -> ast.SourceModule:
     """The syntax tree of a whole file. `dialect` "archive" reads the code of `.pt` files."""
     if len(file.text) > MAX_CHARACTERS:
         raise CompileError.at(None, f"{file.name} is too long: more than {MAX_CHARACTERS} characters")
-    return _check_depth(_run("module", file.text, Parsing(file, dialect=dialect)))
+    try:
+        return _check_depth(_run("module", file.text, Parsing(file, dialect=dialect)))
+    except CompileError as error:
+        raise _further_errors(file, error, dialect) from None
+
+
+def _further_errors(file: SourceFile, error: CompileError, dialect: str) -> CompileError:
+    """The error, with the first one of every other definition of the file: those around it are read without it."""
+    found = list(error.diagnostics)
+    text = file.text
+    while len(found) < _MAX_SYNTAX_ERRORS:
+        span = found[-1].span
+        if span is None or span.file is not file:
+            break
+        start, end = _definition_around(text, span.start)
+        # places stay the same: what is taken out is replaced by blanks
+        text = text[:start] + "".join(c if c == "\n" else " " for c in text[start:end]) + text[end:]
+        if not text.strip() or len(text) > _MAX_RECOVERED:
+            break
+        try:
+            _run("module", text, Parsing(file, dialect=dialect))
+            break
+        except CompileError as further:
+            if any(d in found for d in further.diagnostics):
+                break
+            found += further.diagnostics
+    return CompileError(sorted(found, key=lambda d: 0 if d.span is None else d.span.start))
+
+
+_MAX_SYNTAX_ERRORS: Final = 10
+_MAX_RECOVERED: Final = 1 << 20
+_TOP_LEVEL: Final = re.compile(r"(?m)^(?=[^\s#)\]}])")
+
+
+def _definition_around(text: str, at: int) -> tuple[int, int]:
+    """From the line without indentation before a place to the next one, with the decorators before it."""
+    starts = [m.start() for m in _TOP_LEVEL.finditer(text)]
+    index = max(bisect_right(starts, at) - 1, 0)
+    first = starts[index] if starts else 0
+    last = starts[index + 1] if index + 1 < len(starts) else len(text)
+    while index > 0 and text.startswith("@", starts[index - 1]):
+        index -= 1
+        first = starts[index]
+    return min(first, at), last
 
 
 def parse_expression(text: str, name: str = "<expression>", *, within: Span | None = None) -> ast.Expr:

@@ -131,3 +131,13 @@ Attribute = (
     IntegerAttr | FloatAttr | DenseArrayAttr | SymbolRef | Unit | Constant | DenseAttr | AffineMap | Type
     | EnumMember | str | int | float | bool | complex | None | tuple[Any, ...]
 )
+
+
+class DeviceName(str):
+    """A device as the constant of a class: its name, which is not to be taken for text when it is written again."""
+
+    __slots__ = ()
+
+
+class ComplexParts(tuple[float, float]):
+    """A complex number as an argument: its real and its imaginary part, given one after the other."""

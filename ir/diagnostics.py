@@ -5,6 +5,7 @@ Two families, never mixed: `CompileError` and `ExecutionError` are the user's to
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -137,13 +138,37 @@ class NotStatic(CompileError):
 
 
 class ExecutionError(TorchccError, RuntimeError):
-    """A compiled program failed while running: a shape, an index, an assert, a raise. `message` is PyTorch's text."""
+    """A compiled program failed while running: a shape, an index, an assert, a raise.
+
+    `message` is PyTorch's text: `ValueError: text` for `raise ValueError("text")`. `exception` is the qualified name of
+    the class that was raised (`builtins.ValueError`, `module.MyError`); None for a failed operator or assert, and for a
+    class that is raised without being called, of which PyTorch keeps no name either. `text` is the message without it.
+    """
 
     def __init__(self, message: str, span: Span | None = None, location: str = "") -> None:
+        name, self.text = _raised_class(message)
+        self.exception = name and name.removeprefix("__torch__.")
+        message = message if name is None else f"{self.exception}: {self.text}".removeprefix("builtins.")
         self.message = message
         self.span = span
         self.location = location or (str(span) if span else "")
         super().__init__(Diagnostic(message, span).render() if span else (f"{message}\n  --> {self.location}" if self.location else message))
+
+
+def raised_text(name: str | None, message: str = "") -> str:
+    """What compiled code says that raises: the class by its qualified name, and the message."""
+    if not name:
+        return message
+    return f"{name if name.startswith('builtins.') else f'__torch__.{name}'}: {message}"
+
+
+def _raised_class(text: str) -> tuple[str | None, str]:
+    """The class and the message of what `raised_text` has written."""
+    found = _RAISED.match(text)
+    return (None, text) if found is None else (found[1], text[found.end() :])
+
+
+_RAISED: Final = re.compile(r"((?:builtins|__torch__)(?:\.\w+)+): ")
 
 
 class InternalError(TorchccError):

@@ -152,6 +152,8 @@ class SequenceResult:
     is_tuple: bool
     identity: str | None = None
     """In state: which list it is. A path: the one that stood there; `#n`: a new one, shared by all results of this name."""
+    is_complex: bool = False
+    """A complex number: its two parts."""
 
 
 @dataclass(frozen=True)
@@ -325,6 +327,8 @@ class Signature:
     `=name`: the constant of that name.
     """
     columns: tuple[ColumnsArgument, ...] = ()
+    prints: bool = False
+    """Whether calls may write to the standard output."""
 
     @property
     def returned(self) -> frozenset[int]:
@@ -475,6 +479,8 @@ def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = 
             return value
         case SequenceResult(elements, is_tuple, identity):
             parts = [rebuild(e, results, state) for e in elements]
+            if tree.is_complex:
+                return complex(*parts)
             if state is not None and identity is not None:
                 return state.container(identity, parts)
             return tuple(parts) if is_tuple else parts
@@ -542,10 +548,9 @@ def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
         case StringColumn(lengths, data):
             return _strings(results[lengths.index].tolist(), results[data.index])
         case UnionColumn(tags, members):
-            which = results[tags.index].tolist()[:count]
-            parts = [
-                iter(() if m is None else _elements(m, which.count(i), results)) for i, m in enumerate(members)
-            ]
+            which = cast("list[int]", results[tags.index].tolist())[:count]
+            values = ([] if m is None else _elements(m, which.count(i), results) for i, m in enumerate(members))
+            parts = [iter(v) for v in values]
             return [next(parts[i], None) for i in which]
         case OptionalColumn(present, inner):
             there = results[present.index].tolist()

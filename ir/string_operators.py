@@ -34,5 +34,5 @@ PRIMITIVES: Final = frozenset(
 
 def is_primitive(name: str) -> bool:
     """Whether a node of a specialised graph is one of these. `aten::find` takes positions that are in range there,
-    `aten::percentFormat` one float, `prim::Print` one string that ends its own line."""
+    `aten::percentFormat` one float, `prim::Print` one string."""
     return name in PRIMITIVES

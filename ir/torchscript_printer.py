@@ -284,7 +284,10 @@ _MAX_TRIPS: Final = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Line:
-    """A line of code, with its newline, and what it stands for; the head of a `def` is one, whatever its parameters."""
+    """A line of code, with its newline, and what it stands for; the head of a `def` is one, whatever its parameters.
+
+    Lines that only give the structure (`else:`, the assignment of what a branch yields) stand for nothing.
+    """
 
     text: str
     span: Span | None
@@ -339,6 +342,8 @@ class _Function:
         self.pending: dict[Value, _Text] = {}
         """Expressions that are not written yet, in the order in which they have to be evaluated."""
         self.span: Span | None = op.span
+        self.stands_for: Span | None = None
+        """What the next line is written for."""
         self.flow = _Liveness(op)
         self.ranges = cast(tuple[int, ...], op.attributes.get("without_gradients", ()))
         self.inside: str | None = None
@@ -432,7 +437,8 @@ class _Function:
         self._append(f"{indent}{'' if gradients else '  '}{text}")
 
     def _append(self, text: str) -> None:
-        self.lines.append(Line(f"{text}\n", self.span))
+        self.lines.append(Line(f"{text}\n", self.stands_for))
+        self.stands_for = None
 
     def _gradients(self, op: Operation) -> bool | None:
         """False in a `with torch.no_grad()`, None for what makes no tensor. Branches and loops are outside of it."""
@@ -449,6 +455,7 @@ class _Function:
         before = len(self.lines)
         for op in block.operations():
             self.span = op.span or self.span
+            self.stands_for = None
             if op.name in (torch.RETURN, torch.YIELD):
                 end(op, indent)
             elif op.name == "prim::If":
@@ -460,12 +467,20 @@ class _Function:
         if len(self.lines) == before:
             self._emit(indent, "pass")
 
+    def _stand_for(self, values: Sequence[Value]) -> None:
+        """A line that holds an expression stands for that, and not for the whole statement."""
+        for value in values:
+            if value in self.pending and isinstance(value, OpResult) and value.op.span is not None:
+                self.stands_for = value.op.span
+
     def _return(self, op: Operation, indent: str) -> None:
+        self._stand_for(op.operands)
         texts = self._consume(op.operands, indent)
         self._flush(indent)
         self._emit(indent, f"return {texts[0].text if texts else 'None'}")
 
     def _operation(self, op: Operation, indent: str) -> None:
+        self.stands_for = op.span
         match op.name:
             case "prim::Constant" | "prim::Uninitialized":
                 pass  # written where they are used
@@ -618,6 +633,7 @@ class _Function:
     # branches and loops
 
     def _if(self, op: Operation, indent: str) -> Iterator[Iterator[Any]]:
+        self._stand_for(op.operands)
         (condition,) = self._consume(op.operands, indent)
         self._flush(indent)
         kept = [i for i, r in enumerate(op.results) if self.flow.is_live(r)]
@@ -625,7 +641,9 @@ class _Function:
         types = [cast(ScriptType, op.results[i].type) for i in kept]
 
         def end(terminator: Operation, inner: str) -> None:
-            texts = self._consume([terminator.operand(i) for i in kept], inner)
+            values = [terminator.operand(i) for i in kept]
+            self._stand_for(values)
+            texts = self._consume(values, inner)
             self._flush(inner)
             self._assign(names, [self._exact(t, want) for t, want in zip(texts, types, strict=True)], inner)
 
@@ -645,7 +663,9 @@ class _Function:
         kept = [i for i, a in enumerate(arguments) if self.flow.is_live(a)]
         counts = _constant_int(trips) != _MAX_TRIPS
         # the order of the text: the variables, then the number of rounds or the condition
-        texts = self._consume([*(initial[i] for i in kept), trips if counts else start], indent)
+        values = [*(initial[i] for i in kept), trips if counts else start]
+        self._stand_for(values)
+        texts = self._consume(values, indent)
         self._flush(indent)
         names: list[str] = []
         for i, text in zip(kept, texts, strict=False):
@@ -665,7 +685,9 @@ class _Function:
             self._emit(indent, f"while {again}:")
 
         def end(terminator: Operation, inner: str) -> None:
-            ends = self._consume([terminator.operand(i) for i in carried], inner)
+            values = [terminator.operand(i) for i in carried]
+            self._stand_for(values)
+            ends = self._consume(values, inner)
             self._flush(inner)
             self._assign(names, ends, inner)
 
@@ -752,9 +774,9 @@ class _Function:
     def _write_pending(self, value: Value, indent: str) -> None:
         text = self.pending.pop(value)
         assert isinstance(value, OpResult)
-        later, self.span = self.span, value.op.span or self.span
+        later, self.stands_for = self.stands_for, value.op.span
         self._emit(indent, f"{self._name(value)} = {text.text}", self._gradients(value.op))
-        self.span = later
+        self.stands_for = later
 
     def _name(self, value: Value) -> str:
         if value not in self.names:

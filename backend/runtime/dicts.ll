@@ -152,7 +152,7 @@ done:
 }
 
 ; Enters position `number` - 1 in the index.
-define internal void @torchcc.dict_enter(ptr %index, i64 %mask, i64 %hash, i64 %number) nounwind {
+define internal void @torchcc.dict_enter(ptr %index, i64 %mask, i64 %hash, i64 %number) alwaysinline nounwind {
 entry:
   br label %loop
 

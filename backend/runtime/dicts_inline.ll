@@ -292,14 +292,27 @@ try:
   %key.at = getelementptr i64, ptr %entry.last, i64 1
   %key.last = load ptr, ptr %key.at
   %same = icmp eq ptr %key.last, %key
-  br i1 %same, label %done, label %search
+  br i1 %same, label %done, label %other
+
+other:
+  ; another string of the same length may still be the same text
+  %length.last.at = getelementptr i64, ptr %key.last, i64 2
+  %length.last = load i64, ptr %length.last.at
+  %length.at = getelementptr i64, ptr %key, i64 2
+  %length = load i64, ptr %length.at
+  %as.long = icmp eq i64 %length.last, %length
+  br i1 %as.long, label %compare, label %search
+
+compare:
+  %equal = call i1 @torchcc.str_equal(ptr %key.last, ptr %key)
+  br i1 %equal, label %done, label %search
 
 search:
   %found = call i64 @torchcc.dict_search_str(ptr %dict, ptr %key, i64 %width)
   br label %done
 
 done:
-  %position = phi i64 [ %last, %try ], [ %found, %search ]
+  %position = phi i64 [ %last, %try ], [ %last, %compare ], [ %found, %search ]
   ret i64 %position
 }
 

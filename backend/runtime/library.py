@@ -109,7 +109,7 @@ def runtime_text(triple: str) -> str:
         raise CompileError.at(None, f"target {triple} is not supported", help="use a Linux or macOS target")
     spin = f"define internal void @torchcc.relax() alwaysinline nounwind {{\n  {relax}\n  ret void\n}}\n"
     files = (_read(f"{name}.ll") for name in ("errors", "memory", "objects", "tensors", "lists", "strings", "dicts", "threads"))
-    return "\n".join((structure_definitions(), _byte_strings(), _dicts("", "nounwind", "nounwind"), *files, wait, spin))
+    return "\n".join((structure_definitions(), _byte_strings(), _dicts("", "alwaysinline nounwind", "nounwind"), *files, wait, spin))
 
 
 @functools.cache

@@ -1,8 +1,8 @@
 ; Memory of a call: heap blocks and the arena of each thread.
 ;
 ; Heap blocks hold results. Each is listed in its thread's state until it is handed to the caller, so that what a failed
-; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }, and -1 in its last 16
-; bytes (see objects.ll); blocks and arena chunks are aligned to 64 bytes.
+; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }, and { -1, state } in its
+; last 16 bytes (see objects.ll); blocks and arena chunks are aligned to 64 bytes.
 ;
 ; The arena holds everything else. It is a stack of chunks { older chunk, capacity, used }, grown on demand; when it is
 ; empty again and had several chunks, the next call gets one that is as large as all of them, so that a call in steady
@@ -46,6 +46,8 @@ link:
   store ptr %block, ptr %state.next
   %whole.at = getelementptr i8, ptr %block, i64 48
   store i64 -1, ptr %whole.at
+  %owner.at = getelementptr i8, ptr %block, i64 56
+  store ptr %state, ptr %owner.at
   %data = getelementptr i8, ptr %block, i64 64
   ret ptr %data
 }
@@ -108,7 +110,9 @@ done:
   br i1 %no.objects, label %text, label %forget
 
 forget:
+  ; inside a parallel region the call goes on, and puts objects into the lists again: they have to be forgotten again
   call void @torchcc.forget_objects(ptr %state)
+  store i64 1, ptr %slab.at
   br label %text
 
 text:

@@ -1,8 +1,8 @@
 ; Memory of reference-counted objects: small blocks, handed out again from lists of free ones.
 ;
 ; A small block comes from a slab, a heap block of the call (memory.ll), and lies behind 16 bytes that say how large it
-; is, in units of 32 bytes; a free one holds the next free one of its size behind that. A large object is a heap block of
-; its own, whose header has -1 in that place. All objects belong to one call: what it leaves behind goes with its slabs.
+; is, in units of 32 bytes, and whose thread's it is; a free one holds the next free one of its size behind that. A large
+; object is a heap block of its own, whose header has -1 in the place of the size. All objects belong to one call: what it leaves behind goes with its slabs.
 
 ; A block of that many bytes, aligned to 16; null after setting the error when there is no memory.
 define noalias ptr @torchcc.object_alloc(i64 %size) nounwind {
@@ -66,6 +66,8 @@ take:
   %rest = sub i64 %room, %bytes
   store i64 %rest, ptr %left.at
   store i64 %units, ptr %top
+  %owner.at = getelementptr i8, ptr %top, i64 8
+  store ptr %state, ptr %owner.at
   %data = getelementptr i8, ptr %top, i64 16
   ret ptr %data
 }
@@ -82,7 +84,8 @@ define noalias ptr @torchcc.object_alloc_aligned(i64 %size) nounwind {
 }
 
 define void @torchcc.object_free(ptr %data) nounwind {
-  %state = call ptr @torchcc.state()
+  %state.at = getelementptr i8, ptr %data, i64 -8
+  %state = load ptr, ptr %state.at
   %live.at = getelementptr %State, ptr %state, i64 0, i32 16
   %live = load i64, ptr %live.at
   %one.less = sub i64 %live, 1
@@ -147,5 +150,7 @@ some:
 
 free:
   call void @torchcc.free_blocks(ptr %mark)
+  %slab.at = getelementptr %State, ptr %state, i64 0, i32 15
+  store i64 0, ptr %slab.at
   ret void
 }

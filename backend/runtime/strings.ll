@@ -147,18 +147,22 @@ same:
   ret ptr %a
 
 more:
+  %n = call i64 @torchcc.str_length(ptr %a)
+  %empty = icmp eq i64 %n, 0
+  br i1 %empty, label %other, label %both
+
+other:
+  call void @torchcc.release(ptr %a)
+  call void @torchcc.retain(ptr %b)
+  ret ptr %b
+
+both:
+  %length = add i64 %n, %m
   %count = load i64, ptr %a
   %alone = icmp eq i64 %count, 1
-  br i1 %alone, label %own, label %shared
-
-shared:
-  %new = call ptr @torchcc.str_concat(ptr %a, ptr %b)
-  call void @torchcc.release(ptr %a)
-  ret ptr %new
+  br i1 %alone, label %own, label %grow
 
 own:
-  %n = call i64 @torchcc.str_length(ptr %a)
-  %length = add i64 %n, %m
   %capacity.at = getelementptr %String, ptr %a, i64 0, i32 3
   %capacity = load i64, ptr %capacity.at
   %fits = icmp ule i64 %length, %capacity
@@ -174,7 +178,8 @@ extend:
   ret ptr %a
 
 grow:
-  %twice = shl i64 %length, 1
+  %double = shl i64 %length, 1
+  %twice = call i64 @llvm.umax.i64(i64 %double, i64 31)
   %grown = call ptr @torchcc.str_joined(ptr %a, ptr %b, i64 %twice)
   call void @torchcc.release(ptr %a)
   ret ptr %grown

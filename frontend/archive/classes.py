@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from ...ir.attributes import Constant
+from ...ir.attributes import Constant, DeviceName
 from ...ir.schema import Schema
 from ...ir.script_types import ClassType, NamedTupleType, ScriptType
 from ...ir.source import Span
@@ -123,7 +123,7 @@ class ArchiveClasses(Classes):
         """A constant of a class as its type keeps it."""
         match value:
             case Device():
-                return value.name
+                return DeviceName(value.name)
             case EnumMember():
                 return self.enum_member(value)
             case Constant():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ class DebugRanges:
     reader: ArchiveReader
     member: str
     text: str
+    _files: dict[tuple[str, str, int], SourceFile] = field(default_factory=dict[tuple[str, str, int], SourceFile])
 
     def find(self, start: int, end: int) -> Span | None:
         """What the author wrote for the code between two offsets: for what stands at the first, or next behind it."""
@@ -105,7 +106,7 @@ class DebugRanges:
         if not isinstance(name, str) or not text or not name or len(text) > MAX_EXCERPT or not 0 <= line < 1 << 31:
             return None
         shown = "".join(c if c.isprintable() else "?" for c in name[-MAX_NAME:])
-        return SourceFile(shown, text, max(line, 1))
+        return self._files.setdefault((shown, text, line), SourceFile(shown, text, max(line, 1)))
 
     def _string(self, index: Any) -> str | None:
         strings = self._content[0]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from ...ir.attributes import Constant
+from ...ir.attributes import Constant, DeviceName
 from ...ir.core import BlockArgument, Operation, functions, symbol
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import DType
@@ -20,6 +20,7 @@ from ...ir.program import Methods
 from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
     BOOL,
+    DEVICE,
     STR,
     TENSOR,
     ClassType,
@@ -234,7 +235,7 @@ class CodeWriter:
         if attributes and attributes[0].startswith("__annotations__"):
             lines.append("  __annotations__ = []")
         lines += [f"  {a}" for a in attributes]
-        lines += [f"  {self._constant(n, v)}" for n, v in type.constants.items() if not isinstance(v, Device)]
+        lines += [f"  {self._constant(n, v)}" for n, v in type.constants.items()]
         names = [*(m for m in self._method_names(type) if m not in hooks), *hooks]
         bodies = [line for m in names for line in self._method(type, m)]
         head = f"class {name}(Module):" if type.is_module else f"class {name}:"
@@ -266,6 +267,9 @@ class CodeWriter:
         return print_function(operation, schema, self.unit, name=name, is_method=True)
 
     def _constant(self, name: str, value: Any) -> str:
+        if isinstance(value, Device | DeviceName):
+            place = value.name if isinstance(value, Device) else str(value)
+            return f"{name} : Final[Device] = {print_literal(place, DEVICE, self.unit)}"
         value = _as_tuples(value)
         type_ = _type_of_constant(value)
         return f"{name} : Final[{self.unit.type(type_)}] = {print_literal(value, type_, self.unit)}"

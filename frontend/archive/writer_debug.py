@@ -24,18 +24,28 @@ def pickle_ranges(lines: Sequence[Line]) -> bytes:
     table = _Table()
     offset = 0
     function: list[tuple[int, Span]] = []
+    is_inside = False
     for line in lines:
-        span = None if line.span is None else line.span.written
-        if function and (span is None or span.file is not function[0][1].file or line.is_head):
+        span = _of_the_author(line.span)
+        if function and (line.is_head or (span is not None and span.file is not function[0][1].file)):
             table.add(function)
             function = []
-        if span is None:
-            table.add_unknown(offset)
-        else:
+        is_inside = line.is_head or (is_inside and line.text.startswith(" "))
+        if span is not None:
             function.append((offset, span))
+        elif line.is_head or not is_inside:
+            table.add(function)
+            table.add_unknown(offset)
+            function = []
         offset += len(line.text.encode())
     table.add(function)
     return table.pickled()
+
+
+def _of_the_author(span: Span | None) -> Span | None:
+    """None for code in an archive that says of other code where it comes from, but not of this."""
+    found = None if span is None else span.written
+    return None if found is None or found.file.origin is not None else found
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,12 @@ class _Table:
     """(offset, excerpt, begin, end); the last two are bytes of the excerpt."""
 
     def add_unknown(self, offset: int) -> None:
-        self.records.append((offset, _Source((), 0, 0), 0, 0))
+        self._record(offset, _Source((), 0, 0), 0, 0)
+
+    def _record(self, offset: int, source: _Source, begin: int, end: int) -> None:
+        """A record holds until the next one: the same again is left out."""
+        if not self.records or self.records[-1][1:] != (source, begin, end):
+            self.records.append((offset, source, begin, end))
 
     def add(self, function: Sequence[tuple[int, Span]]) -> None:
         """The lines of a function that come from one file."""
@@ -71,7 +86,7 @@ class _Table:
         source = _Source(lines, self._number(file.name), file.position(first)[0])
         for offset, span in function:
             begin = len(file.text[first : span.start].encode())
-            self.records.append((offset, source, begin, begin + len(span.text.encode())))
+            self._record(offset, source, begin, begin + len(span.text.encode()))
 
     def _number(self, text: str) -> int:
         return self.strings.setdefault(text, len(self.strings))

@@ -284,6 +284,7 @@ class Attributes(Subscripts):
             type_.attributes[node.name] = POISON
             return POISON
         if not self.frame.is_outermost:
+            type_.attributes[node.name] = POISON
             raise self.fault(
                 node.name_span,
                 f"the first assignment to `{node.name}` cannot be in a control-flow block",

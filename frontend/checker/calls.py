@@ -70,7 +70,14 @@ _MATH: Final = frozenset((
     "isnan", "ldexp", "lgamma", "log", "log10", "log1p", "modf", "pow", "radians", "sin", "sinh", "sqrt", "tan",
     "tanh",
 ))
+_CMATH: Final = frozenset((
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "isfinite", "isinf", "isnan", "log",
+    "log10", "sin", "sinh", "sqrt", "tan", "tanh",
+))
 # fmt: on
+
+_MATH_NAMES: Final = {"math.remainder": "aten::mathremainder", "cmath.phase": "aten::angle", "cmath.rect": "aten::polar"}
+"""Those that operators have another name for."""
 
 _SIMPLE_BUILTINS: Final[dict[str, str]] = {
     "abs": "prim::abs",
@@ -262,7 +269,7 @@ class Calls(Attributes):
             )
         if module == "builtins" and word in _CASTS:
             return self._cast(word, node)
-        if module == "math" or (module == "cmath" and word in _MATH):
+        if module in ("math", "cmath"):
             return self._call_math(name, word, node)
         written = python_function(self, name, node)
         if written is not None:
@@ -310,8 +317,8 @@ class Calls(Attributes):
         )
 
     def _call_math(self, name: str, word: str, node: ast.Call) -> Value:
-        base = "aten::mathremainder" if word == "remainder" else f"aten::{word}"
-        if word != "remainder" and word not in _MATH:
+        base = _MATH_NAMES.get(name, f"aten::{word}")
+        if name not in _MATH_NAMES and word not in (_CMATH if name.startswith("cmath.") else _MATH):
             raise self._unknown_builtin(name, node)
         positional, keywords, spans = self.arguments(node)
         tensors = [v for v in positional if isinstance(v.type, TensorType)]
@@ -337,7 +344,7 @@ class Calls(Attributes):
         arguments = self.arguments(node) if arguments is None else arguments
         if receiver is not None:
             arguments = _with_first(receiver, arguments, node)
-        operands = self.match_call(compiled.schema, name, arguments, node)
+        operands = self.match_call(compiled.schema, name, arguments, node, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         reference = self.function_constant(compiled.symbol, node.func.span)
@@ -368,7 +375,7 @@ class Calls(Attributes):
             return self.constant(None, node.span)
         compiled = self.unit.method(type_, callee.function, node.span)
         arguments = _with_first(callee.receiver, given, node)
-        operands = self.match_call(compiled.schema, callee.function.name, arguments, node)
+        operands = self.match_call(compiled.schema, callee.function.name, arguments, node, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
@@ -388,6 +395,7 @@ class Calls(Attributes):
         name: str,
         arguments: CallArguments,
         node: ast.Call,
+        declared: Span | None = None,
     ) -> list[Value] | None:
         """Operands of a call of a function with this schema; None if an argument has an error already."""
         positional, keywords, _ = arguments
@@ -398,7 +406,7 @@ class Calls(Attributes):
                 [schema], [self.operand(v) for v in positional], {n: self.operand(v) for n, v in keywords.items()}
             )
         except OverloadError as error:
-            self._bad_call(error.failures[0], name, arguments, node)
+            self._bad_call(error.failures[0], name, arguments, node, declared)
             return None
         return self.match_operands(match, positional, keywords, None, node.span)
 
@@ -408,6 +416,7 @@ class Calls(Attributes):
         name: str,
         arguments: CallArguments,
         node: ast.Call,
+        declared: Span | None = None,
     ) -> None:
         positional, keywords, spans = arguments
         where, label, advice = node.span, "", None
@@ -431,7 +440,7 @@ class Calls(Attributes):
         elif isinstance(source, str):
             advice = self.did_you_mean(source, [a.name for a in failure.schema.arguments])
         message = f"cannot call `{name}`: {failure.reason}"
-        self.error(where, message, label=label, help=advice, notes=[Note(f"declared as {failure.schema}")])
+        self.error(where, message, label=label, help=advice, notes=[Note(f"declared as {failure.schema}", _shown(declared))])
 
     def _call_value(self, callee: Value, node: ast.Call) -> Value:
         type_ = script_type(callee)
@@ -491,7 +500,7 @@ class Calls(Attributes):
                 )
         compiled = self.unit.hook(owner, hook, node.span)
         call = ast.Call(node.span, node.func, [], [])
-        operands = self.match_call(compiled.schema, hook.name, CallArguments(arguments, {}), call)
+        operands = self.match_call(compiled.schema, hook.name, CallArguments(arguments, {}), call, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         return self.call_symbol(compiled.symbol, operands, compiled.result, node.span)
@@ -888,3 +897,8 @@ def _with_first(receiver: Value, arguments: CallArguments, node: ast.Call) -> Ca
     """The arguments with a receiver in front."""
     spans = [node.func.span, *arguments.spans]
     return CallArguments([receiver, *arguments.positional], arguments.keywords, spans)
+
+
+def _shown(declared: Span | None) -> Span | None:
+    """Where a function is defined, if that is code of the user's."""
+    return None if declared is None or declared.file.name.startswith(("frontend/", "torchcc/")) else declared

@@ -10,7 +10,6 @@ from ...ir.core import Value
 from ...ir.diagnostics import CompileError
 from ...ir.script_types import (
     BOOL,
-    NONE,
     POISON,
     AnyType,
     ClassType,

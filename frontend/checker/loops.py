@@ -27,9 +27,9 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype, unify
 from .. import ast
+from ..values import ClassValue, EnumMember
 from .expressions import Expressions
 from .frames import OPEN, Flow, Frame
-from ..values import ClassValue, EnumMember
 from .meanings import Enumerate, Group, Host, Meaning, ModuleGroup, Range, Zip, describe
 from .state import script_type
 

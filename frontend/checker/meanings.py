@@ -14,7 +14,7 @@ from ...ir.core import Value
 from ...ir.script_types import MethodType
 from ...ir.source import Span
 from ..ast import FunctionDef
-from ..values import BuiltinRef, ClassValue, Device, FunctionValue, ModuleRef, TypeExpression
+from ..values import BuiltinRef, ClassValue, Device, DType, FunctionValue, ModuleRef, TypeExpression
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,5 +197,7 @@ def describe_host(value: Any) -> str:
             return "a type"
         case Device():
             return "a Python value of type `device`"
+        case DType():
+            return "a Python value of type `dtype`"
         case _:
             return f"a Python value of type `{type(value).__name__}`"

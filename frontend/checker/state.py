@@ -34,7 +34,7 @@ from ...ir.script_types import (
 )
 from ...ir.source import Span
 from .. import ast
-from ..values import ClassValue, FunctionValue, ModuleInstance, Scope
+from ..values import ClassValue, DType, FunctionValue, ModuleInstance, Scope
 from ..values import EnumMember as HostMember
 from .annotations import Annotations
 from .frames import Frame
@@ -56,6 +56,8 @@ class CompiledFunction:
     symbol: str
     schema: Schema
     result: ScriptType
+    span: Span | None = None
+    """Its name, where it is defined."""
 
 
 @dataclass(eq=False)
@@ -270,7 +272,7 @@ class FunctionState(ABC):
             case Host(value=bool() | int() | float() | complex() | str() | tuple() as value):
                 raise self.fault(
                     span,
-                    f"the Python value of type `{type(value).__name__}` cannot be used as a value",
+                    f"the Python value of type `{'dtype' if isinstance(value, DType) else type(value).__name__}` cannot be used as a value",
                     label="a global variable",
                     help="pass it as a parameter, or make it an attribute of a module",
                 )

@@ -356,10 +356,10 @@ class Statements(Loops):
         """Whether the context changes nothing in a program that computes no gradients."""
         call = item.context
         callee = self.callee(call.func) if isinstance(call, ast.Call) else None
-        is_known = isinstance(callee, Host) and isinstance(callee.value, BuiltinRef)
-        if is_known and callee.value.name in _IGNORED_CONTEXTS and item.target is None:
+        name = callee.value.name if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) else ""
+        if name in _IGNORED_CONTEXTS and item.target is None:
             return True
-        if is_known and callee.value.name.startswith("torch."):
+        if name.startswith("torch."):
             raise self.fault(
                 item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
             )

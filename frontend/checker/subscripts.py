@@ -306,6 +306,7 @@ class Subscripts(Conditions):
         value = self.value(index)
         type_ = script_type(value)
         if isinstance(type_, ListType):
+            # bools too: they are positions 0 and 1 in TorchScript, where Python's PyTorch takes them for a mask
             dtype = self.constant(int(DType.int64), index.span)
             return self.call_operator("aten::tensor", [value], {"dtype": dtype}, span=index.span)
         if not isinstance(type_, IntType | NoneType | TensorType | PoisonType) and not is_subtype(

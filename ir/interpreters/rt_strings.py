@@ -3,6 +3,9 @@
 Constants and strings of one byte are never given back, so they are no objects of the call.
 """
 
+# Tables of one-line lambdas on values of a running program, which are untyped by nature.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Callable

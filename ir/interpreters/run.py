@@ -10,7 +10,23 @@ import numpy as np
 from ..core import Operation
 from ..diagnostics import InternalError
 from ..types import IndexType, IntegerType, MemRefType, RankedTensorType, Type, VectorType
-from . import arith, cf, func, gpu, linalg, math, memref, rt, rt_dicts, rt_records, rt_strings, rt_views, scf, tensor, vector
+from . import (
+    arith,
+    cf,
+    func,
+    gpu,
+    linalg,
+    math,
+    memref,
+    rt,
+    rt_dicts,
+    rt_records,
+    rt_strings,
+    rt_views,
+    scf,
+    tensor,
+    vector,
+)
 from .engine import Context, External, Interpreter, Rule, as_elements, dtype_of, function_type, integer
 from .memory import MemRef
 

@@ -5,6 +5,9 @@ Lengths and positions count bytes, letters are those of ASCII. Failures are `Ope
 PyTorch never returns (`replace("", x)`), this fails as well.
 """
 
+# Tables of one-line lambdas on values of a running program, which are untyped by nature.
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import math
@@ -106,7 +109,10 @@ def _lower(c: int) -> int:
 
 
 def _mapped(change: Callable[[int], int]) -> Builtin:
-    return lambda self: to_string(bytes(map(change, to_bytes(self))))
+    def apply(self: str) -> str:
+        return to_string(bytes(map(change, to_bytes(self))))
+
+    return apply
 
 
 def _capitalize(self: str) -> str:

@@ -20,9 +20,9 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..attributes import Constant
+from ..attributes import ComplexParts, Constant
 from ..core import Block, Operation, Value, lookup, symbol
-from ..diagnostics import ExecutionError, InternalError
+from ..diagnostics import ExecutionError, InternalError, raised_text
 from ..dialects import torch
 from ..dialects.aten.factories import nested_shape
 from ..dtypes import DType, from_numpy
@@ -60,7 +60,7 @@ from ..script_types import (
     TupleType,
     UnionType,
 )
-from . import builtins
+from . import builtins, output
 
 Array = npt.NDArray[Any]
 Composite = Callable[[str], Operation | None]
@@ -105,6 +105,10 @@ class Interpreter:
         """What an attribute of the module is now."""
         return self.current(cast(Instance, self.import_value(owner)).attributes[name])
 
+    def print(self, data: bytes) -> None:
+        """Writes what the program prints."""
+        output.write(data)
+
     # limits, for whoever runs what it does not trust
 
     def before(self, op: Operation, arguments: Sequence[Any]) -> None:
@@ -137,6 +141,8 @@ class Interpreter:
     def import_value(self, value: Any) -> Any:
         """A compile-time value (attribute, constant) as a run-time one; the same object or tensor gives the same one."""
         match value:
+            case ComplexParts():
+                return complex(*value)
             case ScriptObject():
                 if id(value) not in self._instances:
                     instance = Instance(value.type)
@@ -422,11 +428,12 @@ def _raise(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     message, name, *holes = arguments
     if holes:
         message = builtins.format_(message, *holes)
-    raise ExecutionError(f"{name.removeprefix('builtins.')}: {message}" if name else message, op.span)
+    raise ExecutionError(raised_text(name, message), op.span)
 
 
 def _print(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    print(*map(builtins.to_text, arguments))
+    line = builtins.strings.to_bytes(" ".join(map(builtins.to_text, arguments)))
+    frame.interpreter.print(line + b"\n")
     return ()
 
 

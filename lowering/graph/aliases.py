@@ -40,8 +40,7 @@ SAME: Final = frozenset(
 RESHAPES: Final = frozenset(("aten::reshape", "aten::reshape_as", "aten::flatten.using_ints", "aten::ravel"))
 """Views if the layout allows, else copies."""
 
-WITHOUT_INVERSE: Final = frozenset(("aten::as_strided", "aten::unfold"))
-"""Views that are written through in memory only."""
+_EXPANDING: Final = frozenset(("aten::expand", "aten::expand_as", "aten::broadcast_to"))
 
 MAX_ELEMENTS: Final = 1 << 16
 """Of tensors whose elements are told apart."""
@@ -282,7 +281,7 @@ class _Analysis:
         """Views of which no new value of what they are made from can be computed."""
         alias = self.found.of[op.operand(0)]
         while alias.source is not None:
-            if alias.view is not None and alias.view.name in WITHOUT_INVERSE:
+            if alias.view is not None and has_no_inverse(alias.view):
                 message = f"what changes by writing through {alias.view.name.removeprefix('aten::')} is not known"
                 self.not_followed(alias.storage, op.span, message, help="clone() the tensor first")
             alias = self.found.of[alias.source]
@@ -465,6 +464,16 @@ def enclosing(op: Operation) -> list[Operation]:
         found.append(parent)
         parent = parent.parent_op
     return found
+
+
+def has_no_inverse(view: Operation) -> bool:
+    """Whether no new value of what it is made from follows from one of the view: such are written in memory only."""
+    if view.name in _EXPANDING:
+        old, new = cast(TensorType, view.operand(0).type).shape, cast(TensorType, view.result.type).shape
+        assert old is not None and new is not None
+        padded = (*(1,) * (len(new) - len(old)), *old)
+        return any(o is None or o != n for o, n in zip(padded, new, strict=True))
+    return view.name in ("aten::as_strided", "aten::unfold")
 
 
 # layouts

@@ -18,7 +18,7 @@ from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupp
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
-from . import containers, nested_tensors, run_time_dicts, run_time_lists, run_time_strings, tensor_builtins, tensor_writes
+from . import complex_numbers, containers, nested_tensors, run_time_dicts, run_time_lists, run_time_strings, tensor_builtins, tensor_writes
 from .branches import fork
 from .values import (
     Abstract,
@@ -53,6 +53,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     for argument in arguments:
         if isinstance(argument, Variant):
             raise Undecided(argument.selector)
+    found = complex_numbers.apply(ev, name, arguments)
+    if found is not None:
+        return found
     for kind in (run_time_lists, run_time_dicts):
         found = kind.apply(ev, name, arguments)
         if found is not None:
@@ -76,7 +79,7 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     if found is None:
         found = run_time_strings.apply(ev, name, arguments)
     if found is not None:
-        return found
+        return _unpacked(found[0], op, schema(name)) if len(found) == 1 else found
     found = _numbers(ev, name, base, arguments)
     if found is not None:
         return found

@@ -19,13 +19,13 @@ import numpy.typing as npt
 from ...ir.attributes import Attribute, Constant, ForeignTensor
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, symbol
-from ...ir.diagnostics import CompileError, InternalError, Note, NotStatic
+from ...ir.diagnostics import CompileError, InternalError, Note, NotStatic, raised_text
 from ...ir.dialects import torch
 from ...ir.dtypes import DType, from_numpy
 from ...ir.script_types import (
     ANY,
-    DEVICE,
     BOOL,
+    DEVICE,
     INT,
     NONE,
     STR,
@@ -59,6 +59,7 @@ from .state import State
 from .values import (
     HANDLE,
     Abstract,
+    Complex,
     ConstantPool,
     Contents,
     Diverged,
@@ -250,6 +251,9 @@ class Evaluator:
     def use_error(self, value: RunTimeOnly) -> CompileError:
         if isinstance(value, Foreign):
             return self.error(f"{value.what} is used here, which is not supported")
+        again = run_time_values.loops_again(self, value.loops)
+        if again is not None:
+            return again
         error = self.not_static(value.what)
         if value.span is None:
             return error
@@ -358,7 +362,9 @@ class Evaluator:
             case np.ndarray():
                 array = cast(npt.NDArray[Any], value)
                 return self._import_tensor(Constant(name or f"constant_{id(array):x}", array))
-            case bool() | int() | float() | complex() | str() | None:
+            case complex():
+                return Complex((known(value.real), known(value.imag)))
+            case bool() | int() | float() | str() | None:
                 if isinstance(value, DType):
                     return known(int(value))
                 return Known(value, DEVICE) if _is_device(type_, value) else known(value)
@@ -816,7 +822,7 @@ def _raise(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract])
     if ev.inlined_at is not None and not ev.conditional and not any(isinstance(p, Scalar) for p in parts):
         raise ev.error("".join(cast("tuple[str, ...]", parts)))  # an operator that is a function of the library
     if isinstance(name, Known) and name.value is not None:
-        parts = (f"{cast(str, name.value).removeprefix('builtins.')}: ", *parts)
+        parts = (raised_text(cast(str, name.value)), *parts)
     raise ev.emit_raise(parts)
 
 

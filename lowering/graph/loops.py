@@ -21,6 +21,7 @@ from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
 from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
+from ...ir.source import Span
 from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
@@ -29,6 +30,7 @@ from .run_time_types import COMPOSED, join, leads_to_itself
 from .run_time_values import structure
 from .values import (
     HANDLE,
+    LOOP,
     TRUE,
     Abstract,
     Contents,
@@ -99,6 +101,8 @@ def run(ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstra
         except _CannotUnroll:
             pass
     way = _Ways(ev, trip, condition, carried, body)
+    if ev.span in ev.hints and way.works_with_lists(identities=True):
+        return way.results
     if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True, variants=False)):
         return way.results
     if way.is_structural:
@@ -161,11 +165,13 @@ class _Ways:
         finally:
             ev.static_lists = saved
 
-    def works_with_lists(self) -> bool:
+    def works_with_lists(self, *, identities: bool = False) -> bool:
         """With the lists, dicts and objects whose structure the loop changes made at run time, from before the loop on."""
-        return not self.ev.static_lists and (self._works_with_lists(False) or self._works_with_lists(True))
+        if self.ev.static_lists:
+            return False
+        return self._works_with_lists(False, identities) or self._works_with_lists(True, identities)
 
-    def _works_with_lists(self, variants: bool) -> bool:
+    def _works_with_lists(self, variants: bool, identities: bool) -> bool:
         ev = self.ev
         promoted: dict[Ref, ScriptType | None] = {}
         made_here: set[tuple[str, ScriptType]] = set()
@@ -178,7 +184,7 @@ class _Ways:
                         for ref, t in promoted.items():
                             run_time_values.promote(ev, ref, t)
                         parts = self.trip, self.condition, self.carried, self.body
-                        self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True, made_here=made_here)
+                        self.results = _residual(ev, *parts, strict=True, variants=variants, lists=True, made_here=made_here, identities=identities)
                         return True
                 except run_time_values.NeedsRunTimeValue as need:
                     ref = next((r for r in need.refs if r in ev.heap), None)
@@ -291,6 +297,7 @@ class _Hole:
 @dataclass(frozen=True, eq=False)
 class _TupleOf:
     elements: tuple[_Template, ...]
+    like: Tuple
 
 
 @dataclass(frozen=True, eq=False)
@@ -337,6 +344,8 @@ class _Widening:
     """Whether lists whose length changes are to be run-time lists."""
     made_here: frozenset[tuple[str, ScriptType]] = frozenset()
     """Kinds and types of what iterations make and hand on, that has to be made at run time."""
+    identities: bool = False
+    """Whether it has to be known which of several lists, dicts and objects is handed on."""
     changed: bool = False
 
     def fail(self, what: str) -> RunTimeOnly:
@@ -455,13 +464,14 @@ class _Widening:
 
     def _tuple(self, template: _Template, elements: Sequence[_Template], out: Tuple) -> _Template:
         widened = tuple(self.widen(t, o) for t, o in zip(elements, out.elements))
-        return template if all(a is b for a, b in zip(elements, widened)) else _TupleOf(widened)
+        return template if all(a is b for a, b in zip(elements, widened)) else _TupleOf(widened, out)
 
     def _ref(self, template: _RefOf | None, like: Ref, contents: Mapping[Any, _Template], out: Ref) -> _Template:
         left = self.after[out]
         if isinstance(left, RunTimeOnly):
             return self.fail(left.what)
         chosen = like.kind == "object" and HANDLE not in contents and (self.lists or leads_to_itself(like.type))
+        chosen = chosen or (self.identities and HANDLE not in contents and like is not out)
         if like.kind != out.kind or isinstance(left, VariantContents) or list(contents) != list(left) or chosen:
             promoted = self._promoted(like, contents, out)
             if promoted is None:
@@ -510,7 +520,7 @@ class _Widening:
             if len(template.elements) != len(out.elements):
                 return out
             parts = tuple(map(self.unified, template.elements, out.elements))
-            return out if all(map(operator.is_, parts, out.elements)) else Tuple(parts)
+            return out if all(map(operator.is_, parts, out.elements)) else out.of(parts)
         if not isinstance(out, Variant) or not self._is_at_run_time(template, out):
             return self._grouped(template, out) if self.lists else out
         self.ev.heap = self.after
@@ -547,11 +557,13 @@ class _Widening:
         """Whether what an iteration leaves has to be made at run time, to be one with what it found."""
         if all(any(t is leaf for t in like) for leaf in group):
             return False
+        if any(isinstance(self.after.get(leaf), VariantContents) for leaf in group):
+            return True
         keys = [list(self._contents(leaf, self.after)) for leaf in group]
         found = [list(self._contents(t, self.entry)) for t in like]
         if len(group) == 1 and all(k == [HANDLE] for k in (*keys, *found)):
             return False
-        if (group[0].kind, group[0].type) in self.made_here:
+        if self.identities or (group[0].kind, group[0].type) in self.made_here:
             return True
         return group[0].kind == "object" or any(k != keys[0] for k in (*keys, *found))
 
@@ -564,7 +576,7 @@ class _Widening:
                     return value
                 return _Hole(self._tensor_type(value, self.after) if isinstance(value, Tensor) else type_)
             case Tuple():
-                return _TupleOf(tuple(self._general(e) for e in value.elements))
+                return _TupleOf(tuple(self._general(e) for e in value.elements), value)
             case Ref() if value not in self.entry:
                 contents = self.after[value]
                 if isinstance(contents, RunTimeOnly):
@@ -671,7 +683,8 @@ def _fits(template: _Template, value: Abstract, before: Heap, heap: Heap) -> boo
                 return isinstance(template, Known) and same(template, value)
             return type_ == _leaf_type(value)
         case (Tuple() | _TupleOf()), Tuple():
-            return len(template.elements) == len(value.elements)
+            like = template.like if isinstance(template, _TupleOf) else template
+            return like.__class__ is value.__class__ and len(template.elements) == len(value.elements)
         case (Ref() | _RefOf()), Ref():
             like = template if isinstance(template, Ref) else template.like
             contents = before.get(template) if isinstance(template, Ref) else template.contents
@@ -698,6 +711,7 @@ class _Instance:
 
     values: list[Value]
     heap: Heap
+    loop: Span | None
     at: int = 0
 
     def of(self, template: _Template) -> Abstract:
@@ -706,13 +720,14 @@ class _Instance:
                 value = self._next()
                 return Tensor(value) if isinstance(value.type, TensorType) else Scalar(value)
             case _TupleOf():
-                return Tuple(tuple(self.of(t) for t in template.elements))
+                return template.like.of(tuple(self.of(t) for t in template.elements))
             case _RefOf():
                 ref = Ref(template.like.kind, template.like.type, site=template.like.site)
                 self.heap[ref] = {k: self.of(t) for k, t in template.contents.items()}
                 # it may be the list of before the loop or one of the body: not to be changed through this name
                 if HANDLE not in template.contents:
-                    self.heap[Frozen(ref)] = {HANDLE: template.like}
+                    place: dict[Any, Any] = {} if self.loop is None else {LOOP: self.loop}
+                    self.heap[Frozen(ref)] = {HANDLE: template.like, **place}
                 return ref
             case _OneOf():
                 selectors = [self._next() for _ in template.alternatives[1:]]
@@ -838,6 +853,7 @@ def _residual(
     variants: bool = True,
     lists: bool = False,
     made_here: Set[tuple[str, ScriptType]] = frozenset(),
+    identities: bool = False,
 ) -> list[Abstract]:
     """`lists`: lists whose length changes are run-time lists; the caller promotes those that exist already."""
     entry = dict(ev.heap)
@@ -848,7 +864,7 @@ def _residual(
         if iteration.diverged:
             break
         widening = _Widening(
-            ev, entry, iteration.heap, iteration.block, strict, variants, lists, frozenset(made_here)
+            ev, entry, iteration.heap, iteration.block, strict, variants, lists, frozenset(made_here), identities
         )
         iteration.results = [widening.unified(t, r) for t, r in zip(templates, iteration.results, strict=True)]
         templates = [widening.widen(t, r) for t, r in zip(templates, iteration.results, strict=True)]
@@ -872,7 +888,7 @@ def _iterate(
     block = Block([INT, *(h.type for h in holes)])
     saved = ev.assumed, ev.computed, ev.span
     ev.heap = dict(entry)
-    instance = _Instance(list(block.args[1:]), ev.heap)
+    instance = _Instance(list(block.args[1:]), ev.heap, None)
     arguments: list[Abstract] = [Scalar(block.args[0]), *(instance.of(t) for t in templates)]
     instance.contents(heap_templates)
     given = dict(ev.heap)
@@ -947,7 +963,7 @@ def _write(
     operands = [ev.materialise(trip), ev.materialise(condition), *initial]
     op = Operation("prim::Loop", operands, [h.type for h in holes], regions=[Region([block])], span=ev.span)
     ev.b.insert(op)
-    instance = _Instance(list(op.results), ev.heap)
+    instance = _Instance(list(op.results), ev.heap, op.span)
     results = [instance.of(t) for t in templates]
     instance.contents(heap_templates)
     for key in iteration.heap:

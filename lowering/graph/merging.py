@@ -100,7 +100,7 @@ def decided(ev: Evaluator, value: Abstract, facts: Mapping[Value, KnownValue]) -
             return Variant(value.selector, then, otherwise)
         case Tuple():
             elements = tuple(decided(ev, e, facts) for e in value.elements)
-            return value if all(a is b for a, b in zip(elements, value.elements)) else Tuple(elements)
+            return value if all(a is b for a, b in zip(elements, value.elements)) else value.of(elements)
         case _:
             return value
 
@@ -237,7 +237,7 @@ class Merge:
             return True
         match a, b:
             case Tuple(), Tuple():
-                return len(a.elements) == len(b.elements)
+                return a.__class__ is b.__class__ and len(a.elements) == len(b.elements)
             case Ref(), Ref():
                 return (a, b) in self._refs or self._references_alike(a, b)
             case Tensor(), Tensor():
@@ -258,7 +258,7 @@ class Merge:
             return a
         match a, b:
             case Tuple(), Tuple():
-                return Tuple(tuple(self.values(x, y) for x, y in zip(a.elements, b.elements)))
+                return a.of(tuple(self.values(x, y) for x, y in zip(a.elements, b.elements)))
             case Ref(), Ref():
                 return self._references(a, b)
             case Tensor(), Tensor():
@@ -373,7 +373,7 @@ class Merge:
                 result = self._promoted_value(inner, first)
                 return Scalar(result) if isinstance(value, Scalar) else Tensor(result)
             case Tuple():
-                return Tuple(tuple(self._promote(e, first) for e in value.elements))
+                return value.of(tuple(self._promote(e, first) for e in value.elements))
             case Text():
                 return Text(
                     tuple(p if isinstance(p, str) else cast(Scalar, self._promote(p, first)) for p in value.parts)

@@ -95,6 +95,8 @@ class _Reader:
         match t:
             case StrType():
                 return run_time_strings.of_bytes(self.ev, self.vectors[0])
+            case StrType():
+                return run_time_strings.of_bytes(self.ev, self.vectors[0])
             case ListType():
                 made = self.list(self.count(t.element, 0), t, 0)
             case DictType():
@@ -120,7 +122,7 @@ class _Reader:
         ev = self.ev
         names = [v.length for v in columns.vectors(t, "")]
         unsaid = [i for i, name in enumerate(names) if name != ".length"]
-        if isinstance(t, StrType) or not unsaid:
+        if not unsaid:
             return
         ends = [calls.single(ev, "aten::eq.int", [self.places[i], self.size(i)]) for i in unsaid]
         all_fit = ends[0]

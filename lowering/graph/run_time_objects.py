@@ -113,8 +113,10 @@ def _own_type(ev: Evaluator, contents: Contents, declared: InstanceType) -> Scri
     try:
         for name, t in zip(declared.of.attributes, declared.attributes):
             value = contents.get(name)
-            missing = value is None or isinstance(value, Uninitialized)
-            types.append(t if missing else run_time_values.element_type(ev, value, t))
+            if value is None or isinstance(value, Uninitialized):
+                types.append(t)
+            else:
+                types.append(run_time_values.element_type(ev, value, t))
     finally:
         ev.declaring.pop()
     own = InstanceType(declared.of, tuple(erased(t, declared.of) for t in types))

@@ -27,11 +27,6 @@ Results = Sequence[Abstract]
 Part = str | Scalar
 
 
-def is_at_run_time(value: Abstract) -> bool:
-    """Whether the value is a string known at run time only."""
-    return isinstance(value, Scalar) and type_of(value) == STR
-
-
 # strings that are put together
 
 
@@ -45,10 +40,11 @@ def put_together(ev: Evaluator, parts: Sequence[Part]) -> Abstract:
             merged.append(part)
     if not merged:
         return known("")
-    if len(merged) == 1 and isinstance(merged[0], str):
-        return known(merged[0])
-    if len(merged) == 1 and is_at_run_time(merged[0]):
-        return merged[0]
+    first = merged[0]
+    if len(merged) == 1 and isinstance(first, str):
+        return known(first)
+    if len(merged) == 1 and isinstance(first, Scalar) and type_of(first) == STR:
+        return first
     value = _made(ev, merged)
     ev.texts[value] = tuple(p for part in merged for p in _parts_of(ev, part))
     return Scalar(value)

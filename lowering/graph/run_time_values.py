@@ -34,6 +34,7 @@ from ...ir.script_types import (
     TupleType,
     UnionType,
 )
+from ...ir.source import Span
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided_contents, leaves
@@ -41,6 +42,7 @@ from .run_time_types import PLAIN, REFERENCES, general, is_never, join, plain, s
 from .values import (
     FALSE,
     HANDLE,
+    LOOP,
     NONE_VALUE,
     TRUE,
     Abstract,
@@ -154,8 +156,27 @@ def before_change(ev: Evaluator, ref: Ref) -> None:
         raise ev.error(message, help="change a copy of it")
     if entries and (ev.static_lists or ev.list_attempts):
         raise needs(ev, entries, message, help="change a copy of it")
+    loops = tuple(dict.fromkeys(loop for r in (ref, *others) for loop in _loops(ev, r)))
     for other in others:
-        ev.heap[other] = RunTimeOnly("what is in this list, which may have been changed through another name,", ev.span)
+        what = f"what is in this {other.kind}, which may have been changed through another name,"
+        ev.heap[other] = RunTimeOnly(what, ev.span, loops)
+
+
+def _loops(ev: Evaluator, ref: Ref) -> list[Span]:
+    """Loops after which it is not known which one this is."""
+    entries = (ev.heap.get(Frozen(r)) for r in (ref, *_entries(ev, ref)))
+    return [cast(Span, e[LOOP]) for e in entries if isinstance(e, Mapping) and LOOP in e]
+
+
+def loops_again(ev: Evaluator, loops: Sequence[Span]) -> CompileError | None:
+    """The error that has the specialiser start again, and write these loops with values made at run time."""
+    new = [loop for loop in loops if loop not in ev.hints]
+    if not new:
+        return None
+    error = ev.error("which of several this is is only known at run time", kind=Retype)
+    assert isinstance(error, Retype)
+    error.key, error.type = new[0], NONE
+    return error
 
 
 def may_be_another(ev: Evaluator, ref: Ref) -> bool:
@@ -276,8 +297,8 @@ def contents_type(ev: Evaluator, ref: Ref, contents: Any = None) -> ScriptType:
     own = handle_in(contents)
     if own is not None:
         return cast(ScriptType, own.type)
-    found = [_type_of_contents(ev, ref, c, declared) for c in leaves(contents) if isinstance(c, Mapping)]
-    return joined(ev, found, declared)
+    known_ones = [cast(Contents, c) for c in leaves(contents) if isinstance(c, Mapping)]
+    return joined(ev, [_type_of_contents(ev, ref, c, declared) for c in known_ones], declared)
 
 
 def _type_of_contents(ev: Evaluator, ref: Ref, contents: Contents, declared: ScriptType) -> ScriptType:
@@ -303,6 +324,11 @@ def promote(ev: Evaluator, ref: Ref, t: ScriptType | None = None) -> Value:
     own = handle(ev, ref)
     if own is not None:
         return own
+    if Frozen(ref) in ev.heap:  # what comes of it may be changed, without its name
+        again = loops_again(ev, _loops(ev, ref))
+        if again is not None:
+            raise again
+        before_change(ev, ref)
     found = contents_type(ev, ref)
     t = found if t is None else joined(ev, [found], t)
     if ev.generous_lists:

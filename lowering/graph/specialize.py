@@ -23,6 +23,7 @@ from ...ir.program import Program, StateNeeded
 from ...ir.script_types import (
     ANY,
     BOOL,
+    COMPLEX,
     FLOAT,
     INT,
     STR,
@@ -76,6 +77,7 @@ from .evaluator import Composite, Evaluator
 from .survey import Surveyor, surveyed
 from .values import (
     Abstract,
+    Complex,
     Contents,
     Diverged,
     Enumerator,
@@ -114,15 +116,16 @@ def specialize(
     `state` declares attributes of the receiver that the program changes; StateNeeded where it changes others.
     `generous_lists`: tensors in lists of run-time length are of any extents, also where the first ones are all alike.
     """
-    hints: dict[Any, ScriptType] = {}
-    for _ in range(MAX_RETYPES):
+    hints: dict[Any, Any] = {}
+    attempts = 0
+    while True:
         try:
             return _specialized(program, arguments, composite, name, state, generous_lists, hints)
         except run_time_values.Retype as found:
-            assert found.type is not None
+            attempts += 1
+            if attempts > MAX_RETYPES:
+                raise
             hints[found.key] = found.type
-            last = found
-    raise last
 
 
 def _specialized(
@@ -273,6 +276,7 @@ class _Entry:
                 value = self.block.add_argument(tensor_type_of(spec), name)
                 self.parameters.append(Parameter(name, spec))
                 self._note_dims(value, spec)
+                self.evaluator.looks[value] = {value}
                 self._tensors.append(Tensor(value))
                 return self._tensors[-1]
             case ScalarSpec():
@@ -327,7 +331,8 @@ class _Entry:
                 formal = declared.elements[i]
             elements.append(self._argument(f"{name}[{i}]", element, formal or TensorType()))
         if spec.is_tuple and not isinstance(declared, ListType):
-            return Tuple(tuple(elements))
+            number = declared.element if isinstance(declared, OptionalType) else declared
+            return (Complex if number == COMPLEX else Tuple)(tuple(elements))
         type_ = declared if isinstance(declared, ListType) else ListType(self.evaluator.common_type(elements))
         return self.evaluator.new_list(elements, type_)
 
@@ -475,6 +480,8 @@ class _Entry:
                 return self._leaf(value.value)
             case Known():
                 return ConstantResult(value.value)
+            case Complex():
+                return SequenceResult(tuple(self.flatten(e) for e in value.elements), True, is_complex=True)
             case Tuple():
                 return SequenceResult(tuple(self.flatten(e) for e in value.elements), True)
             case Variant():
@@ -641,4 +648,6 @@ class _Entry:
         function.regions[0].blocks.clear()
         function.regions[0].add_block(self.block)
         types = tuple(cast(ScriptType, v.type) for v in self.results)
-        return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=tuple(self.columns))
+        prints = any(op.name == "prim::Print" for op in function.walk())
+        columns = tuple(self.columns)
+        return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=columns, prints=prints)

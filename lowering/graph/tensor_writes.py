@@ -5,7 +5,7 @@ After this, the only operator that writes to a tensor is `aten::copy_`, from a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from ...ir.core import BlockArgument, Operation, Value
@@ -32,6 +32,9 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
     assert isinstance(target, Tensor)
     others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
     base, _ = split_name(functional)
+    if base in _OF_MEMORY:
+        name = form.base.removeprefix("aten::")
+        raise ev.error(f"{name}() changes what memory a tensor has, which is not supported", help="make a new tensor")
     inputs = list(_tensors(ev, [a for i, a in enumerate(arguments) if i != at]))
     if base not in _METADATA | _ANY_INPUTS | {"aten::copy"}:
         overlaps.check(ev, ev.current(target).value, inputs)
@@ -59,23 +62,29 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
 
 def check_own(ev: Evaluator, target: Tensor) -> None:
     """An error where another name may mean the same tensor, which is only known at run time, and would see the change."""
-    looks = ev.looks.setdefault(target.value, {target.value})
-    looks.add(ev.current(target).value)
     owner = target.value.defining_op()
-    merged = owner is not None and (owner.name in ("prim::If", "prim::Loop") or memory.keeps(owner))
-    if merged or (isinstance(target.value, BlockArgument) and target.value.block.parent_op is not None):
+    is_new = owner is not None and owner.name not in ("prim::If", "prim::Loop") and not memory.keeps(owner)
+    if not is_new and target.value not in ev.looks:  # which has the parameters
         raise _shared_error(ev)
-    pending, seen = list(looks), set(looks)
+    looks = ev.looks.setdefault(target.value, {target.value})
+    now = ev.current(target).value
+    looks.add(now)
+    if any(memory.keeps(user) and not user.name.endswith("Unpack") for value in looks for user in value.users):
+        raise _shared_error(ev)
+    for value in _forward(looks) - looks:
+        if now not in _forward([value]):  # else what has become of the tensor itself
+            raise _shared_error(ev)
+
+
+def _forward(values: Iterable[Value]) -> set[Value]:
+    """These, and what control flow makes of them."""
+    seen = set(values)
+    pending = list(seen)
     while pending:
-        for user, index in pending.pop().uses:
-            if memory.keeps(user) and not user.name.endswith("Unpack"):
-                raise _shared_error(ev)
-            for value in _merged_into(user, index):
-                if value not in seen:
-                    seen.add(value)
-                    pending.append(value)
-    if any(value.uses for value in seen - looks):
-        raise _shared_error(ev)
+        fresh = [v for user, index in pending.pop().uses for v in _merged_into(user, index) if v not in seen]
+        seen.update(fresh)
+        pending += fresh
+    return seen
 
 
 def _shared_error(ev: Evaluator) -> Exception:
@@ -137,6 +146,8 @@ _OF_SHAPE_OF_SELF: Final = frozenset(
 )
 """Operators whose result has the shape of `self`, whatever the other arguments are."""
 
+
+_OF_MEMORY: Final = frozenset(f"aten::{name}" for name in ("resize", "resize_as", "set", "set_data", "resize_as_sparse"))
 
 _ANY_INPUTS: Final = frozenset(
     f"aten::{name}" for name in ("addmm", "addmv", "addbmm", "baddbmm", "addr", "index_copy", "mm", "bmm", "matmul", "mv")

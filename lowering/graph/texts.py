@@ -53,12 +53,12 @@ Piece = str | Scalar | Hidden
 
 
 def line(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:
-    """What `print` writes for these values, the end of the line included."""
+    """What `print` writes for these values, without the end of the line."""
     separated: list[Abstract] = []
     for i, value in enumerate(values):
         separated += [known(" ")] if i else []
         separated.append(value)
-    return text(ev, [*separated, known("\n")])
+    return text(ev, separated)
 
 
 def text(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:

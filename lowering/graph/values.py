@@ -68,6 +68,15 @@ class Tensor:
 class Tuple:
     elements: tuple[Abstract, ...]
 
+    def of(self, elements: tuple[Abstract, ...]) -> Tuple:
+        """The same kind of value with other elements."""
+        return type(self)(elements)
+
+
+@dataclass(frozen=True, eq=False)
+class Complex(Tuple):
+    """A complex number: its real and its imaginary part, two floats."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ref:
@@ -122,6 +131,8 @@ class RunTimeOnly:
 
     what: str
     span: Span | None
+    loops: tuple[Span, ...] = ()
+    """Loops that it would be known after, if they handed on what is made at run time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +182,9 @@ class _Handle:
     def __repr__(self) -> str:
         return "HANDLE"
 
+
+LOOP: Final = "loop"
+"""In what stands under `Frozen(ref)`: the place of the loop that leaves it, as a constant."""
 
 HANDLE: Final = _Handle()
 """The only key in the contents of a list whose length is known at run time only: under it stands the list's value."""
@@ -224,7 +238,7 @@ def same(a: Abstract, b: Abstract) -> bool:
         case (Scalar(), Scalar()) | (Tensor(), Tensor()):
             return a.value is b.value
         case Tuple(), Tuple():
-            return len(a.elements) == len(b.elements) and all(map(same, a.elements, b.elements))
+            return a.__class__ is b.__class__ and len(a.elements) == len(b.elements) and all(map(same, a.elements, b.elements))
         case Function(), Function():
             return a.symbol == b.symbol and a.module is b.module
         case Enumerator(), Enumerator():
@@ -247,6 +261,8 @@ def type_of(value: Abstract) -> ScriptType:
             return value.type
         case Scalar() | Tensor():
             return cast(ScriptType, value.value.type)
+        case Complex():
+            return COMPLEX
         case Tuple():
             return TupleType(tuple(type_of(e) for e in value.elements))
         case Text():
@@ -287,6 +303,8 @@ def to_python(value: Abstract, heap: Heap) -> Any:
             return value.value
         case Enumerator():
             return value.member
+        case Complex():
+            return complex(*(to_python(e, heap) for e in value.elements))
         case Tuple():
             return tuple(to_python(e, heap) for e in value.elements)
         case Ref():
@@ -394,8 +412,8 @@ class ConstantPool:
     _numbers: dict[Any, Value] = field(default_factory=dict[Any, Value])
     _tensors: dict[int, tuple[Constant, Value]] = field(default_factory=dict[int, tuple[Constant, Value]])
 
-    def number(self, value: KnownValue, type_: ScriptType) -> Value:
-        key = (type(value), float_bits(value) if isinstance(value, float) else value, str(type_))
+    def number(self, value: KnownValue | EnumMember, type_: ScriptType) -> Value:
+        key = (type(value), float_bits(value) if isinstance(value, float) else value, type_)
         if key not in self._numbers:
             self._numbers[key] = self._constant({} if value is None else {"value": value}, type_)
         return self._numbers[key]

@@ -83,6 +83,8 @@ def _is_harmless(op: Operation, sources: set[Value]) -> bool:
     """Whether all that hangs on the sources is still there after it: a loop may give back what it starts with."""
     if op.name in ("scf.for", "scf.while") and not sources.isdisjoint(op.operands):
         return False
+    if op.name == "rt.dict_put":  # the key stays; a number that makes room for another one is no object
+        return not any(rt.is_counted(v.type) for v in op.operands[2:])
     return op.name in _LEAVES_OBJECTS if op.name.startswith("rt.") else op.name != "func.call"
 
 

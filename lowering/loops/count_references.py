@@ -96,8 +96,10 @@ def _append_in(block: Block, owned: Sequence[Value]) -> bool:
 def _release(value: Value, block: Block, last: Operation | None) -> None:
     owner = value.owner
     if last is None:
-        is_made_here = isinstance(owner, Operation) and owner.parent is block
-        b = Builder.after(owner) if is_made_here else Builder.at_start(block)
+        if isinstance(owner, Operation) and owner.parent is block:
+            b = Builder.after(owner)
+        else:
+            b = Builder.at_start(block)
     else:
         b = Builder.before(last) if last is block.terminator else Builder.after(last)
     rt.release(b, value)

@@ -225,7 +225,8 @@ def _to_float(cx: LoweringContext, source: Lowered) -> Value:
 
 
 def _print(cx: LoweringContext, line: Lowered) -> None:
-    rt_strings.print_(cx.b, string(cx.b, line))
+    for part in (line, "\n"):
+        rt_strings.print_(cx.b, string(cx.b, part))
 
 
 _METHODS: Final[dict[str, Callable[..., Any]]] = {

@@ -172,7 +172,7 @@ def taken_apart(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Va
     """A value as values of exactly the types `forms_of` names."""
     match t:
         case TensorType() if not t.in_memory:
-            (form,) = forms_of(t)
+            (form,) = cast(tuple[RankedTensorType], forms_of(t))
             return [lowered if lowered.type == form else tensor.cast_(cx.b, lowered, form)]
         case TupleType():
             return [part for v, e in zip(lowered, t.elements, strict=True) for part in taken_apart(cx, v, e)]

@@ -24,6 +24,13 @@ def windows(xs: List[int], size: int, skip: Dict[int, bool]) -> Tuple[List[List[
             counts[xs[i]] = counts[xs[i]] + 1 if xs[i] in counts else 1
     return out, counts
 
+def words(text: str, skip: List[str]) -> Tuple[List[str], str]:
+    out: List[str] = []
+    for word in text.split(" "):
+        if word not in skip:
+            out.append(word)
+    return out, "+".join(out)
+
 def total(xs: List[List[float]], ys: List[Optional[int]]) -> float:
     s = 0.0
     for x in xs:
@@ -40,6 +47,7 @@ MAIN = """
 #include <stdlib.h>
 #include "windows.h"
 #include "total.h"
+#include "words.h"
 
 static void check(int32_t status) {
   if (status) { printf("%s\\n", torchcc_last_error()); exit(0); }
@@ -69,6 +77,15 @@ int main(void) {
     printf("\\n");
     torchcc_free(&lengths); torchcc_free(&elements); torchcc_free(&found); torchcc_free(&counts);
   }
+  char text[] = "the gr\\xc3\\xbc" "ne the house", left_out[] = "thea";
+  int64_t size = sizeof text - 1, skip_sizes[2] = {3, 1}, skips = 2, skip_size = 4, found;
+  DLTensor given = vector(text, 1, 8, &size);
+  DLTensor skip_lengths = vector(skip_sizes, 0, 64, &skips), skip_bytes = vector(left_out, 1, 8, &skip_size);
+  DLTensor word_lengths = {0}, word_bytes = {0}, joined = {0};
+  check(words(&given, &skip_lengths, &skip_bytes, &found, &word_lengths, &word_bytes, &joined));
+  printf("%d %d %d %.*s %.*s\\n", (int)found, (int)((int64_t *)word_lengths.data)[0], (int)((int64_t *)word_lengths.data)[1],
+         (int)word_bytes.shape[0], (char *)word_bytes.data, (int)joined.shape[0], (char *)joined.data);
+  torchcc_free(&word_lengths); torchcc_free(&word_bytes); torchcc_free(&joined);
   double parts[3] = {0.5, 1.5, 2.5}, sum = 0;
   int64_t sizes[2] = {2, 1}, two = 2, three = 3, some[2] = {10, 20};
   bool there[3] = {true, false, true};
@@ -87,16 +104,17 @@ int main(void) {
 def test_a_c_program_gives_and_takes_lists(tmp_path):
     source = tmp_path / "lists.py"
     source.write_text(PROGRAM)
-    inputs = {"windows": ["xs=[1,2]", "size=2", "skip={1: true}"], "total": ["xs=[[1.0]]", "ys=[1,none]"]}
+    inputs = {"words": ["text=...", "skip=[the,a]"], "windows": ["xs=[1,2]", "size=2", "skip={1: true}"], "total": ["xs=[[1.0]]", "ys=[1,none]"]}
     for name, given in inputs.items():
         options = [option for text in given for option in ("--input", text)]
         result = CliRunner().invoke(app, ["compile", f"{source}:{name}", *options, "-o", str(tmp_path / f"lib{name}.so")])
         assert result.exit_code == 0, result.output
     (tmp_path / "main.c").write_text(MAIN)
     for wrong, message in ((0, "argument `xs`: the lengths that are given do not fit the elements"), (9, "index"), (-7, "do not fit")):
-        command = [COMPILER, "-Wall", "-Werror", f"-DWRONG={wrong}", "main.c", "-o", "main", "-L.", "-lwindows", "-ltotal", "-Wl,-rpath,."]
+        command = [COMPILER, "-Wall", "-Werror", f"-DWRONG={wrong}", "main.c", "-o", "main", "-L.", "-lwindows", "-ltotal", "-lwords", "-Wl,-rpath,."]
         subprocess.run(command, cwd=tmp_path, check=True)
         run = subprocess.run([tmp_path / "main"], cwd=tmp_path, check=True, capture_output=True, text=True)
         lines = run.stdout.splitlines()
-        assert lines[:3] == ["[3 1] 3:1", "[3 1][1 4][1 5][5 9] 3:1 1:2 5:1", "34.50"]
-        assert message in lines[3], lines
+        windows = ["[3 1] 3:1", "[3 1][1 4][1 5][5 9] 3:1 1:2 5:1"]
+        assert lines[:4] == [*windows, "2 6 5 grünehouse grüne+house", "34.50"]
+        assert message in lines[4], lines

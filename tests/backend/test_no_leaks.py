@@ -52,6 +52,13 @@ def optionals(xs: List[Optional[List[int]]], n: int):
             kept[-1].append(n)
     return xs[n], kept
 
+def strings(text: str, words: List[str], d: Dict[str, List[str]], n: int):
+    for word in text.split(" "):
+        words.append(word + str(n))
+        if word in d:
+            d[word].append(word.upper())
+    return "-".join(words), d, words[n]
+
 def objects(xs: List[int], n: int):
     node = Node(n)
     for x in xs:
@@ -75,6 +82,7 @@ CASES = {
     "lists": (([[1, 2], [], [3]],), 4, -1),
     "tables": (({0: [1, 2], 1: [], 5: [7]},), 5, 99),
     "optionals": (([[1], None, [2, 3]],), 1, 5),
+    "strings": (("some words or more", ["a", "b"], {"some": [], "x": ["y"]}), 3, 99),
     "objects": (([1, 2, 3, 4, 3],), 1, 9),
     "tensors": ((VECTOR, [1, 2, 0, 3]), 0, 4),
 }

@@ -10,7 +10,7 @@ import pytest
 from torchcc import api
 from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import DType
-from torchcc.ir.script_types import BOOL, FLOAT, INT, DictType, ListType, OptionalType, TensorType, TupleType
+from torchcc.ir.script_types import BOOL, FLOAT, INT, STR, DictType, ListType, OptionalType, TensorType, TupleType
 from torchcc.ir.signature import ColumnsSpec, ConstantSpec, SequenceSpec
 from torchcc.verify import verify_stages
 
@@ -138,6 +138,42 @@ def tables(d: Dict[int, float], e: Dict[bool, List[int]], f: List[Dict[float, Op
             ({3: 2.0, 1: 4.0}, {True: [], False: [2]}, [{}, {0.5: matrix(1, 2), 1.5: None}, {2.0: matrix(2, 2)}]),
             ({}, {}, [{1.0: matrix(1, 3)}]),
             ({7: 1.0}, {False: []}, []),
+        ],
+    ),
+    "words": (
+        """
+def words(xs: List[str], d: Dict[str, List[float]], text: str):
+    found: Dict[str, int] = {}
+    for i, word in enumerate(text.split(" ")):
+        found[word] = i
+    for x in xs:
+        if x in d:
+            d[x].append(float(len(x)))
+    return ", ".join(xs), d, found, xs[::-1], text.upper()
+""",
+        [ListType(STR), DictType(STR, ListType(FLOAT)), STR],
+        [
+            (["a", "bé", "", "a"], {"a": [0.5], "": []}, "the größe of  the"),
+            ([], {"x": []}, ""),
+            (["z" * 100], {}, "\x00 \u20ac"),
+            (["q"], {"q": [1.0], "é": []}, "another"),
+        ],
+    ),
+    "sentences": (
+        """
+def sentences(xs: List[Tuple[str, List[Optional[str]]]], ys: List[Dict[str, str]]):
+    out: List[str] = []
+    for a, b in xs:
+        for c in b:
+            if c is not None:
+                out.append(a + c)
+    return out, xs[-1:], ys
+""",
+        [ListType(TupleType((STR, ListType(OptionalType(STR))))), ListType(DictType(STR, STR))],
+        [
+            ([("x", ["y", None]), ("äö", []), ("", [None, "z"])], [{}, {"a": "b", "": "é"}]),
+            ([], []),
+            ([("a" * 40, ["b" * 40])], [{"k": ""}]),
         ],
     ),
     "maybe": (
@@ -285,6 +321,12 @@ def chosen(x: Tensor, tokens: List[int], dim: int):
 def joined(xs: List[Tensor]):
     return torch.cat(xs)
 
+def shouted(text: str) -> str:
+    return text + "!"
+
+def reduced(x: Tensor, how: str):
+    return x.sum() if how == "sum" else x
+
 def doubled(xs: List[Tensor]):
     for x in xs:
         x.mul_(2)
@@ -338,6 +380,18 @@ def test_short_lists_of_tensors_are_taken_apart(choosing):
     assert sorted(k.__name__ for k in kinds) == ["ColumnsSpec", "SequenceSpec", "SequenceSpec"]
     assert choosing.joined([matrix(1, 2)] * 17).shape == (17, 2)
     assert len(structures(choosing.joined)) == 3
+
+
+def test_a_string_is_a_constant_until_there_are_several(choosing):
+    for text in ("a", "b", "c", "d", "a", "é" * 1000, "", "b"):
+        assert choosing.shouted(text) == text + "!"
+    kinds = {specs[0] for specs in structures(choosing.shouted)}
+    assert kinds == {ConstantSpec("a"), ConstantSpec("b"), ColumnsSpec(STR)}
+    with pytest.raises(CompileError, match="cannot be an argument"):
+        choosing.shouted("\ud800")
+    x = np.ones(3, np.float32)
+    for how in ("sum", "none", "all", "sum", "more"):
+        assert np.shape(choosing.reduced(x, how)) == (() if how == "sum" else (3,))
 
 
 def test_tensors_that_are_written_are_taken_apart(choosing):

@@ -1735,6 +1735,29 @@ def f(n: int):
 """,
         [0],
     ),
+    "another_name": (
+        """
+def f(n: int, m: int):
+    a = [1]
+    e = a
+    for i in range(n):
+        a = [i]
+    e.append(5)
+    b = [2]
+    d = [1]
+    ll: List[List[int]] = []
+    for i in range(m):
+        c = [i]
+        b = c
+        d = c
+    d.append(3)
+    for i in range(2):
+        ll.append(b)
+    ll[1].append(4)
+    return a, e, b, d, ll
+""",
+        [0, 2],
+    ),
     "rebind_sort": (
         """
 def f(n: int):
@@ -2072,18 +2095,6 @@ REFUSED = {
     "tensors of several dtypes": (
         "def f(x: Tensor, n: int):\n  l: List[Tensor] = []\n  for i in range(n):\n    l.append(x if i > 2 else x > 0)\n  return l\n",
         "only known at run time",
-    ),
-    "elements that may be None": (
-        "def f(x: Tensor, n: int):\n  l: List[Optional[Tensor]] = []\n  for i in range(n):\n    l.append(None)\n  return len(l)\n",
-        "the length of a list of elements of type Optional[Tensor] is only known at run time",
-    ),
-    "a list that another name may mean": (
-        "def f(x: Tensor, n: int):\n  a = [1]\n  e = a\n  for i in range(n):\n    a = [i]\n  e.append(5)\n  return a, e\n",
-        "what is in this list, which may have been changed through another name, is only known at run time",
-    ),
-    "two names that a loop may have given one list": (
-        "def f(x: Tensor, n: int):\n  a = [1]\n  b = [2]\n  for i in range(n):\n    c = [i]\n    a = c\n    b = c\n  a.append(3)\n  return a, b\n",
-        "what is in this list, which may have been changed through another name, is only known at run time",
     ),
 }
 

@@ -9,7 +9,7 @@ import pytest
 from torchcc import driver
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
-from torchcc.ir.diagnostics import CompileError
+from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.parser import parse_module
@@ -21,7 +21,7 @@ from torchcc.verify import verify_stages
 PRELUDE = """
 import torch
 from torch import Tensor
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 """
 
 POINT = """
@@ -583,6 +583,403 @@ def f(n: int):
 """,
         [6],
     ),
+    "attributes_changed_in_place": (
+        """
+class P:
+    def __init__(self, h: Tensor, k: int):
+        self.h = h
+        self.k = k
+        self.l: List[Tensor] = []
+
+def f(x: Tensor, n: int):
+    l: List[P] = []
+    for i in range(n):
+        l.append(P(x * i, i))
+    for p in l:
+        p.h.add_(1)
+        p.h[0] = 5.0
+    return [p.h for p in l]
+""",
+        [normal(3), 4],
+    ),
+    "picked_by_a_function": (
+        """
+class P:
+    def __init__(self, h: Tensor, k: int):
+        self.h = h
+        self.k = k
+        self.l: List[Tensor] = []
+
+def pick(l: List[P], k: int) -> P:
+    for p in l:
+        if p.k == k:
+            return p
+    return l[0]
+def f(x: Tensor, n: int):
+    l: List[P] = []
+    for i in range(n):
+        l.append(P(x * i, i))
+    q = pick(l, 2)
+    q.l.append(x)
+    r = pick(l, 77)
+    r.l.append(q.h)
+    return len(l[2].l), l[0].l, q is l[2], r is l[0]
+""",
+        [normal(3), 4],
+    ),
+    "a_condition_on_an_attribute": (
+        """
+class S:
+    def __init__(self):
+        self.stack: List[int] = []
+        self.done = False
+    def step(self, n: int):
+        if len(self.stack) > n:
+            self.done = True
+        else:
+            self.stack.append(len(self.stack) * 2)
+def f(n: int):
+    s = S()
+    c = 0
+    while not s.done:
+        s.step(n)
+        c += 1
+        if c > 100:
+            break
+    return s.stack, c
+""",
+        [6],
+    ),
+    "a_list_that_objects_share": (
+        """
+class Node:
+    def __init__(self, v: int, kids: List[int]):
+        self.v = v
+        self.kids = kids
+def f(n: int):
+    cur = Node(0, [0])
+    hist: List[Node] = []
+    for i in range(n):
+        hist.append(cur)
+        if i % 2 == 0:
+            cur = Node(i, cur.kids)
+        else:
+            cur = Node(i, cur.kids + [i])
+        cur.kids.append(100 + i)
+    return [h.v for h in hist], [h.kids for h in hist], cur.kids
+""",
+        [5],
+    ),
+    "made_in_branches_of_a_call": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def mk(i: int) -> Tuple[A, int]:
+    if i % 3 == 0:
+        return A(i), 1
+    elif i % 3 == 1:
+        return A(i * 10), 2
+    else:
+        return A(-i), 3
+def f(n: int):
+    l: List[A] = []
+    s = 0
+    for i in range(n):
+        a, k = mk(i)
+        a.v += k
+        l.append(a)
+        s += k
+    return [a.v for a in l], s
+""",
+        [7],
+    ),
+    "cache_of_entries": (
+        """
+class Entry:
+    def __init__(self, key: int, value: float):
+        self.key = key
+        self.value = value
+        self.uses = 0
+class Cache:
+    def __init__(self, size: int):
+        self.size = size
+        self.entries: Dict[int, Entry] = {}
+        self.order: List[int] = []
+        self.misses = 0
+    def get(self, key: int) -> float:
+        if key in self.entries:
+            e = self.entries[key]
+            e.uses += 1
+            self.order.remove(key)
+            self.order.append(key)
+            return e.value
+        self.misses += 1
+        if len(self.order) >= self.size:
+            old = self.order.pop(0)
+            del self.entries[old]
+        self.entries[key] = Entry(key, key * 0.5)
+        self.order.append(key)
+        return self.entries[key].value
+def f(n: int):
+    c = Cache(3)
+    s = 0.0
+    for i in range(n):
+        s += c.get(i * i % 7)
+    return s, c.misses, c.order, [c.entries[k].uses for k in c.order]
+""",
+        [20],
+    ),
+    "trie": (
+        """
+class Trie:
+    kids: Dict[int, "Trie"]
+    def __init__(self):
+        self.kids = torch.jit.annotate(Dict[int, "Trie"], {})
+        self.count = 0
+def f(x: Tensor):
+    root = Trie()
+    for r in range(x.size(0)):
+        at = root
+        for c in range(x.size(1)):
+            k = int(x[r, c])
+            if k not in at.kids:
+                at.kids[k] = Trie()
+            at = at.kids[k]
+            at.count += 1
+    at = root
+    path: List[int] = []
+    while len(at.kids) > 0:
+        best = -1
+        for k in at.kids:
+            if best < 0 or at.kids[k].count > at.kids[best].count:
+                best = k
+        path.append(best)
+        at = at.kids[best]
+    return path, root.count, len(root.kids)
+""",
+        [np.array([[1, 2, 3], [1, 2, 4], [1, 3, 3], [2, 2, 2], [1, 2, 4]])],
+    ),
+    "vertices_of_a_graph": (
+        """
+class Vertex:
+    def __init__(self, i: int):
+        self.i = i
+        self.near: List[int] = []
+        self.dist = -1
+def f(e: Tensor, n: int):
+    vs: List[Vertex] = []
+    for i in range(n):
+        vs.append(Vertex(i))
+    for k in range(e.size(0)):
+        a, b = int(e[k, 0]), int(e[k, 1])
+        vs[a].near.append(b)
+        vs[b].near.append(a)
+    q: List[Vertex] = [vs[0]]
+    vs[0].dist = 0
+    while len(q) > 0:
+        v = q.pop(0)
+        for j in v.near:
+            w = vs[j]
+            if w.dist < 0:
+                w.dist = v.dist + 1
+                q.append(w)
+    return [v.dist for v in vs], vs[3].near
+""",
+        [np.array([[0, 1], [1, 2], [2, 3], [0, 4], [4, 3], [5, 6]]), 7],
+    ),
+    "beams_that_are_sorted": (
+        """
+class Beam:
+    def __init__(self, toks: List[int], score: float, state: Optional[Tensor]):
+        self.toks = toks
+        self.score = score
+        self.state = state
+    def __lt__(self, other: "Beam") -> bool:
+        return self.score < other.score
+def f(w: Tensor, emb: Tensor, steps: int, k: int):
+    beams: List[Beam] = [Beam([0], 0.0, None)]
+    for s in range(steps):
+        cand: List[Beam] = []
+        for b in beams:
+            st = b.state
+            if st is None:
+                st = torch.zeros(w.size(0))
+            h = torch.tanh(w @ st + emb[b.toks[-1]])
+            for v in range(emb.size(0)):
+                cand.append(Beam(b.toks + [v], b.score + float(h[v % h.size(0)]) * (v + 1), h))
+        cand.sort(reverse=True)
+        beams = cand[:k]
+    out = beams[0].state
+    assert out is not None
+    return [b.toks for b in beams], [b.score for b in beams], out
+""",
+        [normal(3, 3), normal(5, 3), 3, 2],
+    ),
+    "an_object_made_on_demand": (
+        """
+class Inner:
+    def __init__(self, v: int):
+        self.v = v
+class Outer:
+    def __init__(self):
+        self.inner: Optional[Inner] = None
+        self.n = 0
+    def get(self) -> Inner:
+        i = self.inner
+        if i is None:
+            i = Inner(self.n)
+            self.inner = i
+        self.n += 1
+        return i
+def f(n: int):
+    l: List[Outer] = []
+    for i in range(n):
+        l.append(Outer())
+    for i in range(n * 2):
+        l[i % n].get().v += i
+    s: List[int] = []
+    for o in l:
+        i = o.inner
+        if i is not None:
+            s.append(i.v)
+    return s, l[0].get() is l[0].get()
+""",
+        [3],
+    ),
+    "attributes_swapped": (
+        """
+class A:
+    def __init__(self, l: List[int]):
+        self.l = l
+def f(n: int):
+    a = A([1])
+    b = A([2, 3])
+    for i in range(n):
+        a.l, b.l = b.l, a.l
+        a.l.append(i)
+    return a.l, b.l
+""",
+        [5],
+    ),
+    "two_objects_with_lists": (
+        """
+class A:
+    def __init__(self, x: Tensor):
+        self.hs = [x, x * 2]
+        self.t = (x, 1)
+def f(x: Tensor, n: int):
+    a = A(x)
+    b = A(x + 1)
+    c = a
+    for i in range(n):
+        c = a if i % 2 == 0 else b
+        c.hs[i % 2] = c.hs[0] + 1
+        c.t = (c.t[0] * 2, c.t[1] + i)
+    return a.hs, b.hs, c.t, a.t
+""",
+        [normal(3), 5],
+    ),
+    "chosen_twice": (
+        """
+class A:
+    def __init__(self, x: Tensor):
+        self.x = x
+def f(x: Tensor, c: bool, d: bool):
+    a = A(x)
+    b = A(x + 1)
+    e = a if c else b
+    g = a if d else e
+    g.x = g.x * 2
+    e.x += 1
+    return a.x, b.x, e is g, g is a
+""",
+        [normal(3), True, False],
+    ),
+    "lists_of_objects_with_lists": (
+        """
+class Leaf:
+    def __init__(self, t: Tensor):
+        self.t = t
+class Mid:
+    def __init__(self, a: Leaf):
+        self.leaves = [a]
+        self.by: Dict[int, Leaf] = {0: a}
+class Top:
+    def __init__(self):
+        self.mids: List[Mid] = []
+def f(x: Tensor, n: int):
+    t = Top()
+    for i in range(n):
+        m = Mid(Leaf(x * i))
+        m.leaves.append(Leaf(x + i))
+        m.by[i] = m.leaves[1]
+        t.mids.append(m)
+    t.mids[1].by[0].t = x * 100
+    s = torch.zeros(3)
+    for m in t.mids:
+        for l in m.leaves:
+            s = s + l.t
+        for k, v in m.by.items():
+            s = s + v.t * k
+    return s, t.mids[1].leaves[0].t
+""",
+        [normal(3), 4],
+    ),
+    "chained_both_ways": (
+        """
+class Node:
+    next: Optional["Node"]
+    prev: Optional["Node"]
+    def __init__(self, v: int):
+        self.v = v
+        self.next = torch.jit.annotate(Optional["Node"], None)
+        self.prev = torch.jit.annotate(Optional["Node"], None)
+def f(n: int):
+    first = Node(0)
+    last = first
+    for i in range(1, n):
+        c = Node(i * i)
+        c.prev = last
+        last.next = c
+        last = c
+    s = 0
+    at = torch.jit.annotate(Optional[Node], last)
+    while at is not None:
+        assert at is not None
+        s = s * 3 + at.v
+        at = at.prev
+    second = first.next
+    assert second is not None
+    p = second.prev
+    assert p is not None
+    return s, p is first
+""",
+        [6],
+    ),
+    "objects_that_lead_to_themselves": (
+        """
+class Node:
+    next: List["Node"]
+    def __init__(self, v: int):
+        self.v = v
+        self.next = torch.jit.annotate(List["Node"], [])
+def f(n: int):
+    l: List[Node] = []
+    for i in range(n):
+        l.append(Node(i))
+    for i in range(n):
+        l[i].next.append(l[(i + 1) % n])
+        l[i].next.append(l[(i * i) % n])
+    at = l[0]
+    s: List[int] = []
+    for i in range(2 * n):
+        at = at.next[i % 2]
+        s.append(at.v)
+    return s
+""",
+        [6],
+    ),
 }
 
 
@@ -643,3 +1040,124 @@ def native(source, arguments):
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name):
     check(*PROGRAMS[name])
+
+
+SHAPES = """
+@torch.jit.interface
+class Shape:
+    def area(self) -> float:
+        pass
+class Square:
+    def __init__(self, side: float):
+        self.side = side
+    def area(self) -> float:
+        return self.side * self.side
+class Circle:
+    def __init__(self, r: float):
+        self.r = r
+    def area(self) -> float:
+        return 3.0 * self.r * self.r
+def f(n: int):
+    l: List[Shape] = []
+    for i in range(n):
+        l.append(Square(float(i)))
+    for i in range(n):
+        l.append(Circle(float(i)))
+    best: Shape = l[0]
+    s = 0.0
+    for k in l:
+        s += k.area()
+        if k.area() > best.area():
+            best = k
+    return best.area(), s
+"""
+
+
+def test_an_interface_whose_class_is_known_at_run_time():
+    """The second class is met when the list is made already: the specialiser starts again."""
+    program = program_of(SHAPES)
+    assert all(line.agrees for line in verify_stages(program, [ScalarSpec(INT)], [4]))
+    assert native(SHAPES, [4])(4) == (27.0, 56.0)
+
+
+def test_objects_are_given_back_while_the_function_runs():
+    source = NODE + """
+def f(n: int):
+    last = Node(0)
+    for i in range(n):
+        node = Node(i)
+        node.next = last if i % 1000 != 0 else torch.jit.annotate(Optional[Node], None)
+        last = node
+    return last.value
+"""
+    call = native(source, [10])
+    assert call(300_000) == 299_999  # chains of 1000 come and go
+
+
+def test_a_long_chain_is_dropped_without_recursion():
+    source = NODE + """
+def f(n: int):
+    head: Optional[Node] = None
+    for i in range(n):
+        node = Node(i)
+        node.next = head
+        head = node
+    head = None
+    return n
+"""
+    assert native(source, [10])(1_000_000) == 1_000_000
+
+
+FAILING = {
+    "index": POINT + "def f(n: int):\n  l: List[Point] = []\n  for i in range(n):\n    l.append(Point(i, 1.0))\n  return l[n].x\n",
+    "none": NODE + "def f(n: int):\n  a = Node(0)\n  for i in range(n):\n    b = Node(i)\n    b.next = a\n    a = b\n  for i in range(n + 2):\n    c = a.next\n    assert c is not None, 'the end'\n    a = c\n  return a.value\n",
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_failures(name):
+    program = program_of(FAILING[name])
+    with pytest.raises(ExecutionError) as expected:
+        Interpreter(driver.composite).run_program(program, [4])
+    call = native(FAILING[name], [4])
+    for _ in range(2):  # the second time it finds no traces of the first
+        with pytest.raises(ExecutionError) as found:
+            call(4)
+        assert found.value.message == expected.value.message
+
+
+REFUSED = {
+    "a module chosen at run time": (
+        "class M(torch.nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.a = torch.nn.Linear(2, 2)\n"
+        "  def forward(self, n: int):\n    l = [self.a]\n    for i in range(n):\n      l.append(self.a)\n    return len(l)\n",
+        "M",
+        "",
+    ),
+    "classes that hold one another": (
+        "class A:\n  b: List['B']\n  def __init__(self):\n    self.b = torch.jit.annotate(List['B'], [])\n"
+        "class B:\n  a: List[A]\n  def __init__(self):\n    self.a = torch.jit.annotate(List[A], [])\n"
+        "def f(n: int):\n  l: List[A] = []\n  for i in range(n):\n    l.append(A())\n  return len(l)\n",
+        "f",
+        "",
+    ),
+    "an object that is returned": (
+        POINT + "def f(n: int):\n  l: List[Point] = []\n  for i in range(n):\n    l.append(Point(i, 1.0))\n  return l\n",
+        "f",
+        "an object of class __torch__.Point cannot be returned from compiled code",
+    ),
+    "an attribute of two dtypes": (
+        "class A:\n  def __init__(self, x: Tensor):\n    self.x = x\n"
+        "def f(n: int):\n  l: List[A] = []\n  for i in range(n):\n    l.append(A(torch.zeros(2)))\n    l.append(A(torch.zeros(2) > 0))\n"
+        "  return len(l)\n",
+        "f",
+        "the dtype or number of dimensions of the tensors",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name):
+    source, entry, message = REFUSED[name]
+    with pytest.raises(CompileError, match=message) as found:
+        driver.lower(compile_text(PRELUDE + source, entry=entry), [ScalarSpec(INT)])
+    assert found.value.diagnostics[0].span is not None

@@ -214,3 +214,11 @@ def test_printed_tree():
     compiled = compile_source(SourceFile("t.py", "def f(x, n: int):\n    return x + n\n"), "f")
     assert "BinaryOp + : Tensor" in print_ast(compiled.source)
     assert "Name n : int" in print_ast(compiled.source)
+
+
+def test_what_is_none_keeps_its_type():
+    """As in PyTorch: only the other side of `is None` knows more."""
+    head = "def f(c: bool, u: Optional[int]):\n    if u is None:\n"
+    for body in ("if c:\n            u = 3", "for i in range(3):\n            u = i", "while c:\n            u, c = 1, False"):
+        compile_text(f"from typing import *\n{head}        {body}\n    return u\n")
+    compile_text("from typing import *\ndef f(c: bool, u: Optional[int]):\n    assert u is None\n    if c:\n        u = 3\n    return u\n")

@@ -704,7 +704,7 @@ class Generator:
             inner = scope.inner(Variable(name, over.type.parts[0], is_assignable=False))
             return expr(type, f"[$ for {name} in {over.name}]", self.expression(inner, type.parts[0], depth - 1))
         inner = scope.inner(Variable(name, INT, is_assignable=False))
-        limit = self.expression(scope, INT, 0)  # without calls: PyTorch evaluates it twice
+        limit = self.expression(scope, INT, 0)  # see `iteration`
         return expr(type, f"[$ for {name} in range($ % 4)]", self.expression(inner, type.parts[0], depth - 1), limit)
 
     def dict_(self, scope: Scope, type: Type, depth: int) -> Expr:
@@ -1040,12 +1040,12 @@ class Generator:
         return Statement([header, self.block(inner)])
 
     def iteration(self, scope: Scope, name: str) -> tuple[Line, list[Variable], str]:
-        """Header of a loop, what it defines, and its kind."""
+        """Header of a loop, what it defines, and its kind. No calls stand in it: PyTorch evaluates it twice."""
         fixed = lambda n, t: Variable(n, t, is_assignable=False)  # noqa: E731
         options: list[tuple[float, Callable[[], tuple[Line, list[Variable], str]]]] = [
-            (2.0, lambda: (line(f"for {name} in range($ % 5):", self.expression(scope, INT, 1)), [fixed(name, INT)], "loop")),
+            (2.0, lambda: (line(f"for {name} in range($ % 5):", self.expression(scope, INT, 0)), [fixed(name, INT)], "loop")),
             (1.0, lambda: (line(f"for {name} in range({self.random.randrange(1, 5)}):"), [fixed(name, INT)], "loop")),
-            (0.5, lambda: (line(f"for {name} in range($ % 4 + 2, -2, -2):", self.expression(scope, INT, 1)), [fixed(name, INT)], "loop")),
+            (0.5, lambda: (line(f"for {name} in range($ % 4 + 2, -2, -2):", self.expression(scope, INT, 0)), [fixed(name, INT)], "loop")),
         ]
         lists = self.of_kind(scope, "list")
         other = self.fresh("j")

@@ -29,7 +29,7 @@ from torchcc.ir.core import lookup
 from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.interpreters.torch import Interpreter
-from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec, rebuild
+from torchcc.ir.signature import Dim, TensorSpec, rebuild
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
@@ -60,23 +60,30 @@ class Verdict:
 
 
 def judge(program: Program) -> Verdict:
-    text = program.text()
+    dims = [t.dims if program.has_open_extents else () for _, t in program.main.parameters]
+    return judge_text(program.text(), program.inputs, dims)
+
+
+def judge_text(text: str, inputs: Sequence[list[Any]], dims: Sequence[tuple[str, ...]] = ()) -> Verdict:
+    """`inputs`: arguments of each call of `main`. `dims`: for each parameter the names of its extents, where they are open."""
     try:
-        expected = [run_torch(text, values) for values in copied(program.inputs)] if HAS_TORCH else None
+        expected = [run_torch(text, values) for values in copied(inputs)] if HAS_TORCH else None
     except Invalid as error:
         return Verdict("invalid", str(error))
     stage = "frontend"
+    if any("INTERNAL ASSERT" in o.message for o in expected or ()):
+        return Verdict("invalid", "PyTorch's own error")
     try:
         compiled = compile_text(text, entry="main")
         stage = "torch"
-        found = [run_source(compiled, values) for values in copied(program.inputs)]
+        found = [run_source(compiled, values) for values in copied(inputs)]
         wrong = first_difference(expected or found, found)
         if wrong:
             return Verdict("differs at torch", wrong)
         expected = expected or found
         stage = "lowering"
-        for group in grouped(program, compiled):
-            wrong = run_stages(compiled, program, group, expected)
+        for group in grouped(compiled, inputs, dims):
+            wrong = run_stages(compiled, inputs, group, expected)
             if wrong:
                 return wrong
     except CompileError as error:
@@ -177,11 +184,14 @@ def execution_failure(error: ExecutionError) -> str:
     return "fails"
 
 
-def grouped(program: Program, compiled: Any) -> list[tuple[Any, list[int]]]:
+def grouped(
+    compiled: Any, inputs: Sequence[list[Any]], dims: Sequence[tuple[str, ...]]
+) -> list[tuple[Any, list[int]]]:
     """Specs that the inputs are compiled for, and the numbers of the inputs that each is for."""
     found: list[tuple[Any, list[int]]] = []
-    for i, values in enumerate(program.inputs):
-        specs = tuple(opened(spec_of(v), n, program) for n, v in enumerate(adapted(compiled.schema.arguments, values)))
+    for i, values in enumerate(inputs):
+        given = adapted(compiled.schema.arguments, values)
+        specs = tuple(opened(spec_of(v), dims[n] if n < len(dims) else ()) for n, v in enumerate(given))
         for known, numbers in found:
             if known == specs:
                 numbers.append(i)
@@ -191,19 +201,20 @@ def grouped(program: Program, compiled: Any) -> list[tuple[Any, list[int]]]:
     return found
 
 
-def opened(spec: Any, number: int, program: Program) -> Any:
+def opened(spec: Any, dims: tuple[str, ...]) -> Any:
     """The spec of a tensor with its extents open, named as in the program."""
-    if not isinstance(spec, TensorSpec) or not program.has_open_extents:
+    if not isinstance(spec, TensorSpec) or not dims:
         return spec
-    dims = program.main.parameters[number][1].dims
     return TensorSpec(spec.dtype, tuple(Dim(d, minimum=1) if d in ("n", "m") else e for d, e in zip(dims, spec.shape)))
 
 
-def run_stages(compiled: Any, program: Program, group: tuple[Any, list[int]], expected: list[Outcome]) -> Verdict | None:
+def run_stages(
+    compiled: Any, inputs: Sequence[list[Any]], group: tuple[Any, list[int]], expected: list[Outcome]
+) -> Verdict | None:
     specs, numbers = group
-    first = adapted(compiled.schema.arguments, program.inputs[numbers[0]])
+    first = adapted(compiled.schema.arguments, inputs[numbers[0]])
     _, chosen, lowered = fitting(lambda s: driver.lower(compiled, s), specs, first)
-    if chosen != specs and any(not isinstance(c, ScalarSpec) and isinstance(s, ScalarSpec) for c, s in zip(chosen, specs)):
+    if chosen != specs:
         numbers = numbers[:1]  # numbers became constants
     native = compile_module(lowered.modules["loops"], lowered.signature)
     name = lowered.signature.name
@@ -217,7 +228,7 @@ def run_stages(compiled: Any, program: Program, group: tuple[Any, list[int]], ex
     for number in numbers:
         for stage, run in runs:
             try:
-                found = run_flat(run, compiled, program.inputs[number], chosen, lowered.signature)
+                found = run_flat(run, compiled, inputs[number], chosen, lowered.signature)
             except CompileError as error:
                 return Verdict(f"differs at {stage}", f"refused while running: {error}")
             wrong = difference(expected[number], found)

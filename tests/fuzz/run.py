@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import collections
 import json
+import os
+import pickle
 import select
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import generator
@@ -27,13 +31,13 @@ def main() -> int:
     parser.add_argument("--features", default=",".join(generator.FEATURES), help=f"of {', '.join(generator.FEATURES)}; -name leaves one out")
     parser.add_argument("--shrink", action="store_true", help="cut failing programs down")
     parser.add_argument("--show", action="store_true", help="print the programs, without running them")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for each program")
+    parser.add_argument("--timeout", type=float, default=60, help="seconds of processor time for each program")
     parser.add_argument("--verbose", action="store_true", help="a line for each program")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     features = chosen(options.features)
     if options.worker:
-        return work(features)
+        return work(features, options.timeout)
     seeds = range(options.seed, options.seed + options.count)
     if options.show:
         for seed in seeds:
@@ -63,10 +67,10 @@ def report(options: Any, seeds: range, features: list[str]) -> int:
     counts: collections.Counter[str] = collections.Counter()
     reasons: dict[str, list[int]] = {}
     failed: list[int] = []
-    worker = Worker(features)
+    worker = Worker(features, options.timeout)
     for seed in seeds:
         start = time.monotonic()
-        verdict = worker.judge(seed, options.timeout)
+        verdict = worker.judge(seed)
         group = verdict.kind if not verdict.is_failure else "failed"
         counts[group] += 1
         if verdict.kind in ("refused", "invalid"):
@@ -89,32 +93,33 @@ def report(options: Any, seeds: range, features: list[str]) -> int:
 
 def smallest(seed: int, verdict: oracle.Verdict, features: list[str], timeout: float) -> None:
     """Shrinks in this process, or in fresh ones if the program crashes it."""
-    worker = Worker(features)
+    worker = Worker(features, timeout)
 
     def still_fails(program: Any) -> bool:
-        return worker.judge_program(program, timeout).kind == verdict.kind
+        return worker.judge_program(program).kind == verdict.kind
 
     program = shrinker.shrink(generator.generate(seed, features), still_fails)
-    print(f"{program.text()}\n# {program.inputs}\n# {worker.judge_program(program, timeout)}\n", flush=True)
+    print(f"{program.text()}\n# {program.inputs}\n# {worker.judge_program(program)}\n", flush=True)
     worker.stop()
 
 
 class Worker:
     """A process that judges programs."""
 
-    def __init__(self, features: list[str]) -> None:
-        self._command = [sys.executable, __file__, "--worker", "--features", ",".join(features)]
+    def __init__(self, features: list[str], timeout: float) -> None:
+        self._command = [sys.executable, __file__, "--worker", "--features", ",".join(features), "--timeout", str(timeout)]
+        self._patience = 60 + 8 * timeout
+        """Seconds on the clock: the machine may be busy, and native code is not interrupted by the worker itself."""
         self._process: subprocess.Popen[str] | None = None
 
-    def judge(self, seed: int, timeout: float) -> oracle.Verdict:
-        return self._ask({"seed": seed}, timeout)
+    def judge(self, seed: int) -> oracle.Verdict:
+        return self._ask({"seed": seed})
 
-    def judge_program(self, program: Any, timeout: float) -> oracle.Verdict:
-        import pickle  # noqa: PLC0415 - of our own tree, from one of our processes to another
+    def judge_program(self, program: Any) -> oracle.Verdict:
+        # a tree of our own, from one of our processes to another
+        return self._ask({"program": pickle.dumps(program).hex()})
 
-        return self._ask({"program": pickle.dumps(program).hex()}, timeout)
-
-    def _ask(self, question: dict[str, Any], timeout: float) -> oracle.Verdict:
+    def _ask(self, question: dict[str, Any]) -> oracle.Verdict:
         if self._process is None:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -123,7 +128,7 @@ class Worker:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(json.dumps(question) + "\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], timeout)
+        ready, _, _ = select.select([process.stdout], [], [], self._patience)
         answer = process.stdout.readline() if ready else ""
         if not answer:
             self.stop()
@@ -137,17 +142,29 @@ class Worker:
             self._process = None
 
 
-def work(features: list[str]) -> int:
-    import os  # noqa: PLC0415 - of workers alone
-    import pickle  # noqa: PLC0415
+class Hangs(BaseException):
+    """The time for a program is over."""
 
+
+def work(features: list[str], timeout: float) -> int:
+    """Answers questions until there are no more."""
     # programs print to file descriptor 1: answers go another way
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+
+    def stop(number: int, frame: Any) -> None:
+        raise Hangs(f"in {Path(frame.f_code.co_filename).name}:{frame.f_code.co_name}" if frame else "")
+
+    signal.signal(signal.SIGVTALRM, stop)
     for question in sys.stdin:
         asked = json.loads(question)
         program = generator.generate(asked["seed"], features) if "seed" in asked else pickle.loads(bytes.fromhex(asked["program"]))
-        verdict = oracle.judge(program)
+        signal.setitimer(signal.ITIMER_VIRTUAL, timeout)
+        try:
+            verdict = oracle.judge(program)
+        except Hangs as over:
+            verdict = oracle.Verdict("hangs", str(over))
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         answers.write(json.dumps([verdict.kind, verdict.detail]) + "\n")
         answers.flush()
     return 0

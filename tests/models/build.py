@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NO_FAMILY = ("zoo", "build", "check", "conftest", "precision")
+NO_FAMILY = ("zoo", "build", "check", "conftest", "precision", "initial")
 
 
 def families():

@@ -5,6 +5,7 @@ from typing import List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
+from initial import as_transformer
 from torch import Tensor, nn
 from zoo import Model
 
@@ -360,7 +361,7 @@ GPT2 = (50257, 1024, 768, 12, 12)
 MODELS = (
     Model(
         "gpt2",
-        lambda full: Gpt2(*GPT2) if full else Gpt2(60, 32, 24, 2, 3),
+        lambda full: as_transformer(Gpt2(*GPT2), 768) if full else as_transformer(Gpt2(60, 32, 24, 2, 3), 24),
         lambda full: [(tokens(50257, 1, 64),), (tokens(50257, 2, 17),)] if full else [(tokens(60, 2, 9),), (tokens(60, 1, 20),)],
         dynamic=IDS,
         settle=False,

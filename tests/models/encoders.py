@@ -4,23 +4,9 @@ from typing import Optional
 
 import torch
 import torch.nn.functional as F
+from initial import as_transformer
 from torch import Tensor, nn
 from zoo import Model
-
-
-def initialised(module: nn.Module, width: int) -> nn.Module:
-    """Weights as BERT has them before training, and about as large after it: normal, 0.02 at its width of 768.
-
-    Narrower networks get what gives activations of the same size. PyTorch's own embeddings are 50 times larger: logits
-    over tied weights then reach 80, sums of terms that cancel, which no float32 computes to 1e-5.
-    """
-    deviation = 0.02 * (768 / width) ** 0.5
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Embedding):
-            nn.init.normal_(layer.weight, 0.0, deviation)
-        if isinstance(layer, nn.Linear):
-            nn.init.normal_(layer.bias, 0.0, deviation)
-    return module
 
 
 class Embeddings(nn.Module):
@@ -137,7 +123,7 @@ OPEN = ((0, 0, "batch"), (0, 1, "length"), (1, 0, "batch"), (1, 1, "length"))
 MODELS = (
     Model(
         "bert",
-        lambda full: initialised(Bert(30522, 512, 768, 12, 12), 768) if full else initialised(Bert(50, 32, 24, 2, 3), 24),
+        lambda full: as_transformer(Bert(30522, 512, 768, 12, 12), 768) if full else as_transformer(Bert(50, 32, 24, 2, 3), 24),
         lambda full: (
             [sentences(30522, 1, 128, segments=True), sentences(30522, 2, 37, segments=True)]
             if full
@@ -148,14 +134,14 @@ MODELS = (
     ),
     Model(
         "masked_language_model",
-        lambda full: initialised(MaskedLanguageModel(30522, 512, 256, 4, 4), 256) if full else initialised(MaskedLanguageModel(50, 32, 24, 1, 3), 24),
+        lambda full: as_transformer(MaskedLanguageModel(30522, 512, 256, 4, 4), 256) if full else as_transformer(MaskedLanguageModel(50, 32, 24, 1, 3), 24),
         lambda full: [sentences(30522, 1, 64)] if full else [sentences(50, 2, 9), sentences(50, 1, 5)],
         dynamic=OPEN,
         settle=False,
     ),
     Model(
         "minilm",
-        lambda full: initialised(SentenceEncoder(30522, 512, 384, 6, 12), 384) if full else initialised(SentenceEncoder(50, 32, 24, 2, 3), 24),
+        lambda full: as_transformer(SentenceEncoder(30522, 512, 384, 6, 12), 384) if full else as_transformer(SentenceEncoder(50, 32, 24, 2, 3), 24),
         lambda full: [sentences(30522, 2, 128)] if full else [sentences(50, 2, 9), sentences(50, 3, 7)],
         dynamic=OPEN,
         settle=False,

@@ -201,3 +201,34 @@ def repeat_interleave__self_Tensor(
     elif counts.size(0) != x.size(d):
         raise RuntimeError("repeats must have the same size as input along dim, but got repeats.size(0) = {} and input.size({}) = {}".format(counts.size(0), d, x.size(d)))
     return torch.index_select(x, d, repeat_interleave__Tensor(counts, output_size))
+
+
+def put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Tensor:
+    if index.numel() != source.numel():
+        raise RuntimeError("put_(): Expected source and index to have the same number of elements")
+    elements = self.reshape(-1).index_put([index.reshape(-1)], source.reshape(-1), accumulate)
+    return elements.reshape(self.size())
+
+
+def fill_diagonal(self: Tensor, fill_value: number, wrap: bool) -> Tensor:
+    rank = self.dim()
+    if rank < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    filled = self.clone()
+    if rank == 2:
+        filled.diagonal().fill_(fill_value)
+        if wrap:
+            start = self.size(1) + 1
+            while start < self.size(0):
+                filled[start:].diagonal().fill_(fill_value)
+                start += self.size(1) + 1
+    else:
+        for d in range(1, rank):
+            if self.size(d) != self.size(0):
+                raise RuntimeError("all dimensions of input must be of equal length")
+        for i in range(self.size(0)):
+            at = filled
+            for d in range(rank):
+                at = at[i]
+            at.fill_(fill_value)
+    return filled

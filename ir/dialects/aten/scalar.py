@@ -466,14 +466,6 @@ def _infer_int(a: Any, b: Any) -> ScriptType:
     return INT
 
 
-def _reference_gcd(a: int, b: int) -> int:
-    return python_math.gcd(a, b)
-
-
-def _greatest_divisor_samples() -> Iterator[Sample]:
-    yield Sample((12, 18))
-
-
 RANGES: tuple[Operator, ...] = (
     _number(
         "aten::__range_length(int lo, int hi, int step) -> int",
@@ -484,13 +476,6 @@ RANGES: tuple[Operator, ...] = (
     ),
     _number(
         "aten::__derive_index(int index, int start, int step) -> int", _integers, _derive_index, samples=_range_samples
-    ),
-    Operator(
-        "aten::gcd.int(int a, int b) -> int",
-        _infer_int,
-        unsupported("gcd of run-time numbers is not compiled"),
-        _reference_gcd,
-        _greatest_divisor_samples,
     ),
 )
 

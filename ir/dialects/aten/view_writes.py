@@ -167,14 +167,6 @@ def _as_sections(extent: int, sections: int) -> Sequence[int]:
     return [least + 1 if i < more else least for i in range(sections)]
 
 
-def _refuse(why: str) -> WriteBack:
-    def refuse(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
-        del emit, base, operands, new, index
-        raise Unsupported(why)
-
-    return refuse
-
-
 VIEW_WRITES: dict[str, WriteBack] = {
     **{
         f"aten::{name}": write_reshaped
@@ -219,6 +211,4 @@ VIEW_WRITES: dict[str, WriteBack] = {
     "aten::split_with_sizes": _write_piece(_as_given),
     "aten::chunk": _write_piece(_as_chunks),
     "aten::tensor_split.sections": _write_piece(_as_sections),
-    "aten::unfold": _refuse("writing through unfold is not supported; clone() the tensor first"),
-    "aten::as_strided": _refuse("writing through as_strided is not supported; use view, select or slice"),
 }

@@ -119,7 +119,7 @@ GOOD = {
 
 BAD = {
     "inheritance": ("class B: pass\n@torch.jit.script\nclass D(B):  # <-\n  def g(self) -> int: return 1\ndef f(): return D().g()", ["inheritance"]),
-    "assignment in a branch": ("@torch.jit.script\nclass D:\n  def __init__(self, c: bool):\n    if c: self.x = 1  # <-\n    else: self.x = 2  # <-\ndef f(): return D(True)", ["first assignment", "control-flow"]),
+    "assignment in a branch": ("@torch.jit.script\nclass D:\n  def __init__(self, c: bool):\n    if c: self.x = 1  # <-\n    else: self.x = 2\ndef f(): return D(True)", ["first assignment", "control-flow"]),
     "new attribute in a method": ("@torch.jit.script\nclass D:\n  def __init__(self): pass\n  def s(self): self.x = 1  # <-\ndef f(): return D()", ["nonexistent attribute: x"]),
     "value of the class": ("@torch.jit.script\nclass D:\n  K = 3\n  def __init__(self): pass\n  def g(self) -> int: return self.K  # <-\ndef f(): return D().g()", ["K"]),
     "unused method with an error": ("@torch.jit.script\nclass D:\n  def __init__(self): pass\n  def g(self): return self.nothing  # <-\ndef f(): return D()", ["nothing"]),

@@ -21,7 +21,7 @@ GOOD = {
         [((), ((["b", "a"], [("b", 1), ("a", 2)], 2, 7, 1, 4, 3, None), ("a", 2), {"q": 4, "w": 1}, {}, 2, True, [4, 1], {"k": 1}, {"a": 1}, {"x": 1}, {"y": 2}))],
     ),
     "errors of dicts": ("def f(k: int):\n  d = {'a': 1}\n  if k == 0: d.pop('x')\n  if k == 1: del d['x']\n  if k == 2:\n    d.clear()\n    d.popitem()\n  return d", [((0,), "raises: KeyError: x"), ((1,), "raises: KeyError: x"), ((2,), "raises: "), ((3,), {"a": 1})], {"torch": False}),
-    "lists in lists": ("def f(n: int):\n  l = [[n]]\n  l.append([2, 3])\n  l[0].append(5)\n  return l, l == [[n, 5], [2, 3]]", [((1,), ([[1, 5], [2, 3]], True))], {"torch": False}),
+    "lists in lists": ("def f(n: int):\n  l = [[n]]\n  l.append([2, 3])\n  l[0].append(5)\n  return l", [((1,), [[1, 5], [2, 3]])]),
     "lists of tensors": ("def f(x):\n  l = [x, x + 1]\n  l.append(x * 5)\n  return torch.stack(l), len(l), l[-1]", [(("ones(1)",), ("tensor([[1.0], [2.0], [5.0]])", 3, "tensor([5.0])"))]),
     "case of strings": ("def f(s: str): return s.upper(), s.lower(), s.capitalize(), s.title(), s.swapcase()", [(("hEllo wOrld",), ("HELLO WORLD", "hello world", "Hello world", "Hello World", "HeLLO WoRLD"))]),
     "parts of strings": (
@@ -64,7 +64,7 @@ GOOD = {
     "text of containers": ("def f(): return str([1, 2]), str(['a']), str((1, 'a', 2.5)), str({'a': 1.5}), f'{1.5} {[1]}', str([1.0]), str([True])", [((), ("[1, 2]", "[a]", "(1, a, 2.5)", "{a: 1.5}", "1.5 [1]", "[1.]", "[True]"))], {"torch": True}),
     "text of complex": ("def f(): return str(1 + 2j), f'{2j}'", [((), ("1.+2.j", "0.+2.j"))], {"torch": True}),
     "text of late numbers": ("def f(n: int, x: float, b: bool): return str(n), str(x), str(b), f'{n}/{x}'", [((3, 2.5, True), ("3", "2.5", "True", "3/2.5")), ((-10, 1.0, False), ("-10", "1.", "False", "-10/1."))]),
-    "hash and id": ("def f(n: int, s: str): return hash(n) == hash(n), hash(s) == hash('ab')", [((3, "ab"), (True, True))]),
+    "hash and id": ("def f(n: int, s: str): return hash(n) == hash(n), hash(s) == hash('ab')", [((3, "ab"), (True, True))], {"not_yet": "native: hash"}),
 }
 
 BAD = {

@@ -4,6 +4,11 @@ import math
 
 import pytest
 
+from torchcc.api import compile_source
+from torchcc.frontend.compile import compile_text
+from torchcc.ir.diagnostics import ExecutionError
+from torchcc.ir.interpreters.torch import Interpreter
+
 GOOD = {
     "exceptions": (
         "class MyErr(Exception):\n  def __init__(self, msg): super().__init__(msg)\ndef f(i: int):\n  if i == 0: raise ValueError('v %d' % i)\n  elif i == 1: raise MyErr('m')\n  elif i == 2: raise NotImplementedError\n  elif i == 3: raise KeyError('a', 'b')\n  elif i == 4: assert i == 3, f'msg {i}'\n  elif i == 5: raise RuntimeError()\n  elif i == 6: raise ValueError(3)\n  elif i == 7: assert i < 0\n  return i",
@@ -28,7 +33,7 @@ GOOD = {
 BAD = {
     "raise a string": ("def f(i: int):\n  raise 'a'  # <-", ["BaseException"]),
     "raise an int": ("def f(i: int):\n  raise i  # <-", ["BaseException"]),
-    "keywords of exceptions": ("def f(i: int):\n  raise ValueError(msg='a')  # <-", ["keyword"]),
+    "keywords of exceptions": ("def f(i: int):\n  raise ValueError(msg='a')  # <-", ["keyword"], {"torch": False}),
     "global int": ("K = 3\ndef f(a: int): return a + K  # <-", ["`int`"]),
     "global Final": ("K: Final[int] = 3\ndef f(a: int): return a + K  # <-", ["`int`"]),
     "global tensor": ("K = torch.ones(1)\ndef f(a): return a + K  # <-", ["Tensor"], {"extra": {}}),
@@ -61,3 +66,40 @@ def test_accepted(accepted, name):
 def test_refused(refused, name):
     text, words, *options = BAD[name]
     refused(text, words, **(options[0] if options else {}))
+
+
+RAISING = """
+class MyErr(Exception):
+  def __init__(self, msg): super().__init__(msg)
+def f(i: int, l: List[int], d: Dict[str, int]):
+  if i == 0: raise ValueError('v %d' % i)
+  if i == 1: raise MyErr('m')
+  if i == 2: raise KeyError('a', 'b')
+  if i == 3: raise NotImplementedError
+  if i == 4: assert i < 0, 'text'
+  if i == 5: return d['q']
+  return l[i]
+"""
+RAISED = [
+    ("builtins.ValueError", "v 0", "ValueError: v 0"),
+    ("MyErr", "m", "MyErr: m"),
+    ("builtins.KeyError", "(a, b)", "KeyError: (a, b)"),
+    (None, "", ""),
+    (None, "AssertionError: text", "AssertionError: text"),
+    (None, "KeyError: q", "KeyError: q"),
+    (None, "list index out of range", "list index out of range"),
+]
+
+
+def test_class_and_text_of_what_is_raised(quick):
+    head = "from typing import Dict, List\n"
+    function = compile_source(head + RAISING).f
+    program = compile_text(head + RAISING, entry="f")
+    for i, expected in enumerate(RAISED):
+        with pytest.raises(ExecutionError) as native:
+            function(i, [1], {"a": 1})
+        with pytest.raises(ExecutionError) as interpreted:
+            Interpreter().run_program(program, [i, [1], {"a": 1}])
+        for error in (native.value, interpreted.value):
+            assert (error.exception, error.text, error.message) == expected
+        assert native.value.span.text == interpreted.value.span.text
