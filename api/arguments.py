@@ -6,8 +6,11 @@ value per parameter as its type takes it, and the `ArgumentSpec` that a call wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum
+from itertools import chain
+from operator import itemgetter
 from typing import Any, Final, TypeVar, cast
 
 import numpy as np
@@ -15,7 +18,7 @@ import numpy.typing as npt
 
 from ..backend.cpu.call import dtype_and_shape, memory_of, numpy_copy
 from ..ir.attributes import ComplexParts, Constant
-from ..ir.diagnostics import CompileError, Diagnostic, NotStatic
+from ..ir.diagnostics import CallError, CompileError, Diagnostic, NotStatic
 from ..ir.dtypes import from_numpy
 from ..ir.program import Program
 from ..ir.schema import Argument
@@ -216,7 +219,7 @@ def _counted(arguments: int) -> str:
 
 
 def call_error(message: str, help: str | None = None) -> CompileError:
-    return CompileError(Diagnostic(message, help=help))
+    return CallError(Diagnostic(message, help=help))
 
 
 def adapted(parameters: Sequence[Argument], values: Sequence[Any]) -> list[Any]:
@@ -254,13 +257,18 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return int(value)
         case NumberType() if isinstance(value, int | float):
             return value
-        case IntType() | FloatType() | BoolType() if is_tensor(value) and dtype_and_shape(name, value)[1] == ():
-            return adapt(value.item() if hasattr(value, "item") else np.from_dlpack(value).item(), type, name, what)
-        case ListType() if isinstance(value, list | tuple):
+        case IntType() | FloatType() | BoolType() if is_tensor(value) and _has_one_element(name, value):
+            number: Any = value.item() if hasattr(value, "item") else np.from_dlpack(value).item()
+            if isinstance(type, IntType) and isinstance(number, float) and math.isfinite(number):
+                number = int(number)  # PyTorch takes the whole part of a float in a tensor, though it takes no float
+            return adapt(number, type, name, what)
+        case ListType() if isinstance(value, list | tuple | range) or _is_list_of_numbers(value, type):
             elements = cast(Sequence[Any], value)
-            if _is_exactly(elements, type.element):
-                return list(elements)
+            if isinstance(value, list) and _are_exactly(elements, type.element):
+                return elements
             return [adapt(v, type.element, f"{name}[{i}]", what) for i, v in enumerate(elements)]
+        case DictType() if isinstance(value, dict) and _are_exactly([value], type):
+            return cast(Any, value)
         case DictType() if isinstance(value, Mapping):
             table = cast(Mapping[Any, Any], value)
             keys = [adapt(k, type.key, f"{name} (a key)", what) for k in table]
@@ -269,7 +277,9 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             pairs = zip(cast(Sequence[Any], value), type.elements, strict=True)
             return tuple(adapt(v, t, f"{name}[{i}]", what) for i, (v, t) in enumerate(pairs))
         case StrType() if isinstance(value, str):
-            return value
+            return str(value)
+        case StrType() if isinstance(value, bytes):
+            return value.decode("utf-8", "surrogateescape")
         case EnumType():
             return _enum_member(value, type, name, what)
         case TensorType() | FloatType() | ComplexType() | BoolType() | IntType() | StrType() | ListType() | TupleType() | DictType():
@@ -286,12 +296,48 @@ _CLASSES: Final[Mapping[ScriptType, frozenset[type]]] = {
 }
 
 
-def _is_exactly(elements: Sequence[Any], t: ScriptType) -> bool:
-    """Whether all of them are of the class that stands for the type, so that none has to be looked at on its own."""
-    classes = _CLASSES.get(t)
-    if classes is None or not classes.issuperset(map(type, elements)):
+def _are_exactly(values: Collection[Any], t: ScriptType) -> bool:
+    """Whether all of them are as the type takes them, so that none has to be looked at on its own."""
+    match t:
+        case ListType():
+            return _CLASS_LIST.issuperset(map(type, values)) and _are_exactly(list(chain.from_iterable(values)), t.element)
+        case TupleType():
+            return (
+                _CLASS_TUPLE.issuperset(map(type, values))
+                and {len(t.elements)}.issuperset(map(len, values))
+                and all(_are_exactly(list(map(itemgetter(i), values)), e) for i, e in enumerate(t.elements))
+            )
+        case DictType():
+            if not _CLASS_DICT.issuperset(map(type, values)):
+                return False
+            inner = chain.from_iterable(v.values() for v in values)
+            return _are_exactly(list(chain.from_iterable(values)), t.key) and _are_exactly(list(inner), t.value)
+        case OptionalType():
+            return _are_exactly([v for v in values if v is not None], t.element)
+        case _:
+            classes = _CLASSES.get(t)
+            if classes is None or not classes.issuperset(map(type, values)):
+                return False
+            return t != INT or not values or (min(values) in _INT64 and max(values) in _INT64)
+
+
+_CLASS_LIST: Final = frozenset({list})
+_CLASS_TUPLE: Final = frozenset({tuple})
+_CLASS_DICT: Final = frozenset({dict})
+
+
+def _has_one_element(name: str, tensor: Any) -> bool:
+    return all(extent == 1 for extent in dtype_and_shape(name, tensor)[1])
+
+
+def _is_list_of_numbers(value: Any, t: ListType) -> bool:
+    """Whether it is an array of numpy of as many dimensions as the list has."""
+    if not isinstance(value, np.ndarray):
         return False
-    return t != INT or not elements or (min(elements) in _INT64 and max(elements) in _INT64)
+    element: ScriptType = t
+    for _ in range(value.ndim):
+        element = element.element if isinstance(element, ListType) else t
+    return value.ndim > 0 and isinstance(element, IntType | FloatType | BoolType)
 
 
 def _enum_member(value: Any, type: EnumType, name: str, what: str) -> EnumMember:

@@ -347,8 +347,11 @@ def _run_by_the_file(source: ast.SourceModule) -> set[str]:
     found: set[str] = set()
     for statement in source.body:
         match statement:
-            case ast.FunctionDef() | ast.ClassDef():
+            case ast.FunctionDef():
                 calls: list[ast.Expr] = statement.decorators
+            case ast.ClassDef():
+                methods_ = [s for s in statement.body if isinstance(s, ast.FunctionDef)]
+                calls = [*statement.decorators, *(d for m in methods_ for d in m.decorators)]
             case ast.Assign(value=ast.Call() as value):
                 calls = [value]
             case _:

@@ -45,6 +45,12 @@ class FunctionEmitter(Statements):
         definition = function.definition
         if not isinstance(definition, ast.FunctionDef):
             raise CompileError.at(definition.span, "lambdas are not supported", help="write a `def`")
+        if function.unknown_decorator is not None:
+            raise CompileError.at(
+                function.unknown_decorator,
+                f"`{function.name}` cannot be compiled: what this decorator makes of it is not known",
+                help="decorators of torch are known, and functions of the file that give a function",
+            )
         scope: Any = function.closure or function.scope
         super().__init__(unit, scope, Block())
         self.function = function

@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -288,6 +289,8 @@ class Objects(ABC):
                 target.array = value.array
             case HostTensor() if name == "requires_grad":
                 target.requires_grad = bool(value)
+            case FunctionValue():
+                pass  # a tag; nothing reads it
             case HostTensor() | ClassValue():
                 if isinstance(target, ClassValue):
                     target.members[name] = value  # a HostTensor keeps no other attributes; nothing reads them
@@ -321,8 +324,35 @@ class Objects(ABC):
             function.overloads = before.overloads
         if _is_overload(function):
             function.overloads = (*function.overloads, node)
+        function = self._decorated(function, node, frame)
         frame.names[name] = function
         return function
+
+    def _decorated(self, function: FunctionValue, node: ast.FunctionDef, frame: Frame) -> FunctionValue:
+        """What the decorators of the user's own make of a function, under its name."""
+        result = function
+        for decorator in reversed(node.decorators):
+            head = decorator.func if isinstance(decorator, ast.Call) else decorator
+            try:
+                applied = self.evaluate(head, frame) if isinstance(head, ast.Name) else None
+            except LimitError:
+                raise
+            except CompileError:
+                function.unknown_decorator = decorator.span
+                continue
+            if not isinstance(applied, FunctionValue) or applied.scope.name.startswith("torch."):
+                continue
+            value = self.call(self.evaluate(decorator, frame), [result], {}, decorator.span)
+            if not isinstance(value, FunctionValue) or not isinstance(value.definition, ast.FunctionDef):
+                function.unknown_decorator = decorator.span
+            elif value is not result and "functools.wraps" not in value.decorators:
+                # with `wraps`, PyTorch reads the source of the function that is wrapped
+                definition = replace(value.definition, name=node.name, decorators=[])
+                result = FunctionValue(
+                    definition, value.scope, function.qualified, None, function.decorators, value.closure, value.defaults
+                )
+        result.unknown_decorator = function.unknown_decorator
+        return result
 
     @staticmethod
     def _closure(frame: Frame) -> Frame | None:

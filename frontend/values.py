@@ -103,6 +103,8 @@ class FunctionValue:
     closure: Frame | None = None
     defaults: dict[str, Value] | None = None
     """Evaluated at definition for nested functions and lambdas; else on the first call."""
+    unknown_decorator: Span | None = None
+    """A decorator of which nothing is known: the function is then not what its definition says."""
     overloads: tuple[FunctionDef, ...] = ()
     """Declarations before it under the same name, by `@torch.jit._overload`: it is compiled for each that is called."""
     variants: list[FunctionValue] = field(default_factory=list["FunctionValue"])

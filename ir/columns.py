@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import itemgetter
 from typing import Any, cast
 
 import numpy as np
@@ -119,7 +120,7 @@ def _columns(values: Sequence[Any], t: ScriptType) -> list[Any]:
             present = np.array([v is not None for v in values], np.bool_)
             return [present, *_columns([v for v in values if v is not None], t.element)]
         case TupleType():
-            return [c for i, e in enumerate(t.elements) for c in _columns([v[i] for v in values], e)]
+            return [c for i, e in enumerate(t.elements) for c in _columns(list(map(itemgetter(i), values)), e)]
         case TensorType(dtype, shape):
             assert dtype is not None and shape is not None
             elements = _concatenated(values, dtype)

@@ -133,6 +133,10 @@ def guarded_nesting(span: Span | None) -> Generator[None]:
         ) from None
 
 
+class CallError(CompileError, RuntimeError):
+    """The arguments of a call do not fit; a RuntimeError, as PyTorch raises for these."""
+
+
 class NotStatic(CompileError):
     """Something that has to be known at compile time is not; unrolling a loop around it, or a constant, may help."""
 

@@ -37,7 +37,7 @@ _MANAGED_OFFSET: Final = DL_MANAGED_TENSOR_VERSIONED.ctype.dl_tensor.offset
 _NUMPY_DTYPES: Final[dict[Any, DType]] = {dtype.numpy: dtype for dtype in DATA_TYPES}
 _TORCH_DTYPES: Final[dict[str, DType]] = {f"torch.{d.name}": d for d in DATA_TYPES}
 _BYTE: Final = np.zeros(1, np.int8)
-_MAX_WORK: Final = 100_000
+_MAX_WORK: Final[Any] = 100_000
 _INT64: Final = range(-(2**63), 2**63)
 
 

@@ -117,8 +117,9 @@ def _arguments(e: Emitter, op: Operation) -> str:
 
 def _from_float(e: Emitter, op: Operation) -> None:
     kind = cast(str, op.attributes["kind"])
-    form = "null" if kind == "g" else e.context.string(f"%{kind}")
-    value = e.op("ptr", f"call ptr @torchcc.str_from_f64(double {e.text(op.operand(0))}, ptr {form})")
+    form = "null" if kind == "g" else e.context.string("%.*e" if kind == "r" else f"%{kind}")
+    function = "str_shortest" if kind == "r" else "str_from_f64"
+    value = e.op("ptr", f"call ptr @torchcc.{function}(double {e.text(op.operand(0))}, ptr {form})")
     e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
     e.set(op.result, value)
 

@@ -61,6 +61,7 @@ declare i64 @torchcc.str_compare(ptr, ptr) memory(argmem: read)
 declare i64 @torchcc.str_find(ptr, ptr, i64, i64) memory(argmem: read)
 declare ptr @torchcc.str_from_i64(i64)
 declare ptr @torchcc.str_from_f64(double, ptr)
+declare ptr @torchcc.str_shortest(double, ptr)
 declare double @torchcc.str_to_f64(ptr, ptr)
 declare void @torchcc.note_str(ptr) cold
 declare void @torchcc.print(ptr)
@@ -83,7 +84,7 @@ JIT_EXPORTS: Final = (
     "torchcc.dict_search_str", "torchcc.dict_find_str", "torchcc.dict_place_str",
     "torchcc.record_new", "torchcc.retain", "torchcc.release", "torchcc.str_of_byte", "torchcc.str_slice", "torchcc.str_concat",
     "torchcc.str_append", "torchcc.str_equal", "torchcc.str_compare", "torchcc.str_find", "torchcc.str_from_i64",
-    "torchcc.str_from_f64", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.fail",
+    "torchcc.str_from_f64", "torchcc.str_shortest", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.fail",
     "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64", "torchcc_note_f64", "torchcc.error_number",
     "torchcc_last_error", "torchcc_set_last_error", "torchcc_free", "torchcc_set_num_threads", "torchcc_num_threads",
 )  # fmt: skip

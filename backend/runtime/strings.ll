@@ -304,6 +304,31 @@ done:
   ret ptr %string
 }
 
+; A float with the fewest digits that say which number it is; `format` is `%.*e`.
+define ptr @torchcc.str_shortest(double %value, ptr %format) nounwind {
+entry:
+  %text = alloca [64 x i8]
+  br label %loop
+
+loop:
+  %digits = phi i32 [ 0, %entry ], [ %more, %next ]
+  %length = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %text, i64 64, ptr %format, i32 %digits, double %value)
+  %again = call double @strtod(ptr %text, ptr null)
+  %same = fcmp oeq double %again, %value
+  %last = icmp eq i32 %digits, 16
+  %enough = or i1 %same, %last
+  br i1 %enough, label %done, label %next
+
+next:
+  %more = add i32 %digits, 1
+  br label %loop
+
+done:
+  %wide = sext i32 %length to i64
+  %string = call ptr @torchcc.str_copy(ptr %text, i64 %wide)
+  ret ptr %string
+}
+
 ; The number that the string begins with; how many bytes that are goes to `used`, -1 where it is too large or too small.
 define double @torchcc.str_to_f64(ptr %string, ptr %used) nounwind {
 entry:

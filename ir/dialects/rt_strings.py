@@ -9,6 +9,7 @@ operation checks them first. Constants and strings of one byte exist once and ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -17,8 +18,9 @@ from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
 from ..types import F64, I1, I64, INDEX, STRING, Type
 
-PRINTF: Final = ("f", "F", "e", "E")
-"""What the text of a float may be beside `str(x)`: as C's `printf` writes it."""
+_KIND: Final = re.compile(r"g|r|[feE]|\.[0-9]+[feg]")
+"""How the text of a float is made: `g` as `str` shows it; `r` by `%.ne` with the fewest digits that say which number it is; else
+as C's `printf` does it."""
 
 Verify = Callable[[Operation], "str | None"]
 
@@ -83,7 +85,7 @@ def find(b: Builder, source: Value, part: Value, start: Value, stop: Value) -> V
 
 
 def from_number(b: Builder, number: Value, kind: str = "g") -> Value:
-    """The text of an i64 or f64. `kind`: `g` as `str` shows it, else one of `PRINTF`."""
+    """The text of an i64 or f64; `kind`: see `_KIND`."""
     if number.type == I64:
         return b.create("rt.str_from_i64", (number,), (STRING,)).result
     return b.create("rt.str_from_f64", (number,), (STRING,), {"kind": kind}).result
@@ -122,8 +124,9 @@ def _constant(op: Operation) -> str | None:
 
 
 def _float_text(op: Operation) -> str | None:
-    if op.attributes.get("kind") not in ("g", *PRINTF):
-        return f"`kind` is none of g, {', '.join(PRINTF)}"
+    kind = op.attributes.get("kind")
+    if not isinstance(kind, str) or not _KIND.fullmatch(kind):
+        return "`kind` is no way to show a float"
     return _types(F64)(op)
 
 

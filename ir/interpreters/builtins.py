@@ -24,6 +24,7 @@ from ..operator import OperatorError
 from ..ordering import ordered
 from ..script_types import EnumMember
 from . import strings
+from .tensor_text import tensor_text
 
 Builtin = Callable[..., Any]
 
@@ -345,6 +346,8 @@ def to_text(value: Any) -> str:
             return f"{format_float(value.real)}{'' if value.imag < 0 else '+'}{format_float(value.imag)}j"
         case str():
             return value
+        case np.ndarray():
+            return tensor_text(cast(Any, value))
         case list():
             return f"[{', '.join(map(to_text, cast(list[Any], value)))}]"
         case tuple():
@@ -364,6 +367,10 @@ def format_(template: str, *values: Any) -> str:
         raise OperatorError("Too few arguments for format string: " + template)
     shown = [to_text(v) for v in values]
     return strings.joined(*(part + (shown[i] if i < len(parts) - 1 else "") for i, part in enumerate(parts)))
+
+
+OWN_FORMAT: Final = "%\0"
+"""Starts templates that only the prelude has, for one float: `%\\0.4e`."""
 
 
 def percent_pieces(template: str) -> list[tuple[str, str]]:
@@ -403,7 +410,7 @@ def percent_value(specifier: str, value: Any) -> str:
     if specifier in "di":
         return str(value if isinstance(value, int) else int32(value))
     with np.errstate(over="ignore"):
-        return float_text(float(np.float32(value)), specifier)
+        return float_text(float(np.float32(value)), specifier.replace("F", "f"))
 
 
 def int32(value: float) -> int:
@@ -412,11 +419,18 @@ def int32(value: float) -> int:
 
 
 def float_text(value: float, kind: str) -> str:
-    """What `printf` writes for one of `%f`, `%F`, `%e`, `%E`; for `g`, what `str` shows."""
+    """What `printf` writes for `%f`, `%.4e`, ...; for `g`, what `str` shows; `r`: with the fewest digits of `%e`."""
     if kind == "g":
         return format_float(value)
+    if kind == "r":
+        kind = next(k for k in (f".{digits}e" for digits in range(17)) if digits_suffice(value, k))
     text = f"{value:{kind}}"
     return f"-{text}" if math.isnan(value) and math.copysign(1.0, value) < 0 else text
+
+
+def digits_suffice(value: float, kind: str) -> bool:
+    """Whether the text says which number it is; that of the most digits always does."""
+    return kind == ".16e" or float(f"{value:{kind}}") == value
 
 
 def _kind(value: Any) -> str:
@@ -432,6 +446,8 @@ def percent_format(template: str, *values: Any) -> str:
     arguments: tuple[Any, ...] = values
     if len(values) == 1 and isinstance(values[0], tuple):
         arguments = cast(tuple[Any, ...], values[0])
+    if template.startswith(OWN_FORMAT):
+        return float_text(arguments[0], template.removeprefix(OWN_FORMAT))
     pieces = percent_pieces(template)
     if len(pieces) - 1 > len(arguments):
         raise OperatorError("Too few arguments for format string")
@@ -587,7 +603,7 @@ def _key_error(key: Any) -> OperatorError:
 
 def dict_key(key: Any) -> Any:
     """A key as Python is to be asked for it: PyTorch finds no nan, Python would find the very same one."""
-    return key if key == key else float("nan")
+    return float("nan") if isinstance(key, float) and math.isnan(key) else key
 
 
 def _get_item(values: dict[Any, Any], key: Any) -> Any:
@@ -685,7 +701,7 @@ def find(name: str, values: Sequence[Any]) -> Builtin | None:
         return STRINGS.get(base)
     if isinstance(first, tuple):
         return _TUPLES.get(base)
-    if base == "aten::str" and not isinstance(first, np.ndarray):
+    if base == "aten::str":
         return to_text
     if base == "aten::mul" and len(values) > 1 and isinstance(values[1], list):
         return lambda count, repeated: repeated * count

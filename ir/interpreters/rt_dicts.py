@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+import math
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -12,13 +13,17 @@ from .engine import Compiler, Frame, Rule, Step, failure
 from .rt import Counted, Entry, Table, alive, kept_results, made, release, retain
 
 
+def _is_nan(key: Any) -> bool:
+    return isinstance(key, float) and math.isnan(key)
+
+
 def _plain(key: Any) -> Any:
     """What stands for a key in a Python dict: equal, and only then, if the keys are."""
     if isinstance(key, Counted):
         return key.content
-    if key != key:
+    if _is_nan(key):
         return object()
-    return key.item() if isinstance(key, np.generic) else key
+    return cast(Any, key).item() if isinstance(key, np.generic) else key
 
 
 def _entry(op: Operation, table: Table, position: Any) -> tuple[int, Entry]:
@@ -127,10 +132,10 @@ def _erase(compiler: Compiler, op: Operation) -> Step:
         table: Table = alive(op, f[target]).content
         at, (key, old) = _entry(op, table, f[position])
         table.entries[at] = None
-        if key == key:
-            del table.positions[_plain(key)]
-        else:
+        if _is_nan(key):
             table.positions = {k: v for k, v in table.positions.items() if v != at}
+        else:
+            del table.positions[_plain(key)]
         for value in (key, *old):
             release(value)
 

@@ -713,7 +713,7 @@ def _strided(x: Array, size: list[int], stride: list[int], offset: int | None = 
     """Offsets count from the start of the memory, wherever the tensor lies in it."""
     memory = x
     while isinstance(memory.base, np.ndarray):
-        memory = cast(Array, memory.base)
+        memory = memory.base
     start = _address(x) - _address(memory) if offset is None else offset * x.itemsize
     if not memory.flags.c_contiguous or any(n < 0 for n in (start, *stride)):
         raise OperatorError("as_strided of this layout")

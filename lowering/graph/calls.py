@@ -125,6 +125,8 @@ def dict_key(ev: Evaluator, value: Abstract) -> Any:
         return builtins.dict_key(value.value)
     if isinstance(value, RunTimeOnly):
         raise ev.use_error(value)
+    if isinstance(value, Tensor):
+        raise ev.error("a dict with tensors for keys is not supported", help="use ints, floats, bools or strings")
     raise ev.not_static("the key into this dict")
 
 

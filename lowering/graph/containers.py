@@ -57,7 +57,7 @@ def apply(ev: Evaluator, base: str, arguments: list[Abstract]) -> Results | None
     table = _table(first)
     if base == "aten::mul" and len(arguments) == 2 and isinstance(arguments[1], Ref):
         return _LISTS["aten::mul"](ev, arguments[::-1])
-    if base == "aten::str" and not isinstance(first, Tensor) and not is_static(first, ev.heap):
+    if base == "aten::str" and not is_static(first, ev.heap):
         return (texts.text(ev, [first]),)
     if table is None:
         return None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from ...ir.core import Operation, Value
+from ...ir.core import Operation, OpResult, Value
 from ...ir.operator import Unknown
 from ...ir.operators import is_view, schema
 from ...ir.script_types import TensorType
@@ -31,7 +31,7 @@ INTERNAL_OVERLAP: Final = (
     "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
     "Please clone() the tensor before performing the operation."
 )
-_MAX_WORK: Final = 100_000
+_MAX_WORK: Final[Any] = 100_000
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,11 @@ def _place(value: Value) -> _Place | None:
         same = cast(TensorType, op.operand(0).type).dtype is cast(TensorType, value.type).dtype
         return _place(op.operand(0)) if same else _Place(value, 0, shape, contiguous_strides(shape))
     source = _place(op.operand(0))
-    return None if source is None else _through(op, list(op.results).index(value), source, shape)
+    return None if source is None else _through(op, [*op.results].index(cast(OpResult, value)), source, shape)
 
 
 def _through(op: Operation, index: int, source: _Place, shape: tuple[int, ...]) -> _Place | None:
-    result = cast(Value, op.results[index])
+    result = op.results[index]
     if op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unflatten", "aten::contiguous")):
         strides = reshaped_strides(source.shape, source.strides, shape)
         if op.name == "aten::contiguous" and source.strides != contiguous_strides(shape):

@@ -18,7 +18,7 @@ from ...ir.script_types import BOOL, INT, DictType, ListType, OptionalType, Scri
 from ...ir.signature import Signature
 from . import calls, run_time_lists, run_time_strings, run_time_values, tensor_builtins
 from .branches import fork
-from .values import Abstract, Known, Scalar, Tensor, Tuple, known
+from .values import Abstract, Known, Scalar, Tensor, known
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator

@@ -14,7 +14,7 @@ from ...ir.core import Value
 from ...ir.diagnostics import NotStatic
 from ...ir.operators import resolve_exact, schema, split_name
 from ...ir.script_types import BOOL, INT, STR, DictType, ListType, ScriptType, TupleType
-from . import run_time_values
+from . import run_time_tables, run_time_values
 from .branches import fork
 from .run_time_types import NUMBERS, join
 from .values import NONE_VALUE, Abstract, Contents, Ref, Scalar, Variant, known, type_of
@@ -38,10 +38,24 @@ def type_of_contents(ev: Evaluator, contents: Contents, declared: DictType) -> S
 
 def made(ev: Evaluator, contents: Contents, t: DictType) -> Value:
     """Makes a dict of these values."""
+    keys = run_time_tables.keys(contents, t.key)
+    if run_time_tables.is_table(keys, t.key) and run_time_tables.is_table(list(contents.values()), t.value):
+        return _table(ev, keys, list(contents.values()), t)
     parts: list[Value] = []
     for key, value in contents.items():
         parts += [run_time_values.element(ev, known(key, t.key), t.key), run_time_values.element(ev, value, t.value)]
     return ev.emit("prim::DictConstruct", parts, (t,)).result
+
+
+def _table(ev: Evaluator, keys: Sequence[Abstract], values: Sequence[Abstract], t: DictType) -> Value:
+    key, value = run_time_tables.column(ev, keys, t.key), run_time_tables.column(ev, values, t.value)
+    target = ev.emit("prim::DictConstruct", (), (t,)).result
+
+    def put(i: Value) -> None:
+        ev.emit(f"aten::_set_item.{t.key}", (target, key(i), value(i)), ())
+
+    run_time_tables.for_each(ev, len(keys), put)
+    return target
 
 
 def constructed(ev: Evaluator, operands: Sequence[Abstract], declared: DictType) -> Ref:
@@ -166,6 +180,16 @@ class _Call:
         """The node's one result, as an abstract value."""
         return (run_time_values.read(self.ev, self.emit(operands, t)[0], t),)
 
+    def read_value(self, operands: Sequence[Value], name: str | None = None) -> Results:
+        """The same for a value that the dict holds."""
+        found = self.emit(operands, self.t.value, name=name)[0]
+        return (self.part(found, self.t.value, lambda held: held),)
+
+    def part(self, value: Value, t: ScriptType, value_in: Callable[[ScriptType], ScriptType]) -> Abstract:
+        """What was read from the dict; `value_in`: of which type its values are, where `value` is of this type."""
+        key = self.t.key
+        return run_time_values.read(self.ev, value, t, cast(Ref, self.arguments[0]), lambda held: DictType(key, value_in(held)))
+
 
 def _length(call: _Call) -> Results:
     return call.read((call.dict(),), INT)
@@ -176,20 +200,19 @@ def _contains(call: _Call) -> Results:
 
 
 def _lookup(call: _Call) -> Results:
-    return call.read((call.dict(), call.key()), call.t.value)
+    return call.read_value((call.dict(), call.key()))
 
 
 def _get(call: _Call) -> Results:
     """With one argument the value or None: a condition."""
     if len(call.arguments) > 2:
-        return call.read((call.dict(), call.key(), call.value()), call.t.value)
+        return call.read_value((call.dict(), call.key(), call.value()))
     source, key = call.dict(), call.key()
     kind = str(call.t.key)
     found = call.emit((source, key), BOOL, name=f"aten::__contains__.{kind}")[0]
 
     def value() -> list[Abstract]:
-        there = call.emit((source, key), call.t.value, name=f"aten::__getitem__.Dict_{kind}")[0]
-        return [run_time_values.read(call.ev, there, call.t.value)]
+        return list(call.read_value((source, key), f"aten::__getitem__.Dict_{kind}"))
 
     return fork(call.ev, Scalar(found), value, lambda: [NONE_VALUE])
 
@@ -202,13 +225,13 @@ def _set(call: _Call) -> Results:
 
 def _set_default(call: _Call) -> Results:
     target = call.changed()
-    return call.read((target, call.key(), call.value()), call.t.value)
+    return call.read_value((target, call.key(), call.value()))
 
 
 def _pop(call: _Call) -> Results:
     target = call.changed()
     default = [call.value()] if len(call.arguments) > 2 else []
-    return call.read((target, call.key(), *default), call.t.value)
+    return call.read_value((target, call.key(), *default))
 
 
 def _pop_item(call: _Call) -> Results:
@@ -241,11 +264,14 @@ def _keys(call: _Call) -> Results:
 
 
 def _values(call: _Call) -> Results:
-    return call.read((call.dict(),), ListType(call.t.value))
+    t = ListType(call.t.value)
+    return (call.part(call.emit((call.dict(),), t)[0], t, lambda held: cast(ListType, held).element),)
 
 
 def _items(call: _Call) -> Results:
-    return call.read((call.dict(),), ListType(TupleType((call.t.key, call.t.value))))
+    t = ListType(TupleType((call.t.key, call.t.value)))
+    found = call.emit((call.dict(),), t)[0]
+    return (call.part(found, t, lambda held: cast(TupleType, cast(ListType, held).element).elements[1]),)
 
 
 _RULES: Final[dict[str, Callable[[_Call], Results]]] = {

@@ -17,7 +17,7 @@ from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import resolve_exact, schema, split_name
 from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
-from . import run_time_values
+from . import run_time_tables, run_time_values
 from .branches import fork
 from .run_time_types import NUMBERS, holds_tensors, join
 from .values import HANDLE, Abstract, Contents, Known, Ref, Scalar, Tensor, Tuple, Variant, known, type_of
@@ -40,6 +40,12 @@ def type_of_contents(ev: Evaluator, contents: Contents, declared: ListType) -> S
 
 def made(ev: Evaluator, contents: Contents, t: ListType) -> Value:
     """Makes a list of these elements."""
+    elements = list(contents.values())
+    if run_time_tables.is_table(elements, t.element):
+        at = run_time_tables.column(ev, elements, t.element)
+        target = empty(ev, t.element)
+        run_time_tables.for_each(ev, len(elements), lambda i: appended(ev, target, at(i)))
+        return target
     return ev.emit("aten::list.t", (_constructed(ev, list(contents.values()), t.element),), (t,)).result
 
 

@@ -534,7 +534,10 @@ def _read_optional(ev: Evaluator, value: Value, t: OptionalType, holder: Ref | N
 
 def _read_member(ev: Evaluator, value: Value, members: Sequence[ScriptType]) -> Abstract:
     """A Variant of the members."""
-    first, *rest = [m for m in members if not is_never(m)]
+    possible = [m for m in members if not is_never(m)]
+    if not possible:
+        raise ev.emit_raise(["a value where there is none"])
+    first, *rest = possible
     inner = NONE_VALUE
     if first != NONE:
         inner = read(ev, ev.emit("prim::unchecked_cast", (value,), (first,)).result, first)

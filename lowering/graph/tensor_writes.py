@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ...ir.core import BlockArgument, Operation, Value
+from ...ir.core import Operation, Value
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from ...ir.core import Value
+from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
+from ...ir.interpreters.tensor_text import NAMES
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, FLOAT, INT, STR, DictType, ListType, ScriptType
 from . import run_time_columns, run_time_lists, run_time_strings, run_time_values
@@ -80,7 +82,7 @@ def _pieces(ev: Evaluator, value: Abstract) -> list[Piece]:
         case Uninitialized():
             return [""]
         case Tensor():
-            return [Hidden("<Tensor>")]
+            return [_tensor(ev, value)]
         case Tuple():
             return ["(", *_joined(ev, value.elements), ",)" if len(value.elements) == 1 else ")"]
         case Ref() if run_time_values.handle(ev, value) is not None:
@@ -93,6 +95,16 @@ def _pieces(ev: Evaluator, value: Abstract) -> list[Piece]:
             return ["{", *_entries(ev, ev.contents(value)), "}"]
         case _:
             return [Hidden(f"<{type_of(value)}>")]
+
+
+def _tensor(ev: Evaluator, value: Tensor) -> Piece:
+    """A tensor as C++ shows it: numbers, then its type and extents."""
+    name = NAMES.get(cast(DType, ev.tensor_type(value).dtype))
+    function = ev.composite("aten::_h_tensor_text")
+    if name is None or function is None:
+        return Hidden("<Tensor>")
+    found = ev.call_composite(function, [value, known(f"CPU{name}Type")])
+    return found if isinstance(found, Scalar) else cast(str, cast(Known, found).value)
 
 
 def _joined(ev: Evaluator, values: Sequence[Abstract]) -> list[Piece]:
@@ -182,6 +194,8 @@ def percent_format(ev: Evaluator, arguments: list[Abstract]) -> Results:
     template, *values = arguments
     if not isinstance(template, Known):
         raise ev.not_static("the format")
+    if cast(str, template.value).startswith(builtins.OWN_FORMAT):
+        return (Scalar(ev.emit("aten::percentFormat", [ev.materialise(a) for a in arguments], (STR,)).result),)
     if len(values) == 1 and isinstance(values[0], Tuple):
         values = list(values[0].elements)
     try:

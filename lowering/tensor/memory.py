@@ -311,7 +311,7 @@ def _squeezed(
 ) -> tuple[Extent, Strides]:
     rank = len(view.sizes)
     given: Any = rest[0] if rest else list(range(rank))
-    dims = [wrap_dim(d, rank) for d in (given if isinstance(given, list) else [given])]
+    dims = [wrap_dim(d, rank) for d in ([given] if isinstance(given, int) else cast("list[int]", given))]
     kept = [i for i in range(rank) if i not in dims or view.sizes[i] != 1]
     if len(kept) != len(sizes):
         raise Unsupported("whether this extent is 1 is only known at run time")
@@ -467,7 +467,7 @@ _SAME: Final = frozenset(
 )
 
 _RULES: Final[dict[str, Rule]] = {
-    **{name: _itself for name in _SAME},
+    **dict.fromkeys(_SAME, _itself),
     "aten::contiguous": _contiguous,
     "aten::select.int": _selected,
     "aten::slice.Tensor": _sliced,

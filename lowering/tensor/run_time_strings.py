@@ -14,6 +14,7 @@ from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, rt_strings, scf
 from ...ir.dialects.aten.lowering import Condition, Extent, LoweringContext
+from ...ir.interpreters.builtins import OWN_FORMAT
 from ...ir.string_operators import is_primitive
 from ...ir.types import F32, F64, I1, I64, STRING
 
@@ -166,6 +167,8 @@ def _join(cx: LoweringContext, separator: Lowered, values: Lowered) -> Lowered:
 
 def text(cx: LoweringContext, value: Lowered) -> Lowered:
     """A number or string as `str` shows it."""
+    if isinstance(value, str):
+        return value
     if not isinstance(value, Value):
         raise InternalError(f"{value!r} is formatted, but known")
     if value.type == STRING:
@@ -191,8 +194,10 @@ def _format(cx: LoweringContext, template: Lowered, *values: Lowered) -> Lowered
 
 def _percent(cx: LoweringContext, template: Lowered, number: Lowered) -> Value:
     """A float by one specifier, `%f`: through C's `float`, as PyTorch does it."""
+    if cast(str, template).startswith(OWN_FORMAT):
+        return rt_strings.from_number(cx.b, number, cast(str, template).removeprefix(OWN_FORMAT))
     rounded = arith.extf(cx.b, arith.truncf(cx.b, number, F32), F64)
-    return rt_strings.from_number(cx.b, rounded, cast(str, template)[1])
+    return rt_strings.from_number(cx.b, rounded, cast(str, template)[1].replace("F", "f"))
 
 
 def _character(cx: LoweringContext, number: Value) -> Value:

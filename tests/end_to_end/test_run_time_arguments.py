@@ -295,12 +295,16 @@ def test_the_length_alone_compiles_nothing():
 def test_what_fits_a_list():
     function = api.compile_source("from typing import List\n\ndef f(xs: List[float], ys: List[int]):\n    return xs, ys\n").f
     assert function((1, 2.5), [True, np.int32(3), np.array(4)]) == ([1.0, 2.5], [1, 3, 4])
+    assert function(np.array([1.5]), range(3)) == ([1.5], [0, 1, 2])
+    assert function([np.array([[1.5]])], [np.array([2.5])]) == ([1.5], [2])
     for wrong, message in (
         (([1.0], [1.5]), r"`ys\[0\]` must be int"),
         (([1.0], [2**63]), r"`ys\[0\]`: 9223372036854775808 does not fit into 64 bits"),
         (([None], [1]), r"`xs\[0\]` must be float, but None"),
         ((3, [1]), "`xs` must be"),
-        ((np.ones(3), [1]), "`xs` must be"),
+        ((np.ones((3, 1)), [1]), "`xs` must be"),
+        (([1.0], np.ones(1)), r"`ys\[0\]` must be int"),
+        (([1.0], [np.ones(2)]), r"`ys\[0\]` must be int"),
     ):
         with pytest.raises(CompileError, match=message):
             function(*wrong)

@@ -70,6 +70,8 @@ class Scope:
     depth: int = 0
     loops: int = 0
     can_return: bool = True
+    iterates: bool = False
+    """Whether a list that may be any is being iterated: none is to become shorter, as PyTorch drops errors that nobody sees."""
 
     def inner(self, *variables: Variable, loop: str | None = None) -> Scope:
         hidden = {v.name for v in variables}
@@ -77,7 +79,7 @@ class Scope:
         deeper = self.loops + (loop is not None)
         return Scope(
             [*known, *variables], self.sizes, self.returns, self.loop if loop is None else loop, self.depth + 1, deeper,
-            self.can_return,
+            self.can_return, self.iterates,
         )  # fmt: skip
 
 
@@ -478,7 +480,7 @@ class Generator:
     def int_(self, scope: Scope, type: Type, depth: int) -> Expr:
         if depth <= 0:
             return self.literal(INT, scope)
-        e = lambda t=INT: self.expression(scope, t, depth - 1)  # noqa: E731
+        e = lambda t=INT: self.expression(scope, t, depth - 1)
         options: list[tuple[float, Callable[[], Expr]]] = [
             (1.0, lambda: self.literal(INT, scope)),
             (4.0, lambda: expr(INT, f"($ {self.choose('+-*')} $)", e(), e())),
@@ -537,7 +539,7 @@ class Generator:
     def float_(self, scope: Scope, type: Type, depth: int) -> Expr:
         if depth <= 0:
             return self.literal(FLOAT, scope)
-        e = lambda t=FLOAT: self.expression(scope, t, depth - 1)  # noqa: E731
+        e = lambda t=FLOAT: self.expression(scope, t, depth - 1)
         options: list[tuple[float, Callable[[], Expr]]] = [
             (1.0, lambda: self.literal(FLOAT, scope)),
             (4.0, lambda: expr(FLOAT, f"($ {self.choose(['+', '-', '*', '/'])} $)", e(), e())),
@@ -566,8 +568,8 @@ class Generator:
     def bool_(self, scope: Scope, type: Type, depth: int) -> Expr:
         if depth <= 0:
             return self.literal(BOOL, scope)
-        e = lambda t=BOOL: self.expression(scope, t, depth - 1)  # noqa: E731
-        order = lambda: self.choose(["<", "<=", ">", ">=", "==", "!="])  # noqa: E731
+        e = lambda t=BOOL: self.expression(scope, t, depth - 1)
+        order = lambda: self.choose(["<", "<=", ">", ">=", "==", "!="])
         options: list[tuple[float, Callable[[], Expr]]] = [
             (0.3, lambda: self.literal(BOOL, scope)),
             (4.0, lambda: expr(BOOL, f"($ {order()} $)", e(INT), e(INT))),
@@ -609,8 +611,8 @@ class Generator:
     def str_(self, scope: Scope, type: Type, depth: int) -> Expr:
         if depth <= 0 or not self.has("strings"):
             return self.literal(STR, scope)
-        e = lambda t=STR: self.expression(scope, t, depth - 1)  # noqa: E731
-        shown = lambda: e(self.choose([INT, INT, FLOAT, BOOL, STR]))  # noqa: E731
+        e = lambda t=STR: self.expression(scope, t, depth - 1)
+        shown = lambda: e(self.choose([INT, INT, FLOAT, BOOL, STR]))
         methods = ["upper()", "lower()", "strip()", "capitalize()", "title()", "swapcase()", "lstrip()", "rstrip()"]
         bounds = ["1:", ":2", "-2:", ":-1", "::-1", "::2", "1:3"]
         options: list[tuple[float, Callable[[], Expr]]] = [
@@ -650,7 +652,7 @@ class Generator:
         inner = type.parts[0]
         if depth <= 0:
             return self.literal(type, scope)
-        e = lambda t=inner: self.expression(scope, t, depth - 1)  # noqa: E731
+        e = lambda t=inner: self.expression(scope, t, depth - 1)
         bounds = ["1:", ":2", "-2:", ":-1", "::2", "1:3", "::-1", ":"]
         count = self.random.randrange(1, 4)
         same = [v for v in scope.variables if v.type == type]
@@ -661,7 +663,7 @@ class Generator:
             *self.parts_of(scope, type, depth),
         ]
         if same:
-            some = lambda: self.expression(scope, INT, 1)  # noqa: E731
+            some = lambda: self.expression(scope, INT, 1)
             options += [
                 (0.6, lambda: expr(type, f"{self.choose(same).name}[$:$]", some(), some())),
                 (0.3, lambda: expr(type, f"{self.choose(same).name}[{self.choose(['$:', ':$', '$::2', ':$:-1'])}]", some())),
@@ -735,7 +737,7 @@ class Generator:
         if depth <= 0:
             return self.literal(type, scope)
         parts = [self.expression(scope, p, depth - 1) for p in type.parts]
-        made = lambda: expr(type, "(" + ", ".join("$" for _ in parts) + ")", *parts)  # noqa: E731
+        made = lambda: expr(type, "(" + ", ".join("$" for _ in parts) + ")", *parts)
         return self.weighted([(3.0, made), *self.parts_of(scope, type, depth)])()
 
     def optional(self, scope: Scope, type: Type, depth: int) -> Expr:
@@ -758,7 +760,7 @@ class Generator:
         return expr(type, f"torch.jit.annotate({type.text}, $ if $ else None)", value, condition)
 
     def object(self, scope: Scope, type: Type, depth: int) -> Expr:
-        made = lambda: self.constructed(scope, type, depth)  # noqa: E731
+        made = lambda: self.constructed(scope, type, depth)
         return self.weighted([(2.0, made), *self.parts_of(scope, type, depth)])()
 
     def constructed(self, scope: Scope, type: Type, depth: int) -> Expr:
@@ -769,10 +771,10 @@ class Generator:
         return self.object(scope, type, depth)
 
     def enum_value(self, scope: Scope, type: Type, depth: int) -> Expr:
-        made = lambda: self.literal(type, scope)  # noqa: E731
+        made = lambda: self.literal(type, scope)
         if depth <= 0:
             return made()
-        chosen = lambda: expr(type, "($ if $ else $)", made(), self.expression(scope, BOOL, depth - 1), made())  # noqa: E731
+        chosen = lambda: expr(type, "($ if $ else $)", made(), self.expression(scope, BOOL, depth - 1), made())
         return self.weighted([(1.0, made), (1.5, chosen), *self.parts_of(scope, type, depth)])()
 
     # tensors
@@ -803,8 +805,8 @@ class Generator:
         return self.weighted(options)()
 
     def elementwise(self, scope: Scope, type: Type, depth: int) -> list[tuple[float, Callable[[], Expr]]]:
-        e = lambda t=type: self.expression(scope, t, depth - 1)  # noqa: E731
-        same = lambda dtype: tensor_of(dtype, *type.dims)  # noqa: E731
+        e = lambda t=type: self.expression(scope, t, depth - 1)
+        same = lambda dtype: tensor_of(dtype, *type.dims)
         options: list[tuple[float, Callable[[], Expr]]] = [
             (0.7, lambda: expr(type, "torch.where($, $, $)", e(same("bool")), e(), e())),
         ]
@@ -915,7 +917,7 @@ class Generator:
                 mask = tensor_of("bool", v.type.dims[0])
                 options.append((1.0, lambda v=v, m=mask: expr(type, f"{v.name}[$]", self.expression(scope, m, depth - 1))))
                 picked = tensor_of("int64", self.choose(["m", "2"]))
-                at = lambda v=v, p=picked: expr(INT, f"$ % {scope.sizes[v.type.dims[0]]}", self.expression(scope, p, depth - 1))  # noqa: E731
+                at = lambda v=v, p=picked: expr(INT, f"$ % {scope.sizes[v.type.dims[0]]}", self.expression(scope, p, depth - 1))
                 options.append((0.7, lambda v=v, at=at: expr(type, f"{v.name}[$]", at())))
         if known and type.name != "bool":
             a = self.choose(known)
@@ -1035,13 +1037,15 @@ class Generator:
 
     def for_(self, scope: Scope) -> Statement:
         name = self.fresh("i")
-        header, variables, loop = self.iteration(scope, name)
+        direct = self.chance(0.5) and not self.functions and not self.classes
+        header, variables, loop = self.iteration(scope, name, "" if direct else "[:]")
         inner = scope.inner(*variables, loop=loop)
+        inner.iterates = inner.iterates or direct
         return Statement([header, self.block(inner)])
 
-    def iteration(self, scope: Scope, name: str) -> tuple[Line, list[Variable], str]:
-        """Header of a loop, what it defines, and its kind. No calls stand in it: PyTorch evaluates it twice."""
-        fixed = lambda n, t: Variable(n, t, is_assignable=False)  # noqa: E731
+    def iteration(self, scope: Scope, name: str, part: str) -> tuple[Line, list[Variable], str]:
+        """Header of a loop, what it defines, and its kind; of lists, `part` is iterated. No calls stand in it: PyTorch evaluates it twice."""
+        fixed = lambda n, t: Variable(n, t, is_assignable=False)
         options: list[tuple[float, Callable[[], tuple[Line, list[Variable], str]]]] = [
             (2.0, lambda: (line(f"for {name} in range($ % 5):", self.expression(scope, INT, 0)), [fixed(name, INT)], "loop")),
             (1.0, lambda: (line(f"for {name} in range({self.random.randrange(1, 5)}):"), [fixed(name, INT)], "loop")),
@@ -1051,11 +1055,11 @@ class Generator:
         other = self.fresh("j")
         for v in lists:
             t = v.type.parts[0]
-            options.append((1.0, lambda v=v, t=t: (line(f"for {name} in {v.name}:"), [fixed(name, t)], "loop")))
-            options.append((0.5, lambda v=v, t=t: (line(f"for {other}, {name} in enumerate({v.name}):"), [fixed(other, INT), fixed(name, t)], "loop")))
+            options.append((1.0, lambda v=v, t=t: (line(f"for {name} in {v.name}{part}:"), [fixed(name, t)], "loop")))
+            options.append((0.5, lambda v=v, t=t: (line(f"for {other}, {name} in enumerate({v.name}{part}):"), [fixed(other, INT), fixed(name, t)], "loop")))
             w = self.choose(lists)
             s = w.type.parts[0]
-            options.append((0.5, lambda v=v, w=w, t=t, s=s: (line(f"for {name}, {other} in zip({v.name}, {w.name}):"), [fixed(name, t), fixed(other, s)], "loop")))
+            options.append((0.5, lambda v=v, w=w, t=t, s=s: (line(f"for {name}, {other} in zip({v.name}{part}, {w.name}{part}):"), [fixed(name, t), fixed(other, s)], "loop")))
         for v in self.of_kind(scope, "str"):
             options.append((0.7, lambda v=v: (line(f"for {name} in {v.name}:"), [fixed(name, STR)], "loop")))
         for v in self.of_kind(scope, "dict"):
@@ -1106,7 +1110,7 @@ class Generator:
         options = []
         for v in scope.variables:
             if v.type == list_of(INT):
-                options += [f"{v.name}[$]", f"{v.name}.pop()", f"{v.name}.index($)"]
+                options += [f"{v.name}[$]", f"{v.name}.index($)", *([] if scope.iterates else [f"{v.name}.pop()"])]
             if v.type.kind == "dict" and v.type.parts[1] == INT and v.type.parts[0] == INT:
                 options += [f"{v.name}[$]"]
         options += ["100 // max($, 0)"] if self.chance(0.2) else []
@@ -1141,7 +1145,7 @@ class Generator:
             return [self.declaration(scope, list_of(self.element_type()))]
         v = self.choose(known)
         inner, name = v.type.parts[0], v.name
-        e = lambda t=inner: self.expression(scope, t, 1)  # noqa: E731
+        e = lambda t=inner: self.expression(scope, t, 1)
         grows = f"len({name}) < 8"
         some = f"len({name}) > 0"
         index = self.choose(["0", "-1", f"$ % len({name})"])
@@ -1151,18 +1155,20 @@ class Generator:
             (1.0, lambda: self.guarded(grows, line(f"{name}.extend(($)[:])", e(v.type)))),
             (1.0, lambda: self.guarded(grows, line(f"{name}.insert($, $)", e(INT), e()))),
             (1.5, lambda: self.guarded(some, line(f"{name}[{index}] = $", *at, e()))),
-            (0.7, lambda: self.guarded(some, line(f"del {name}[{index}]", *at))),
             (0.5, lambda: Statement([line(f"{name}.reverse()")])),
-            (0.4, lambda: Statement([line(f"{name}.clear()")])),
         ]
+        if not scope.iterates:
+            options.append((0.7, lambda: self.guarded(some, line(f"del {name}[{index}]", *at))))
+            options.append((0.4, lambda: Statement([line(f"{name}.clear()")])))
         if inner in (INT, STR):
             options.append((0.8, lambda: Statement([line(f"{name}.sort({self.choose(['', 'reverse=True'])})")])))
             value = e()
-            options.append((0.5, lambda: Statement([line(f"if $ in {name}:", value), Block([Statement([line(f"{name}.remove($)", value)])])])))
+            rate = 0.0 if scope.iterates else 0.5
+            options.append((rate, lambda: Statement([line(f"if $ in {name}:", value), Block([Statement([line(f"{name}.remove($)", value)])])])))
         if inner == INT:
             options.append((1.0, lambda: self.guarded(some, line(f"{name}[{index}] += $", *at, e()))))
         targets = [w for w in self.assignable(scope) if w.type == inner]
-        if targets:
+        if targets and not scope.iterates:
             w = self.choose(targets)
             options.append((1.0, lambda: self.guarded(some, line(f"{w.name} = {name}.pop({self.choose(['', '0'])})"))))
         if inner.kind == "list":
@@ -1184,8 +1190,8 @@ class Generator:
             return [self.declaration(scope, dict_of(self.key_type(), self.element_type()))]
         v = self.choose(known)
         (key, value), name = v.type.parts, v.name
-        k = lambda: self.key(scope, key)  # noqa: E731
-        e = lambda t=value: self.expression(scope, t, 1)  # noqa: E731
+        k = lambda: self.key(scope, key)
+        e = lambda t=value: self.expression(scope, t, 1)
         one = k()
         options: list[tuple[float, Callable[[], Statement]]] = [
             (4.0, lambda: Statement([line(f"{name}[$] = $", k(), e())])),
@@ -1238,7 +1244,7 @@ class Generator:
         v = self.choose(known)
         name, dims = v.type.name, v.type.dims
         number = self.choose([1, -1, 2, 3]) if name == "int64" else self.choose([1, 0.5, -2, 0.25])
-        e = lambda t: expr(t, "($ + 0)", self.expression(scope, t, 1))  # noqa: E731
+        e = lambda t: expr(t, "($ + 0)", self.expression(scope, t, 1))
         options: list[tuple[float, Callable[[], Line]]] = [
             (1.0, lambda: line(f"{v.name}.{self.choose([f'add_({number})', 'neg_()', 'clamp_(-8, 8)', 'zero_()', f'fill_({number})', f'mul_({number})'])}")),
             (1.0, lambda: line(f"{v.name} {self.choose(['+=', '-='])} {number}")),

@@ -109,7 +109,7 @@ def reason(error: CompileError) -> str:
 
 
 def run_torch(text: str, values: list[Any]) -> Outcome:
-    import torch  # noqa: PLC0415 - an extra
+    import torch
 
     given = [to_torch(v) for v in values]
     function = scripted(text)
@@ -142,7 +142,7 @@ def scripted(text: str) -> Callable[..., Any]:
     """The entry function in PyTorch, which reads sources from files."""
     if text in _scripted:
         return _scripted[text]
-    import torch  # noqa: PLC0415 - an extra
+    import torch
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"fuzzed_{next(_numbers)}.py"  # PyTorch keeps classes by name
@@ -339,7 +339,7 @@ def plain(value: Any) -> Any:
 
 
 def to_torch(value: Any) -> Any:
-    import torch  # noqa: PLC0415 - an extra
+    import torch
 
     if isinstance(value, list):
         return [to_torch(v) for v in value]

@@ -20,8 +20,11 @@ SIMPLEST = {INT: "1", FLOAT: "1.0", BOOL: "True", STR: "'a'"}
 def shrink(program: Program, still_fails: Callable[[Program], bool], attempts: int = 2000) -> Program:
     """Cuts the program in place until no cut helps, or after so many tries; gives it back."""
     budget = [attempts]
-    while budget[0] > 0 and any([_pass(program, cuts, still_fails, budget) for cuts in PASSES]):
-        pass
+    helps = True
+    while helps and budget[0] > 0:
+        helps = False
+        for cuts in PASSES:
+            helps = _pass(program, cuts, still_fails, budget) or helps
     return program
 
 

@@ -4,6 +4,8 @@
 # What they are made of: length, index, slice, `+`, comparison, `ord`, `chr`, and `find`, which in this file takes only
 # positions that are in range.
 
+import math
+
 import torch
 from torch import Tensor
 from typing import List, Optional, Tuple
@@ -561,3 +563,149 @@ def oct(i: int) -> str:
 
 def bin(i: int) -> str:
     return ("-0b" if i < 0 else "0b") + _h_in_base(-i if i < 0 else i, 1)
+
+
+# Tensors as PyTorch's C++ shows them. Templates with a zero byte are C's; no program can say them.
+
+
+def _h_shortest(v: float) -> str:
+    # the fewest digits that say which number this is, without an exponent from 1e-4 up to 1e16
+    s = "%\0r" % v
+    at = s.find("e")
+    if at < 0 or "inf" in s:
+        return s
+    negative = s[0] == "-"
+    digits = s[1 if negative else 0 : at].replace(".", "")
+    power = int(s[at + 1 :])
+    if power < -4 or power >= 16:
+        exponent = str(abs(power))
+        text = digits[:1] + ("." + digits[1:] if len(digits) > 1 else "")
+        text += ("e-" if power < 0 else "e+") + ("0" + exponent if len(exponent) < 2 else exponent)
+    elif power < 0:
+        text = "0." + _h_repeated("0", -1 - power) + digits
+    elif len(digits) <= power + 1:
+        text = digits + _h_repeated("0", power + 1 - len(digits))
+    else:
+        text = digits[: power + 1] + "." + digits[power + 1 :]
+    return "-" + text if negative else text
+
+
+def _h_digits_before_point(v: float) -> float:
+    # how many digits stand before the point
+    return math.floor(math.log10(v)) + 1.0 if v != 0.0 else 1.0
+
+
+def _h_tensor_format(flat: Tensor) -> Tuple[float, int, int]:
+    # what all numbers are divided by, how wide they are, and how they are shown: 0 `%g`, 1 `%.4e`, 2 `%.4f`
+    whole = True
+    found = False
+    low = 1.0
+    high = 1.0
+    for i in range(flat.size(0)):
+        v = float(flat[i])
+        if math.isfinite(v):
+            z = math.fabs(v)
+            whole = whole and math.fmod(v, 1.0) == 0.0
+            if not found:
+                low = z
+                high = z
+            if z < low:
+                low = z
+            if v > high:
+                high = z
+            found = True
+    if found:
+        low = _h_digits_before_point(low)
+        high = _h_digits_before_point(high)
+    if whole:
+        return 1.0, 11 if high > 9.0 else int(high) + 1, 1 if high > 9.0 else 0
+    if high - low > 4.0:
+        return 1.0, 12 if math.fabs(high) > 99.0 or math.fabs(low) > 99.0 else 11, 1
+    if high > 5.0 or high < 0.0:
+        return math.pow(10.0, high - 1.0), 7, 2
+    return 1.0, 7 if high == 0.0 else int(high) + 6, 2
+
+
+def _h_number_text(v: float, format: Tuple[float, int, int]) -> str:
+    scale, width, kind = format
+    v = v / scale
+    if kind == 0:
+        s = "%\0.6g" % v
+    elif kind == 1:
+        s = "%\0.4e" % v
+    else:
+        s = "%\0.4f" % v
+    return _h_repeated(" ", width - len(s)) + s
+
+
+def _h_scale_line(format: Tuple[float, int, int]) -> str:
+    return _h_shortest(format[0]) + " *\n" if format[0] != 1.0 else ""
+
+
+def _h_vector_text(x: Tensor) -> str:
+    format = _h_tensor_format(x)
+    out = _h_scale_line(format)
+    for i in range(x.size(0)):
+        out += _h_number_text(float(x[i]), format) + "\n"
+    return out
+
+
+def _h_matrix_text(x: Tensor, indent: str) -> str:
+    format = _h_tensor_format(x.reshape(-1))
+    rows = x.size(0)
+    columns = x.size(1)
+    per_line = (80 - len(indent)) // (format[1] + 1)
+    out = ""
+    first = 0
+    while first < columns:
+        last = min(first + per_line, columns) - 1
+        if per_line < columns:
+            if first != 0:
+                out += "\n"
+            out += f"Columns {first + 1} to {last + 1}" + indent
+        if format[0] != 1.0:
+            out += _h_scale_line(format) + indent
+        for row in range(rows):
+            for column in range(first, last + 1):
+                out += _h_number_text(float(x[row, column]), format) + ("\n" if column == last else " ")
+            if row != rows - 1:
+                out += indent + " " if format[0] != 1.0 else indent
+        first = last + 1
+    return out
+
+
+def _h_matrices_text(x: Tensor, sizes: List[int]) -> str:
+    # x [count, rows, columns]; of the other dimensions, whose sizes are given, the first one changes fastest
+    out = ""
+    for i in range(x.size(0)):
+        out += ("\n" if i > 0 else "") + "("
+        left = i
+        place = 0
+        step = x.size(0)
+        for size in sizes:
+            index = left % size
+            left = left // size
+            step = step // size
+            place += index * step
+            out += f"{index + 1},"
+        out += ".,.) = \n" + _h_matrix_text(x[place], " ")
+    return out
+
+
+def _h_tensor_text(x: Tensor, name: str) -> str:
+    values = x.to(torch.float64)
+    sizes = x.size()
+    out = ""
+    if x.dim() == 0:
+        out = _h_shortest(float(values)) + "\n"
+    elif values.numel() > 0:
+        if x.dim() == 1:
+            out = _h_vector_text(values)
+        elif x.dim() == 2:
+            out = _h_matrix_text(values, "")
+        else:
+            out = _h_matrices_text(values.reshape([-1, sizes[-2], sizes[-1]]), sizes[:-2])
+    ends = ""
+    for i, size in enumerate(sizes):
+        ends += ("," if i > 0 else "") + str(size)
+    return out + "[ " + name + "{" + ends + "} ]"

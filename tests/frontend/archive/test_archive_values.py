@@ -6,12 +6,15 @@ import subprocess
 import sys
 import textwrap
 import zipfile
+from typing import Any, Dict, Final
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import torchcc
 from torchcc.api import ScriptFunction
+from torchcc.cli.main import app
 from torchcc.frontend.archive import load
 from torchcc.frontend.archive.reader import open_archive
 from torchcc.ir.attributes import Constant, ForeignTensor
@@ -240,3 +243,85 @@ def test_state_dict_holds_all_of_them():
         assert sorted(found) == ["a", "b"] and isinstance(found["a"], ForeignTensor)
         np.testing.assert_array_equal(found["b"], [1, 1])
     assert module.a.parts["scale"] == 0.5
+
+
+class Anything(nn.Module):
+    """Attributes whose type says nothing: what they are, their values show."""
+
+    table: Dict[str, Any]
+    thing: Any
+    nothing: Any
+
+    def __init__(self):
+        super().__init__()
+        self.table = {"scale": 3, "name": "x", "sizes": [1, 2]}
+        self.thing = torch.full((2,), 0.5)
+        self.nothing = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scale, thing = self.table["scale"], self.thing
+        if isinstance(scale, int):
+            x = x * scale
+        if isinstance(thing, torch.Tensor):
+            x = x + thing
+        if self.nothing is None:
+            x = x - 1
+        return x
+
+
+def test_attributes_of_type_any():
+    scripted = torch.jit.script(Anything())
+    module = torchcc.load(saved(scripted))
+    np.testing.assert_array_equal(module(np.ones(2, np.float32)), scripted(torch.ones(2)).numpy())
+    assert list(module.table) == ["scale", "name", "sizes"] and module.nothing is None
+
+
+class Placed(nn.Module):
+    place: Final[torch.device]
+
+    def __init__(self):
+        super().__init__()
+        self.place = torch.device("cpu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.to(self.place) + torch.zeros(2, device=self.place)
+
+
+def test_constants_that_are_devices_stay_devices():
+    module = torchcc.load(saved(torch.jit.script(Placed())))
+    np.testing.assert_array_equal(module(np.ones(2, np.float32)), 1)
+    buffer = io.BytesIO()
+    torchcc.save(module, buffer)
+    with zipfile.ZipFile(io.BytesIO(buffer.getvalue())) as file:
+        text = "".join(file.read(n).decode() for n in file.namelist() if n.endswith(".py"))
+    assert 'place : Final[Device] = torch.device("cpu")' in text
+    assert torch.equal(torch.jit.load(io.BytesIO(buffer.getvalue()))(torch.ones(2)), torch.ones(2))
+
+
+class Unknown(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gradient = torch.autograd.grad([x.sum()], [x])[0]
+        assert gradient is not None
+        return gradient
+
+
+class Several(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.unknown = Unknown()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.fft.fft(x).abs() + torch.linalg.eigvals(x).abs()
+        future = torch.jit.fork(torch.relu, y)
+        return self.unknown(torch.jit.wait(future)) + torch.ops.aten._cholesky_solve_helper(x, x, False)
+
+
+def test_info_lists_everything_that_is_missing_at_once(tmp_path):
+    path = tmp_path / "several.pt"
+    path.write_bytes(saved(torch.jit.script(Several())))
+    result = CliRunner().invoke(app, ["info", str(path)])
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    for words in ("autograd::grad", "_cholesky_solve_helper", "aten::fft_fft: not yet", "aten::linalg_eigvals: not yet"):
+        assert words in result.output, words
+    assert "aten::wait" not in result.output, "it is supported"
+    assert result.output.count("test_archive_values.py:") >= 4

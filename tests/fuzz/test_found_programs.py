@@ -1,0 +1,81 @@
+"""What random programs have found, cut down: every stage does what PyTorch does."""
+
+import numpy as np
+import pytest
+from oracle import HAS_TORCH, judge_text
+
+HEAD = "from typing import Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
+
+PROGRAMS = {
+    "the sum of no floats is a float": (
+        """
+def main(l: List[float], n: int):
+    m: List[float] = [0.5 for i in range(n)]
+    return sum(l), sum(m)
+""",
+        [[[], 0], [[1.0], 2]],
+    ),
+    "whether a string is None": (
+        """
+def main(c: bool, n: int):
+    s: Optional[str] = torch.jit.annotate(Optional[str], 'a' if n > 1 else None)
+    l: List[str] = []
+    if s is not None:
+        l.append(s)
+    return l, s is None, s
+""",
+        [[True, 0], [True, 2]],
+    ),
+    "a string in parts, constant and not": (
+        """
+def main(n: int, s: str):
+    a = (s + str(n)).partition('a')
+    return a, a[0], 'xay'.rpartition('a')[2]
+""",
+        [[7, "bac"], [1, "q"]],
+    ),
+    "an entry that only one of two dicts has": (
+        """
+class R(NamedTuple):
+    f: str
+    g: str
+
+def main(n: int, l: List[str]):
+    d: Dict[str, R] = {'a': R('a', 'a'), 'b': R('a', 'a')}
+    if 1 / n < 1.0:
+        d = {'b': R('a', 'a')}
+    del d['b']
+    for k, v in d.items():
+        l.append(k + v.f)
+    return l, len(d)
+""",
+        [[3, ["x"]], [1, []]],
+    ),
+    "dicts and tensors in dicts go away": (
+        """
+def main(n: int, k: Tensor):
+    d: Dict[int, Dict[int, bool]] = {n: {1: True}}
+    e: Dict[int, Tensor] = {1: k, n: k}
+    return d, e
+""",
+        [[2, np.ones(2, np.float32)], [1, np.ones(3, np.float32)]],
+    ),
+    "a name that is None is set again further in": (
+        """
+def main(n: int, u: Optional[int]):
+    if u is None:
+        for i in range(n):
+            u = torch.jit.annotate(Optional[int], i if i < 3 else None)
+    return u
+""",
+        [[0, None], [2, None], [5, None], [2, 7]],
+    ),
+}
+
+
+@pytest.mark.skipif(not HAS_TORCH, reason="PyTorch says what is right")
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_found(name):
+    source, inputs = PROGRAMS[name]
+    verdict = judge_text(HEAD + source, inputs)
+    assert verdict.kind == "agrees", verdict
