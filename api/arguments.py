@@ -466,6 +466,25 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
             return None
 
 
+def _other_tensors(t: ScriptType, values: Sequence[Any]) -> TensorType | None:
+    """The type of tensors in `t` that one of these values has others for."""
+    match t:
+        case TensorType(dtype):
+            fits = all((d, len(shape)) == (dtype, t.rank) for d, shape in (dtype_and_shape("", v) for v in values))
+            return None if fits else t
+        case ListType():
+            return _other_tensors(t.element, [e for v in values for e in v])
+        case OptionalType():
+            return _other_tensors(t.element, [v for v in values if v is not None])
+        case DictType():
+            return _other_tensors(t.value, [e for v in values for e in v.values()])
+        case TupleType():
+            found = (_other_tensors(e, [v[i] for v in values]) for i, e in enumerate(t.elements))
+            return next((f for f in found if f is not None), None)
+        case _:
+            return None
+
+
 def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
     """CompileError unless the structure and the constants are those that were compiled; native code checks the rest."""
     match spec:
@@ -492,6 +511,11 @@ def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
         case ColumnsSpec(type):
             if value is None:
                 raise call_error(f"argument `{name}` must be {type.annotation}, as when this was compiled")
+            wanted = _other_tensors(type, [value])
+            if wanted is not None:
+                assert wanted.dtype is not None
+                kind = f"tensors of {wanted.dtype.name} and {wanted.rank} dimensions"
+                raise call_error(f"argument `{name}` must hold {kind}, as when this was compiled")
         case SameSpec() | ObjectSpec():
             pass  # of state
 

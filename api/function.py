@@ -1,8 +1,8 @@
 """`ScriptFunction`: a function or a method of a module as a callable that compiles itself for the arguments of a call.
 
-A call is specialised for the dtype and shape of each tensor, the structure of lists, tuples and dicts, the value of
-strings, bools and None, and for what the state of its module is (`state.py`); ints and floats stay run-time values unless
-the program needs them at compile time. Specialisations are kept, the latest `MAX_SPECIALISATIONS` of them.
+A call is specialised for the dtype and shape of each tensor, the structure of tuples, the value of bools and None, and for
+what the state of its module is (`state.py`); numbers, and lists, dicts and strings of any length (`choice.py`), stay run-time
+values unless the program needs them at compile time. Specialisations are kept, the latest `MAX_SPECIALISATIONS` of them.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from .arguments import (
     spec_of,
 )
 from .choice import Choice
+from .results import Finish, finisher
 from .state import ModuleState, Plan
 
 if TYPE_CHECKING:
@@ -71,9 +72,12 @@ _ticks = itertools.count()
 class Specialisation:
     """A function compiled for one set of specs, and how it is given its state."""
 
-    __slots__ = ("compiled", "last_used", "plan", "signature")
+    __slots__ = ("compiled", "finish", "last_used", "plan", "signature")
 
-    def __init__(self, compiled: CompiledFunction, signature: Signature, plan: Plan | None) -> None:
+    def __init__(
+        self, compiled: CompiledFunction, signature: Signature, plan: Plan | None, finish: Finish | None = None
+    ) -> None:
+        self.finish = finish
         self.compiled = compiled
         self.signature = signature
         self.plan = plan
@@ -89,7 +93,8 @@ class Specialisation:
         else:
             results = self.compiled.call_flat([*flat, *self.plan.inputs()])
             self.plan.store(results)
-        return rebuild(self.signature.tree, results)
+        result = rebuild(self.signature.tree, results)
+        return result if self.finish is None else self.finish(result)
 
 
 @dataclass(frozen=True)
@@ -399,7 +404,8 @@ class ScriptFunction:
         self._refresh()
         receiver = self.program.receiver if signature.used else None
         plan = None if receiver is None else self.state.plan(receiver, signature)
-        entry = Specialisation(compiled, signature, plan)
+        returns = self.program.schema.returns
+        entry = Specialisation(compiled, signature, plan, finisher(returns[0].type) if len(returns) == 1 else None)
         if len(self._compiled) >= MAX_SPECIALISATIONS:
             del self._compiled[min(self._compiled, key=lambda k: self._compiled[k].last_used)]
             self._marked.clear()

@@ -67,6 +67,10 @@ class Compilation:
     """Methods of script classes that are still to be compiled."""
     _sorts: dict[ClassType, FunctionValue] = field(default_factory=dict[ClassType, FunctionValue])
     _callers: dict[ClassType, FunctionValue] = field(default_factory=dict[ClassType, FunctionValue])
+    _written: dict[tuple[ClassType, str], FunctionValue] = field(
+        default_factory=dict[tuple[ClassType, str], FunctionValue]
+    )
+    """What a method is compiled from, where the class has it under another name or not at all."""
     _pure: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
@@ -108,12 +112,28 @@ class Compilation:
         return self._compile(function, None, span)
 
     def method(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
+        return self._as_method(owner, function, _method_name(function), span)
+
+    def _as_method(self, owner: ClassType, function: FunctionValue, name: str, span: Span) -> CompiledFunction:
         compiled = self._compile(function, owner, span)
-        owner.methods.setdefault(_method_name(function), compiled.symbol)
+        owner.methods.setdefault(name, compiled.symbol)
+        self._written.setdefault((owner, name), function)
         return compiled
 
     def hook(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
-        return self._compile(function, owner, span)
+        return self._as_method(owner, function, self._hook_methods(owner)[function], span)
+
+    def _hook_methods(self, owner: ClassType) -> dict[FunctionValue, str]:
+        """The methods that hooks are in their module, by names that nothing else in it has."""
+        info = self.class_info(owner)
+        names: dict[FunctionValue, str] = {}
+        for function in (*info.instance.pre_hooks, *info.instance.hooks):
+            name, count = function.name, 0
+            while name in names.values() or info.has(name):
+                count += 1
+                name = f"{function.name}_{count}"
+            names.setdefault(function, name)
+        return names
 
     def declared(self, function: FunctionValue, owner: ClassType | None, span: Span) -> Schema:
         del span
@@ -242,11 +262,17 @@ class Compilation:
 
     def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
         instance = self.class_info(type).instance
-        return [h.name for h in instance.pre_hooks], [h.name for h in instance.hooks]
+        names = self._hook_methods(type)
+        return [names[h] for h in instance.pre_hooks], [names[h] for h in instance.hooks]
 
     def calling(self, type: ClassType, name: str) -> FunctionValue | None:
         """A method by its name; `__call__` is `forward` with the hooks around it."""
         cls = self.class_info(type).cls
+        if (type, name) in self._written:
+            return self._written[type, name]
+        for function, hook in self._hook_methods(type).items():
+            if hook == name:
+                return function
         function = cls.find("forward" if name == "__call__" and type.is_module else name)
         if not isinstance(function, FunctionValue) or function.name == name:
             return function if isinstance(function, FunctionValue) else None
@@ -307,7 +333,7 @@ def _caller(forward: FunctionValue) -> FunctionValue:
 
 def _method_name(function: FunctionValue) -> str:
     """The name of a method in its class: that of a property's setter is its own."""
-    return f"{function.name}.setter" if "builtins.property.setter" in function.decorators else function.name
+    return f"__{function.name}_setter" if "builtins.property.setter" in function.decorators else function.name
 
 
 # entries

@@ -62,6 +62,11 @@ class ArchiveCompilation(Compilation):
         cls = self.class_info(type).cls
         return names_of(cls.find("__forward_pre_hooks__")), names_of(cls.find("__forward_hooks__"))
 
+    def calling(self, type: ClassType, name: str) -> FunctionValue | None:
+        """As the archive's class has it: `__call__` is what `call_with_hooks` made, and hooks are methods like others."""
+        function = self.class_info(type).cls.find(name)
+        return function if isinstance(function, FunctionValue) else None
+
     def compile_method(self, type: ClassType, name: str) -> Schema:
         if name == CALL:
             call_with_hooks(self.class_info(type).cls)

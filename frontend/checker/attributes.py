@@ -309,7 +309,7 @@ class Attributes(Subscripts):
         if operand is None:
             expected, found = compiled.schema.arguments[-1].type.annotation, script_type(value).annotation
             raise self.fault(node.span, f"the property `{node.name}` is set to a value of type {found}, not {expected}")
-        self.one("prim::CallMethod", (base, operand), compiled.result, {"name": f"{node.name}.setter"}, span=node.span)
+        self.one("prim::CallMethod", (base, operand), compiled.result, {"name": f"__{node.name}_setter"}, span=node.span)
         return True
 
     def assign_attribute(self, node: ast.Attribute, value: Value) -> None:

@@ -90,9 +90,10 @@ def release(value: Any) -> None:
 
 def _held(value: Counted) -> list[Any]:
     """What an object holds: references among it."""
-    if isinstance(value.content, list):
-        return [slot for element in cast("list[tuple[Any, ...]]", value.content) for slot in element]
-    return value.content.held() if isinstance(value.content, Table) else []
+    content: Any = value.content
+    if isinstance(content, Table):
+        return content.held()
+    return [slot for element in cast("list[tuple[Any, ...]]", content) for slot in element] if isinstance(content, list) else []
 
 
 def kept_results(compiler: Compiler, op: Operation) -> Callable[[Frame, Sequence[Any]], None]:

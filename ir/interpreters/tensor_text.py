@@ -58,11 +58,7 @@ def _format(values: Array) -> tuple[float, Any]:
     finite = [float(v) for v in values.reshape(-1) if np.isfinite(v)]
     low = high = 1.0
     if finite:
-        low = _digits(min(map(abs, finite)))
-        largest = abs(finite[0])
-        for v in finite:
-            largest = abs(v) if v > largest else largest
-        high = _digits(largest)
+        low, high = (_digits(extremum(map(abs, finite))) for extremum in (min, max))
     scale, kind, width = 1.0, ".4f", 7
     if all(v == math.ceil(v) for v in finite):
         kind, width = (".4e", 11) if high > 9 else (".6g", int(high) + 1)

@@ -337,6 +337,21 @@ class Evaluator:
             return run_time_values.mismatch(self, "the kind of what this holds", False)
         return run_time_values.retyped(self, ref, wanted)
 
+    def may_be_promoted(self, ref: Ref) -> bool:
+        return run_time_values.may_be_promoted(ref)
+
+    def contents_type(self, ref: Ref) -> ScriptType:
+        """The type of a list, dict or object, were it made at run time."""
+        return run_time_values.contents_type(self, ref)
+
+    def joined(self, types: Sequence[ScriptType]) -> ScriptType:
+        """A type for values of all of these."""
+        return run_time_values.joined(self, types[1:], types[0])
+
+    def grouped(self, value: Abstract, group: Sequence[Ref], t: ScriptType) -> Abstract:
+        """The value with those of its alternatives that are in the group as one, made at run time."""
+        return run_time_values.grouped(self, value, group, t)
+
     def set_contents(self, ref: Ref, contents: Contents) -> None:
         run_time_values.before_change(self, ref)
         if ref.is_outer:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 from ...ir.core import Block, Operation, OpResult, Value
+from ...ir.diagnostics import NotStatic
 from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
 from .run_time_types import COMPOSED, join
 from .values import (
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 
 MAX_ALTERNATIVES: Final = 12
 """A value has at most so many structures, one of which is selected at run time."""
+
+MANY_STRUCTURES: Final = 8
+"""A list, dict or object of more structures is rather made at run time, where that is possible."""
 
 MAX_CHOICES: Final = 8
 """A number is known to be one of at most so many constants."""
@@ -268,6 +272,22 @@ class Merge:
 
     def _alternatives(self, a: Any, b: Any, kind: _Kind[Any]) -> Any:
         """Two trees of alternatives as one: alternatives that are alike are one, so that there are never many."""
+        classes = self._classes(a, b, kind)
+        made = self._made_at_run_time(a, b) if len(classes) > MAX_ALTERNATIVES and kind is self._of_values else None
+        if made is not None:
+            a, b = made
+            classes = self._classes(a, b, kind)
+        if len(classes) > MAX_ALTERNATIVES:
+            return self._unknown(f"which of more than {MAX_ALTERNATIVES} structures this has")
+        if len(classes) > 1:
+            self.ev.undecided = True
+            if not any(x is not None and y is not None for x, y in classes):
+                then, otherwise = kind.promote(a, True), kind.promote(b, False)
+                return kind.make(self.op.operand(0), then, otherwise)
+        return self._chain(a, b, classes, kind)
+
+    def _classes(self, a: Any, b: Any, kind: _Kind[Any]) -> list[list[Any]]:
+        """Alternatives of both, those that are alike in pairs."""
         swapped = isinstance(b, Variant | VariantContents) and not isinstance(a, Variant | VariantContents)
         classes: list[list[Any]] = [[None, x] if swapped else [x, None] for x in leaves(b if swapped else a)]
         own = 0 if swapped else 1
@@ -279,14 +299,70 @@ class Merge:
                     break
             else:
                 classes.append([x, None] if swapped else [None, x])
-        if len(classes) > MAX_ALTERNATIVES:
-            return self._unknown(f"which of more than {MAX_ALTERNATIVES} structures this has")
-        if len(classes) > 1:
-            self.ev.undecided = True
-            if not any(x is not None and y is not None for x, y in classes):
-                then, otherwise = kind.promote(a, True), kind.promote(b, False)
-                return kind.make(self.op.operand(0), then, otherwise)
-        return self._chain(a, b, classes, kind)
+        return classes
+
+    def _made_at_run_time(self, a: Abstract, b: Abstract) -> tuple[Abstract, Abstract] | None:
+        """The values with lists, dicts or objects of one type among their alternatives as one, made at run time."""
+        ev = self.ev
+        groups: dict[Any, list[Ref]] = {}
+        for leaf in (*leaves(a), *leaves(b)):
+            if isinstance(leaf, Ref) and ev.may_be_promoted(leaf):
+                groups.setdefault((leaf.kind, leaf.type), []).append(leaf)
+        group: list[Ref] = max(groups.values(), key=len) if groups else []
+        if len(group) < 2 or any(r in self._promoted or any(r in pair for pair in self._refs) for r in group):
+            return None
+        sides = [(self.then, a), (self.otherwise, b)]
+        own = [[r for r in dict.fromkeys(leaves(v)) if r in group] for _, v in sides]
+
+        def types() -> ScriptType:
+            found = [self._inside(s, lambda rs=rs: [ev.contents_type(r) for r in rs]) for (s, _), rs in zip(sides, own)]
+            return ev.joined([t for ts in found for t in ts])
+
+        def write() -> tuple[Abstract, Abstract]:
+            t = types()
+            x, y = (
+                self._inside(side, lambda v=v, rs=rs: ev.grouped(v, rs, t)) if rs else v
+                for (side, v), rs in zip(sides, own)
+            )
+            return x, y
+
+        return self._tried(write)
+
+    def _inside(self, branch: Branch, write: Callable[[], _T]) -> _T:
+        """Code at the end of a branch."""
+        ev = self.ev
+        saved = ev.heap, ev.assumed, ev.computed
+        ev.heap, ev.assumed, ev.computed = branch.heap, {**ev.assumed, **branch.facts}, ev.computed.new_child()
+        try:
+            with ev.b.inside(branch.block):
+                return write()
+        finally:
+            branch.heap = ev.heap
+            ev.heap, ev.assumed, ev.computed = saved
+
+    def _tried(self, write: Callable[[], _T]) -> _T | None:
+        """What `write` gives; None where something is not known that it needs, and what it has changed is as before."""
+        if self.ev.static_lists:
+            return None
+        heaps = self.then.heap, self.otherwise.heap
+        self.then.heap, self.otherwise.heap = dict(heaps[0]), dict(heaps[1])
+        try:
+            return write()
+        except NotStatic:
+            self.then.heap, self.otherwise.heap = heaps
+            return None
+
+    def _entry_at_run_time(self, ref: Ref) -> bool:
+        """Makes what has many structures at run time, in both branches."""
+        ev, sides = self.ev, (self.then, self.otherwise)
+
+        def write() -> bool:
+            t = ev.joined([self._inside(side, lambda: ev.contents_type(ref)) for side in sides])
+            for side in sides:
+                self._inside(side, lambda: ev.promote(ref, t))
+            return True
+
+        return ev.may_be_promoted(ref) and self._tried(write) is not None
 
     def _chain(self, a: Any, b: Any, classes: list[list[Any]], kind: _Kind[Any]) -> Any:
         selectors: list[Scalar | bool] = []
@@ -504,6 +580,10 @@ class Merge:
             a, b = cast(Contents, self.then.heap[key]), cast(Contents, self.otherwise.heap[key])
         if isinstance(key, Ref) and not self._of_one_type(key, a, b):
             return self._unknown(_structure(key))
+        if isinstance(key, Ref) and isinstance(a, VariantContents) | isinstance(b, VariantContents):
+            many = len(self._classes(a, b, self._of_contents)) > MANY_STRUCTURES
+            if many and self._entry_at_run_time(key):
+                a, b = cast(Contents, self.then.heap[key]), cast(Contents, self.otherwise.heap[key])
         merged = self._alternatives(a, b, self._of_contents)
         if isinstance(merged, RunTimeOnly):
             return self._unknown(_structure(key) if isinstance(key, Ref) else "the shape of this tensor")

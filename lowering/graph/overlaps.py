@@ -2,7 +2,8 @@
 
 In: a tensor that is written and those that the operator reads, in a graph under construction. Where both are views of one
 tensor by static extents and constant positions, it is known here which elements they are. PyTorch raises where both are
-dense; elsewhere its result depends on the order in which elements are written, so that is an error here as well.
+dense; elsewhere its result depends on the order in which elements are written. That order is the one of memory: a shift to
+the front (`buffer[:, :-1] = buffer[:, 1:]`) reads all before it writes them, anything else is an error here as well.
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ class _Place:
     def spans(self) -> list[tuple[int, int]]:
         return [(n, s) for n, s in zip(self.shape, self.strides) if n != 1]
 
+    def is_dense(self) -> bool:
+        """Whether its elements lie one next to the other, in whatever order."""
+        step = 1
+        for stride, extent in sorted((s, n) for n, s in self.spans()):
+            if stride != step:
+                return False
+            step *= extent
+        return True
+
 
 def check(ev: Evaluator, target: Value, inputs: Sequence[Value]) -> None:
     """Raises the error of the program where an input shares some elements with the target, in other places."""
@@ -66,8 +76,11 @@ def check(ev: Evaluator, target: Value, inputs: Sequence[Value]) -> None:
 
 
 def _is_partial(written: _Place, read: _Place) -> bool:
-    if written.offset == read.offset and written.spans() == read.spans():
-        return False  # each element is read where it is written
+    if written.spans() == read.spans():
+        if written.offset == read.offset:
+            return False  # each element is read where it is written
+        if read.offset > written.offset and not (written.is_dense() and read.is_dense()):
+            return False  # in the order of memory each element is read before it is written
     return _share(written, read)
 
 

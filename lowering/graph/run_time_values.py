@@ -184,9 +184,12 @@ def may_be_another(ev: Evaluator, ref: Ref) -> bool:
     return Frozen(ref) in ev.heap or handle(ev, ref) is not None
 
 
-def identity(ev: Evaluator, a: Ref, b: Ref) -> Scalar | None:
-    """Whether two are one; None where both are not made at run time, or cannot be one."""
+def identity(ev: Evaluator, a: Ref, b: Ref) -> Abstract | None:
+    """Whether two are one; None where that is not known, or neither is made at run time."""
     first, second = handle(ev, a), handle(ev, b)
+    if (first is None) != (second is None):
+        # what has not been made at run time is none of what has been
+        return None if Frozen(b if second is None else a) in ev.heap else FALSE
     if first is None or second is None or first.type != second.type:
         return None
     return Scalar(ev.emit("aten::__is__", (first, second), (BOOL,)).result)
@@ -377,9 +380,9 @@ def one_of(ev: Evaluator, value: Variant) -> Ref:
     return ev.new_ref(refs[0].kind, refs[0].type, {HANDLE: pick(value)})
 
 
-def grouped(ev: Evaluator, value: Abstract, group: Sequence[Ref]) -> Abstract:
-    """The value with those of its alternatives that are in the group as one, made at run time."""
-    t = joined(ev, [contents_type(ev, r) for r in group], contents_type(ev, group[0]))
+def grouped(ev: Evaluator, value: Abstract, group: Sequence[Ref], t: ScriptType | None = None) -> Abstract:
+    """The value with those of its alternatives that are in the group as one, made at run time; `t`: what it has to hold."""
+    t = t or joined(ev, [contents_type(ev, r) for r in group], contents_type(ev, group[0]))
     handles = {ref: Scalar(promote(ev, ref, t)) for ref in group}
 
     def pick(of: Abstract) -> list[Abstract]:

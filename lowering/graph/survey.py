@@ -90,6 +90,8 @@ class Surveyor(Evaluator):
             if op.name == "prim::Loop":
                 self._look_into(frame, op)
             return [FAILED] * len(op.results)
+        if op.name == "prim::Loop" and any(o is FAILED for o in operands):
+            self._look_into(frame, op)  # ways to write a loop are tried without noting what they pass over
         self._note_unless_supported(op)
         return results
 

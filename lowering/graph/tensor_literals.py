@@ -92,9 +92,17 @@ def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
 
 def _stacked_tensors(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
     elements = ev.elements(data) if isinstance(data, Ref) else list(cast(Tuple, data).elements)
-    parts = [e if isinstance(e, Tensor) else _literal(ev, e, dtype) for e in elements]
+    parts = [_number_in(ev, e) if isinstance(e, Tensor) else _literal(ev, e, dtype) for e in elements]
     stacked = calls.single(ev, "aten::stack", [ev.new_list(parts, ListType(TENSOR)), known(0)])
     return stacked if dtype is None else tensor_writes.cast_to(ev, cast(Tensor, stacked), dtype)
+
+
+def _number_in(ev: Evaluator, element: Tensor) -> Tensor:
+    """A tensor that stands for the number in it."""
+    shape = ev.tensor_type(element).shape
+    if shape is None or any(e != 1 for e in shape):
+        raise ev.operator_error("only one element tensors can be converted to Python scalars")
+    return element if not shape else cast(Tensor, calls.single(ev, "aten::reshape", [element, ev.new_list([], ListType(INT))]))
 
 
 def _leaves(ev: Evaluator, data: Abstract) -> list[Abstract]:

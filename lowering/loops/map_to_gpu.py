@@ -42,6 +42,13 @@ class MapToGpu:
 
     def apply(self, module: Operation) -> Operation:
         hosts = [f for f in functions(module) if not func.is_declaration(f)]
+        view = next((op for host in hosts for op in host.walk() if op.name.startswith("rt.view_")), None)
+        if view is not None:
+            raise CompileError.at(
+                view.span,
+                "writes in place to memory that is only known at run time are not supported on GPUs",
+                help="compile for a CPU, or clone() the tensor first",
+            )
         counted = next((op for host in hosts for op in host.walk() if op.name.startswith("rt.")), None)
         if counted is not None:
             raise CompileError.at(

@@ -537,7 +537,7 @@ def _loop_extent(loop: Operation | None, index: int, position: int) -> tuple[Val
     for _ in range(1000):
         if value is argument and at == position:
             return loop.operand(3 + index), position
-        if isinstance(value, BlockArgument):
+        if isinstance(value, BlockArgument) or _tensor_type(value).shape[at] is not None:
             return None
         step = _extent_step(value, at)
         if not isinstance(step, tuple):

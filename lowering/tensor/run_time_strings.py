@@ -14,7 +14,7 @@ from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, rt_strings, scf
 from ...ir.dialects.aten.lowering import Condition, Extent, LoweringContext
-from ...ir.interpreters.builtins import OWN_FORMAT
+from ...ir.interpreters.builtins import OWN_FORMAT, to_text
 from ...ir.string_operators import is_primitive
 from ...ir.types import F32, F64, I1, I64, STRING
 
@@ -169,6 +169,8 @@ def text(cx: LoweringContext, value: Lowered) -> Lowered:
     """A number or string as `str` shows it."""
     if isinstance(value, str):
         return value
+    if isinstance(value, bool | int | float):
+        return to_text(value)  # became known after the program was specialised
     if not isinstance(value, Value):
         raise InternalError(f"{value!r} is formatted, but known")
     if value.type == STRING:

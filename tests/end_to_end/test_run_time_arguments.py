@@ -351,6 +351,21 @@ def structures(function):
     return {specs for specs, _ in function._compiled}
 
 
+def test_compiled_ahead_for_any_length(choosing, library):
+    total = library.words.compile(["a"], {}, "text")
+    assert total(["b", "c"], {"c": [0.5]}, "text")[0] == "b, c"
+    with pytest.raises(CompileError, match="`text` was fixed to 'text'"):
+        total(["b"], {}, "other")
+    with pytest.raises(CompileError, match="`xs` must be"):
+        total(None, {}, "text")
+    cat = choosing.joined.compile(ColumnsSpec(ListType(MATRIX)))
+    assert [cat([matrix(1, 2)] * n).shape for n in (1, 5)] == [(1, 2), (5, 2)]
+    with pytest.raises(CompileError, match="tensors of float32 and 2 dimensions"):
+        cat([matrix(1, 2), np.ones(3, np.float32)])
+    with pytest.raises(CompileError, match="changed in place"):
+        choosing.doubled.compile(ColumnsSpec(ListType(MATRIX)))
+
+
 def test_a_shape_is_fixed_and_the_other_list_is_not(choosing):
     x = np.arange(6.0, dtype=np.float32)
     for n in range(5):
@@ -410,6 +425,13 @@ def test_tensors_that_are_written_are_taken_apart(choosing):
 def test_errors_are_those_of_the_program(choosing):
     with pytest.raises((CompileError, ExecutionError), match="mat1 and mat2"):
         choosing.wrong([1, 2])
+
+
+def test_named_tuples_come_back_with_names(library):
+    first, _, point, rest = library.fields([([1], 0.5), ([2, 3], 1.5)], ([4], 2.5))
+    assert first == [0.5, 1.5] and point.a == [4] and point.b == 2.5
+    assert [p.a for p in rest] == [[2, 3]] and repr(rest) == "[Point(a=[2, 3], b=1.5)]"
+    assert library.fields(rest, point)[2] == point
 
 
 def test_threads_have_objects_of_their_own(library):

@@ -980,6 +980,101 @@ def f(n: int):
 """,
         [6],
     ),
+    "kept_if_better": (
+        POINT
+        + """
+def f(n: int):
+    best = Point(0, 0.0)
+    for i in range(n):
+        c = Point(i, float(i * 7919 % 1007))
+        if c.y > best.y:
+            best = c
+            best.x += 1
+    return best.x, best.y
+""",
+        [40],
+    ),
+    "made_in_many_branches": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def pick(i: int) -> A:
+    if i == 0:
+        return A(10)
+    if i == 1:
+        return A(11)
+    if i == 2:
+        return A(12)
+    if i == 3:
+        return A(13)
+    return A(0)
+def f(n: int):
+    a = pick(n)
+    b = pick(n + 1)
+    c = a if n > 2 else b
+    c.v += 1
+    return a.v, b.v, c.v, c is a
+""",
+        [2],
+    ),
+    "one_of_several": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def f(n: int, m: int):
+    a = A(1)
+    b = A(2)
+    c = A(3)
+    d = A(4)
+    e = A(5)
+    l = [a, b, c, d, e]
+    x = l[n]
+    y = l[m]
+    x.v += 10
+    y.v += 100
+    z = x if x.v > y.v else y
+    z.v += 1000
+    return a.v, b.v, c.v, d.v, e.v, x is y
+""",
+        [2, 3],
+    ),
+    "one_of_many": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def f(n: int):
+    l = [A(0), A(1), A(2), A(3), A(4), A(5), A(6), A(7), A(8), A(9), A(10), A(11), A(12), A(13), A(14), A(15)]
+    a = l[n]
+    a.v += 100
+    return a.v, l[3].v, a is l[3]
+""",
+        [3],
+    ),
+    "means_by_key": (
+        """
+class Acc:
+    def __init__(self):
+        self.total = torch.zeros([])
+        self.n = 0
+    def add(self, x: Tensor):
+        self.total = self.total + x.sum()
+        self.n += 1
+    def mean(self) -> Tensor:
+        return self.total / self.n
+def f(x: Tensor, k: int):
+    accs: Dict[int, Acc] = {}
+    for i in range(x.size(0)):
+        key = i % k
+        if key not in accs:
+            accs[key] = Acc()
+        accs[key].add(x[i])
+    return [a.mean() for a in accs.values()]
+""",
+        [normal(7, 2), 3],
+    ),
 }
 
 

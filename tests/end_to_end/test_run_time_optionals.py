@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from torchcc import driver
-from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
-from torchcc.ir.diagnostics import CompileError
 from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.parser import parse_module
 from torchcc.ir.script_types import BOOL, FLOAT, INT
-from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec, rebuild
+from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec
 from torchcc.ir.structure import difference
 from torchcc.verify import verify_stages
 
@@ -393,6 +391,238 @@ def f(x: Tensor):
 """,
         [normal(6)],
     ),
+    "one_of_fifteen_lists": (
+        """
+def f(n: int):
+    if n == 0:
+        l = [1]
+    elif n == 1:
+        l = [n, n]
+    elif n == 2:
+        l = [n, n, n]
+    elif n == 3:
+        l = [n, n, n, n]
+    elif n == 4:
+        l = [n, n, n, n, n]
+    elif n == 5:
+        l = [n, n, n, n, n, n]
+    elif n == 6:
+        l = [n, n, n, n, n, n, n]
+    elif n == 7:
+        l = [n, n, n, n, n, n, n, n]
+    elif n == 8:
+        l = [n, n, n, n, n, n, n, n, n]
+    elif n == 9:
+        l = [n, n, n, n, n, n, n, n, n, n]
+    elif n == 10:
+        l = [n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 11:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 12:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 13:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 14:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n, n, n]
+    else:
+        l = [0, 0]
+    l.append(9)
+    return l, len(l), sum(l)
+""",
+        [7],
+    ),
+    "of_many_lengths": (
+        """
+def f(x: Tensor):
+    l: List[int] = []
+    m = l
+    if bool(x[0] > 0):
+        l.append(0)
+    if bool(x[1] > 0):
+        l.append(1)
+    if bool(x[2] > 0):
+        l.append(2)
+    if bool(x[3] > 0):
+        l.append(3)
+    if bool(x[4] > 0):
+        l.append(4)
+    if bool(x[5] > 0):
+        l.append(5)
+    if bool(x[6] > 0):
+        l.append(6)
+    if bool(x[7] > 0):
+        l.append(7)
+    if bool(x[8] > 0):
+        l.append(8)
+    if bool(x[9] > 0):
+        l.append(9)
+    if bool(x[10] > 0):
+        l.append(10)
+    if bool(x[11] > 0):
+        l.append(11)
+    if bool(x[12] > 0):
+        l.append(12)
+    if bool(x[13] > 0):
+        l.append(13)
+    m.append(100)
+    return l, len(l)
+""",
+        [normal(14)],
+    ),
+    "of_many_keys": (
+        """
+def f(x: Tensor):
+    d: Dict[int, float] = {}
+    if bool(x[0] > 0):
+        d[0] = float(x[0])
+    if bool(x[1] > 0):
+        d[1] = float(x[1])
+    if bool(x[2] > 0):
+        d[2] = float(x[2])
+    if bool(x[3] > 0):
+        d[3] = float(x[3])
+    if bool(x[4] > 0):
+        d[4] = float(x[4])
+    if bool(x[5] > 0):
+        d[5] = float(x[5])
+    if bool(x[6] > 0):
+        d[6] = float(x[6])
+    if bool(x[7] > 0):
+        d[7] = float(x[7])
+    s = 0.0
+    for k in d:
+        s = s * 2 + d[k]
+    return s, len(d)
+""",
+        [normal(14)],
+    ),
+    "one_of_fourteen_lists_or_none": (
+        """
+def f(n: int):
+    l: Optional[List[int]] = None
+    if n == 0:
+        l = None
+    elif n == 1:
+        l = [n, n]
+    elif n == 2:
+        l = [n, n, n]
+    elif n == 3:
+        l = [n, n, n, n]
+    elif n == 4:
+        l = [n, n, n, n, n]
+    elif n == 5:
+        l = [n, n, n, n, n, n]
+    elif n == 6:
+        l = [n, n, n, n, n, n, n]
+    elif n == 7:
+        l = [n, n, n, n, n, n, n, n]
+    elif n == 8:
+        l = [n, n, n, n, n, n, n, n, n]
+    elif n == 9:
+        l = [n, n, n, n, n, n, n, n, n, n]
+    elif n == 10:
+        l = [n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 11:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 12:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 13:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n, n]
+    elif n == 14:
+        l = [n, n, n, n, n, n, n, n, n, n, n, n, n, n, n]
+    if l is not None:
+        l.append(9)
+    return l
+""",
+        [7],
+    ),
+    "changed_in_many_ways": (
+        """
+def f(x: Tensor, n: int):
+    l: List[int] = []
+    if bool(x[0] > 0):
+        l.append(1)
+    if bool(x[1] > 0):
+        l.append(2)
+    if bool(x[2] > 0):
+        l = l + [3, 4]
+    if bool(x[3] > 0):
+        l.insert(0, 5)
+    if bool(x[4] > 0):
+        l.extend([6, 7])
+    if bool(x[5] > 0):
+        l.append(8)
+    return l, len(l)
+""",
+        [normal(6), 9],
+    ),
+    "several_optionals": (
+        """
+def f(x: Tensor, n: int):
+    c: Optional[List[List[int]]] = None
+    d: Optional[Dict[str, Optional[int]]] = None
+    for i in range(n):
+        if i % 5 == 1:
+            c = [[i], [i, i]]
+        if i % 5 == 2 and c is not None:
+            c.append([7])
+        if i % 5 == 3:
+            d = {"a": i, "b": None}
+        if i % 7 == 4:
+            d = None
+        if d is not None:
+            d["c" + str(i)] = i if i % 2 == 0 else None
+    return c, d
+""",
+        [normal(3), 9],
+    ),
+    "a_state_that_is_reset": (
+        """
+def step(h: Optional[Tensor], x: Tensor) -> Optional[Tensor]:
+    if h is None:
+        return x
+    if bool(h.sum() > 5):
+        return None
+    return h + x
+def f(x: Tensor, n: int):
+    h: Optional[Tensor] = None
+    hs: List[Optional[Tensor]] = []
+    i = 0
+    while i < n:
+        h = step(h, x)
+        hs.append(h)
+        i += 1
+    return hs, h
+""",
+        [np.ones(3, np.float32), 7],
+    ),
+    "named_tuples_with_optionals": (
+        """
+class R(NamedTuple):
+    ok: bool
+    val: Optional[List[int]]
+def g(i: int) -> R:
+    if i % 2 == 0:
+        return R(True, [i] * i)
+    return R(False, None)
+def f(n: int):
+    out: List[R] = []
+    tot = 0
+    for i in range(n):
+        r = g(i)
+        out.append(r)
+        v = r.val
+        if r.ok and v is not None:
+            tot += len(v)
+    w = out[2].val
+    if w is not None:
+        w.append(5)
+    z = out[2].val
+    assert z is not None
+    return tot, z
+""",
+        [5],
+    ),
 }
 
 
@@ -442,12 +672,6 @@ def check(source, arguments):
     for stage in ("linalg", "loops"):
         again = parse_module(driver.print_stage(lowered, stage), driver.constants(lowered.modules[stage]))
         assert difference(lowered.modules[stage], again) is None, stage
-
-
-def native(source, arguments):
-    lowered = driver.lower(program_of(source), [spec(a) for a in arguments])
-    compiled = compile_module(lowered.modules["loops"], lowered.signature)
-    return lambda *given: rebuild(lowered.signature.tree, compiled.call_flat(given))
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -15,8 +15,9 @@ from torchcc.backend.cpu.header import header_text
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError, ExecutionError, NotStatic
-from torchcc.ir.dtypes import DType
+from torchcc.ir.dtypes import DType, from_numpy
 from torchcc.ir.interpreters.run import interpret
+from torchcc.ir.interpreters.tensor_text import tensor_text
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.parser import parse_module
 from torchcc.ir.script_types import BOOL, FLOAT, INT
@@ -380,6 +381,41 @@ def test_more_than_a_buffer_is_printed_in_order(capfd):
     lowered = driver.lower(program_of(source.replace("'x' * 1", "'x'")), [ScalarSpec(INT)])
     compile_module(lowered.modules["loops"], lowered.signature).call_flat([19])
     assert capfd.readouterr().out == "".join(f"{i} {'x' * 2**i}\n" for i in range(19))
+
+
+TENSORS = {
+    "float32": [
+        [], [1.0, 2.0], [1.5, -2.25, 1000.125], [float("nan"), 1.0], [float("inf"), 1.5], [1e-5, 1.0], [123456.5, 99999.5],
+        [-0.0, 1.0], [1234567.5], [0.0, 0.05], [-1e30, 1.5],
+    ],
+    "int64": [[3, -12], [123456789, 1], [2**53 + 1]],
+    "bool": [[True, False]],
+}
+
+
+def test_tensors_are_shown_as_in_pytorch(tmp_path):
+    torch = pytest.importorskip("torch", reason="the expected texts are PyTorch's")
+    path = tmp_path / "scripted_tensors.py"
+    path.write_text("import torch\n\n@torch.jit.script\ndef f(x):\n    return f'{x}'\n")
+    found = importlib.util.spec_from_file_location("scripted_tensors", path)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    random = np.random.RandomState(0)
+    arrays = [np.array(v, dtype) for dtype, values in TENSORS.items() for v in values]
+    arrays += [np.array(v) for v in (0.1, 1e16, 123456789.0, -0.0, 1e-5, float("nan"), 5e-324)]
+    arrays += [(random.rand(*shape) * scale).astype(np.float32) for shape, scale in (((3, 4), 1), ((2, 30), 1e6), ((2, 0), 1))]
+    arrays += [(random.rand(*shape) * scale).astype(np.float32) for shape, scale in (((2, 2, 3), 1e-3), ((2, 3, 2, 30), 9e3))]
+    program = compile_text("from torch import Tensor\n\ndef f(x: Tensor) -> str:\n    return f'{x}'\n", entry="f")
+    compiled = {}
+    for array in arrays:
+        key = (array.dtype, array.ndim)
+        if key not in compiled:
+            lowered = driver.lower(program, [TensorSpec(from_numpy(array.dtype), tuple(Dim(f"d{i}", 0) for i in range(array.ndim)))])
+            compiled[key] = lowered.signature, compile_module(lowered.modules["loops"], lowered.signature)
+        signature, native = compiled[key]
+        expected = module.f(torch.from_numpy(array))
+        assert rebuild(signature.tree, native.call_flat([array])) == expected
+        assert tensor_text(array) == expected
 
 
 def test_bytes_that_are_no_text_cannot_be_returned():

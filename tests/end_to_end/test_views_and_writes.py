@@ -341,6 +341,14 @@ PROGRAMS = {
     "put_acc": "x.put_(torch.tensor([[3, 3], [0, -1]]), y[:4].view(2, 2) * 1, accumulate=True)\nreturn x, torch.take(x, torch.tensor([3]))",
     "expand_part": "e = y.expand(4, 6)\ne[0] = 1\ne[1, 2:4].mul_(3)\nreturn e, y",
     "expand_trivial": "e = x.expand(4, 6)\ne[0] = 1\nf = x.expand_as(x)\nf[1] = 2\nreturn e, x",
+    "opt_elem": "l: List[Optional[Tensor]] = []\nfor i in range(n + 1):\n  if i % 2 == 0:\n    l.append(None)\n  else:\n    l.append(x[i])\nfor t in l:\n  if t is not None:\n    t.add_(1)\nreturn x, len(l)",
+    "opt_elem_first": "l: List[Optional[Tensor]] = [y, None]\nfor i in range(n):\n  l.append(x[i] if i != 1 else None)\nz = l[n]\nif z is not None:\n  z.zero_()\na = l[0]\nif a is not None:\n  a.add_(1)\nreturn x, y",
+    "obj_list": "l: List[Holder] = []\nfor i in range(n + 1):\n  l.append(Holder(x[i]))\nfor o in l:\n  o.bump()\nl[0].t = y\nl[0].bump()\nreturn x, y",
+    "obj_list_shared": "o = Holder(y)\nl: List[Holder] = []\nfor i in range(n + 1):\n  l.append(o)\nl[-1].t = x[0]\no.bump()\nreturn x, y, l[0].t",
+    "obj_dict": "d: Dict[int, Holder] = {}\nfor i in range(n + 1):\n  d[i] = Holder(x[i].clone())\nd[0].bump()\nd[n].t.mul_(2)\nreturn d[0].t, x",
+    "tuple_opt": "l: List[Tuple[int, Optional[Tensor]]] = []\nfor i in range(n + 1):\n  l.append((i, y if i > 0 else None))\nfor i, t in l:\n  if t is not None:\n    t.add_(i)\nreturn y",
+    "str_dict_rt": "d: Dict[str, Tensor] = {}\nfor i in range(n + 1):\n  d[str(i)] = x[i]\nfor q in d.keys():\n  d[q].add_(1)\nreturn x",
+    "shift_to_front": "x[:, :-1] = x[:, 1:]\nx[:, :-2].add_(x[:, 2:])\nx[:3, :-1] = x[1:, 1:]\nx[:, -1] = y[:4]\nreturn x",
 }
 
 ERRORS = {
@@ -505,6 +513,12 @@ def test_what_can_be_followed_stays_values():
     body = "v = x[1]\nif c:\n  v.zero_()\nfor i in range(n):\n  x[i] += y\nreturn x, v"
     _, low = lowered(text_of([body]), 1)
     assert not any(op.name.startswith("rt.") for op in low.modules["loops"].walk())
+
+
+def test_gpus_refuse_memory():
+    text = text_of(["z = x if c else x * 2\nz.add_(1)\nreturn x"])
+    with pytest.raises(CompileError, match="only known at run time are not supported on GPUs"):
+        driver.lower(compile_text(text, "views.py", "f"), specs(1), "sm_90")
 
 
 def test_memory_is_given_back():

@@ -433,10 +433,11 @@ def test_a_module_without_super_init():
         run("class M(nn.Module):\n  def __init__(self):\n    self.l = nn.Linear(1, 1)\n")
 
 
-def test_hooks_are_refused():
-    """They would have to run at every call."""
-    with pytest.raises(CompileError, match="hooks of modules are not supported"):
-        module("self.act = nn.ReLU()\nself.act.register_forward_hook(after)", "def after(m, i, o):\n    return o + 1")
+def test_hooks_are_functions():
+    built = module("self.act = nn.ReLU()\nself.act.register_forward_hook(after)", "def after(m, i, o):\n    return o + 1")
+    assert [h.name for h in built.modules["act"].hooks] == ["after"]
+    with pytest.raises(CompileError, match="a hook must be a function"):
+        module("self.act = nn.ReLU()\nself.act.register_forward_hook(self.act)")
 
 
 def test_errors_in_the_library_show_the_users_line():

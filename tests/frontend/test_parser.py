@@ -451,7 +451,7 @@ def test_archive_dialect():
         "x = " + "(" * 5000 + ")" * 5000,
         "x = " + "-" * 20_000 + "1",
         "x = " + "not " * 5000 + "1",
-        "x = " + " + ".join(["a"] * 20_000),
+        "x = " + " ** ".join(["a"] * 20_000),
         "x = " + "lambda: " * 5000 + "1",
         "x = a" + ".b" * 20_000,
         "x = " + "a if b else " * 3000 + "c",
@@ -467,4 +467,5 @@ def test_deep_nesting_is_an_error_with_a_place(text):
 
 def test_long_but_flat_is_fine():
     parse(SourceFile("m.py", "x = [" + "a + b, " * 5000 + "]\n" + "y = 1\n" * 5000))
-    parse(SourceFile("m.py", "x = " + " + ".join(["a"] * (MAX_DEPTH - 10)) + "\n"))
+    parse(SourceFile("m.py", "x = " + " + ".join(["a"] * 20_000) + "\n"))
+    parse(SourceFile("m.py", "x = " + " ** ".join(["a"] * (MAX_DEPTH - 10)) + "\n"))

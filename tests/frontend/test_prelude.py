@@ -368,6 +368,14 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "divmod.float": [(7.5, 2.0), (-7.5, 2.0)],
     "divmod.int_float": [(7, -2.5)],
     "divmod.float_int": [(-7.5, 2)],
+    "gcd.int": [(12, 18), (-12, 18), (0, 5), (0, 0), (7, 3)],
+    "factorial.int": [(0,), (1,), (5,), (20,)],
+    "frexp": [(2.5,), (-0.1,), (0.0,), (1.0,), (1e300,), (5e-324,)],
+    "modf": [(2.5,), (-2.5,), (3.0,), (1e300,), (-0.25,)],
+    "gamma.float": [(5.0,), (0.5,), (4.7,), (-1.5,), (100.3,), (1e-3,), (171.0,), (-40.5,)],
+    "gamma.int": [(5,), (20,)],
+    "lgamma.float": [(5.0,), (0.5,), (1.0,), (2.0,), (4.7,), (-1.5,), (1e6,), (1e-3,)],
+    "lgamma.int": [(7,)],
     "diff": [(A,), (A, 2, 1), (A, 1, -1, B, None), (A > 0,)],
     "msort": [(A,)],
     "affine_grid_generator": [(_t(2, 2, 3), [2, 1, 4, 5], False), (_t(2, 2, 3), [2, 1, 4, 5], True)],
@@ -400,6 +408,8 @@ def _assert_same(actual: Any, expected: Any) -> None:
         assert len(actual) == len(expected)
         for a, e in zip(actual, expected, strict=True):
             _assert_same(a, e)
+    elif isinstance(expected, float):
+        assert actual == pytest.approx(expected, rel=2e-13, abs=1e-15)
     else:
         assert actual == expected
 

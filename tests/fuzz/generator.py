@@ -93,6 +93,8 @@ class Generator:
         # each program has some of the features only: otherwise each had a little of everything
         self.features = frozenset(f for f in FEATURES if f in features and self.random.random() < RATES.get(f, 0.7))
         self.count = 0
+        self.pure = 0
+        """Above 0, expressions have no calls: PyTorch evaluates subscripts of tensors several times."""
         self.functions: list[Function] = []
         self.classes: list[ClassDefinition] = []
         self.records: list[ClassDefinition] = []
@@ -384,6 +386,13 @@ class Generator:
         found = makers[type.kind](scope, type, depth)
         return found if found is not None else self.literal(type, scope)
 
+    def subscript(self, scope: Scope, type: Type, depth: int = 1) -> Expr:
+        """An expression to stand in the brackets of a tensor."""
+        self.pure += 1
+        found = self.expression(scope, type, depth)
+        self.pure -= 1
+        return found
+
     def literal(self, type: Type, scope: Scope) -> Expr:
         choose = self.choose
         match type.kind:
@@ -420,7 +429,7 @@ class Generator:
         options: list[tuple[float, Callable[[], Expr]]] = []
         for v in scope.variables:
             options += self.parts_of_variable(scope, v, type, depth)
-        calls = [f for f in self.functions if f.returns == type and scope.loops < 3]
+        calls = [f for f in self.functions if f.returns == type and scope.loops < 3 and not self.pure]
         if calls and depth > 0:
             options.append((2.0, lambda: self.call(scope, self.choose(calls), "", depth)))
         return options
@@ -439,7 +448,7 @@ class Generator:
         if kind in ("record", "class"):
             fields = self.definition(v.type).fields
             options += [(1.0, lambda n=n: Expr(type, [f"{name}.{n}"])) for n, t in fields if fits(t, type)]
-        if kind == "class" and depth > 0 and scope.loops < 3:
+        if kind == "class" and depth > 0 and scope.loops < 3 and not self.pure:
             methods = [m for m in self.definition(v.type).methods if m.returns == type]
             options += [(1.0, lambda m=m: self.call(scope, m, f"{name}.", depth)) for m in methods]
         if kind == "optional" and fits(parts[0], type) and depth > 0 and "." not in name:
@@ -883,11 +892,11 @@ class Generator:
                 continue
             for i, d in enumerate(dims):
                 if len(dims) == len(type.dims) and type.dims == (*dims[:i], "?", *dims[i + 1 :]) and self.chance(0.5):
-                    start, end = self.expression(scope, INT, 1), self.expression(scope, INT, 1)
+                    start, end = self.subscript(scope, INT), self.subscript(scope, INT)
                     at = ", ".join([":"] * i + [self.choose(["$ % 3:$ % 4", "$ % 3:$ % 4:2"])])
                     options.append((0.7, lambda v=v, at=at, s=start, e=end: expr(type, f"{v.name}[{at}]", s, e)))
                 if (*dims[:i], *dims[i + 1 :]) == type.dims and d != "?":
-                    index = self.expression(scope, INT, 1)
+                    index = self.subscript(scope, INT)
                     at = self.choose([f"$ % {scope.sizes[d]}", "0", "-1"])
                     used = [index] if "$" in at else []
                     form = f"{v.name}[{', '.join([':'] * i + [at])}]" if self.chance(0.7) else f"{v.name}.select({i}, {at})"
@@ -915,9 +924,9 @@ class Generator:
                 if v.type.dims[0] == "?":
                     continue
                 mask = tensor_of("bool", v.type.dims[0])
-                options.append((1.0, lambda v=v, m=mask: expr(type, f"{v.name}[$]", self.expression(scope, m, depth - 1))))
+                options.append((1.0, lambda v=v, m=mask: expr(type, f"{v.name}[$]", self.subscript(scope, m, depth - 1))))
                 picked = tensor_of("int64", self.choose(["m", "2"]))
-                at = lambda v=v, p=picked: expr(INT, f"$ % {scope.sizes[v.type.dims[0]]}", self.expression(scope, p, depth - 1))
+                at = lambda v=v, p=picked: expr(INT, f"$ % {scope.sizes[v.type.dims[0]]}", self.subscript(scope, p, depth - 1))
                 options.append((0.7, lambda v=v, at=at: expr(type, f"{v.name}[$]", at())))
         if known and type.name != "bool":
             a = self.choose(known)
@@ -1255,10 +1264,10 @@ class Generator:
             options.append((0.7, lambda: line(f"{v.name}.copy_($)", e(whole))))
             if dims:
                 mask = tensor_of("bool", *dims)
-                options.append((1.0, lambda: line(f"{v.name}[$] = {number}", self.expression(scope, mask, 1))))
+                options.append((1.0, lambda: line(f"{v.name}[$] = {number}", self.subscript(scope, mask))))
         if dims and dims[0] != "?":
             row = tensor_of(name, *dims[1:], exact=v.type.exact)
-            index = expr(INT, f"$ % {scope.sizes[dims[0]]}", self.expression(scope, INT, 1))
+            index = expr(INT, f"$ % {scope.sizes[dims[0]]}", self.subscript(scope, INT))
             options.append((1.0, lambda: line(f"{v.name}[$] = {number}", index)))
             if "?" not in dims[1:]:
                 options.append((1.5, lambda: line(f"{v.name}[$] {self.choose(['=', '+=', '-='])} $", index, e(row))))

@@ -31,6 +31,9 @@ from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.signature import Dim, TensorSpec, rebuild
 
+OWN_FAULT = re.compile("INTERNAL ASSERT|Expected .* but got None")
+"""PyTorch mixes up its registers after some loops with `return` in them."""
+
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 
 
@@ -49,14 +52,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`kind`: agrees, refused, invalid (PyTorch does not take it), or what is wrong. Shrinking keeps `kind`."""
+    """`kind`: agrees, refused, invalid (PyTorch does not take it), broken (it fails in itself), or what is wrong.
+
+    Shrinking keeps `kind`.
+    """
 
     kind: str
     detail: str = ""
 
     @property
     def is_failure(self) -> bool:
-        return self.kind not in ("agrees", "refused", "invalid")
+        return self.kind not in ("agrees", "refused", "invalid", "broken")
 
 
 def judge(program: Program) -> Verdict:
@@ -71,8 +77,8 @@ def judge_text(text: str, inputs: Sequence[list[Any]], dims: Sequence[tuple[str,
     except Invalid as error:
         return Verdict("invalid", str(error))
     stage = "frontend"
-    if any("INTERNAL ASSERT" in o.message for o in expected or ()):
-        return Verdict("invalid", "PyTorch's own error")
+    if any(OWN_FAULT.search(o.message) for o in expected or ()):
+        return Verdict("broken", "PyTorch's interpreter fails")
     try:
         compiled = compile_text(text, entry="main")
         stage = "torch"

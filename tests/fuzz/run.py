@@ -73,7 +73,7 @@ def report(options: Any, seeds: range, features: list[str]) -> int:
         verdict = worker.judge(seed)
         group = verdict.kind if not verdict.is_failure else "failed"
         counts[group] += 1
-        if verdict.kind in ("refused", "invalid"):
+        if verdict.kind in ("refused", "invalid", "broken"):
             reasons.setdefault(f"{verdict.kind}: {verdict.detail.strip().splitlines()[0]}", []).append(seed)
         if verdict.is_failure:
             failed.append(seed)
@@ -83,7 +83,7 @@ def report(options: Any, seeds: range, features: list[str]) -> int:
         elif options.verbose:
             print(f"seed {seed}: {verdict.kind} {verdict.detail[:80]} {time.monotonic() - start:.1f}s", flush=True)
     worker.stop()
-    print("\n" + ", ".join(f"{counts[k]} {k}" for k in ("agrees", "refused", "invalid", "failed")))
+    print("\n" + ", ".join(f"{counts[k]} {k}" for k in ("agrees", "refused", "invalid", "broken", "failed")))
     for reason, found in sorted(reasons.items(), key=lambda r: -len(r[1])):
         print(f"{len(found):5} {reason} (seeds {', '.join(map(str, found[:4]))})")
     if failed:

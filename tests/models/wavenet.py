@@ -66,16 +66,23 @@ class TemporalBlock(nn.Module):
 
 
 class PlaceKeeper(nn.Module):
-    """Maxima are put back where they came from, as in SegNet: pooling with indices, unpooling."""
+    """Maxima are put back where they came from, as in SegNet: pooling with indices, unpooling.
+
+    Weights and inputs are multiples of 1/64 and 1/8, so that the convolution is exact in whatever order it adds up. Else
+    some of a hundred thousand maxima are nearer to their neighbours than rounding, and stand in either place.
+    """
 
     def __init__(self, inputs=16, width=64):
         super().__init__()
         self.encode = nn.Conv1d(inputs, width, 5, padding=2)
+        with torch.no_grad():
+            for parameter in self.encode.parameters():
+                parameter.copy_(torch.round(parameter * 64) / 64)
         self.pool = nn.MaxPool1d(2, return_indices=True)
         self.pool2 = nn.MaxPool2d((2, 3), return_indices=True)
 
     def forward(self, x: Tensor):
-        y = torch.tanh(self.encode(x))
+        y = torch.tanh(self.encode(torch.round(x * 8) / 8))
         pooled, places = self.pool(y)
         restored = F.max_unpool1d(pooled, places, [2], [2], [0], y.size())
         plane, where = self.pool2(restored.unsqueeze(1))

@@ -595,6 +595,14 @@ def _h_digits_before_point(v: float) -> float:
     return math.floor(math.log10(v)) + 1.0 if v != 0.0 else 1.0
 
 
+def _h_power_of_ten(power: int) -> float:
+    # exact up to 1e22, and so is what is divided by it
+    result = 1.0
+    for _ in range(abs(power)):
+        result = result * 10.0
+    return result if power >= 0 else 1.0 / result
+
+
 def _h_tensor_format(flat: Tensor) -> Tuple[float, int, int]:
     # what all numbers are divided by, how wide they are, and how they are shown: 0 `%g`, 1 `%.4e`, 2 `%.4f`
     whole = True
@@ -611,7 +619,7 @@ def _h_tensor_format(flat: Tensor) -> Tuple[float, int, int]:
                 high = z
             if z < low:
                 low = z
-            if v > high:
+            if z > high:
                 high = z
             found = True
     if found:
@@ -622,7 +630,7 @@ def _h_tensor_format(flat: Tensor) -> Tuple[float, int, int]:
     if high - low > 4.0:
         return 1.0, 12 if math.fabs(high) > 99.0 or math.fabs(low) > 99.0 else 11, 1
     if high > 5.0 or high < 0.0:
-        return math.pow(10.0, high - 1.0), 7, 2
+        return _h_power_of_ten(int(high) - 1), 7, 2
     return 1.0, 7 if high == 0.0 else int(high) + 6, 2
 
 

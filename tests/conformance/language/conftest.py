@@ -77,7 +77,7 @@ def expected_to_work(check: Callable[..., None]) -> Callable[..., None]:
         chosen = Options(**options)
         if not chosen.not_yet:
             check(text, what, chosen)
-            return
+            return True
         try:
             check(text, what, chosen)
         except (AssertionError, CompileError, ExecutionError, torchcc.TorchccError) as error:

@@ -76,10 +76,10 @@ BAD = {
 @pytest.mark.parametrize("name", GOOD)
 def test_accepted(accepted, name):
     text, calls, *options = GOOD[name]
-    accepted(text, calls, **(options[0] if options else {}))
+    assert accepted(text, calls, **(options[0] if options else {}))
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_refused(refused, name):
     text, words, *options = BAD[name]
-    refused(text, words, **(options[0] if options else {}))
+    assert refused(text, words, **(options[0] if options else {}))

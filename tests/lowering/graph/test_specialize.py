@@ -152,12 +152,7 @@ REFUSED = {
         "def f(x, n: int):\n  l = [x]\n  for i in range(n):\n    l.append(x[0])\n  return torch.cat(l)\n",
         "the dtype or number of dimensions of the tensors in this list is only known at run time",
     ),
-    "key": (
-        "def f(x, n: int):\n  d = {1: x, 2: x + 1}\n  d[n] = x\n  return d[1]\n",
-        "the key into this dict is only known at run time",
-    ),
     "shape_error": ("def f(x):\n  return x @ x\n", "mat1 and mat2 shapes cannot be multiplied (2x3 and 2x3)"),
-    "print": ("def f(x):\n  print(x)\n  return x\n", "print is not supported in compiled code"),
 }
 
 

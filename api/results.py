@@ -1,0 +1,51 @@
+"""Results as Python expects them: a NamedTuple of the program is a named tuple.
+
+In: what a compiled function gave, in which every tuple is a plain one, and the declared type. Out: the same with names.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable
+from functools import cache
+from typing import Any, cast
+
+from ..ir.script_types import DictType, ListType, NamedTupleType, OptionalType, ScriptType, TupleType
+
+Finish = Callable[[Any], Any]
+
+
+def finisher(t: ScriptType) -> Finish | None:
+    """What gives the tuples in a value of type `t` their names; None where there are none."""
+    match t:
+        case NamedTupleType():
+            make: Any = _named_tuple(t.name.rpartition(".")[2], t.fields)._make
+            inner = _parts(t)
+            return (lambda value: make(inner(value))) if inner is not None else make
+        case TupleType():
+            parts = _parts(t)
+            return None if parts is None else lambda value: tuple(parts(value))
+        case ListType():
+            element = finisher(t.element)
+            return None if element is None else lambda value: [element(v) for v in value]
+        case DictType():
+            of_value = finisher(t.value)
+            return None if of_value is None else lambda value: {k: of_value(v) for k, v in value.items()}
+        case OptionalType():
+            present = finisher(t.element)
+            return None if present is None else lambda value: None if value is None else present(value)
+        case _:
+            return None
+
+
+def _parts(t: TupleType) -> Callable[[Any], list[Any]] | None:
+    """Finishes the elements of a tuple."""
+    found = [finisher(e) for e in t.elements]
+    if not any(found):
+        return None
+    return lambda value: [v if f is None else f(v) for v, f in zip(value, found, strict=True)]
+
+
+@cache
+def _named_tuple(name: str, fields: tuple[str, ...]) -> Any:
+    return cast(Any, namedtuple)(name, fields)
