@@ -79,6 +79,9 @@ def _definition_around(text: str, at: int) -> tuple[int, int]:
     index = max(bisect_right(starts, at) - 1, 0)
     first = starts[index] if starts else 0
     last = starts[index + 1] if index + 1 < len(starts) else len(text)
+    if index > 0 and not text[first:at].strip():
+        index -= 1  # what is wrong is how the one before ends
+        first = starts[index]
     while index > 0 and text.startswith("@", starts[index - 1]):
         index -= 1
         first = starts[index]

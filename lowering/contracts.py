@@ -55,8 +55,8 @@ def _is_container_node(op: Operation) -> bool:
 
 def check_graph(module: Operation) -> None:
     """GRAPH, after lowering/graph: one `torch.func`; primitive operators that have records and write to nothing; every
-    tensor of known dtype and rank, other values int, float or bool; lists only as operands of operators, or lists of
-    run-time length, which `aten::list` makes and only builtins on lists change."""
+    tensor of known dtype and rank; lists only as operands of operators, or values made at run time (`run_time_values.py`),
+    which only builtins on them change."""
     found = list(functions(module))
     if len(found) != 1 or found[0].name != torch.FUNC:
         raise InternalError("the graph contract wants exactly one torch.func")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -53,7 +54,7 @@ def _digits(value: float) -> float:
     return math.floor(math.log10(value)) + 1.0 if value != 0 else 1.0
 
 
-def _format(values: Array) -> tuple[float, Any]:
+def _format(values: Array) -> tuple[float, Callable[[float], str]]:
     """What numbers are divided by, and how one is shown."""
     finite = [float(v) for v in values.reshape(-1) if np.isfinite(v)]
     low = high = 1.0
@@ -68,7 +69,11 @@ def _format(values: Array) -> tuple[float, Any]:
         scale = 10.0 ** (high - 1)
     elif high != 0:
         width = int(high) + 6
-    return scale, lambda v: f"{v / scale:{kind}}".rjust(width)
+
+    def show(value: float) -> str:
+        return f"{value / scale:{kind}}".rjust(width)
+
+    return scale, show
 
 
 def _scale(scale: float) -> str:
@@ -77,7 +82,7 @@ def _scale(scale: float) -> str:
 
 def _matrix(values: Array, indent: str) -> str:
     scale, show = _format(values)
-    rows, columns = values.shape
+    columns = values.shape[1]
     per_line = (_LINE - len(indent)) // (len(show(0.0)) + 1)
     out = ""
     for first in range(0, columns, per_line):

@@ -18,7 +18,17 @@ from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupp
 from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
-from . import complex_numbers, containers, nested_tensors, run_time_dicts, run_time_lists, run_time_strings, tensor_builtins, tensor_writes
+from . import (
+    complex_numbers,
+    containers,
+    nested_tensors,
+    run_time_dicts,
+    run_time_enums,
+    run_time_lists,
+    run_time_strings,
+    tensor_builtins,
+    tensor_writes,
+)
 from .branches import fork
 from .values import (
     Abstract,
@@ -56,7 +66,7 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     found = complex_numbers.apply(ev, name, arguments)
     if found is not None:
         return found
-    for kind in (run_time_lists, run_time_dicts):
+    for kind in (run_time_lists, run_time_dicts, run_time_enums):
         found = kind.apply(ev, name, arguments)
         if found is not None:
             return found

@@ -4,6 +4,8 @@ What a residual loop carries is found as a fixpoint: at first everything is take
 whatever an iteration leaves different becomes a carried value (numbers, tensors with the extents that agree; tuples
 and the contents of lists element by element), until the body leaves nothing else different.
 
+What such a value looks like is in `carried.py`.
+
 1. A loop that is over after a few iterations, with all its conditions known, is unrolled.
 2. Otherwise a residual loop is tried.
 3. Where that fails, because something has to be known at compile time (the length of a list, an index into a list of

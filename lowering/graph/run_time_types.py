@@ -117,7 +117,12 @@ def _union(a: Sequence[ScriptType], b: Sequence[ScriptType]) -> UnionType:
                 break
         else:
             members.append(general(other))
-    return UnionType(tuple(members))
+    return union(members)
+
+
+def union(members: Sequence[ScriptType]) -> UnionType:
+    """A Union of these, in an order that does not depend on theirs."""
+    return UnionType(tuple(sorted(members, key=str)))
 
 
 def general(t: ScriptType) -> ScriptType:

@@ -37,8 +37,8 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
-from .merging import MAX_ALTERNATIVES, decided_contents, leaves
-from .run_time_types import PLAIN, REFERENCES, general, is_never, join, plain, settled
+from .merging import decided_contents, leaves
+from .run_time_types import PLAIN, REFERENCES, general, is_never, join, plain, settled, union
 from .values import (
     FALSE,
     HANDLE,
@@ -74,6 +74,9 @@ HELP: Final = (
     "a list whose length is only known at run time holds numbers, tensors of one dtype and number of dimensions, "
     "or lists and tuples of these"
 )
+
+FEW_MEMBERS: Final = 4
+"""The member of an Enum that has at most so many is one of constants."""
 
 PROMOTED: Final = ("list", "dict", "object")
 """Kinds of references that can be made at run time."""
@@ -225,7 +228,7 @@ def declared_type(ev: Evaluator, t: ScriptType) -> ScriptType:
         case OptionalType():
             return OptionalType(declared_type(ev, t.element))
         case UnionType():
-            return UnionType(tuple(m if m == NONE else declared_type(ev, m) for m in t.members))
+            return union([m if m == NONE else declared_type(ev, m) for m in t.members])
         case AnyType() | InterfaceType():
             return UnionType(())
         case ClassType():
@@ -258,7 +261,7 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
             return declared
         case Known() | Scalar() if declared in PLAIN:
             return declared
-        case Enumerator() if value.type is declared:
+        case Enumerator() | Scalar() if isinstance(declared, EnumType) and type_of(value) is declared:
             return declared
         case _:
             raise ev.not_static("what kind of element this list has", help=HELP)
@@ -333,7 +336,7 @@ def promote(ev: Evaluator, ref: Ref, t: ScriptType | None = None) -> Value:
             raise again
         before_change(ev, ref)
     found = contents_type(ev, ref)
-    t = found if t is None else joined(ev, [found], t)
+    t = found if t is None else joined(ev, [t], found)
     if ev.generous_lists:
         t = general(t)
     value = _made(ev, ref, settled(t))
@@ -433,6 +436,8 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
             return ev.pool.number(float(number), FLOAT)
         case Known() | Scalar() if type_of(value) == t and t in PLAIN:
             return ev.materialise(value)
+        case Scalar() if isinstance(t, EnumType) and type_of(value) is t:
+            return value.value
         case Enumerator() if value.type is t:
             return ev.pool.number(value.member, t)
         case Tensor() if isinstance(t, TensorType):
@@ -512,7 +517,7 @@ def read(ev: Evaluator, value: Value, t: ScriptType, holder: Ref | None = None, 
         case UnionType():
             return _read_member(ev, value, t.members)
         case EnumType():
-            return _read_enumerator(ev, value, list(t.members), t)
+            return Scalar(value) if len(t.members) > FEW_MEMBERS else _read_enumerator(ev, value, list(t.members), t)
         case _ if t == NEVER:
             raise ev.emit_raise(["a value where there is none"])
         case _ if t == NONE:
@@ -557,8 +562,6 @@ def _read_enumerator(ev: Evaluator, value: Value, names: Sequence[str], t: EnumT
     member = EnumMember(t, first)
     if not rest:
         return Enumerator(member)
-    if len(names) > MAX_ALTERNATIVES:
-        raise ev.not_static(f"which of more than {MAX_ALTERNATIVES} members of {t.name} this is")
     ev.undecided = True
     is_first = ev.emit("aten::eq.enum", (value, ev.pool.number(member, t)), (BOOL,)).result
     return Variant(is_first, Enumerator(member), _read_enumerator(ev, value, rest, t))

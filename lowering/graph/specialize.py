@@ -28,6 +28,7 @@ from ...ir.script_types import (
     INT,
     STR,
     DictType,
+    EnumType,
     ListType,
     OptionalType,
     ScriptObject,
@@ -476,7 +477,7 @@ class _Entry:
             case Scalar() if type_of(value) == STR:
                 ev.place(self.function.span)
                 return StringResult(self._leaf(run_time_strings.to_bytes(ev, value).value))
-            case Scalar():
+            case Scalar() if not isinstance(type_of(value), EnumType):
                 return self._leaf(value.value)
             case Known():
                 return ConstantResult(value.value)
@@ -507,7 +508,7 @@ class _Entry:
             case Text():
                 ev.place(self.function.span)
                 raise ev.not_static("the text that is returned")
-            case Ref() | Enumerator() | Function():
+            case Ref() | Enumerator() | Function() | Scalar():
                 raise CompileError.at(
                     self.function.span,
                     f"{describe(type_of(value))} cannot be returned from compiled code",

@@ -166,6 +166,8 @@ def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> l
             return [cx.i64(first.sizes[wrap_dim(arguments[1], len(first.sizes))])]
         case "aten::size":
             return [[cx.i64(size) for size in first.sizes]]
+        case "aten::tensor_split.sections" | "aten::tensor_split.indices":
+            return list(_pieces(cx, op, first, wrap_dim(arguments[2], len(first.sizes))))
         case _:
             return [_view(cx, op, first, arguments[1:])]
 
@@ -215,6 +217,21 @@ def _two_in_one_place(spans: Sequence[tuple[int, int]]) -> bool:
     for stride, size in spans:
         places = np.add.outer(places, np.arange(size) * stride)
     return len(np.unique(places)) < places.size
+
+
+def _pieces(cx: LoweringContext, op: Operation, view: InMemory, axis: int) -> list[InMemory]:
+    """Views one behind the other along a dimension."""
+    shapes = [cast("tuple[int | None, ...]", cast(TensorType, r.type).shape) for r in op.results]
+    if sum(s[axis] or 0 for s in shapes) != view.sizes[axis]:
+        raise CompileError.at(op.span, f"pieces of {op.name} that leave something out are not supported here")
+    found: list[InMemory] = []
+    first = 0
+    for shape in shapes:
+        length = cast(int, shape[axis])
+        sizes = (*view.sizes[:axis], length, *view.sizes[axis + 1 :])
+        found.append(replace(view, offset=_moved_by(cx, view, axis, first), sizes=sizes))
+        first += length
+    return found
 
 
 def _sizes(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> list[Extent]:

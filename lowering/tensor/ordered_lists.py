@@ -16,6 +16,7 @@ from ...ir.dtypes import DType
 from ...ir.ordering import NO_VALUES, SEVERAL_VALUES, leaves
 from ...ir.script_types import BoolType, FloatType, ScriptType, StrType, TensorType
 from ...ir.types import I1, I64, INDEX, RunTimeListType
+from . import memory, run_time_values
 
 if TYPE_CHECKING:
     from .run_time_lists import Lists
@@ -124,11 +125,12 @@ def _before(lists: Lists, x: Sequence[Value], y: Sequence[Value], types: Sequenc
     if isinstance(types[0], StrType):
         order = rt_strings.compare(b, x[0], y[0])
         before, behind = (arith.cmpi(b, p, order, lists.cx.i64(0)) for p in ("slt", "sgt"))
-        return _or_by_the_rest(lists, (x, y), types, before, lambda: behind)
-    dtype = _dtype(types[0])
-    first, second = (_number(lists, slot, types[0]) for slot in (x[0], y[0]))
+        return _or_by_the_rest(lists, (x[1:], y[1:]), types, before, lambda: behind)
+    dtype, width = _dtype(types[0]), len(run_time_values.slots_of(types[0]))
+    first, second = (_number(lists, slots[:width], types[0]) for slots in (x, y))
     before = comes_before(b, dtype, first, second, False)
-    return _or_by_the_rest(lists, (x, y), types, before, lambda: comes_before(b, dtype, second, first, False))
+    rest = x[width:], y[width:]
+    return _or_by_the_rest(lists, rest, types, before, lambda: comes_before(b, dtype, second, first, False))
 
 
 def _or_by_the_rest(
@@ -138,7 +140,8 @@ def _or_by_the_rest(
     before: Value,
     behind: Callable[[], Value],
 ) -> Value:
-    """Whether the first of a pair stands before the second, by their first parts, or the others where these are equal."""
+    """Whether the first of a pair stands before the second, by their first parts, or `pair`, the others, where these are
+    equal."""
     if len(types) == 1:
         return before
     b = lists.cx.b
@@ -149,7 +152,7 @@ def _or_by_the_rest(
         return [before]
 
     def rest(_: Any, __: Sequence[Value]) -> Sequence[Value]:
-        return [_before(lists, x[1:], y[1:], types[1:])]
+        return [_before(lists, x, y, types[1:])]
 
     return scf.if_(b, differ, [I1], decided, rest).result
 
@@ -166,11 +169,11 @@ def _dtype(t: ScriptType) -> DType:
             return DType.int64
 
 
-def _number(lists: Lists, slot: Value, t: ScriptType) -> Value:
+def _number(lists: Lists, slots: Sequence[Value], t: ScriptType) -> Value:
     if not isinstance(t, TensorType):
-        return slot
+        return slots[0]
     cx = lists.cx
-    value = lists.value([slot], t)
+    value = memory.as_value(cx, lists.value(slots, t))
     count = cx.numel(value)
     cx.check(cx.compare("ge", count, 1), NO_VALUES)
     cx.check(cx.compare("le", count, 1), SEVERAL_VALUES)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from torchcc import driver
+from torchcc.backend.cpu import jit
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError, ExecutionError
@@ -1075,6 +1076,180 @@ def f(x: Tensor, k: int):
 """,
         [normal(7, 2), 3],
     ),
+    "many_attributes": (
+        """
+class C:
+    def __init__(self, v: int):
+        self.a0 = v + 0
+        self.a1 = v + 1
+        self.a2 = v + 2
+        self.a3 = v + 3
+        self.a4 = v + 4
+        self.a5 = v + 5
+        self.a6 = v + 6
+        self.a7 = v + 7
+        self.a8 = v + 8
+        self.a9 = v + 9
+        self.a10 = v + 10
+        self.a11 = v + 11
+        self.a12 = v + 12
+        self.a13 = v + 13
+        self.a14 = v + 14
+        self.a15 = v + 15
+        self.a16 = v + 16
+        self.a17 = v + 17
+        self.a18 = v + 18
+        self.a19 = v + 19
+        self.a20 = v + 20
+        self.a21 = v + 21
+        self.a22 = v + 22
+        self.a23 = v + 23
+        self.a24 = v + 24
+        self.a25 = v + 25
+        self.a26 = v + 26
+        self.a27 = v + 27
+        self.a28 = v + 28
+        self.a29 = v + 29
+        self.a30 = v + 30
+        self.a31 = v + 31
+        self.a32 = v + 32
+        self.a33 = v + 33
+        self.a34 = v + 34
+        self.a35 = v + 35
+        self.a36 = v + 36
+        self.a37 = v + 37
+        self.a38 = v + 38
+        self.a39 = v + 39
+        self.a40 = v + 40
+        self.a41 = v + 41
+        self.a42 = v + 42
+        self.a43 = v + 43
+        self.a44 = v + 44
+        self.a45 = v + 45
+        self.a46 = v + 46
+        self.a47 = v + 47
+        self.a48 = v + 48
+        self.a49 = v + 49
+        self.a50 = v + 50
+        self.a51 = v + 51
+        self.a52 = v + 52
+        self.a53 = v + 53
+        self.a54 = v + 54
+        self.a55 = v + 55
+        self.a56 = v + 56
+        self.a57 = v + 57
+        self.a58 = v + 58
+        self.a59 = v + 59
+        self.a60 = v + 60
+        self.a61 = v + 61
+        self.a62 = v + 62
+        self.a63 = v + 63
+        self.a64 = v + 64
+        self.a65 = v + 65
+        self.a66 = v + 66
+        self.a67 = v + 67
+        self.a68 = v + 68
+        self.a69 = v + 69
+        self.t = torch.zeros(2) + v
+        self.s = "x" + str(v)
+def f(n: int):
+    l: List[C] = []
+    for i in range(n):
+        l.append(C(i))
+    s = 0
+    out = torch.zeros(2)
+    for c in l:
+        s += c.a0 + c.a69 * 2 + len(c.s)
+        c.a65 = s
+        out = out + c.t
+    return s, l[1].a65, out, l[2].s
+""",
+        [4],
+    ),
+    "in_an_optional_tuple": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def f(n: int):
+    best: Optional[Tuple[A, int]] = None
+    for i in range(n):
+        c = (A(i), i * 7 % 5)
+        if best is None:
+            best = c
+        elif c[1] > best[1]:
+            best = c
+            best[0].v += 100
+    assert best is not None
+    a, k = best
+    return a.v, k
+""",
+        [6],
+    ),
+    "one_of_two_by_sign": (
+        """
+class A:
+    def __init__(self):
+        self.xs: List[float] = []
+        self.name = "n"
+def f(x: Tensor):
+    pos = A()
+    neg = A()
+    for i in range(x.size(0)):
+        v = float(x[i])
+        t = pos if v > 0 else neg
+        t.xs.append(v)
+        t.name = t.name + str(i)
+    return pos.xs, neg.xs, pos.name, neg.name
+""",
+        [normal(9)],
+    ),
+    "counters": (
+        """
+class Counter:
+    def __init__(self):
+        self.n = 0
+    def next(self) -> int:
+        self.n += 1
+        return self.n
+def use(c: Counter, k: int) -> int:
+    s = 0
+    for i in range(k):
+        s += c.next()
+    return s
+def f(k: int):
+    c = Counter()
+    a = use(c, k)
+    b = use(c, k)
+    l = [c, Counter()]
+    for x in l:
+        x.next()
+    return a, b, c.n, [x.n for x in l]
+""",
+        [4],
+    ),
+    "in_slots_that_may_be_empty": (
+        """
+class A:
+    def __init__(self, v: int):
+        self.v = v
+def f(n: int):
+    slots: List[Optional[A]] = []
+    for i in range(n):
+        slots.append(None)
+    for i in range(2 * n):
+        s = slots[i * 3 % n]
+        if s is None:
+            slots[i * 3 % n] = A(i)
+        else:
+            s.v += 10
+    out: List[int] = []
+    for s in slots:
+        out.append(-1 if s is None else s.v)
+    return out
+""",
+        [6],
+    ),
 }
 
 
@@ -1095,6 +1270,8 @@ def in_torch(source, arguments):
     def plain(value):
         if isinstance(value, list | tuple):
             return type(value)(map(plain, value))
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
         return value.numpy() if isinstance(value, torch.Tensor) else value
 
     names = {}
@@ -1110,6 +1287,9 @@ def assert_same(expected, got):
     elif isinstance(expected, np.ndarray):
         assert got.shape == expected.shape and got.dtype == expected.dtype
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    elif isinstance(expected, dict):
+        assert list(got) == list(expected)
+        assert_same(list(expected.values()), list(got.values()))
     else:
         assert type(got) is type(expected) and got == pytest.approx(expected)
 
@@ -1132,9 +1312,16 @@ def native(source, arguments):
     return lambda *given: rebuild(lowered.signature.tree, compiled.call_flat(given))
 
 
+CYCLES = ("chained_both_ways", "objects_that_lead_to_themselves")
+"""Programs whose objects hold one another: they go when the call ends."""
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name):
+    left = jit.session().functions.objects_left
+    before = left()
     check(*PROGRAMS[name])
+    assert (left() == before) == (name not in CYCLES)
 
 
 SHAPES = """

@@ -623,6 +623,144 @@ def f(n: int):
 """,
         [5],
     ),
+    "an_enum_of_many_members": (
+        """
+class E(Enum):
+    M0 = 0
+    M1 = 1
+    M2 = 4
+    M3 = 9
+    M4 = 16
+    M5 = 25
+    M6 = 36
+    M7 = 49
+    M8 = 64
+    M9 = 81
+    M10 = 100
+    M11 = 121
+    M12 = 144
+    M13 = 169
+    M14 = 196
+
+class T:
+    def __init__(self, kind: E):
+        self.kind = kind
+def f(n: int):
+    l: List[E] = []
+    for i in range(n):
+        if i % 2 == 0:
+            l.append(E.M3)
+        elif i % 3 == 0:
+            l.append(E.M11)
+        else:
+            l.append(E.M7)
+    c = 0
+    ts: List[T] = []
+    last = E.M0
+    for e in l:
+        if e == E.M7:
+            c += 1
+        if e != last:
+            c += 10
+        c = c * 2 + e.value
+        ts.append(T(e))
+        last = e
+    ts[0].kind = E.M14
+    return c, ts[0].kind.value, l[0] == l[1], last == E.M7, ts[1].kind == l[1]
+""",
+        [7],
+    ),
+    "names_of_members": (
+        """
+class E(Enum):
+    M0 = "v0"
+    M1 = "v1"
+    M2 = "v2"
+    M3 = "v3"
+    M4 = "v4"
+    M5 = "v5"
+    M6 = "v6"
+
+def f(n: int):
+    l: List[E] = []
+    for i in range(n):
+        l.append(E.M3 if i % 2 == 0 else E.M5)
+    s = ""
+    for e in l:
+        s += e.name + ":" + e.value + ";"
+    o: List[Optional[E]] = []
+    for e in l:
+        o.append(e if e == E.M3 else None)
+    k = 0
+    for q in o:
+        if q is not None:
+            if q == E.M3:
+                k += 1
+    return s, k
+""",
+        [4],
+    ),
+    "strings_among_anything": (
+        """
+def f(n: int):
+    l: List[Any] = []
+    for i in range(n):
+        if i % 3 == 0:
+            l.append(i)
+        elif i % 3 == 1:
+            l.append("s" + str(i))
+        else:
+            l.append(i * 0.5)
+    s = ""
+    for v in l:
+        if isinstance(v, str):
+            s += v
+        if isinstance(v, int):
+            s += str(v)
+        if isinstance(v, float):
+            s += "f"
+    return s
+""",
+        [7],
+    ),
+    "a_dict_of_two_types": (
+        """
+def f(n: int):
+    d: Dict[str, Union[int, str]] = {}
+    for i in range(n):
+        if i % 2 == 0:
+            d["k" + str(i)] = i
+        else:
+            d["k" + str(i)] = "v"
+    t = 0
+    for k, v in d.items():
+        if isinstance(v, int):
+            t += v
+        else:
+            t += 100 * len(v)
+    return t, d
+""",
+        [5],
+    ),
+    "an_optional_union": (
+        """
+def f(n: int):
+    x: Optional[Union[int, List[int]]] = None
+    for i in range(n):
+        if i == 1:
+            x = 5
+        if i == 3:
+            x = [i, n]
+    t = 0
+    if x is not None:
+        if isinstance(x, int):
+            t = x
+        else:
+            t = len(x) * 100
+    return t
+""",
+        [5],
+    ),
 }
 
 
@@ -643,6 +781,8 @@ def in_torch(source, arguments):
     def plain(value):
         if isinstance(value, list | tuple):
             return type(value)(map(plain, value))
+        if isinstance(value, dict):
+            return {k: plain(v) for k, v in value.items()}
         return value.numpy() if isinstance(value, torch.Tensor) else value
 
     names = {}
@@ -658,6 +798,9 @@ def assert_same(expected, got):
     elif isinstance(expected, np.ndarray):
         assert got.shape == expected.shape and got.dtype == expected.dtype
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
+    elif isinstance(expected, dict):
+        assert list(got) == list(expected)
+        assert_same(list(expected.values()), list(got.values()))
     else:
         assert type(got) is type(expected) and got == pytest.approx(expected)
 

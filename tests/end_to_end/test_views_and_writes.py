@@ -18,7 +18,7 @@ from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.parser import parse_module
 from torchcc.ir.script_types import BOOL, INT
-from torchcc.ir.signature import ScalarSpec, TensorSpec, rebuild
+from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec, rebuild
 from torchcc.ir.structure import difference
 from torchcc.verify import verify_stages
 
@@ -349,6 +349,18 @@ PROGRAMS = {
     "tuple_opt": "l: List[Tuple[int, Optional[Tensor]]] = []\nfor i in range(n + 1):\n  l.append((i, y if i > 0 else None))\nfor i, t in l:\n  if t is not None:\n    t.add_(i)\nreturn y",
     "str_dict_rt": "d: Dict[str, Tensor] = {}\nfor i in range(n + 1):\n  d[str(i)] = x[i]\nfor q in d.keys():\n  d[q].add_(1)\nreturn x",
     "shift_to_front": "x[:, :-1] = x[:, 1:]\nx[:, :-2].add_(x[:, 2:])\nx[:3, :-1] = x[1:, 1:]\nx[:, -1] = y[:4]\nreturn x",
+    "rtlist_sort_tensors": "l: List[Tensor] = []\nfor i in range(n + 3):\n  l.append(y[i])\nl.sort()\nl[0].add_(1)\nl[-1].mul_(2)\nreturn y, l[0], l[1]",
+    "rtlist_sort_reverse": "l: List[Tensor] = []\nfor i in range(n + 3):\n  l.append(y[i])\nl.sort(reverse=True)\nl[0].add_(100)\nreturn y",
+    "rtlist_sorted": "l: List[Tensor] = []\nfor i in range(n + 3):\n  l.append(y[i])\nm = sorted(l)\nm[0].add_(100)\nreturn y, l[0]",
+    "choice_tensor_split": "z = x if c else x.clone()\nl = torch.tensor_split(z, 2, 1)\nl[1].fill_(2.0)\np = torch.hsplit(z, 2)\np[0].add_(1)\nreturn x, z",
+    "rtlist_tolist": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(y[i:i + 2])\nl[0].add_(1)\nq: List[float] = l[-1].tolist()\nreturn q",
+    "rtlist_in_loop_cond": "l: List[Tensor] = []\nbest = y[0]\nfor i in range(n + 3):\n  l.append(y[i])\n  if bool(y[i] > best):\n    best = y[i]\nbest.add_(100)\nreturn y, l",
+    "rtlist_slice_reverse": "l: List[Tensor] = []\nfor i in range(4):\n  l.append(x[i])\n  if i > n:\n    break\nl.reverse()\nm = l[:2] + l[-1:]\nm[0].zero_()\nm[-1].add_(1)\nreturn x, len(m)",
+    "rtlist_einsum": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(x[i])\nl[0].add_(1)\nreturn torch.einsum('i,i->i', [l[0], l[-1]]), torch.cat([l[0], y]), torch.dot(l[0], y)",
+    "rtlist_index_by": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(k[i] % 4)\nl[0].clamp_(0, 2)\nreturn x[l[0]], k",
+    "rtlist_where": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(x[i])\nl[0][l[0] > 0] = 0.0\nl[-1].masked_fill_(l[-1] < 0, 5.0)\nreturn x",
+    "rtlist_maxpool": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(x.view(1, 1, 4, 6) + i)\nl[0].mul_(2)\no = F.max_pool2d(l[-1], 2)\nv, i = l[0].view(4, 6).max(1)\nv.add_(1)\nreturn o, v, i",
+    "cond_linear": "w = x if c else x * 2\nw.mul_(0.5)\nreturn F.linear(y, w), torch.matmul(w, y), F.softmax(w, 1), F.layer_norm(w, [6])",
 }
 
 ERRORS = {
@@ -467,6 +479,37 @@ def test_computes_what_pytorch_does(names, tmp_path, long):
     for stage in ("linalg", "loops"):
         again = parse_module(driver.print_stage(low, stage), driver.constants(low.modules[stage]))
         assert difference(low.modules[stage], again) is None, stage
+
+
+OPEN = [
+    *("loop_rows", "setitem_rt_slice2", "dyn_reshape", "cond_view_choice", "cond_dyn_shape", "reshape_unknown", "loop_view_moves"),
+    *("loop_pingpong", "while_walk", "rtlist_views", "rtlist_reshape_view", "rtlist_grow_dim", "dict_values", "choice_view_chain"),
+]
+
+
+def test_with_extents_known_at_run_time(tmp_path):
+    text = text_of([PROGRAMS[n] for n in OPEN])
+    f32, i64 = from_numpy(np.dtype("f4")), from_numpy(np.dtype("i8"))
+    rows, columns = Dim("rows"), Dim("columns")
+    own = [TensorSpec(f32, (rows, columns)), TensorSpec(f32, (columns,)), TensorSpec(i64, (rows, columns))]
+    low = driver.lower(compile_text(text, "views.py", "f"), [*own * len(OPEN), ScalarSpec(INT), ScalarSpec(BOOL)])
+    call, expected_of = native(low), in_torch(text, tmp_path)
+    for n, c in RUNS:
+        given = [a.copy() for a in tensors() * len(OPEN)]
+        copies = [torch.from_numpy(a.copy()) for a in given]
+        expected, got = plain(expected_of(*copies, n, c)), call([*given, n, c])
+        for name, e, g in zip(OPEN, expected, got, strict=True):
+            assert same(e, g), (name, n, c, e, g)
+        assert same(plain(copies), given)
+
+
+def test_a_loop_may_add_a_tensor_of_fixed_extents(tmp_path):
+    text = text_of(["for i in range(n):\n  x += torch.full([4, 6], 2.0)\nreturn x"])
+    f32, i64 = from_numpy(np.dtype("f4")), from_numpy(np.dtype("i8"))
+    own = [TensorSpec(f32, (Dim("rows"), Dim("columns"))), TensorSpec(f32, (6,)), TensorSpec(i64, (4, 6))]
+    low = driver.lower(compile_text(text, "views.py", "f"), [*own, ScalarSpec(INT), ScalarSpec(BOOL)])
+    x, y, k = tensors()
+    assert np.allclose(native(low)([x.copy(), y, k, 3, True])[0], x + 6)
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -62,7 +63,8 @@ def compiled() -> Any:
     """The composites as torch.jit compiles them, with `torch.x(...)` bound to the operator `aten::x` itself."""
     whole = "\n\n".join(prelude.text(file) for file in prelude.files("aten") if file != STRINGS)
     text = re.sub(r"^(import|from) .*", "", whole, flags=re.MULTILINE)
-    text = re.sub(r"(?<![\w.])torch\.(\w+)\(", r"torch.ops.aten.\1(", text)
+    text = re.sub(r"(?<![\w.])(?:torch|math)\.(\w+)\(", r"torch.ops.aten.\1(", text)
+    text = re.sub(r"(?<![\w.])math\.(inf|nan)\b", r'float("\1")', text).replace("math.pi", repr(math.pi))
     return torch.jit.CompilationUnit(text)
 
 

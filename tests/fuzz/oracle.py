@@ -248,7 +248,7 @@ def run_flat(run: Callable[[list[Any]], list[Any]], compiled: Any, values: list[
     flat = flat_values(given, specs)
 
     def call() -> Any:
-        results = run(flat)
+        results = copied(list(run(flat)))  # an interpreter may give an argument back, which is written to now
         for parameter, array in zip(signature.parameters, flat):
             written = None if parameter.write_back is None else results[parameter.write_back]
             if written is not None:

@@ -60,6 +60,17 @@ def main(n: int, k: Tensor):
 """,
         [[2, np.ones(2, np.float32)], [1, np.ones(3, np.float32)]],
     ),
+    "numbers that are known late are printed": (
+        """
+def main(n: int, k: Tensor):
+    v = torch.full([0, 2], 1, dtype=torch.int64)
+    for row in k:
+        w = v.sum()
+        print(n, int(w), bool(w > 0), float(w), str(int(w)) + 'x')
+    return str(bool(v.sum() < 1))
+""",
+        [[2, np.ones(2, np.float32)]],
+    ),
     "a name that is None is set again further in": (
         """
 def main(n: int, u: Optional[int]):
