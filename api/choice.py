@@ -2,7 +2,7 @@
 
 In: the values of a call, as `adapted` gives them. Out: their specs. Lists of numbers and strings are given at run time. Lists
 (and the like) of tensors are taken apart while they are short and of few lengths: each tensor is an argument of its own then,
-whose shape is known, and nothing is copied. A string is a constant, as modes are, until there are several.
+whose shape is known, and nothing is copied. A string is a constant, as modes are, while it is short and until there are several.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ SHORT: Final = 16
 
 FEW: Final = 3
 """So many lengths of them are one too many; so many values of a string, too."""
+
+
+SHORT_TEXT: Final = 64
+"""A longer string is no mode: it is given at run time at once."""
 
 
 class Choice:
@@ -103,13 +107,13 @@ class _Texts:
 
     def spec(self, value: Any) -> ColumnsSpec | None:
         """None where it is a constant."""
-        if value is None or len(self._constant) < FEW - 1 or value in self._constant:
+        if value is None or value in self._constant:
             return None
-        return _TEXT
+        return _TEXT if len(value) > SHORT_TEXT or len(self._constant) >= FEW - 1 else None
 
     def note(self, value: Any) -> None:
         """Something is about to be compiled for it."""
-        if len(self._constant) < FEW - 1:
+        if len(self._constant) < FEW - 1 and len(value) <= SHORT_TEXT:
             self._constant.add(value)
 
 

@@ -176,7 +176,7 @@ class ScriptFunction:
             if found is not None and not state_level:
                 return found.call(flat_values(values, chosen))
         with self.state.lock:
-            chosen, found = self.entry(specs, values)
+            chosen, found = self.entry(specs, values, learns=True)
             return self.run(found, chosen, values)
 
     def run(self, entry: Specialisation, chosen: Specs, values: Sequence[Any]) -> Any:
@@ -298,8 +298,11 @@ class ScriptFunction:
 
     # specialisations
 
-    def entry(self, specs: Specs, values: Sequence[Any]) -> tuple[Specs, Specialisation]:
-        """The specialisation for a call, compiled if there is none, and its specs with numbers fixed as it needs them."""
+    def entry(self, specs: Specs, values: Sequence[Any], *, learns: bool = False) -> tuple[Specs, Specialisation]:
+        """The specialisation for a call, compiled if there is none, and its specs with numbers fixed as it needs them.
+
+        `learns`: where there is none, other specs may be chosen, seen what was compiled before (`choice.py`).
+        """
         with self.state.lock:
             self._refresh()
             level, state_level, fixing = self._fixed.get(specs, _UNFIXED)
@@ -307,7 +310,7 @@ class ScriptFunction:
             found = self._at(chosen, state_level)
             if found is not None:
                 return chosen, found
-            other = self.choice.missed(specs, values)
+            other = self.choice.missed(specs, values) if learns else specs
             if other != specs:
                 return self.entry(other, values)
             level, state_level, chosen, found = self._fitted(specs, values, self._specialised, (level, state_level))

@@ -269,10 +269,11 @@ class FunctionState(ABC):
                 values = [self.as_value(e, span) for e in meaning.elements]
                 types = tuple(script_type(v) for v in values)
                 return self.one("prim::TupleConstruct", values, TupleType(types), span=span)
-            case Host(value=bool() | int() | float() | complex() | str() | tuple() as value):
+            case Host(value=bool() | int() | float() | complex() | str() | tuple()):
+                kind = "dtype" if isinstance(meaning.value, DType) else type(meaning.value).__name__
                 raise self.fault(
                     span,
-                    f"the Python value of type `{'dtype' if isinstance(value, DType) else type(value).__name__}` cannot be used as a value",
+                    f"the Python value of type `{kind}` cannot be used as a value",
                     label="a global variable",
                     help="pass it as a parameter, or make it an attribute of a module",
                 )

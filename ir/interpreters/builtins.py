@@ -62,7 +62,8 @@ def _remainder(a: Any, b: Any) -> Any:
             raise OperatorError("ZeroDivisionError")
         return a % b
     with np.errstate(all="ignore"):
-        return float(np.remainder(np.float64(a), np.float64(b)))
+        # PyTorch's formula for numbers, which rounds where Python's does not
+        return float(np.fmod(np.float64(b) + np.fmod(np.float64(a), np.float64(b)), np.float64(b)))
 
 
 def _pow(a: Any, b: Any) -> Any:
@@ -221,6 +222,11 @@ def _modf(a: float) -> tuple[float, float]:
     return math.modf(a)
 
 
+def _hash(a: Any) -> int:
+    """Of a number: an int is its own, a float is hashed by its bytes."""
+    return int(a) if not isinstance(a, float) else strings.hash_bytes(struct.pack("<d", a)) if a != 0.0 else 0
+
+
 def _sub(a: Any, b: Any) -> Any:
     return number(a - b)
 
@@ -308,7 +314,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::oct": oct,
     "aten::chr": strings.chr_,
     "prim::rangelist": lambda n: list(range(n)),
-    "aten::hash": hash,
+    "aten::hash": _hash,
     "aten::unwrap_optional": lambda a: a,
     "aten::is_scripting": lambda: True,
     "aten::is_grad_enabled": lambda: False,
@@ -479,7 +485,6 @@ STRINGS: Final[dict[str, Builtin]] = {
     "aten::device": lambda kind, index=None: kind if index is None else f"{kind}:{index}",
     "prim::type": lambda device: device.partition(":")[0],
     "prim::index": lambda device: int(device.partition(":")[2]) if ":" in device else None,
-    "aten::hash": hash,
 }
 
 

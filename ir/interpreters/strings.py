@@ -387,6 +387,27 @@ def chr_(number: int) -> str:
     return to_string(bytes([number & 255]))
 
 
+_MULTIPLIER: Final = 0xC6A4A7935BD1E995
+_WORD: Final = (1 << 64) - 1
+
+
+def hash_bytes(data: bytes) -> int:
+    """`std::hash` of the C++ library that PyTorch is built with, as a signed number."""
+
+    def mixed(value: int) -> int:
+        return value ^ (value >> 47)
+
+    value = 0xC70F6907 ^ (len(data) * _MULTIPLIER & _WORD)
+    whole = len(data) & ~7
+    for i in range(0, whole, 8):
+        word = int.from_bytes(data[i : i + 8], "little") * _MULTIPLIER & _WORD
+        value = (value ^ (mixed(word) * _MULTIPLIER & _WORD)) * _MULTIPLIER & _WORD
+    if whole != len(data):
+        value = (value ^ int.from_bytes(data[whole:], "little")) * _MULTIPLIER & _WORD
+    value = mixed(mixed(value) * _MULTIPLIER & _WORD)
+    return value - (1 << 64) if value >> 63 else value
+
+
 METHODS: Final[dict[str, Builtin]] = {
     "aten::add": joined,
     "aten::eq": lambda a, b: a == b,
@@ -404,6 +425,7 @@ METHODS: Final[dict[str, Builtin]] = {
     "aten::Float": to_float,
     "aten::list": lambda self: [to_string(bytes([c])) for c in to_bytes(self)],
     "aten::ord": _ord,
+    "aten::hash": lambda self: hash_bytes(to_bytes(self)),
     "aten::join": lambda self, values: to_string(to_bytes(self).join(map(to_bytes, values))),
     "aten::split": _split,
     "aten::rsplit": _rsplit,

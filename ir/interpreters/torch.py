@@ -247,7 +247,7 @@ class _Frame:
         if record is not None and form is not None:
             return self.call_record(record, arguments)
         derived = functional_form(op.name)
-        if derived is not None and form is not None:
+        if derived is not None and form is not None and self.interpreter.composite(op.name) is None:
             return self.write_in_place(form, derived, arguments, op)
         return self.call_composite(op.name, arguments, op)
 

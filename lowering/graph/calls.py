@@ -97,9 +97,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     if record is not None and form is not None:
         return recorded(ev, form, record, arguments)
     derived = functional_form(name)
-    if derived is not None and form is not None:
-        return tensor_writes.in_place(ev, form, derived, arguments)
     function = ev.composite(name)
+    if derived is not None and form is not None and function is None:
+        return tensor_writes.in_place(ev, form, derived, arguments)
     if function is not None:
         return _unpacked(ev.call_composite(function, arguments), op, form)
     raise ev.error(f"operator {name} is not supported yet")

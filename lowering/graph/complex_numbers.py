@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.operators import schema, split_name
-from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, NUMBER, ScriptType
+from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, NUMBER, ScriptType, TensorType
 from . import calls
 from .values import Abstract, Complex, Known, Scalar, known, type_of
 
@@ -28,7 +28,9 @@ def apply(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[A
     """The result of an operator on numbers that takes or gives a complex one; None for every other."""
     base, _ = split_name(name)
     if base in _TEXT:
-        return _as_text(ev, name, arguments)
+        return _of_constants(ev, name, arguments, "the text of a complex number")
+    if any(isinstance(a, Complex) for a in arguments) and _gives_tensor(name):
+        return _of_constants(ev, name, arguments, "a tensor computed with a complex number")
     if not all(isinstance(a, Known | Scalar | Complex) for a in arguments):
         return None
     if not any(isinstance(a, Complex) for a in arguments) and not _is_complex(name):
@@ -70,17 +72,23 @@ def _plain(value: Abstract) -> int | float | bool | complex | None:
 _TEXT: Final = ("aten::str", "aten::format", "aten::percentFormat", "aten::hash", "prim::Print")
 
 
-def _as_text(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[Abstract] | None:
-    """The text of complex numbers that are known."""
+def _of_constants(ev: Evaluator, name: str, arguments: Sequence[Abstract], what: str) -> Sequence[Abstract] | None:
+    """The operator on complex numbers that are known at compile time."""
     if not any(isinstance(a, Complex) for a in arguments):
         return None
     found: list[Abstract] = []
     for argument in arguments:
         plain = _plain(argument) if isinstance(argument, Complex) else None
         if isinstance(argument, Complex) and plain is None:
-            raise ev.error("the text of a complex number known at run time is not supported")
+            raise ev.error(f"{what} that is known at run time only is not supported")
         found.append(argument if plain is None else Known(plain, COMPLEX))
     return calls.apply(ev, name, found)
+
+
+@cache
+def _gives_tensor(name: str) -> bool:
+    form = schema(name)
+    return form is not None and any(isinstance(r.type, TensorType) for r in form.returns)
 
 
 class _Real:

@@ -19,6 +19,7 @@ from .run_time_types import COMPOSED, join
 from .values import (
     FALSE,
     HANDLE,
+    LOOP,
     TRUE,
     Abstract,
     Contents,
@@ -227,7 +228,12 @@ class Merge:
             case (RunTimeOnly(), _) | (_, RunTimeOnly()):
                 return a if isinstance(a, RunTimeOnly) else b
             case Ref(), Ref() if a not in self.ev.heap or b not in self.ev.heap:
-                self._at_run_time(a, self.then.heap.get(a), b, self.otherwise.heap.get(b))
+                # it may have to be known which of several names mean one
+                made = self._made_at_run_time(a, b) if self.op.span in self.ev.hints else None
+                if made is not None:
+                    a, b = made
+                else:
+                    self._at_run_time(a, self.then.heap.get(a), b, self.otherwise.heap.get(b))
                 return self._alternatives(a, b, self._of_values)
             case _:
                 return self._alternatives(a, b, self._of_values)
@@ -309,7 +315,7 @@ class Merge:
             if isinstance(leaf, Ref) and ev.may_be_promoted(leaf):
                 groups.setdefault((leaf.kind, leaf.type), []).append(leaf)
         group: list[Ref] = max(groups.values(), key=len) if groups else []
-        if len(group) < 2 or any(r in self._promoted or any(r in pair for pair in self._refs) for r in group):
+        if len(group) < 2 or any(map(self._is_merged, group)):
             return None
         sides = [(self.then, a), (self.otherwise, b)]
         own = [[r for r in dict.fromkeys(leaves(v)) if r in group] for _, v in sides]
@@ -327,6 +333,16 @@ class Merge:
             return x, y
 
         return self._tried(write)
+
+    def _is_merged(self, ref: Ref) -> bool:
+        """Whether it stands behind the `If` already, and not as what is made at run time."""
+        made = any(HANDLE in c for c in self._mappings(ref, ref))
+        return not made and (ref in self._promoted or any(ref in pair for pair in self._refs))
+
+    def _place(self) -> Contents:
+        """What is noted of what may be another one: where that comes from."""
+        place: dict[Any, Any] = {} if self.op.span is None else {LOOP: self.op.span}
+        return place
 
     def _inside(self, branch: Branch, write: Callable[[], _T]) -> _T:
         """Code at the end of a branch."""
@@ -476,10 +492,10 @@ class Merge:
             return contents
         if any(ref in pair for pair in self._refs):
             # it stands for another one here too: a change through one name could not be seen through the other
-            self._new[Frozen(ref)] = {}
+            self._new[Frozen(ref)] = self._place()
             for pair, merged in self._refs.items():
                 if ref in pair:
-                    self._new[Frozen(merged)] = {}
+                    self._new[Frozen(merged)] = self._place()
         self._promoted[ref] = None
         self._new[ref] = {}
         self._new[ref] = self._promote_contents(contents, first)
@@ -544,7 +560,7 @@ class Merge:
         if any(r in pair for pair in self._refs for r in (a, b)):
             # one that stands for several: a change through one name could not be seen through the other
             for ref in (a, b, merged, *(m for pair, m in self._refs.items() if a in pair or b in pair)):
-                self._new[Frozen(ref)] = {}
+                self._new[Frozen(ref)] = self._place()
         self._refs[a, b] = merged
         self._new[merged] = {}
         self._new[merged] = self._contents(left, right)

@@ -86,6 +86,8 @@ class Surveyor(Evaluator):
         try:
             results = super().evaluate(frame, op, operands)
         except CompileError as error:
+            if self.inlined_at is not None:
+                raise  # one fault of the operator whose definition this is in
             self.note(error)
             if op.name == "prim::Loop":
                 self._look_into(frame, op)

@@ -1250,6 +1250,116 @@ def f(n: int):
 """,
         [6],
     ),
+    "a_list_replaced_in_an_attribute": (
+        """
+class A:
+    def __init__(self):
+        self.l = [0]
+def f(n: int):
+    a = A()
+    keep = a.l
+    for i in range(n):
+        if i == 2:
+            a.l = [5]
+        a.l.append(i)
+    keep.append(99)
+    return keep, a.l, len(keep)
+""",
+        [5],
+    ),
+    "lists_of_objects_that_are_shared": (
+        """
+class A:
+    def __init__(self):
+        self.l = [0]
+def f(n: int):
+    a = A()
+    keep = a.l
+    objs: List[A] = [a]
+    for i in range(n):
+        objs.append(a if i % 2 == 0 else A())
+    for o in objs:
+        o.l.append(7)
+    keep.append(99)
+    return keep, a.l, objs[2].l
+""",
+        [3],
+    ),
+    "one_tensor_in_many_objects": (
+        """
+class A:
+    def __init__(self, t: Tensor):
+        self.t = t
+def f(x: Tensor, n: int):
+    y = x * 2
+    objs: List[A] = []
+    for i in range(n):
+        objs.append(A(y))
+    y.add_(1)
+    objs[0].t.mul_(3)
+    z = objs[1].t[0]
+    z.fill_(7)
+    return y, objs[-1].t
+""",
+        [normal(3, 2), 3],
+    ),
+    "a_chain_reversed": (
+        """
+class N:
+    next: Optional["N"]
+    def __init__(self, v: int):
+        self.v = v
+        self.next = torch.jit.annotate(Optional["N"], None)
+def rev(h: Optional[N]) -> Optional[N]:
+    prev: Optional[N] = None
+    cur = h
+    while cur is not None:
+        assert cur is not None
+        nx = cur.next
+        cur.next = prev
+        prev = cur
+        cur = nx
+    return prev
+def f(n: int):
+    h: Optional[N] = None
+    for i in range(n):
+        m = N(i)
+        m.next = h
+        h = m
+    r = rev(h)
+    out: List[int] = []
+    while r is not None:
+        assert r is not None
+        out.append(r.v)
+        r = r.next
+    return out
+""",
+        [5],
+    ),
+    "two_names_after_a_branch": (
+        POINT
+        + """
+def f(n: int, c: bool):
+    if c:
+        a = Point(1, 1.0)
+        b = a
+        k = [1]
+        m = k
+    else:
+        a = Point(2, 1.0)
+        b = Point(3, 1.0)
+        k = [2]
+        m = [3]
+    a.x += 10
+    k.append(5)
+    l: List[Point] = []
+    for i in range(n):
+        l.append(b)
+    l[0].x += 100
+    return a.x, b.x, a is b, k, m
+""",
+        [2, True],
+    ),
 }
 
 

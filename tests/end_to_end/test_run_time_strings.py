@@ -9,6 +9,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+import torchcc
 from torchcc import driver
 from torchcc.backend.cpu import jit
 from torchcc.backend.cpu.header import header_text
@@ -112,6 +113,7 @@ PROGRAMS = {
 """.replace('"w" * 1 + str(i) if i < 0 else ', ""),
         [(0,), (1,), (3,)],
     ),
+    "hash": (of_one("hash(s)", "hash(s + 'twelve bytes')", "hash('é')"), STRINGS),
     "parse": (of_one("int(s)", "float(s)"), ["12", "-7", "+0", " 42", "9223372036854775807", "-9223372036854775808"]),
     "parse_float": (of_one("float(s)"), ["1.5", "1e5", "inf", "-nan", "0x1p3", ".5", "1.", "-0.0", "0e9", " 2"]),
     "iterate": (
@@ -274,7 +276,7 @@ def test_programs(name, scripts):
         assert difference(lowered.modules[stage], again) is None
 
 
-FOLDED = ("letters", "tests", "strip", "split", "parse")
+FOLDED = ("letters", "tests", "strip", "split", "parse", "hash")
 
 
 @pytest.mark.parametrize("name", FOLDED)
@@ -374,6 +376,33 @@ def test_print(capfd):
         assert capfd.readouterr().out == lines.splitlines(True)[0] + "\n", stage
     Interpreter(driver.composite).run_program(program, [1])
     assert capfd.readouterr().out == lines.splitlines(True)[0] + "\n"
+
+
+COUNTING = """
+import torch
+
+class Counter(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def forward(self, n: int) -> int:
+        self.count += 1
+        print("call", self.count)
+        if n > 2:
+            raise ValueError("too large: " + str(n))
+        return self.count
+"""
+
+
+def test_a_call_that_raises_prints_once(capfd):
+    counter = torchcc.compile_source(COUNTING).Counter()
+    print("before")  # Python's own output, not flushed yet, stays in front
+    assert counter(1) == 1
+    with pytest.raises(torchcc.ExecutionError, match="too large: 5"):
+        counter(5)
+    assert counter.count == 2  # for which the call was repeated
+    assert capfd.readouterr().out == "before\ncall 1\ncall 2\n"
 
 
 def test_more_than_a_buffer_is_printed_in_order(capfd):

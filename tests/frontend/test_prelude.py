@@ -318,6 +318,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "diag": [(V,), (V, -1), (_t(3, 4), 1)],
     "diag_embed": [(A,), (_t(2, 3), 1, 0, 2)],
     "take": [(A, _i(24, 2, 3))],
+    "put": [(A, torch.tensor([[0, 5], [-1, 7]]), _t(2, 2)), (A, torch.tensor([1, 1]), _t(2), True)],
+    "fill_diagonal_": [(_t(4, 3), 2.0), (_t(7, 2), 1, True), (_t(3, 3, 3), 5)],
     "take_along_dim": [(A, _i(3, 2, 1, 4), 1), (A, _i(24, 5))],
     "argwhere": [(_i(2, 3, 4),)],
     "index_fill.int_Scalar": [(A, 1, torch.tensor([0, 2]), 5.0), (A, -1, torch.tensor([0]), 1)],

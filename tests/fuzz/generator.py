@@ -1296,7 +1296,9 @@ class Generator:
             if self.chance(0.4):
                 items += [line("else:"), self.block(scope.inner(), 2)]
             return [Statement(items)]
-        other = Statement([line(f"{v.name} = $", self.expression(scope, v.type.parts[0], 1))])
+        # annotated, as the name is no Optional from there on otherwise
+        value = expr(v.type, f"torch.jit.annotate({v.type.text}, $)", self.expression(scope, v.type.parts[0], 1))
+        other = Statement([line(f"{v.name} = $", value)])
         if v.is_assignable and self.chance(0.6):
             return [Statement([line(f"if {v.name} is None:"), Block([other])])]
         head = line(f"if {v.name} is None:")

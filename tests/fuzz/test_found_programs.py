@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from oracle import HAS_TORCH, judge_text
 
-HEAD = "from typing import Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
+HEAD = "import math\nfrom typing import Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
 
 PROGRAMS = {
     "the sum of no floats is a float": (
@@ -70,6 +70,13 @@ def main(n: int, k: Tensor):
     return str(bool(v.sum() < 1))
 """,
         [[2, np.ones(2, np.float32)]],
+    ),
+    "remainders of floats are rounded as PyTorch rounds them": (
+        """
+def main(n: int, x: float, y: float):
+    return math.copysign(1.0, (n / 4) % (-1.5)), x % y, (n * x) % y, n % y, x % (n + 0.5)
+""",
+        [[0, 0.1, 3.0], [1, 0.1, float("inf")], [3, -0.1, 7.3], [-5, 0.3, -0.7], [2, 1e-20, 1.0], [2, -1e-20, 1.0]],
     ),
     "a name that is None is set again further in": (
         """

@@ -210,25 +210,24 @@ def put(self: Tensor, index: Tensor, source: Tensor, accumulate: bool) -> Tensor
     return elements.reshape(self.size())
 
 
-def fill_diagonal(self: Tensor, fill_value: number, wrap: bool) -> Tensor:
+def fill_diagonal_(self: Tensor, fill_value: number, wrap: bool) -> Tensor:
     rank = self.dim()
     if rank < 2:
         raise RuntimeError("dimensions must larger than 1")
-    filled = self.clone()
     if rank == 2:
-        filled.diagonal().fill_(fill_value)
+        self.diagonal().fill_(fill_value)
         if wrap:
             start = self.size(1) + 1
             while start < self.size(0):
-                filled[start:].diagonal().fill_(fill_value)
+                self[start:].diagonal().fill_(fill_value)
                 start += self.size(1) + 1
     else:
         for d in range(1, rank):
             if self.size(d) != self.size(0):
                 raise RuntimeError("all dimensions of input must be of equal length")
         for i in range(self.size(0)):
-            at = filled
+            at = self
             for d in range(rank):
                 at = at[i]
             at.fill_(fill_value)
-    return filled
+    return self

@@ -565,6 +565,33 @@ def bin(i: int) -> str:
     return ("-0b" if i < 0 else "0b") + _h_in_base(-i if i < 0 else i, 1)
 
 
+# Hashes, as the C++ library has them: numbers are taken modulo 2**64.
+
+
+def _h_mixed(v: int) -> int:
+    return v ^ ((v >> 47) & 131071)
+
+
+def _h_word(s: str, start: int, count: int) -> int:
+    word = 0
+    for i in range(count):
+        word = (word << 8) | ord(s[start + count - 1 - i])
+    return word
+
+
+def _h_hash(s: str) -> int:
+    multiplier = -4132994306676758123
+    n = len(s)
+    value = 3339675911 ^ (n * multiplier)
+    for i in range(n // 8):
+        word = _h_mixed(_h_word(s, i * 8, 8) * multiplier) * multiplier
+        value = (value ^ word) * multiplier
+    left = n % 8
+    if left > 0:
+        value = (value ^ _h_word(s, n - left, left)) * multiplier
+    return _h_mixed(_h_mixed(value) * multiplier)
+
+
 # Tensors as PyTorch's C++ shows them. Templates with a zero byte are C's; no program can say them.
 
 

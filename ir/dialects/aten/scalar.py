@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math as python_math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from ...core import Value
@@ -176,6 +175,13 @@ def _floordiv(k: Scalars, x: Value, y: Value) -> Value:
     return math.floor(k.b, k.div(x, y)) if k.is_float else floor_divide(k, x, y)
 
 
+def _remainder(k: Scalars, x: Value, y: Value) -> Value:
+    """PyTorch's: it adds the divisor on the way also where the signs agree, so that 0.1 % 3.0 is rounded and x % inf nan."""
+    if not k.is_float:
+        return remainder(k, x, y)
+    return arith.remf(k.b, k.add(y, arith.remf(k.b, x, y)), y)
+
+
 def _ieee_remainder(k: Scalars, x: Value, y: Value) -> Value:
     """x minus the nearest multiple of y (ties to even), from exact remainders."""
     size = k.abs(y)
@@ -226,10 +232,6 @@ def _unary(
     return tuple(_number(signature, compute, formula) for signature in _unary_forms(name, forms, result))
 
 
-def _finite(samples: Callable[[], Iterable[Sample]]) -> Callable[[], Iterable[Sample]]:
-    return lambda: [s for s in samples() if all(python_math.isfinite(x) for x in s.args)]
-
-
 _FLOORDIV_REFUSED, _FLOORDIV_GUARD = _no_zero("division by 0")
 _REMAINDER_REFUSED, _REMAINDER_GUARD = _no_zero("ZeroDivisionError")
 
@@ -239,13 +241,7 @@ ARITHMETIC: tuple[Operator, ...] = (
     *_binary("aten::mul", _MIXED, None, _arithmetic, Scalars.mul),
     *_binary("aten::div", "int float Scalar", "float", _floats, Scalars.div),
     *_binary("aten::floordiv", _MIXED, None, _arithmetic, _floordiv, _FLOORDIV_REFUSED, _FLOORDIV_GUARD),
-    *(
-        # PyTorch's x % inf is nan, for it adds the divisor on the way; Python's is x.
-        replace(record, samples=_finite(record.samples))
-        for record in _binary(
-            "aten::remainder", _MIXED, None, _arithmetic, remainder, _REMAINDER_REFUSED, _REMAINDER_GUARD
-        )
-    ),
+    *_binary("aten::remainder", _MIXED, None, _arithmetic, _remainder, _REMAINDER_REFUSED, _REMAINDER_GUARD),
     *_binary("aten::fmod", _MIXED, "float", _floats, lambda k, x, y: arith.remf(k.b, x, y)),
     *_binary("aten::mathremainder", _MIXED, "float", _floats, _ieee_remainder),
     *_binary(
