@@ -9,9 +9,9 @@ from .graph.eliminate_dead_code import EliminateDeadCode
 from .graph.fold_batch_norm import FoldBatchNorm
 from .graph.fold_constants import FoldConstants
 from .graph.merge_branches import MergeBranches
+from .loops.borrow_references import BorrowReferences
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
-from .loops.borrow_references import BorrowReferences
 from .loops.count_references import CountReferences
 from .loops.expand_math import ExpandMath
 from .loops.fuse_loops import FuseLoops

@@ -1,9 +1,7 @@
 """A beam search over a made-up chain of states: the best few paths are kept at every step."""
 
-from typing import List, Tuple
 
-
-def keep_best(best: List[Tuple[float, int, int]], candidate: Tuple[float, int, int], width: int):
+def keep_best(best: list[tuple[float, int, int]], candidate: tuple[float, int, int], width: int):
     """Puts a candidate where it belongs among the best, which stay sorted and no more than `width`."""
     at = len(best)
     while at > 0 and best[at - 1][0] < candidate[0]:
@@ -14,12 +12,12 @@ def keep_best(best: List[Tuple[float, int, int]], candidate: Tuple[float, int, i
             best.pop()
 
 
-def beam(steps: int, width: int) -> Tuple[float, List[int]]:
-    beams: List[Tuple[float, int, int]] = [(0.0, 1, -1)]
-    parents: List[List[int]] = []
-    tokens: List[List[int]] = []
+def beam(steps: int, width: int) -> tuple[float, list[int]]:
+    beams: list[tuple[float, int, int]] = [(0.0, 1, -1)]
+    parents: list[list[int]] = []
+    tokens: list[list[int]] = []
     for step in range(steps):
-        best: List[Tuple[float, int, int]] = []
+        best: list[tuple[float, int, int]] = []
         for origin in range(len(beams)):
             score, token, _ = beams[origin]
             for choice in range(8):
@@ -29,7 +27,7 @@ def beam(steps: int, width: int) -> Tuple[float, List[int]]:
         beams = best
         parents.append([b[2] for b in beams])
         tokens.append([b[1] for b in beams])
-    path: List[int] = []
+    path: list[int] = []
     at = 0
     for i in range(steps):
         step = steps - 1 - i

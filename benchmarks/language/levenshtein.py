@@ -1,10 +1,8 @@
 """How many letters have to be inserted, deleted or replaced to make one string from the other."""
 
-from typing import List
-
 
 def levenshtein(a: str, b: str) -> int:
-    row: List[int] = []
+    row: list[int] = []
     for j in range(len(b) + 1):
         row.append(j)
     for i in range(len(a)):

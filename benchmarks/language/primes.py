@@ -1,7 +1,5 @@
 """How many primes there are up to n: the sieve of Eratosthenes."""
 
-from typing import List
-
 
 def primes(n: int) -> int:
     is_prime = [True] * (n + 1)

@@ -1,10 +1,8 @@
 """How often each word stands in a text; words are letters and apostrophes, in lower case."""
 
-from typing import Dict
 
-
-def words(text: str) -> Dict[str, int]:
-    counts: Dict[str, int] = {}
+def words(text: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
     lower = text.lower() + " "
     start = -1
     for i in range(len(lower)):

@@ -23,7 +23,22 @@ from ...dtypes import DType
 from ...operator import Operator, OperatorError, Unsupported
 from ...script_types import ScriptType, TensorType
 from ...source import Span
-from ...types import BF16, F16, F32, F64, I1, I32, I64, INDEX, STRING, FloatType, IndexType, IntegerType, RankedTensorType, Type
+from ...types import (
+    BF16,
+    F16,
+    F32,
+    F64,
+    I1,
+    I32,
+    I64,
+    INDEX,
+    STRING,
+    FloatType,
+    IndexType,
+    IntegerType,
+    RankedTensorType,
+    Type,
+)
 from .. import arith, cf, func, linalg, rt_strings, scf, tensor
 from ..linalg import PARALLEL, REDUCTION
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from ...core import Value
 from ...dtypes import DType
 from ...interpreters import builtins
-from ...operator import Operator, Sample, Unknown, unsupported
+from ...operator import Operator, Sample, Unknown
 from ...script_types import BOOL, FLOAT, INT, NUMBER, ScriptType
 from ...types import F64
 from .. import arith, math
@@ -455,11 +455,6 @@ def _range_samples() -> Iterator[Sample]:
 def _zero_step_samples() -> Iterator[Sample]:
     yield from _range_samples()
     yield Sample((0, 5, 0), raises="range() arg 3 must not be zero")
-
-
-def _infer_int(a: Any, b: Any) -> ScriptType:
-    del a, b
-    return INT
 
 
 RANGES: tuple[Operator, ...] = (

@@ -167,6 +167,9 @@ def _as_sections(extent: int, sections: int) -> Sequence[int]:
     return [least + 1 if i < more else least for i in range(sections)]
 
 
+_SAME = ("alias", "detach", "lift_fresh", "contiguous", "positive", "real", "conj", "resolve_conj", "resolve_neg")
+"""Views of all elements as they are."""
+
 VIEW_WRITES: dict[str, WriteBack] = {
     **{
         f"aten::{name}": write_reshaped
@@ -184,9 +187,7 @@ VIEW_WRITES: dict[str, WriteBack] = {
             "unsqueeze",
         )
     },
-    **{f"aten::{name}": write_itself for name in (
-        "alias", "detach", "lift_fresh", "contiguous", "positive", "real", "conj", "resolve_conj", "resolve_neg"
-    )},  # fmt: skip
+    **dict.fromkeys((f"aten::{name}" for name in _SAME), write_itself),
     "aten::permute": write_permuted,
     "aten::transpose.int": write_swapped,
     "aten::swapdims": write_swapped,

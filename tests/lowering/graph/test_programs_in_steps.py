@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from torchcc.ir.diagnostics import CompileError, ExecutionError
+from torchcc.ir.diagnostics import ExecutionError
 
 
 def normal(*shape):
