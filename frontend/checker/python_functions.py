@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ...ir.core import Value
-from ...ir.script_types import INT, IntType, ListType
+from ...ir.script_types import INT, IntType, ListType, NoneType, TupleType
 from .. import ast
 from .state import script_type
 
@@ -68,6 +68,104 @@ def _tensordot(calls: Calls, node: ast.Call) -> Value | None:
     return calls.call_operator("aten::tensordot", [a, b, *lists], span=node.span, shown="torch.tensordot")
 
 
+_MODES: Final[Mapping[object, int | None]] = {
+    "use_mm_for_euclid_dist_if_necessary": None,
+    "use_mm_for_euclid_dist": 1,
+    "donot_use_mm_for_euclid_dist": 2,
+}
+
+
+def _cdist(calls: Calls, node: ast.Call) -> Value | None:
+    """`torch.cdist(x1, x2, p=2.0, compute_mode="...")`: the operator has a number for the mode."""
+    given = _given(node, ("x1", "x2", "p", "compute_mode"))
+    if given is None or "compute_mode" not in given:
+        return None
+    values = {name: calls.value(argument) for name, argument in given.items() if name != "compute_mode"}
+    known, mode = _constant(calls.value(given["compute_mode"]))
+    if not known or mode not in _MODES:
+        modes = ", ".join(f"'{m}'" for m in _MODES)
+        raise calls.fault(given["compute_mode"].span, f"`compute_mode` has to be one of {modes}, written out")
+    values["compute_mode"] = calls.constant(_MODES[mode], node.span)
+    return calls.call_operator("aten::cdist", (), values, span=node.span, shown="torch.cdist")
+
+
+def _unique(calls: Calls, node: ast.Call) -> Value:
+    """`torch.unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None)`."""
+    given = _flagged(calls, node, ("input", "sorted", "return_inverse", "return_counts", "dim"), "torch.unique")
+    values = {name: calls.value(argument) for name, argument in given.items()}
+    flags = _flags(calls, given, values, "torch.unique")
+    no = calls.constant(False, node.span)
+    operands = [values["input"], values.get("sorted", calls.constant(True, node.span))]
+    operands += [values.get("return_inverse", no), values.get("return_counts", no)]
+    dim = values.get("dim")
+    if dim is None or isinstance(script_type(dim), NoneType):
+        name = "aten::_unique2"
+    elif isinstance(script_type(dim), IntType):
+        name = "aten::unique_dim"
+        operands.insert(1, dim)
+    else:
+        raise calls.fault(given["dim"].span, f"`dim` has to be an int or None here, found {script_type(dim).annotation}")
+    return _chosen(calls, calls.call_operator(name, operands, span=node.span, shown="torch.unique"), flags, node)
+
+
+def _unique_consecutive(calls: Calls, node: ast.Call) -> Value:
+    """`torch.unique_consecutive(input, return_inverse=False, return_counts=False, dim=None)`."""
+    shown = "torch.unique_consecutive"
+    given = _flagged(calls, node, ("input", "return_inverse", "return_counts", "dim"), shown)
+    values = {name: calls.value(argument) for name, argument in given.items()}
+    flags = _flags(calls, given, values, shown)
+    if flags != _flags_that_count(node, flags):
+        raise calls.fault(node.span, f"PyTorch mixes up the positions of the flags of `{shown}`: give them by name")
+    operator = "aten::unique_consecutive"
+    return _chosen(calls, calls.call_operator(operator, (), _as_self(values), span=node.span, shown=shown), flags, node)
+
+
+def _flags_that_count(node: ast.Call, flags: tuple[bool, bool]) -> tuple[bool, bool]:
+    """By which PyTorch chooses the results of `unique_consecutive`: it looks for either in the place of the other."""
+    named = {keyword.name for keyword in node.keywords}
+    inverse = flags[0] if "return_inverse" in named else flags[1] if len(node.args) > 2 else False
+    counts = flags[1] if "return_counts" in named else flags[0] if len(node.args) > 1 else False
+    return inverse, counts
+
+
+def _flagged(calls: Calls, node: ast.Call, names: Sequence[str], shown: str) -> Mapping[str, ast.Expr]:
+    given = _given(node, names)
+    if given is None or "input" not in given:
+        raise calls.fault(node.span, f"`{shown}` takes ({', '.join(names)})", label="other arguments than these")
+    return given
+
+
+def _as_self(values: Mapping[str, Value]) -> Mapping[str, Value]:
+    return {"self" if name == "input" else name: value for name, value in values.items()}
+
+
+def _flags(calls: Calls, given: Mapping[str, ast.Expr], values: Mapping[str, Value], shown: str) -> tuple[bool, bool]:
+    """`return_inverse` and `return_counts`, which decide how many results there are."""
+    flags: list[bool] = []
+    for name in ("return_inverse", "return_counts"):
+        known, flag = _constant(values[name]) if name in values else (True, False)
+        if not known or not isinstance(flag, bool):
+            raise calls.fault(given[name].span, f"`{name}` of `{shown}` has to be True or False, known at compile time")
+        flags.append(flag)
+    return flags[0], flags[1]
+
+
+def _chosen(calls: Calls, results: Value, flags: tuple[bool, bool], node: ast.Call) -> Value:
+    if not isinstance(script_type(results), TupleType):
+        return results  # of a call with an error in it
+    output, inverse, counts = calls.unpack_tuple(results, node.span)
+    chosen = [output, *([inverse] if flags[0] else []), *([counts] if flags[1] else [])]
+    if len(chosen) == 1:
+        return output
+    return calls.one("prim::TupleConstruct", chosen, TupleType(tuple(map(script_type, chosen))), span=node.span)
+
+
+def _constant(value: Value) -> tuple[bool, object]:
+    """Whether a value is a constant, and which."""
+    constant = value.defining_op("prim::Constant")
+    return constant is not None, None if constant is None else constant.attributes.get("value")
+
+
 def _ints(calls: Calls, values: Sequence[int], node: ast.Call) -> Value:
     elements = [calls.constant(v, node.span) for v in values]
     return calls.one("prim::ListConstruct", elements, ListType(INT), span=node.span)
@@ -87,4 +185,10 @@ _FUNCTIONS: Final[Mapping[str, _Function]] = {
     "torch.functional.norm": _norm,
     "torch.tensordot": _tensordot,
     "torch.functional.tensordot": _tensordot,
+    "torch.cdist": _cdist,
+    "torch.functional.cdist": _cdist,
+    "torch.unique": _unique,
+    "torch.functional.unique": _unique,
+    "torch.unique_consecutive": _unique_consecutive,
+    "torch.functional.unique_consecutive": _unique_consecutive,
 }

@@ -769,7 +769,7 @@ def write(target: Array, value: Any) -> None:
         if wide != target.shape:
             shown = list(target.shape), list(wide)
             raise OperatorError(f"output with shape {shown[0]} doesn't match the broadcast shape {shown[1]}")
-    if any(s == 0 and e > 1 for s, e in zip(target.strides, target.shape)):
+    if target.size and any(s == 0 and e > 1 for s, e in zip(target.strides, target.shape)):
         raise OperatorError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

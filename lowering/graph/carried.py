@@ -20,7 +20,7 @@ from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
 from .merging import leaves as leaves_of
-from .run_time_types import COMPOSED, leads_to_itself
+from .run_time_types import COMPOSED, join, leads_to_itself
 from .run_time_values import structure
 from .values import (
     HANDLE,
@@ -245,10 +245,22 @@ class Widening:
             if promoted is None:
                 return self.fail(structure(like))
             left = promoted
+        if not self._of_one_type(like, contents, out, left):
+            return self.fail(structure(like))
         widened = {k: self.widen(t, left[k]) for k, t in contents.items()}
         if template is not None and all(widened[k] is t for k, t in contents.items()):
             return template
         return RefOf(like, widened)
+
+    def _of_one_type(self, like: Ref, contents: Mapping[Any, Template], out: Ref, left: Contents) -> bool:
+        """Whether what is made at run time keeps its type (it is never a Variant); where it can, that is asked for."""
+        before, after = _handle_type(contents), _handle_type(left)
+        if before is None or after is None or before == after:
+            return True
+        wanted = join(before, after)
+        if wanted is not None and self.lists:
+            raise run_time_values.retyped(self.ev, like if wanted != before else out, wanted)
+        return False
 
     def _promoted(self, like: Ref, contents: Mapping[Any, Template], out: Ref) -> Contents | None:
         """Contents of what an iteration leaves, made at run time like what it found."""
@@ -405,6 +417,8 @@ class Widening:
             return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
         if list(before) != list(contents):
             return self.fail(structure(key) if isinstance(key, Ref) else "the shape of this tensor")
+        if isinstance(key, Ref) and not self._of_one_type(key, before, key, contents):
+            return self.fail(structure(key))
         widened = {k: self.widen(t, contents[k]) for k, t in before.items()}
         return before if all(widened[k] is t for k, t in before.items()) else widened
 

@@ -8,7 +8,7 @@ primitive operators, numbers and residual control flow are left, and its `Signat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final, cast
 
@@ -486,8 +486,8 @@ class _Entry:
             case Tuple():
                 return SequenceResult(tuple(self.flatten(e) for e in value.elements), True)
             case Variant():
-                sides = [self.flatten(value.then), self.flatten(value.otherwise)] if not self._is_made(value) else self._sides(value)
-                return VariantResult(self._leaf(value.selector), *sides)
+                sides = (lambda: self.flatten(value.then)), (lambda: self.flatten(value.otherwise))
+                return self._one_of(value.selector, self._is_made(value), *sides)
             case Ref() if run_time_values.handle(ev, value) is not None:
                 return self._run_time_list(value)
             case Ref() if value.kind == "list":
@@ -515,16 +515,25 @@ class _Entry:
                     help="return tensors, numbers, lists or tuples",
                 )
 
-    def _sides(self, value: Variant) -> list[ResultTree]:
+    def _one_of(
+        self, selector: Value, is_made: bool, then: Callable[[], ResultTree], otherwise: Callable[[], ResultTree]
+    ) -> ResultTree:
+        """The result of one of two structures. `is_made`: what is made at run time is in them."""
+        sides = self._sides(selector, then, otherwise) if is_made else [then(), otherwise()]
+        return VariantResult(self._leaf(selector), *sides)
+
+    def _sides(
+        self, selector: Value, then: Callable[[], ResultTree], otherwise: Callable[[], ResultTree]
+    ) -> list[ResultTree]:
         """Lists and the like made at run time are there, and taken apart, only where they are what is returned."""
         outer = self.results
         trees: list[ResultTree] = []
         parts: list[list[Abstract]] = []
         counts: list[int] = []
 
-        def side(of: Abstract) -> list[Abstract]:
+        def side(flattened: Callable[[], ResultTree]) -> list[Abstract]:
             self.results = []
-            trees.append(self.flatten(of))
+            trees.append(flattened())
             own: list[Abstract] = [Tensor(v) if isinstance(v.type, TensorType) else Scalar(v) for v in self.results]
             counts.append(len(own))
             blank: list[Abstract] = [Uninitialized(type_of(v)) for v in own]
@@ -535,7 +544,7 @@ class _Entry:
             return own
 
         try:
-            merged = fork(self.evaluator, Scalar(value.selector), lambda: side(value.then), lambda: side(value.otherwise))
+            merged = fork(self.evaluator, Scalar(selector), lambda: side(then), lambda: side(otherwise))
         finally:
             self.results = outer
         count = counts[0]
@@ -543,8 +552,10 @@ class _Entry:
         return [_with_leaves(trees[0], leaves[:count]), _with_leaves(trees[1], leaves[count:])]
 
     def _is_made(self, value: Abstract) -> bool:
-        """Whether there are lists, dicts and the like made at run time in it."""
+        """Whether there are lists, dicts, strings and the like made at run time in it."""
         match value:
+            case Scalar():
+                return type_of(value) == STR
             case Ref():
                 if run_time_values.handle(self.evaluator, value) is not None:
                     return True
@@ -595,8 +606,9 @@ class _Entry:
     def _list(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:
         match contents:
             case VariantContents():
-                sides = self._list(contents.then, identity), self._list(contents.otherwise, identity)
-                return VariantResult(self._leaf(contents.selector), *sides)
+                then, otherwise = contents.then, contents.otherwise
+                sides = (lambda: self._list(then, identity)), (lambda: self._list(otherwise, identity))
+                return self._one_of(contents.selector, any(map(self._is_made, contents_of(contents))), *sides)
             case RunTimeOnly():
                 self.evaluator.place(self.function.span)
                 raise self.evaluator.use_error(contents)
@@ -606,8 +618,9 @@ class _Entry:
     def _dict(self, contents: Contents | VariantContents | RunTimeOnly, identity: str | None) -> ResultTree:
         match contents:
             case VariantContents():
-                sides = self._dict(contents.then, identity), self._dict(contents.otherwise, identity)
-                return VariantResult(self._leaf(contents.selector), *sides)
+                then, otherwise = contents.then, contents.otherwise
+                sides = (lambda: self._dict(then, identity)), (lambda: self._dict(otherwise, identity))
+                return self._one_of(contents.selector, any(map(self._is_made, contents_of(contents))), *sides)
             case RunTimeOnly():
                 self.evaluator.place(self.function.span)
                 raise self.evaluator.use_error(contents)

@@ -116,13 +116,14 @@ def stored(cx: LoweringContext, source: Value) -> InMemory:
 
 
 def write(cx: LoweringContext, view: InMemory, source: Value) -> None:
-    if view.is_repeated:
+    if view.is_repeated and 0 not in view.sizes:
         raise CompileError.at(cx.span, INTERNAL_OVERLAP)
     repeated = [
         cx.all_of(cx.compare("eq", stride, 0), cx.compare("gt", size, 1))
         for stride, size in zip(view.strides, view.sizes, strict=True)
     ]
-    once = cx.any_of(False, *repeated)
+    not_empty = [cx.compare("ne", size, 0) for size in view.sizes]
+    once = cx.all_of(cx.any_of(False, *repeated), *not_empty)
     cx.check(not once if isinstance(once, bool) else arith.xori(cx.b, once, truth(cx, True)), INTERNAL_OVERLAP)
     rt_views.write(cx.b, source, view.cell, cx.index(view.offset), list(map(cx.index, view.strides)))
 

@@ -363,9 +363,17 @@ PROGRAMS = {
     "cond_linear": "w = x if c else x * 2\nw.mul_(0.5)\nreturn F.linear(y, w), torch.matmul(w, y), F.softmax(w, 1), F.layer_norm(w, [6])",
 }
 
+PROGRAMS |= {
+    "empty_rows": "v = torch.full([0, n], 0, dtype=torch.int64)\nv -= 2\nw = torch.full([n, 0], 0.5)\nw += 1\nreturn v, w",
+    "empty_choice": "v = torch.zeros(5, 0)\nw = torch.ones(5, 0) if c else v\nw -= 2\nv = torch.zeros(5, n)\nw = torch.ones(5, n) if c else v\nw -= 2\nreturn v, w",
+    "empty_expanded": "v = torch.zeros(1, 0).expand(5, 0)\nv -= 2\nw = y[:0].expand(2, 0) if c else v\nw -= 2\nreturn v, w",
+    "empty_in_list": "l: List[Tensor] = []\nfor i in range(n + 1):\n  l.append(torch.zeros(3, i))\nl[0] -= 1\nl[-1] += 1\nreturn l",
+}
+
 ERRORS = {
     "expand_write": "e = y.expand(4, 6)\ne.add_(1)\nreturn e",
     "expand_copy": "e = y.expand(4, 6)\ne.copy_(x)\nreturn e",
+    "expand_one_of_unknown_extent": "v = torch.zeros(1, n).expand(5, n)\nv -= 2\nreturn v",
     "overlap_shift": "x[1:] = x[:-1]\nreturn x",
     "overlap_shift_add": "x[1:] += x[:-1]\nreturn x",
     "overlap_copy": "y[1:].copy_(y[:-1])\nreturn y",

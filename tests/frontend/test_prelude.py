@@ -365,7 +365,15 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "bucketize.Scalar": [(3, torch.tensor([1, 3, 5])), (3.5, torch.tensor([1.0, 3.0, 5.0]), True)],
     "_unique2": [(_i(4, 3, 3), True, True, True), (A > 0, True, True, True), (_i(4, 6),), (torch.zeros(0), True, True, True)],
     "unique_consecutive": [(_i(2, 3, 3), True, True), (_i(2, 6),)]
-    + [(torch.tensor([[1, 1, 2], [1, 1, 2], [3, 3, 4], [1, 1, 2]]), True, True, d) for d in (0, 1, -1)],
+    + [(torch.tensor([[1, 1, 2], [1, 1, 2], [3, 3, 4], [1, 1, 2]]), True, True, d) for d in (0, 1, -1)]
+    + [(torch.tensor([1, 1, 2]), False, False, d) for d in (0, -1)] + [(torch.ones(2, 2), False, False, 1)],
+    "unique_dim": [(_i(2, 6, 2), 0, True, True, True), (_i(2, 2, 9), -1), (_i(2, 3, 9, 2), 1), (_i(2, 2, 2, 9), 2), (A, 0), (_t(0, 3), 0), (torch.ones(3), 0)],
+    "unique_dim_consecutive": [(torch.tensor([[1, 2, 2], [3, 4, 4]]), 1, True, True), (torch.tensor([1, 1, 0, 1]), 0)],
+    "bincount": [(_i(5, 9),), (_i(5, 9), _t(9), 9), (_i(5, 9).to(torch.uint8), _i(9, 9)), (torch.zeros(0, dtype=torch.int64), None, 3)],
+    "histc": [
+        *((V,), (_t(50), 7, -1, 1.5), (_t(3, 50).double(), 9, -0.5, 0.5), (torch.ones(4), 5), (torch.zeros(0), 4)),
+        (torch.tensor([1.0, math.nan, INF, 2.0, 0.0]), 4, 0, 2),
+    ],
     "quantile": [(A, torch.tensor([0.1, 0.5, 1.0]), 1, True), (A, torch.tensor([0.25, 0.9])), (A, torch.tensor(0.3), -1)],
     "quantile.scalar": [(A, 0.3), (A, 0.7, 1), (A, 0.4, -1, True, "lower"), (V, 0.5, 0, False, "midpoint")],
     "divmod.int": [(7, 3), (-7, 3), (7, -3)],

@@ -88,6 +88,69 @@ def main(n: int, u: Optional[int]):
 """,
         [[0, None], [2, None], [5, None], [2, 7]],
     ),
+    "a result in one of two dicts, one with a list made at run time": (
+        """
+def main(n: int, m: int, s: str):
+    v: Dict[str, List[int]] = {'a': [2], 'a': [1]}
+    w: List[List[int]] = [[1]]
+    x: Dict[str, str] = {'k': s}
+    if n > 3:
+        v[s] = [1 for i in range(m % 4)]
+        w.append([i for i in range(m % 4)])
+        x['q'] = s + 'b'
+    elif n > 1:
+        v = {'z': [n]}
+        x = {'y': 'u'}
+    return v, w, x
+""",
+        [[7, 3, "zz"], [2, 3, "zz"], [1, 2, "a"]],
+    ),
+    "a key twice, and one known late": (
+        """
+def main(n: int, m: int, s: str):
+    v: Dict[str, List[int]] = {'a': [1 for i in range(1 % 4)], 'a': [1]}
+    if 1.0 >= n / 4:
+        v[s] = [1 for i in range(m % 4)]
+    return v
+""",
+        [[7, 3, "zz"], [2, 3, "zz"], [2, 3, "a"]],
+    ),
+    "a field that is None as a result": (
+        """
+class C:
+    def __init__(self, f: int, g: Optional[str], h: Optional[List[int]]):
+        self.f = f
+        self.g = g
+        self.h = h
+
+def main(n: int):
+    c = C(1, torch.jit.annotate(Optional[str], None), torch.jit.annotate(Optional[List[int]], None))
+    l = [c for i in range(n % 4)]
+    for i in range(n):
+        if i > 1:
+            l.append(C(i, 'abc', [1, i]))
+    d = l[-1] if n > 0 else c
+    return c.g, (c.f, c.g, c.h), d.g, d.h
+""",
+        [[0], [1], [2], [3]],
+    ),
+    "loops that bind a dict of lists anew": (
+        """
+def main(n: int):
+    d: Dict[str, List[str]] = {'a': list('')}
+    l: List[int] = []
+    i = 0
+    while i < 5 and n > 1:
+        i += 1
+        l.append(i)
+        j = 0
+        while j < 6 and n > 1:
+            j += 1
+            d = {'a': ['a', 'a'], 'b': ['b']}
+    return d, l
+""",
+        [[0], [2]],
+    ),
 }
 
 

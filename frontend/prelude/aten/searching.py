@@ -1,5 +1,6 @@
-# Searching in sequences, and distinct elements.
+# Searching in sequences, distinct elements, counts of elements.
 
+import math
 import torch
 from torch import Tensor
 from typing import List, Optional, Tuple
@@ -85,28 +86,106 @@ def _unique2(self: Tensor, sorted: bool, return_inverse: bool, return_counts: bo
     return _h_groups(self.reshape([-1]), True, return_inverse, return_counts, self.size())
 
 
-def _h_equal_slices(self: Tensor, inverse: bool, counts: bool, dim: int) -> Tuple[Tensor, Tensor, Tensor]:
-    # groups of equal slices that stand side by side
-    slices = self.transpose(0, dim)
+def _h_slices(self: Tensor, dim: int, sort: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    # groups of equal slices that stand side by side, after sorting if `sort`
+    if self.dim() == 0:
+        raise RuntimeError("Dimension specified but tensor has no dimensions")
+    empty = 0
+    for d in range(self.dim()):
+        if self.size(d) == 0:
+            empty += 1
+    if empty > 1:
+        raise RuntimeError("Number of zero sized dimensions is more than one, so unique cannot be applied ")
+    if empty == 1 and self.size(dim) != 0:
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    slices = self.movedim(dim, 0)
     n = slices.size(0)
-    rows = slices.reshape([n, -1])
+    rows = slices.reshape([n, slices.numel() // max(n, 1)])
+    order = torch.arange(n)
+    if sort:
+        # by the last column first, so that the first one counts most
+        for i in range(rows.size(1)):
+            key = torch.index_select(rows.select(1, rows.size(1) - 1 - i), 0, order)
+            order = torch.index_select(order, 0, torch.sort(key, stable=True, dim=0)[1])
+        rows = torch.index_select(rows, 0, order)
     starts = torch.logical_or(torch.arange(n) == 0, (rows != rows.roll([1], [0])).any(1))
-    back = torch.empty([0], dtype=torch.int64)
-    number = torch.empty([0], dtype=torch.int64)
     places = torch.nonzero(starts).squeeze(1)
-    if inverse:
-        back = torch.cumsum(starts.to(torch.int64), 0) - 1
-    if counts:
-        number = torch.cat([places, torch.full([1], n)])[1:] - places
-    return torch.index_select(slices, 0, places).transpose(0, dim), back, number
+    group = torch.cumsum(starts.to(torch.int64), 0) - 1
+    back = torch.scatter(torch.zeros_like(group), 0, order, group)
+    number = torch.cat([places, torch.full([1], n)])[1:] - places
+    chosen = torch.index_select(slices, 0, torch.index_select(order, 0, places))
+    return chosen.movedim(0, dim), back, number
+
+
+def unique_dim(
+    self: Tensor, dim: int, sorted: bool, return_inverse: bool, return_counts: bool
+) -> Tuple[Tensor, Tensor, Tensor]:
+    return _h_slices(self, dim, True)
+
+
+def unique_dim_consecutive(
+    self: Tensor, dim: int, return_inverse: bool, return_counts: bool
+) -> Tuple[Tensor, Tensor, Tensor]:
+    return _h_slices(self, dim, False)
 
 
 def unique_consecutive(
     self: Tensor, return_inverse: bool, return_counts: bool, dim: Optional[int]
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    if dim is not None and self.dim() != 1:
-        return _h_equal_slices(self, return_inverse, return_counts, dim)
+    if dim is not None and not (dim == 0 and self.dim() == 1):
+        return _h_slices(self, dim, False)
     return _h_groups(self.reshape([-1]), False, return_inverse, return_counts, self.size())
+
+
+# how many elements there are of each value, or between two
+
+
+def bincount(self: Tensor, weights: Optional[Tensor], minlength: int) -> Tensor:
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    if self.dim() != 1 or self.is_floating_point() or self.dtype == torch.bool:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    highest = -1
+    if self.size(0) > 0:
+        if bool((self < 0).any()):
+            raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+        highest = int(self.max())
+    length = max(highest + 1, minlength)
+    if weights is None:
+        amounts = torch.ones([self.size(0)], dtype=torch.int64)
+    else:
+        if weights.dim() != 1 or weights.size(0) != self.size(0):
+            raise RuntimeError("weights should be 1-d and have the same length as input")
+        if self.size(0) == 0:
+            raise RuntimeError("bincount with weights of no elements: PyTorch gives integers here, and floats elsewhere")
+        amounts = weights if weights.dtype == torch.float32 else weights.to(torch.float64)
+    return torch.scatter_add(torch.zeros([length], dtype=amounts.dtype), 0, self.to(torch.int64), amounts)
+
+
+def histc(self: Tensor, bins: int, min: number, max: number) -> Tensor:
+    if bins <= 0:
+        raise RuntimeError("torch.histogram(): bins must be > 0")
+    if not self.is_floating_point():
+        raise RuntimeError("histc is only there for floating point dtypes")
+    x = self.reshape([-1])
+    low = float(min)
+    high = float(max)
+    if low == high and x.size(0) > 0:
+        low = float(x.min())
+        high = float(x.max())
+    if low == high:
+        low -= 1
+        high += 1
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError("torch.histc: range is not finite")
+    if low > high:
+        raise RuntimeError("torch.histc: max must be larger than min")
+    first = torch.full([], low, dtype=self.dtype)
+    last = torch.full([], high, dtype=self.dtype)
+    inside = torch.logical_and(x >= first, x <= last)
+    places = torch.where(inside, (x - first) * bins / (last - first), torch.zeros_like(x)).to(torch.int64)
+    counts = torch.zeros([bins], dtype=torch.int64)
+    return torch.scatter_add(counts, 0, torch.clamp_max(places, bins - 1), inside.to(torch.int64)).to(self.dtype)
 
 
 def isin__Tensor_Tensor(elements: Tensor, test_elements: Tensor, assume_unique: bool, invert: bool) -> Tensor:

@@ -123,7 +123,7 @@ def write_expanded(emit: Emit, base: Value, operands: Sequence[Value], new: Valu
     old, wide = cast(TensorType, base.type).shape, cast(TensorType, new.type).shape
     assert old is not None and wide is not None
     full = (*([1] * (len(wide) - len(old))), *old)
-    if any(o is None or o != w for o, w in zip(full, wide, strict=True)):
+    if 0 not in wide and any(o is None or o != w for o, w in zip(full, wide, strict=True)):
         raise Unsupported(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
