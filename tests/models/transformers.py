@@ -34,6 +34,10 @@ class CausalEncoder(nn.Module):
         layer = nn.TransformerEncoderLayer(width, heads, hidden, 0.1)
         self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.head = nn.Linear(width, vocabulary)
+        # as the tutorial starts it; PyTorch's own embeddings are 17 times larger, and their rounding with them
+        nn.init.uniform_(self.tokens.weight, -0.1, 0.1)
+        nn.init.uniform_(self.head.weight, -0.1, 0.1)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, ids: Tensor, mask: Optional[Tensor] = None) -> Tensor:
         x = self.positions(self.tokens(ids) * math.sqrt(self.width))
