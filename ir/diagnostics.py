@@ -120,6 +120,17 @@ class CompileError(TorchccError):
 
 
 @contextmanager
+def placed(span: Span | None) -> Generator[None]:
+    """What is found wrong inside without knowing its place is wrong at `span`."""
+    try:
+        yield
+    except CompileError as error:
+        if span is None or all(d.span is not None for d in error.diagnostics):
+            raise
+        raise type(error)([d if d.span is not None else replace(d, span=span) for d in error.diagnostics]) from error
+
+
+@contextmanager
 def guarded_nesting(span: Span | None) -> Generator[None]:
     """Python's own stack is the last bound on nesting; what exceeds it is the program's fault."""
     try:

@@ -118,14 +118,6 @@ define internal void @torchcc.forget_objects(ptr %state) nounwind {
   ret void
 }
 
-; How many objects the call of this thread has now.
-define i64 @torchcc.live_objects() nounwind {
-  %state = call ptr @torchcc.state()
-  %live.at = getelementptr %State, ptr %state, i64 0, i32 16
-  %live = load i64, ptr %live.at
-  ret i64 %live
-}
-
 @torchcc.left = internal global i64 0 ; objects that calls which raised nothing have not given back
 
 define i64 @torchcc.objects_left() nounwind {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -134,9 +135,9 @@ _Builtin = Callable[["Calls", ast.Call, ScriptType | None], Meaning]
 
 
 class Calls(Attributes):
+    @abstractmethod
     def list_of(self, iterable: Meaning, span: Span) -> Value:
         """`list(range(n))`, `list(zip(a, b))`: by a loop."""
-        raise NotImplementedError
 
     def call(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
         return self.call_meaning(self.meaning(node.func), node, hint)
@@ -790,9 +791,9 @@ class Calls(Attributes):
         ]
         return self.call_operator("aten::warn", messages, levels, span=node.span, shown="warnings.warn")
 
+    @abstractmethod
     def forked(self, definition: ast.FunctionDef) -> Value:
         """The value of the statements that archives give to `fork`."""
-        raise NotImplementedError
 
     def builtin_fork(self, node: ast.Call, hint: ScriptType | None) -> Value:
         """A call whose result is waited for: it is made at once, which is one of the orders that PyTorch may take."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from ...ir.core import Value
@@ -75,11 +76,13 @@ class Expressions(Calls):
             case _:
                 raise self._refuse(node)
 
+    @abstractmethod
     def list_comprehension(self, node: ast.ListComp, hint: ScriptType | None) -> Value:
-        raise NotImplementedError
+        """`[value for target in iterable]`: by a loop."""
 
+    @abstractmethod
     def dict_comprehension(self, node: ast.DictComp, hint: ScriptType | None) -> Value:
-        raise NotImplementedError
+        """`{key: value for target in iterable}`: by a loop."""
 
     def _refuse(self, node: ast.Expr) -> Fault:
         match node:

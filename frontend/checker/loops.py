@@ -5,6 +5,7 @@ A loop carries the variables that its body sets and that exist before it; a `ret
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -376,8 +377,9 @@ class Loops(Expressions):
 
     # what the layer above does
 
+    @abstractmethod
     def assign(self, target: ast.Expr, meaning: Meaning, span: Span, declared: ScriptType | None = None) -> None:
-        raise NotImplementedError
+        """Binds the names of a target to a meaning."""
 
 
 def _static(elements: Sequence[Meaning]) -> Iteration:

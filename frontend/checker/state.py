@@ -166,9 +166,9 @@ class FunctionState(ABC):
     def meaning(self, node: ast.Expr, hint: ScriptType | None = None) -> Meaning:
         """What an expression means; an error in it is reported, and its meaning is poison then."""
 
+    @abstractmethod
     def special(self, receiver: Value, name: str, arguments: Sequence[Value], span: Span) -> Value | None:
         """`receiver.__name__(...)` of an object of a script class; None where it has no such method."""
-        raise NotImplementedError
 
     # errors
 

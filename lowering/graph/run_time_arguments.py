@@ -95,8 +95,6 @@ class _Reader:
         match t:
             case StrType():
                 return run_time_strings.of_bytes(self.ev, self.vectors[0])
-            case StrType():
-                return run_time_strings.of_bytes(self.ev, self.vectors[0])
             case ListType():
                 made = self.list(self.count(t.element, 0), t, 0)
             case DictType():

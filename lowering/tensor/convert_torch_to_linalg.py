@@ -15,7 +15,7 @@ from typing import Any, cast
 from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions, new_module, symbol
-from ...ir.diagnostics import CompileError, Diagnostic, InternalError
+from ...ir.diagnostics import CompileError, Diagnostic, InternalError, placed
 from ...ir.dialects import arith, func, linalg, rt, rt_records, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
@@ -99,6 +99,10 @@ class _Converter:
 
     def convert_op(self, op: Operation) -> None:
         self.cx.b.span = op.span
+        with placed(op.span):
+            self.convert_placed(op)
+
+    def convert_placed(self, op: Operation) -> None:
         convert = _PRIM.get(op.name)
         if not op.regions and memory.handles(op, [self.values[v] for v in op.operands]):
             self.bind(op, memory.lower(self.cx, op, [self.values[v] for v in op.operands]))

@@ -69,7 +69,7 @@ class Lists:
     # loops
 
     def new(self) -> Value:
-        return rt.new(self.cx.b, RunTimeListType(run_time_values.slots_of(self.element)))
+        return rt.new(self.cx.b, run_time_values.list_type(ListType(self.element)))
 
     def length(self, source: Value) -> Value:
         return rt.length(self.cx.b, source)
