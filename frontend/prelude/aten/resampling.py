@@ -8,15 +8,18 @@ from typing import List, Optional
 # resampling
 
 
-def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
-    n = self.size(dim)
+def _h_nearest_places(n: int, size: int, scale: Optional[float]) -> Tensor:
     ratio = float(n) / float(size)
     if scale is not None:
         if scale > 0.0:
             ratio = 1.0 / scale
     # PyTorch computes positions in float32
-    place = torch.floor(torch.arange(size).to(torch.float32) * ratio).to(torch.int64)
-    return torch.index_select(self, dim, torch.clamp(place, max=n - 1))
+    return torch.floor(torch.arange(size).to(torch.float32) * ratio).to(torch.int64)
+
+
+def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
+    n = self.size(dim)
+    return torch.index_select(self, dim, torch.clamp(_h_nearest_places(n, size, scale), max=n - 1))
 
 
 def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:

@@ -9,6 +9,10 @@ from typing import List, Optional, Tuple
 
 
 def _h_var_mean(self: Tensor, dim: Optional[List[int]], correction: float, keepdim: bool) -> Tuple[Tensor, Tensor]:
+    if self.is_complex():
+        v_re, m_re = _h_var_mean(self.real, dim, correction, keepdim)
+        v_im, m_im = _h_var_mean(self.imag, dim, correction, keepdim)
+        return v_re + v_im, torch.complex(m_re, m_im)
     if not self.is_floating_point():
         raise RuntimeError("std and var only support floating point and complex dtypes")
     x = _h_wide(self)
@@ -133,3 +137,23 @@ def quantile(self: Tensor, q: Tensor, dim: Optional[int], keepdim: bool, interpo
 
 def quantile__scalar(self: Tensor, q: float, dim: Optional[int], keepdim: bool, interpolation: str) -> Tensor:
     return _h_quantile(self, torch.full([], q, dtype=self.dtype), dim, keepdim, interpolation)
+
+
+# the inverse of broadcasting
+
+
+def sum_to_size(self: Tensor, size: List[int]) -> Tensor:
+    lead = self.dim() - len(size)
+    if lead < 0:
+        raise RuntimeError("size {} is not expandable to size {}.".format(size, self.size()))
+    summed: List[int] = []
+    for i in range(self.dim()):
+        if i < lead:
+            summed.append(i)
+        elif size[i - lead] == 1 and self.size(i) != 1:
+            summed.append(i)
+        elif size[i - lead] != self.size(i):
+            raise RuntimeError("size {} is not expandable to size {}.".format(size, self.size()))
+    if len(summed) == 0:
+        return self
+    return self.sum(summed, True).reshape(size)
