@@ -1,4 +1,4 @@
-"""The command line: `torchcc run | compile | save | dump | info | bench | ops | opt`."""
+"""The command line: `torchcc run | compile | save | dump | info | bench | profile | ops | opt`."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ Weights = Annotated[
     Path | None, typer.Option("--weights", "-w", metavar="FILE", help=".safetensors, .npz or a PyTorch state_dict file")
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="seed of random inputs, and of the initialisation where there are no weights")
+    int, typer.Option("--seed", min=0, help="seed of random inputs, of what the program draws, of the initialisation without weights")
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, max=1023, help="threads that parallel loops use (default: all cores)")
@@ -300,6 +300,35 @@ def bench_(
     from .request import Request  # noqa: PLC0415
 
     bench.bench(Request.of(model, input or [], weights, seed, threads), runs)
+
+
+@app.command(
+    name="profile",
+    epilog=_examples(
+        "torchcc profile net.py --input x=f32[64,784]", "torchcc profile net.pt --input x=f32[1,3,224,224] --trace net.json"
+    ),
+)
+def profile_(
+    model: Model,
+    input: Inputs = None,
+    weights: Weights = None,
+    seed: Seed = 0,
+    runs: Annotated[int, typer.Option("--runs", min=1, help="calls, of which the medians are shown")] = 30,
+    top: Annotated[int, typer.Option("--top", min=1, help="kernels shown, those that take longest")] = 20,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", metavar="FILE", help="write a trace for Perfetto or chrome://tracing")
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Show which kernels of MODEL take how long.
+
+    For each kernel: time, operations and bytes per second, what share of this machine's measured roofline that is (more than
+    100 % where caches hold the data), and the line of the source that it was written for.
+    """
+    from . import profile  # noqa: PLC0415 - see above
+    from .request import Request  # noqa: PLC0415
+
+    profile.profile(Request.of(model, input or [], weights, seed, threads), runs=runs, top=top, trace=trace)
 
 
 @app.command(name="ops", epilog=_examples("torchcc ops softmax", "torchcc ops --core"))
