@@ -19,15 +19,15 @@ from .ir.script_types import ClassType, ScriptObject, TensorType
 from .ir.source import Span
 from .lowering.graph.tensor_builtins import TENSOR_BUILTINS
 
-SUPPORTED: Final = ("primitive", "composite", "derived", "compile time")
+SUPPORTED: Final = ("primitive", "composite", "derived", "language")
 
 
 @dataclass(frozen=True)
 class KnownOperator:
     name: str
     status: str
-    """primitive, composite, derived (in-place or `out=` of one of these), compile time (resolved when a program is
-    specialised: sizes, lists, strings), or why not."""
+    """primitive, composite, derived (in-place or `out=` of one of these), language (sizes, lists, dicts, strings: resolved when
+    a program is specialised, or compiled with it), or why not."""
     core: bool
 
     @property
@@ -53,7 +53,7 @@ def status(name: str) -> str:
     form = functional_form(name)
     if form is not None and status(form[0]) in SUPPORTED:
         return "derived"
-    return "compile time" if _resolved_early(name) else "not yet"
+    return "language" if _resolved_early(name) else "not yet"
 
 
 def _resolved_early(name: str) -> bool:
@@ -107,7 +107,7 @@ def _limits(op: Operation) -> list[tuple[str, bool]]:
         if reason not in SUPPORTED:
             return [(f"{op.name}: {reason}", False)]
         return [(f"{op.name}: {inner}", conditional) for inner, conditional in _inner_limits(op.name)]
-    return [(_UNSUPPORTED_NODES[op.name], False)] if op.name in _UNSUPPORTED_NODES else []
+    return []
 
 
 def changed_attributes(program: Program) -> list[str]:
@@ -202,9 +202,6 @@ def _known_condition(value: Value, by_type: Mapping[ClassType, Sequence[ScriptOb
         values: list[Any] = [o.attributes.get(name, o.type.constants.get(name)) for o in owners]
         return values[0] if values and isinstance(values[0], bool) and all(v is values[0] for v in values) else None
     return None
-
-
-_UNSUPPORTED_NODES: Final = {"prim::Print": "print"}
 
 
 @cache

@@ -9,6 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 import torchcc
+from torchcc import operator_table
 from torchcc.cli.main import app
 
 ROOT = Path(torchcc.__file__).parent
@@ -44,6 +45,24 @@ def test_printed_stage(number, monkeypatch, update_golden):
         (ROOT / "ARCHITECTURE.md").write_text(text[: block.start("text")] + expected + text[block.end("text") :])
         return
     assert block["text"] == expected, "run with --update-golden to accept, after reading it"
+
+
+OPERATORS = """\
+# Operators
+
+Every operator that is supported, as `torchcc ops` prints it. *primitive*: one record says how it is typed, lowered, computed by
+the reference interpreter, and tried. *composite*: TorchScript over others. *derived*: the in-place or `out=` form of another,
+which follows from its schema. *language*: sizes, lists, dicts and strings, resolved when a program is specialised or compiled
+with it. dtypes are those of the first tensor; a composite takes those of what it consists of.
+
+"""
+
+
+def test_table_of_operators(update_golden):
+    path = ROOT / "docs" / "operators.md"
+    if update_golden:
+        path.write_text(OPERATORS + operator_table.markdown())
+    assert path.read_text() == OPERATORS + operator_table.markdown(), "pytest tests/docs --update-golden rewrites it"
 
 
 def test_every_stage_is_shown():
