@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         script,
     )
     from .backend.cpu.jit import num_threads, set_num_threads
+    from .backend.cpu.random import initial_seed, manual_seed, seed
     from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
     from .ir.dtypes import DType
     from .ir.signature import Dim, TensorSpec
@@ -46,10 +47,13 @@ __all__ = [
     "compile_file",
     "compile_source",
     "freeze",
+    "initial_seed",
     "load",
+    "manual_seed",
     "num_threads",
     "save",
     "script",
+    "seed",
     "set_num_threads",
 ]
 
@@ -69,10 +73,13 @@ _HOMES: Final = {
     "compile_file": ".api",
     "compile_source": ".api",
     "freeze": ".api",
+    "initial_seed": ".backend.cpu.random",
     "load": ".api",
+    "manual_seed": ".backend.cpu.random",
     "num_threads": ".backend.cpu.jit",
     "save": ".api",
     "script": ".api",
+    "seed": ".backend.cpu.random",
     "set_num_threads": ".backend.cpu.jit",
 }
 

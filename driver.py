@@ -70,7 +70,8 @@ def lower(
     watch("emit", program.module)
     function = lookup(program.module, program.entry)
     with guarded_nesting(None if function is None else function.span):
-        module, signature = specialize(program, specs, composite, name or program.schema.base, state)
+        title = name or program.schema.base
+        module, signature = specialize(program, specs, composite, title, state, forks=not is_gpu(target))
         watch("specialize", module)
         return _lower_specialised(module, signature, target, manager)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any, cast
 
 import numpy as np
@@ -11,14 +13,17 @@ import numpy as np
 from . import driver
 from .api.state import state_inputs
 from .backend.cpu.jit import compile_module
+from .backend.cpu.random import random_state, set_random_state
 from .backend.ptx.simulate import simulate
 from .ir.attributes import Constant
 from .ir.core import lookup
+from .ir.generator import DEFAULT
 from .ir.interpreters import torch as torch_interpreter
 from .ir.interpreters.run import interpret
+from .ir.objects import ObjectValue, simple_name
 from .ir.places import Places, identity, located, value_at
 from .ir.program import Program
-from .ir.script_types import ScriptObject
+from .ir.script_types import EnumMember, ScriptObject
 from .ir.signature import ArgumentSpec, Signature, StateSpec, leaves, rebuild
 
 
@@ -46,7 +51,10 @@ def verify_stages(
 
     places = None if program.receiver is None else Places(program.receiver)
 
+    start = random_state()
+
     def source() -> Any:
+        DEFAULT.state = start
         interpreter = torch_interpreter.Interpreter(driver.composite)
         result = interpreter.run_program(program, [copied(v) for v in values])
         if places is None:
@@ -79,6 +87,8 @@ def verify_stages(
     report = [StageResult("torch", True, "the source's meaning")]
     for stage, run in runs:
         given = [copied(v) for v in flat]
+        DEFAULT.state = start
+        set_random_state(start)
         wrong = structured_difference(expected, after(given, run(given)))
         report.append(StageResult(stage, wrong is None, wrong or "agrees"))
         if wrong is not None:
@@ -138,18 +148,28 @@ def structured_difference(expected: Any, got: Any) -> str | None:
     return difference([x for x, _ in pairs], [y for _, y in pairs])
 
 
-def _flat(value: Any) -> list[tuple[str, Any]]:
-    """Leaves, and what stands around them."""
+def _flat(value: Any, around: tuple[int, ...] = ()) -> list[tuple[str, Any]]:
+    """Leaves, and what stands around them; `around`: the objects that it stands in, which it may lead back to."""
     match value:
         case list() | tuple():
             elements = cast("Sequence[Any]", value)
-            inner = [part for e in elements for part in _flat(e)]
+            inner = [part for e in elements for part in _flat(e, around)]
             return [(f"{type(elements).__name__} of {len(elements)}", None), *inner]
         case dict():
             entries = cast("dict[Any, Any]", value)
-            return [(f"dict of {list(entries)}", None), *(part for e in entries.values() for part in _flat(e))]
+            return [(f"dict of {list(entries)}", None), *(part for e in entries.values() for part in _flat(e, around))]
         case None | str():
             return [(repr(value), None)]
+        case Enum() | EnumMember():
+            return [(f"member {value.name}", None)]
+        case ObjectValue() | ScriptObject() | torch_interpreter.Instance():
+            attributes = vars(value) if isinstance(value, ObjectValue) else value.attributes
+            name = type(value).__name__ if isinstance(value, ObjectValue) else simple_name(value.type.name)
+            if id(value) in around:
+                return [(f"{name} number {around.index(id(value))}", None)]
+            around = (*around, id(value))
+            inner = [part for v in attributes.values() for part in _flat(v, around)]
+            return [(f"{name} of {list(attributes)}", None), *inner]
         case _:
             return [("leaf", value)]
 
@@ -163,6 +183,10 @@ def copied(value: Any) -> Any:
             return [copied(v) for v in cast(list[Any], value)]
         case tuple():
             return tuple(copied(v) for v in cast(tuple[Any, ...], value))
+        case dict():
+            return {k: copied(v) for k, v in cast(dict[Any, Any], value).items()}
+        case ScriptObject():
+            return deepcopy(value, {id(value.type): value.type})
         case _:
             return value
 

@@ -30,6 +30,7 @@ from . import programs
 from .arguments import adapted, bind, call_error, fitting, flat_values, form, spec_of
 from .function import CompiledCall, ScriptFunction, prepared
 from .module import IncompatibleKeys, ScriptInstance, ScriptModule, module_of, whole
+from .objects import Presenter
 
 if TYPE_CHECKING:
     from ..frontend.ast import SourceModule
@@ -257,6 +258,7 @@ def script(function: Callable[..., Any]) -> ScriptFunction:
     assert path is not None
     found: ScriptFunction = getattr(compile_source(_isolated_source(function, lines), path), function.__name__)
     functools.update_wrapper(found, function)
+    found.presenting = Presenter(_names_in_scope(function))
     return found
 
 

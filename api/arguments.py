@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..backend.cpu.call import dtype_and_shape, memory_of, numpy_copy
+from ..backend.cpu.call import dtype_and_shape, is_row_major, memory_of, numpy_copy
 from ..ir.attributes import ComplexParts, Constant
 from ..ir.diagnostics import CallError, CompileError, Diagnostic, NotStatic
 from ..ir.dtypes import from_numpy
@@ -27,7 +27,9 @@ from ..ir.script_types import (
     FLOAT,
     INT,
     STR,
+    AnyType,
     BoolType,
+    ClassType,
     ComplexType,
     DictType,
     EnumMember,
@@ -37,16 +39,19 @@ from ..ir.script_types import (
     ListType,
     NumberType,
     OptionalType,
+    ScriptObject,
     ScriptType,
     StrType,
     TensorType,
     TupleType,
+    UnionType,
 )
 from ..ir.signature import (
     ArgumentSpec,
     ColumnsSpec,
     ConstantSpec,
     DictSpec,
+    InstanceSpec,
     ObjectSpec,
     SameSpec,
     ScalarSpec,
@@ -55,6 +60,7 @@ from ..ir.signature import (
     has_columns,
     leaves,
 )
+from . import objects
 
 Specs = tuple[ArgumentSpec, ...]
 T = TypeVar("T")
@@ -138,6 +144,9 @@ def static_structure(spec: ArgumentSpec, value: Any) -> ArgumentSpec:
             return SequenceSpec(tuple(static_structure(s, v) for s, v in pairs), is_tuple)
         case DictSpec(keys, inner) if value is not None:
             return DictSpec(keys, tuple(static_structure(s, value[k]) for k, s in zip(keys, inner, strict=True)))
+        case InstanceSpec(of, inner) if value is not None:
+            pairs = zip(of.attributes, inner, strict=True)
+            return InstanceSpec(of, tuple(static_structure(s, value.attributes[n]) for n, s in pairs))
         case _:
             return spec
 
@@ -153,6 +162,9 @@ def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType]
         case DictSpec(keys, inner) if value is not None:
             pairs = zip(keys, inner, strict=True)
             return DictSpec(keys, tuple(constant_numbers(s, value[k], types) for k, s in pairs))
+        case InstanceSpec(of, inner) if value is not None:
+            pairs = zip(of.attributes, inner, strict=True)
+            return InstanceSpec(of, tuple(constant_numbers(s, value.attributes[n], types) for n, s in pairs))
         case _:
             return spec
 
@@ -174,6 +186,29 @@ def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tupl
             case SequenceSpec(elements, is_tuple):
                 pairs = zip(value, elements, strict=True)
                 return SequenceSpec(tuple(visit(v, s) for v, s in pairs), is_tuple)
+            case DictSpec(keys, inner):
+                return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
+            case InstanceSpec(of, inner):
+                pairs = zip(of.attributes, inner, strict=True)
+                return InstanceSpec(of, tuple(visit(value.attributes[n], s) for n, s in pairs))
+            case _:
+                return spec
+
+    return tuple(visit(v, s) for v, s in zip(values, specs, strict=True))
+
+
+def strided_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tuple[ArgumentSpec, ...]:
+    """The same specs, in which each tensor that is not row-major is given as it lies."""
+
+    def visit(value: Any, spec: ArgumentSpec) -> ArgumentSpec:
+        match spec:
+            case TensorSpec(dtype):
+                _, shape, strides = memory_of(value)
+                steps = tuple(s // dtype.itemsize for s in strides)
+                plain = is_row_major(shape, steps)
+                return spec if plain else TensorSpec(dtype, shape, steps)
+            case SequenceSpec(elements, is_tuple):
+                return SequenceSpec(tuple(visit(v, s) for v, s in zip(value, elements, strict=True)), is_tuple)
             case DictSpec(keys, inner):
                 return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
             case _:
@@ -282,8 +317,12 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return value.decode("utf-8", "surrogateescape")
         case EnumType():
             return _enum_member(value, type, name, what)
+        case ClassType() if not type.is_module:
+            return objects.adapted(value, type, name, what, adapt)
+        case UnionType():
+            return objects.adapted_member(value, type, name, what, adapt)
         case TensorType() | FloatType() | ComplexType() | BoolType() | IntType() | StrType() | ListType() | TupleType() | DictType():
-            raise call_error(f"{what} `{name}` must be {type.annotation}, but {_described(value)} was given")
+            raise call_error(f"{what} `{name}` must be {type.annotation}, but {described(value)} was given")
         case _:
             return cast(Any, value)
 
@@ -351,7 +390,7 @@ def _enum_member(value: Any, type: EnumType, name: str, what: str) -> EnumMember
     raise call_error(f"{what} `{name}` must be a member of the enum {type.annotation}: {members}")
 
 
-def _described(value: Any) -> str:
+def described(value: Any) -> str:
     if value is None:
         return "None"
     return "a Tensor" if is_tensor(value) else f"a value of type {value.__class__.__name__}"
@@ -388,6 +427,8 @@ def spec_of(value: Any, type: ScriptType | None = None) -> ArgumentSpec:
             return SequenceSpec((ScalarSpec(FLOAT), ScalarSpec(FLOAT)), True)
         case bool() | str() | None | EnumMember():
             return ConstantSpec(value)
+        case ScriptObject():
+            return objects.spec(value, at_run_time=type is not None)
         case int():
             return ScalarSpec(INT)
         case float():
@@ -434,6 +475,12 @@ def holds_tensors(t: ScriptType) -> bool:
             return any(map(holds_tensors, t.elements))
         case DictType():
             return holds_tensors(t.key) or holds_tensors(t.value)
+        case ClassType():
+            return objects.holds_tensors(t)
+        case UnionType():
+            return any(map(holds_tensors, t.members))
+        case AnyType():
+            return True
         case _:
             return False
 
@@ -444,8 +491,12 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
     Tensors in it must all be of one dtype and rank.
     """
     match t:
-        case IntType() | FloatType() | BoolType() | StrType():
+        case IntType() | FloatType() | BoolType() | StrType() | EnumType():
             return t
+        case ClassType():
+            return objects.form(t, values)
+        case UnionType() | AnyType():
+            return objects.form_of_union(t, values)
         case TensorType():
             found = {(d, len(shape)) for d, shape in (dtype_and_shape("", v) for v in values)}
             one = len(found) == 1 and len({isinstance(v, np.ndarray) for v in values}) == 1
@@ -516,6 +567,11 @@ def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
                 assert wanted.dtype is not None
                 kind = f"tensors of {wanted.dtype.name} and {wanted.rank} dimensions"
                 raise call_error(f"argument `{name}` must hold {kind}, as when this was compiled")
+        case InstanceSpec(of, inner):
+            if not isinstance(value, ScriptObject):
+                raise call_error(f"argument `{name}` must be an object of class {of.name}, as when this was compiled")
+            for n, s in zip(of.attributes, inner, strict=True):
+                check_fits(value.attributes[n], s, f"{name}.{n}")
         case SameSpec() | ObjectSpec():
             pass  # of state
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from ..backend.cpu.call import CompiledFunction, SharedArguments, read_only
+from ..backend.cpu.call import CompiledFunction, SharedArguments, StridedArguments, read_only
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
+from ..ir.objects import PLAIN_OBJECTS
 from ..ir.program import Program
 from ..ir.schema import Argument
 from ..ir.script_types import BOOL, FLOAT, INT, ScriptType
@@ -25,6 +26,8 @@ from ..ir.signature import (
     ColumnsSpec,
     ConstantSpec,
     DictSpec,
+    InstanceSpec,
+    Presenting,
     ScalarSpec,
     SequenceSpec,
     Signature,
@@ -46,6 +49,7 @@ from .arguments import (
     flat_values,
     shared_tensors,
     spec_of,
+    strided_tensors,
 )
 from .choice import Choice
 from .results import Finish, finisher
@@ -72,12 +76,18 @@ _ticks = itertools.count()
 class Specialisation:
     """A function compiled for one set of specs, and how it is given its state."""
 
-    __slots__ = ("compiled", "finish", "last_used", "plan", "signature")
+    __slots__ = ("compiled", "finish", "last_used", "plan", "presenting", "signature")
 
     def __init__(
-        self, compiled: CompiledFunction, signature: Signature, plan: Plan | None, finish: Finish | None = None
+        self,
+        compiled: CompiledFunction,
+        signature: Signature,
+        plan: Plan | None,
+        finish: Finish | None = None,
+        presenting: Presenting = PLAIN_OBJECTS,
     ) -> None:
         self.finish = finish
+        self.presenting = presenting
         self.compiled = compiled
         self.signature = signature
         self.plan = plan
@@ -93,7 +103,7 @@ class Specialisation:
         else:
             results = self.compiled.call_flat([*flat, *self.plan.inputs()])
             self.plan.store(results)
-        result = rebuild(self.signature.tree, results)
+        result = rebuild(self.signature.tree, results, presenting=self.presenting)
         return result if self.finish is None else self.finish(result)
 
 
@@ -130,6 +140,8 @@ class ScriptFunction:
         """For specs that have failed: which lists and numbers have to be fixed, those of the state too."""
         self._version = self.state.version
         self._choice: Choice | None = None
+        self.presenting: Presenting = PLAIN_OBJECTS
+        """Whose classes results have."""
 
     @property
     def source(self) -> SourceModule | None:
@@ -152,13 +164,15 @@ class ScriptFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = adapted(self.parameters, self.bind(args, kwargs))
         specs = self.choice.specs(values)
-        try:
-            return self.call_adapted(specs, values)
-        except SharedArguments:
-            same = shared_tensors(values, specs)
-            if same == specs:
-                raise
-            return self.call_adapted(same, values)
+        while True:
+            try:
+                return self.call_adapted(specs, values)
+            except (SharedArguments, StridedArguments) as found:
+                # nothing was computed yet: what is special to these arguments is compiled for
+                other = shared_tensors(values, specs) if isinstance(found, SharedArguments) else strided_tensors(values, specs)
+                if other == specs:
+                    raise
+                specs = other
 
     @property
     def choice(self) -> Choice:
@@ -183,7 +197,7 @@ class ScriptFunction:
         """A call under the lock of the module. One that raises keeps the writes made before that, see `replay.py`."""
         try:
             return entry.call(flat_values(values, chosen))
-        except SharedArguments:
+        except (SharedArguments, StridedArguments):
             raise  # before anything was computed
         except ExecutionError:
             if entry.plan is not None:
@@ -408,7 +422,8 @@ class ScriptFunction:
         receiver = self.program.receiver if signature.used else None
         plan = None if receiver is None else self.state.plan(receiver, signature)
         returns = self.program.schema.returns
-        entry = Specialisation(compiled, signature, plan, finisher(returns[0].type) if len(returns) == 1 else None)
+        finish = finisher(returns[0].type) if len(returns) == 1 else None
+        entry = Specialisation(compiled, signature, plan, finish, self.presenting)
         if len(self._compiled) >= MAX_SPECIALISATIONS:
             del self._compiled[min(self._compiled, key=lambda k: self._compiled[k].last_used)]
             self._marked.clear()
@@ -451,7 +466,7 @@ class CompiledCall:
 
 def _wanted_spec(given: Any, parameter: Argument, *, left_out: bool) -> tuple[ArgumentSpec, Any]:
     """What `compile` was given for a parameter, as a spec and a value for it."""
-    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec | DictSpec | ColumnsSpec):
+    if isinstance(given, TensorSpec | ScalarSpec | SequenceSpec | DictSpec | InstanceSpec | ColumnsSpec):
         return given, None
     if isinstance(given, ConstantSpec):
         return given, given.value

@@ -2,8 +2,8 @@
 
 Native code changes the state of a module only when it is done. When it raises instead, the call is run once more, from the
 same arguments and the same state, by the interpreter of the `torch` stage, up to the operation that raises; the attributes
-are set to what they are there. Where that takes too much, or raises nothing (a difference in rounding decided), the module
-stays as it was before the call.
+are set to what they are there. Where that takes too much, draws random numbers, or raises nothing (a difference in rounding
+decided), the module stays as it was before the call.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from .. import driver
 from ..ir.attributes import Constant
 from ..ir.core import Operation
+from ..ir.dead_code import RANDOM
 from ..ir.diagnostics import ExecutionError, TorchccError
 from ..ir.interpreters.torch import Instance, Interpreter
 from ..ir.places import Holder, identity
@@ -61,7 +62,7 @@ class _Replay(Interpreter):
 
     def before(self, op: Operation, arguments: Sequence[Any]) -> None:
         self.operations += 1
-        if self.operations > MAX_OPERATIONS:
+        if self.operations > MAX_OPERATIONS or op.name.partition(".")[0] in RANDOM:  # what was drawn is gone
             raise _TooMuch
 
     def reserve(self, size: int, op: Operation | None = None) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
 
-from ..ir.script_types import DictType, ListType, NamedTupleType, OptionalType, ScriptType, TupleType
+from ..ir.class_groups import leads_to_itself, parts
+from ..ir.script_types import ClassType, DictType, ListType, NamedTupleType, OptionalType, ScriptType, TupleType
 
 Finish = Callable[[Any], Any]
 
@@ -34,8 +35,34 @@ def finisher(t: ScriptType) -> Finish | None:
         case OptionalType():
             present = finisher(t.element)
             return None if present is None else lambda value: None if value is None else present(value)
+        case ClassType() if _holds_names(t):
+            return _of_objects(t)
         case _:
             return None
+
+
+def _of_objects(t: ClassType) -> Finish:
+    """Finishes what the attributes hold."""
+    found = {name: finisher(a) for name, a in t.attributes.items()}
+
+    def finish(value: Any) -> Any:
+        for name, inner in found.items():
+            if inner is not None and hasattr(value, name):
+                setattr(value, name, inner(getattr(value, name)))
+        return value
+
+    return finish
+
+
+def _holds_names(t: ClassType) -> bool:
+    """Whether there is a NamedTuple somewhere in its attributes; not looked for in objects of classes that lead to themselves."""
+    return not leads_to_itself(t) and any(_has_named_tuple(a) for a in t.attributes.values())
+
+
+def _has_named_tuple(t: ScriptType) -> bool:
+    if isinstance(t, ClassType):
+        return _holds_names(t)
+    return isinstance(t, NamedTupleType) or any(map(_has_named_tuple, parts(t)))
 
 
 def _parts(t: TupleType) -> Callable[[Any], list[Any]] | None:

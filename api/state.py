@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..backend.cpu.call import numpy_copy
+from ..backend.cpu.call import numpy_copy, shared_array
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, Diagnostic, InternalError
 from ..ir.dtypes import from_numpy
@@ -419,7 +419,7 @@ class Plan:
     def __init__(self, state: ModuleState, receiver: ScriptObject, signature: Signature) -> None:
         self._state = state
         self._receiver = receiver
-        self._returned = signature.returned
+        self._foreign = frozenset(v.result for v in signature.views)
         self._attributes = state.places(receiver).attributes
         self._inputs = [located(p.path, self._attributes) for p in signature.parameters if p.path is not None]
         self._outputs = [(self._attributes[r.path], r.tree) for r in signature.state]
@@ -433,7 +433,7 @@ class Plan:
         """Sets the attributes to what a call gave."""
         if not self._outputs:
             return
-        live = _Live(self._state, self._receiver, self._attributes, self._returned)
+        live = _Live(self._state, self._receiver, self._attributes, self._foreign)
         new = [(holder, rebuild(tree, results, live)) for holder, tree in self._outputs]
         live.refill()
         structure = False
@@ -448,20 +448,21 @@ class _Live:
     """The state before a call (`LiveState`)."""
 
     def __init__(
-        self, state: ModuleState, receiver: ScriptObject, attributes: Mapping[str, Holder], returned: frozenset[int]
+        self, state: ModuleState, receiver: ScriptObject, attributes: Mapping[str, Holder], foreign: frozenset[int]
     ) -> None:
         self._state = state
         self._receiver = receiver
         self._attributes = attributes
-        self._returned = returned
+        self._foreign = foreign
+        """Results that are views of what was given."""
         self._tensors: dict[int, Constant] = {}
         self._containers: dict[str, Any] = {}
         self._contents: list[tuple[Any, Any]] = []
 
     def tensor(self, index: int, array: Any) -> Constant:
         if index not in self._tensors:
-            # what the caller gets is the caller's own
-            own = numpy_copy(array) if index in self._returned else array
+            # what the caller gets is the attribute, unless it is memory that the caller has
+            own = numpy_copy(array) if index in self._foreign else shared_array(array)
             self._tensors[index] = self._state.new_tensor(own)
         return self._tensors[index]
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import api
 from ..backend.cpu.jit import set_num_threads
+from ..backend.cpu.random import manual_seed
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.dtypes import from_numpy
 from .console import note, out, waiting
@@ -28,6 +29,7 @@ def run(request: Request, *, labels: Path | None, output: Path | None, verify: b
     start = time.perf_counter()
     call, origin = compiled_call(request)
     compiled = time.perf_counter()
+    manual_seed(request.seed)
     result = waiting("running", call)
     finished = time.perf_counter()
     if verify:

@@ -21,10 +21,10 @@ from functools import cached_property
 
 from ..ir.cache import file_digest
 from ..ir.diagnostics import CompileError
+from ..ir.generator import Generator
 from ..ir.source import SourceFile, Span
 from . import ast
 from .expressions import Expressions
-from .initialise import Generator
 from .library import is_module, library_source, member, nn_index
 from .machine import LimitError, fail
 from .parser import parse

@@ -1,8 +1,7 @@
 """PyTorch's CPU random numbers and default initialisation, bit for bit where PyTorch's own bits are portable.
 
-The generator is mt19937, seeded as `torch.manual_seed` does. Each function writes into a numpy array (a view of a
-parameter, usually) and draws from the stream exactly what PyTorch draws, so that a seed gives PyTorch's weights.
-Sources of the formulas: ATen/core/DistributionsHelper.h, native/cpu/DistributionTemplates.h, torch/nn/init.py.
+Each function writes into a numpy array (a view of a parameter, usually) and draws from the stream (`ir/generator.py`)
+exactly what PyTorch draws, so that a seed gives PyTorch's weights. Source of the formulas: torch/nn/init.py.
 """
 
 from __future__ import annotations
@@ -14,80 +13,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from ..ir.generator import Generator, fma
+
 Array = npt.NDArray[Any]
 
 _BLOCK = 1 << 20  # numbers drawn at a time
-
-
-class Generator:
-    """A stream of random numbers; `torch.Generator`."""
-
-    def __init__(self, seed: int) -> None:
-        self.manual_seed(seed)
-
-    def manual_seed(self, seed: int) -> None:
-        self.seed = seed
-        key = np.zeros(624, np.uint32)
-        value = seed & 0xFFFFFFFF
-        key[0] = value
-        for i in range(1, 624):  # Knuth's initialisation; numpy's own seeding differs
-            value = (1812433253 * (value ^ (value >> 30)) + i) & 0xFFFFFFFF
-            key[i] = value
-        self._bits = np.random.MT19937(0)
-        self._bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": 624}}
-        self._next_normal: float | None = None
-
-    def random32(self, count: int) -> npt.NDArray[np.uint64]:
-        return np.asarray(self._bits.random_raw(count), np.uint64)
-
-    def random64(self, count: int) -> npt.NDArray[np.uint64]:
-        raw = self.random32(2 * count)
-        return (raw[0::2] << np.uint64(32)) | raw[1::2]
-
-    def uniform(self, count: int, dtype: np.dtype[Any], low: float = 0.0, high: float = 1.0) -> Array:
-        """`count` numbers in [low, high) of the precision of `dtype`."""
-        if dtype == np.float64:
-            unit = (self.random64(count) & np.uint64((1 << 53) - 1)).astype(np.float64) * 2.0**-53
-            return unit * (high - low) + low
-        unit = (self.random32(count) & np.uint64((1 << 24) - 1)).astype(np.float32) * np.float32(2.0**-24)
-        # One rounding, as the fused multiply-add of PyTorch's kernels: float64 holds the product exactly.
-        low32, high32 = np.float32(low), np.float32(high)
-        values = (unit.astype(np.float64) * np.float64(high32 - low32) + np.float64(low32)).astype(np.float32)
-        # Half precision is the rounded float32 value. PyTorch draws it by other means: a seed gives other numbers.
-        return values if dtype == np.float32 else values.astype(dtype)
-
-    def next_normal(self) -> float:
-        """One number of N(0, 1); they come in pairs, the second is kept."""
-        if self._next_normal is not None:
-            value, self._next_normal = self._next_normal, None
-            return value
-        u1, u2 = self.uniform(2, np.dtype(np.float64))
-        radius = math.sqrt(-2.0 * math.log1p(-u2))
-        theta = 2.0 * math.pi * u1
-        self._next_normal = radius * math.sin(theta)
-        return radius * math.cos(theta)
-
-    def normal(self, count: int, dtype: np.dtype[Any], mean: float = 0.0, std: float = 1.0) -> Array:
-        """`count` numbers of N(mean, std), as `Tensor.normal_` of a contiguous tensor draws them."""
-        if count < 16:
-            return np.array([self.next_normal() * std + mean for _ in range(count)]).astype(dtype)
-        working = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-        uniform = self.uniform(count, working)
-        whole = count // 16 * 16
-        uniform[:whole] = _box_muller(uniform[:whole].reshape(-1, 16), mean, std).reshape(-1)
-        if count % 16:  # the last 16 are drawn again, as a whole group
-            last = self.uniform(16, working)
-            uniform[-16:] = _box_muller(last.reshape(1, 16), mean, std).reshape(-1)
-        return uniform.astype(dtype)
-
-
-def _box_muller(groups: Array, mean: float, std: float) -> Array:
-    """Rows of 16 uniform numbers to normal ones: 0..7 give the radius, 8..15 the angle."""
-    one = groups.dtype.type(1)
-    radius = np.sqrt(groups.dtype.type(-2) * np.log(one - groups[:, :8]))
-    theta = groups.dtype.type(2 * math.pi) * groups[:, 8:]
-    std, mean = groups.dtype.type(std), groups.dtype.type(mean)
-    return np.concatenate([radius * np.cos(theta) * std + mean, radius * np.sin(theta) * std + mean], axis=1)
 
 
 def _store(tensor: Array, values: Array) -> Array:
@@ -107,8 +37,8 @@ def uniform_(tensor: Array, generator: Generator, a: float = 0.0, b: float = 1.0
 
 def normal_(tensor: Array, generator: Generator, mean: float = 0.0, std: float = 1.0) -> Array:
     if tensor.size >= 16 and not tensor.flags.c_contiguous:
-        values = np.array([generator.next_normal() * std + mean for _ in range(tensor.size)])
-        return _store(tensor, values)
+        values = generator.normal_pairs(tensor.size)
+        return _store(tensor, fma(values, np.asarray(std), np.asarray(mean)))
     return _store(tensor, generator.normal(tensor.size, tensor.dtype, mean, std))
 
 
@@ -278,8 +208,7 @@ def integers(count: int, low: int, high: int, generator: Generator) -> npt.NDArr
 
 
 def bernoulli(probabilities: Array, generator: Generator) -> npt.NDArray[np.bool_]:
-    working = np.dtype(np.float64 if probabilities.dtype == np.float64 else np.float32)
-    return generator.uniform(probabilities.size, working).reshape(probabilities.shape) < probabilities
+    return generator.unit(probabilities.size, probabilities.dtype).reshape(probabilities.shape) < probabilities
 
 
 RANDOM: Final[dict[str, Callable[..., Array]]] = {

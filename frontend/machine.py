@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, TypeGuard
 
 from ..ir.diagnostics import CompileError
+from ..ir.generator import Generator
 from ..ir.source import Span
-from .initialise import Generator
 from .values import ClassValue, Value
 
 

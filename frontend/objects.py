@@ -16,10 +16,10 @@ import numpy as np
 
 from ..ir.diagnostics import CompileError, Diagnostic, Note
 from ..ir.dtypes import DType
+from ..ir.generator import Generator
 from ..ir.source import Span
 from . import ast, initialise, module_methods
 from .host_tensor import HostTensor
-from .initialise import Generator
 from .library import is_module, nn_index
 from .machine import LimitError, fail
 from .module_methods import MODULE_METHODS

@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from ..ir.dtypes import DType
+from ..ir.generator import Generator
 from . import initialise
 from .host_tensor import DEFAULT_DTYPE, Array, HostTensor, Number, as_array, float_dtype, result_dtype
-from .initialise import Generator
 from .machine import is_list
 from .values import Device
 

@@ -123,7 +123,7 @@ class DenseAttr:
     With a Constant it prints as `dense_resource<name> : type`.
     """
 
-    value: int | float | bool | tuple[Any, ...] | Constant
+    value: int | float | bool | complex | tuple[Any, ...] | Constant
     type: Type
 
 

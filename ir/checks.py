@@ -14,6 +14,7 @@ from .attributes import Attribute, Constant, DenseArrayAttr, DenseAttr, FloatAtt
 from .core import Block, Operation, Value
 from .definition import operand_groups
 from .dialects import DEFINITIONS, linalg, math
+from .dialects import complex as complexes
 from .dialects.arith import CMPF_PREDICATES, CMPI_PREDICATES
 from .dialects.tensor import DYNAMIC_SENTINEL
 from .rank_reduction import kept_dims
@@ -21,6 +22,7 @@ from .types import (
     I1,
     I8,
     INDEX,
+    ComplexType,
     Extent,
     FloatType,
     FunctionType,
@@ -44,6 +46,10 @@ def _is_integer(t: Type) -> bool:
 
 def _is_float(t: Type) -> bool:
     return isinstance(t, FloatType)
+
+
+def _is_complex(t: Type) -> bool:
+    return isinstance(t, ComplexType)
 
 
 def _types(values: Sequence[Value]) -> list[Type]:
@@ -154,6 +160,27 @@ def _dense(value: DenseAttr) -> str | None:
         if len(value.value) != count:
             return f"{len(value.value)} elements are given for {value.type}"
     return None
+
+
+# complex
+
+
+def _complex_part(op: Operation) -> str | None:
+    t = op.operand(0).type
+    return _differ("part", _types(op.results), [t.element]) if isinstance(t, ComplexType) else f"a part of {t}"
+
+
+def _complex_create(op: Operation) -> str | None:
+    t = op.result.type
+    return _differ("parts", _types(op.operands), [t.element] * 2) if isinstance(t, ComplexType) else f"creates {t}"
+
+
+def _complex_constant(op: Operation) -> str | None:
+    t, parts = op.result.type, op.attributes.get("value")
+    if not isinstance(t, ComplexType) or not isinstance(parts, tuple) or len(parts) != 2:
+        return f"{parts} is no constant of type {t}"
+    wrong = [p for p in parts if not isinstance(p, FloatAttr) or p.type != t.element]
+    return f"{wrong[0]} is no {t.element}" if wrong else None
 
 
 # cf, func, scf
@@ -623,6 +650,12 @@ CHECKS: Final[dict[str, Check]] = {
     "arith.index_castui": _index_cast,
     "arith.select": _select,
     "arith.constant": _constant,
+    **{f"complex.{n}": _elementwise(_is_complex, "a complex number") for n in (*complexes.BINARY, *complexes.UNARY)},
+    **{f"complex.{n}": _predicate(_is_complex, None) for n in complexes.COMPARISONS},
+    "complex.re": _complex_part,
+    "complex.im": _complex_part,
+    "complex.create": _complex_create,
+    "complex.constant": _complex_constant,
     "cf.assert": _assert,
     "func.func": _function,
     "gpu.func": _function,
@@ -681,9 +714,11 @@ REQUIRED: Final[dict[str, dict[str, type]]] = {
     "arith.constant": {"value": object},
     "arith.cmpi": {"predicate": str},
     "arith.cmpf": {"predicate": str},
+    "complex.constant": {"value": tuple},
     "cf.assert": {"msg": str},
     "func.func": {"sym_name": str, "function_type": FunctionType},
     "func.call": {"callee": SymbolRef},
+    "rt.fork": {"callee": SymbolRef},
     "gpu.module": {"sym_name": str},
     "gpu.func": {"sym_name": str, "function_type": FunctionType},
     "gpu.launch_func": {"kernel": tuple},

@@ -14,7 +14,18 @@ from .core import Block, Operation, OpResult
 from .dialects import torch
 from .operators import schema
 
-_EFFECTS: Final = frozenset({"prim::RaiseException", "prim::Print", "prim::SetAttr", "aten::warn"})
+_EFFECTS: Final = frozenset({"prim::RaiseException", "prim::Print", "prim::SetAttr", "aten::warn", "aten::wait"})
+RANDOM: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "uniform", "random", "normal_functional", "log_normal", "randperm", "manual_seed", "seed", "rand", "rand_like",
+        "randn", "randn_like", "randint", "randint_like", "normal", "bernoulli", "exponential", "geometric", "cauchy",
+        "poisson", "binomial", "multinomial", "dropout", "native_dropout", "feature_dropout", "alpha_dropout",
+        "feature_alpha_dropout", "rrelu", "rrelu_with_noise", "rrelu_with_noise_functional", "_standard_gamma",
+        "_sample_dirichlet", "_fused_dropout", "scaled_dot_product_attention", "lstm", "gru", "rnn_tanh", "rnn_relu",
+    )
+)  # fmt: skip
+"""Operators that may draw random numbers, and so change what others draw: not removed, merged or moved."""
 _CALLS: Final = frozenset({"prim::CallMethod", "prim::CallFunction"})
 _TERMINATORS: Final = (torch.RETURN, torch.YIELD)
 
@@ -36,7 +47,7 @@ def has_effect(op: Operation, is_pure: IsPure = _never) -> bool:
     """Whether the operation, or one inside it, does more than give its results."""
     if op.name in _CALLS:
         return not is_pure(op)
-    if op.name in _EFFECTS:
+    if op.name in _EFFECTS or op.name.partition(".")[0] in RANDOM:
         return True
     if op.regions:
         return any(

@@ -8,7 +8,7 @@ from typing import Any, Final
 import ml_dtypes
 import numpy as np
 
-from .types import BF16, F16, F32, F64, I1, I8, I16, I32, I64, Type
+from .types import BF16, COMPLEX_F32, COMPLEX_F64, F16, F32, F64, I1, I8, I16, I32, I64, Type
 
 
 class DType(IntEnum):
@@ -67,6 +67,11 @@ class DType(IntEnum):
         return _ELEMENT[self]
 
     @property
+    def real(self) -> DType:
+        """The dtype of the parts of a complex number; any other dtype itself."""
+        return _REAL.get(self, self)
+
+    @property
     def graph_name(self) -> str:
         """Name in TorchScript graph text: `Float(2, 3)`."""
         return _GRAPH_NAMES[self]
@@ -96,8 +101,16 @@ _ELEMENT: Final[dict[DType, Type]] = {
     DType.float16: F16,
     DType.float32: F32,
     DType.float64: F64,
+    DType.complex64: COMPLEX_F32,
+    DType.complex128: COMPLEX_F64,
     DType.bool: I1,
     DType.bfloat16: BF16,
+}
+
+_REAL: Final[dict[DType, DType]] = {
+    DType.complex32: DType.float16,
+    DType.complex64: DType.float32,
+    DType.complex128: DType.float64,
 }
 
 _GRAPH_NAMES: Final[dict[DType, str]] = {

@@ -23,6 +23,7 @@ _IN_PLACE_OPERATORS: Final[dict[str, str]] = {
     "__ixor__": "__xor__",
     "__ilshift__": "__lshift__",
     "__irshift__": "__rshift__",
+    "normal_": "normal_functional",
 }
 
 
@@ -136,8 +137,8 @@ def keywords(form: Schema, values: Sequence[Any]) -> dict[str, Any]:
 _CONTIGUOUS: Final = frozenset(
     f"aten::{name}"
     for name in (
-        "index", "gather", "index_select", "embedding", "take", "matmul", "mm", "bmm", "mv", "addmm", "baddbmm", "linear",
-        "cumsum", "cumprod", "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "stack", "repeat",
+        "gather", "index_select", "embedding", "take", "matmul", "mm", "bmm", "mv", "addmm", "baddbmm", "linear",
+        "cumsum", "cumprod", "sum", "mean", "prod", "amax", "amin", "argmax", "argmin", "any", "all", "repeat",
     )
 )  # fmt: skip
 

@@ -257,37 +257,54 @@ class ClassType(ScriptType):
 
 @dataclass(frozen=True)
 class InstanceType(ScriptType):
-    """An object of a script class that is made at run time, and the types of what it holds, in the order of the class's
-    attributes. Where the class itself stands among these, it is this very type."""
+    """An object of a script class that is made at run time.
+
+    `group`: for the class, and for all whose objects may lead from one of it back to one of it, the types of what their
+    attributes hold, in the order of the class's attributes; the classes by name. Where one of these classes stands in them, its
+    objects are of the very types that the group says.
+    """
 
     of: ClassType
-    attributes: tuple[ScriptType, ...]
+    group: tuple[tuple[ClassType, tuple[ScriptType, ...]], ...]
 
     def __str__(self) -> str:
         return self.of.name
 
+    @property
+    def classes(self) -> tuple[ClassType, ...]:
+        return tuple(c for c, _ in self.group)
+
+    @property
+    def attributes(self) -> tuple[ScriptType, ...]:
+        """As the group has them."""
+        return next(attributes for c, attributes in self.group if c is self.of)
+
     def attribute(self, name: str) -> ScriptType:
-        return replaced(self.attributes[self.index(name)], self.of, self)
+        return self.told(self.attributes[self.index(name)])
+
+    def told(self, t: ScriptType) -> ScriptType:
+        """A type that stands in the group, as it is outside."""
+        return _told(t, {c: InstanceType(c, self.group) for c in self.classes})
 
     def index(self, name: str) -> int:
         return list(self.of.attributes).index(name)
 
 
-def replaced(t: ScriptType, old: ScriptType, new: ScriptType) -> ScriptType:
-    """The type with `new` in place of `old`, not looking into other objects."""
+def _told(t: ScriptType, types: Mapping[ClassType, InstanceType]) -> ScriptType:
+    """The type with these in place of their classes, not looking into other objects."""
     match t:
-        case _ if t is old:
-            return new
+        case ClassType() if t in types:
+            return types[t]
         case ListType():
-            return ListType(replaced(t.element, old, new))
+            return ListType(_told(t.element, types))
         case OptionalType():
-            return OptionalType(replaced(t.element, old, new))
+            return OptionalType(_told(t.element, types))
         case DictType():
-            return DictType(t.key, replaced(t.value, old, new))
+            return DictType(t.key, _told(t.value, types))
         case TupleType():
-            return TupleType(tuple(replaced(e, old, new) for e in t.elements))
+            return TupleType(tuple(_told(e, types) for e in t.elements))
         case UnionType():
-            return UnionType(tuple(replaced(m, old, new) for m in t.members))
+            return UnionType(tuple(_told(m, types) for m in t.members))
         case _:
             return t
 

@@ -13,12 +13,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, pairwise
 from typing import Any, Protocol, cast
 
 from . import columns
 from .dtypes import DType
-from .script_types import BOOL, FLOAT, INT, ScriptType, TensorType
+from .objects import PLAIN_OBJECTS
+from .script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    ClassType,
+    EnumMember,
+    EnumType,
+    ScriptObject,
+    ScriptType,
+    TensorType,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class TensorSpec:
 
     dtype: DType
     shape: tuple[int | Dim, ...]
+    strides: tuple[int, ...] | None = None
+    """In elements, of a tensor that is not row-major, where the program decides something by that."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +103,16 @@ class DictSpec:
 
 
 @dataclass(frozen=True)
+class InstanceSpec:
+    """An object of a script class: its attributes become separate flat arguments, in the order of the class."""
+
+    of: ClassType
+    attributes: tuple[ArgumentSpec, ...]
+
+
+@dataclass(frozen=True)
 class ColumnsSpec:
-    """A list, dict or str whose length is given at run time: it comes as vectors (`columns.py`).
+    """A list, dict, str or object whose length is given at run time: it comes as vectors (`columns.py`).
 
     `type`: what it is, with dtype and rank of all tensors in it.
     """
@@ -122,7 +143,9 @@ class ObjectSpec:
     path: str
 
 
-ArgumentSpec = TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | ColumnsSpec | SameSpec | ObjectSpec
+ArgumentSpec = (
+    TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | InstanceSpec | ColumnsSpec | SameSpec | ObjectSpec
+)
 
 
 @dataclass(frozen=True)
@@ -161,6 +184,24 @@ class DictResult:
     keys: tuple[int | float | bool | str, ...]
     values: tuple[ResultTree, ...]
     identity: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectResult:
+    """An object of a script class: the values of its attributes, in the order of the class; those never set are missing."""
+
+    of: ClassType
+    names: tuple[str, ...]
+    values: tuple[ResultTree, ...]
+    identity: str | None = None
+
+
+@dataclass(frozen=True)
+class EnumResult:
+    """A member of an Enum known at run time, by its number."""
+
+    of: EnumType
+    number: Leaf
 
 
 @dataclass(frozen=True)
@@ -234,8 +275,61 @@ class UnionColumn:
     members: tuple[Column | None, ...]
 
 
-Column = Leaf | TensorColumn | TupleColumn | ListColumn | DictColumn | StringColumn | OptionalColumn | UnionColumn
+@dataclass(frozen=True)
+class EnumColumn:
+    """Members of an Enum by their numbers."""
+
+    numbers: Leaf
+    of: EnumType
+
+
+@dataclass(frozen=True)
+class ObjectColumn:
+    """Objects by their numbers in pool `pool`."""
+
+    numbers: Leaf
+    pool: int
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Objects of one class, each once, and what their attributes hold."""
+
+    of: ClassType
+    count: Leaf
+    attributes: tuple[Column, ...]
+
+
+@dataclass(frozen=True)
+class PoolsColumn:
+    """Elements in which objects stand: all these lead to are in the pools."""
+
+    pools: tuple[Pool, ...]
+    elements: Column
+
+
+Column = (
+    Leaf
+    | TensorColumn
+    | TupleColumn
+    | ListColumn
+    | DictColumn
+    | StringColumn
+    | OptionalColumn
+    | UnionColumn
+    | EnumColumn
+    | ObjectColumn
+    | PoolsColumn
+)
 """Elements of lists of run-time length, one after the other; a Leaf is a vector of numbers."""
+
+
+@dataclass(frozen=True)
+class ValueResult:
+    """An object made at run time: the one element of a column."""
+
+    elements: Column
+    identity: str | None = None
 
 
 @dataclass(frozen=True)
@@ -269,6 +363,9 @@ ResultTree = (
     | ConstantResult
     | SequenceResult
     | DictResult
+    | ObjectResult
+    | EnumResult
+    | ValueResult
     | KeptResult
     | VariantResult
     | StringResult
@@ -297,6 +394,36 @@ class Parameter:
     write_back: int | None = None
     path: str | None = None
     """Of state: where in the module the value stands."""
+    by_layout: bool = False
+    """Whether the program decides something by how the tensor lies in memory: it must lie as `spec` says."""
+    looks: tuple[ViewStep, ...] = ()
+    """How the caller sees the tensor after the call, if its metadata was changed in place (`unsqueeze_`)."""
+
+
+@dataclass(frozen=True)
+class GivenNumber:
+    """The number that is given as flat parameter `index`."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class ViewStep:
+    """A view operator, which of its results, and its other arguments by name: constants, GivenNumbers, tuples of them."""
+
+    name: str
+    index: int
+    arguments: tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class ResultView:
+    """Flat result `result` shares memory with parameter (`is_argument`) or result `base`: the view of it by these steps."""
+
+    result: int
+    base: int
+    is_argument: bool
+    steps: tuple[ViewStep, ...]
 
 
 @dataclass(frozen=True)
@@ -327,6 +454,8 @@ class Signature:
     `=name`: the constant of that name.
     """
     columns: tuple[ColumnsArgument, ...] = ()
+    views: tuple[ResultView, ...] = ()
+    """Results that share memory with arguments, or with results before them."""
     prints: bool = False
     """Whether calls may write to the standard output."""
 
@@ -350,7 +479,7 @@ def has_columns(specs: Sequence[ArgumentSpec]) -> bool:
                 return True
             case SequenceSpec(inner) if has_columns(inner):
                 return True
-            case DictSpec(_, inner) if has_columns(inner):
+            case DictSpec(_, inner) | InstanceSpec(_, inner) if has_columns(inner):
                 return True
             case _:
                 pass
@@ -366,6 +495,9 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return [leaf for v, s in zip(value, elements, strict=True) for leaf in leaves(v, s)]
         case DictSpec(keys, values):
             return [leaf for k, s in zip(keys, values, strict=True) for leaf in leaves(value[k], s)]
+        case InstanceSpec(of, inner):
+            pairs = zip(of.attributes, inner, strict=True)
+            return [leaf for name, s in pairs for leaf in leaves(value.attributes[name], s)]
         case ColumnsSpec(type):
             return columns.encoded(value, type)
         case ConstantSpec() | SameSpec() | ObjectSpec():
@@ -407,7 +539,7 @@ def kept_paths(tree: ResultTree) -> list[str]:
             return [path]
         case SequenceResult(elements):
             return [p for e in elements for p in kept_paths(e)]
-        case DictResult(_, values):
+        case DictResult(_, values) | ObjectResult(_, _, values):
             return [p for v in values for p in kept_paths(v)]
         case VariantResult(_, then, otherwise):
             return [*kept_paths(then), *kept_paths(otherwise)]
@@ -433,10 +565,13 @@ def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> Argumen
         case DictResult(keys, values):
             specs = [_spec_after(v, before) for v in values]
             return None if None in specs else DictSpec(keys, tuple(s for s in specs if s is not None))
+        case ObjectResult(of, _, values):
+            specs = [_spec_after(v, before) for v in values]
+            return None if None in specs else InstanceSpec(of, tuple(s for s in specs if s is not None))
         case VariantResult(_, then, otherwise):
             first, second = _spec_after(then, before), _spec_after(otherwise, before)
             return first if first == second else None
-        case ListResult() | TableResult() | StringResult():
+        case ListResult() | TableResult() | StringResult() | EnumResult() | ValueResult():
             return None
 
 
@@ -464,123 +599,164 @@ class LiveState(Protocol):
         ...
 
     def container(self, identity: str, value: Any) -> Any:
-        """The list or dict `identity` with these contents; the same one for the same identity."""
+        """The list, dict or object `identity` with these contents; the same one for the same identity."""
         ...
 
 
-def rebuild(tree: ResultTree, results: Sequence[Any], state: LiveState | None = None) -> Any:
+class Presenting(Protocol):
+    """How results show objects and members of Enums, which are those of no Python class."""
+
+    def object(self, of: ClassType) -> Any:
+        """A new one; its attributes are set then."""
+        ...
+
+    def member(self, member: EnumMember) -> Any: ...
+
+
+def rebuild(
+    tree: ResultTree, results: Sequence[Any], state: LiveState | None = None, presenting: Presenting = PLAIN_OBJECTS
+) -> Any:
     """The structured result of flat ones; with `state`, the new value of an attribute."""
-    match tree:
-        case Leaf(index, type):
-            if state is not None and isinstance(type, TensorType):
-                return state.tensor(index, results[index])
-            return results[index]
-        case ConstantResult(value):
-            return value
-        case SequenceResult(elements, is_tuple, identity):
-            parts = [rebuild(e, results, state) for e in elements]
-            if tree.is_complex:
-                return complex(*parts)
-            if state is not None and identity is not None:
-                return state.container(identity, parts)
-            return tuple(parts) if is_tuple else parts
-        case DictResult(keys, values, identity):
-            table = {k: rebuild(v, results, state) for k, v in zip(keys, values, strict=True)}
-            return table if state is None or identity is None else state.container(identity, table)
-        case KeptResult(path):
-            assert state is not None
-            return state.kept(path)
-        case VariantResult(selector, then, otherwise):
-            return rebuild(then if results[selector.index] else otherwise, results, state)
-        case StringResult(data):
-            return _strings([len(results[data.index])], results[data.index])[0]
-        case ListResult(length, column, identity):
-            found = _elements(column, int(results[length.index]), results)
-            if state is None:
+    return _Rebuilding(results, state, presenting).value(tree)
+
+
+class _Rebuilding:
+    def __init__(self, results: Sequence[Any], state: LiveState | None, presenting: Presenting) -> None:
+        self.results = results
+        self.state = state
+        self.presenting = presenting
+        self.pools: list[list[Any]] = []
+
+    def value(self, tree: ResultTree) -> Any:
+        results, state = self.results, self.state
+        match tree:
+            case Leaf(index, type):
+                if state is not None and isinstance(type, TensorType):
+                    return state.tensor(index, results[index])
+                return results[index]
+            case ConstantResult(value):
+                return self.member(value) if isinstance(value, EnumMember) else value
+            case SequenceResult(elements, is_tuple, identity):
+                parts = [self.value(e) for e in elements]
+                if tree.is_complex:
+                    return complex(*parts)
+                return tuple(parts) if is_tuple else self.held(parts, identity)
+            case DictResult(keys, values, identity):
+                return self.held({k: self.value(v) for k, v in zip(keys, values, strict=True)}, identity)
+            case ObjectResult(of, names, values, identity):
+                made = self.object(of)
+                _set_attributes(made, dict(zip(names, map(self.value, values), strict=True)))
+                return self.held(made, identity)
+            case EnumResult(of, number):
+                return self.members(of)[int(results[number.index])]
+            case KeptResult(path):
+                assert state is not None
+                return state.kept(path)
+            case VariantResult(selector, then, otherwise):
+                return self.value(then if results[selector.index] else otherwise)
+            case StringResult(data):
+                return _strings([len(results[data.index])], results[data.index])[0]
+            case ListResult(length, column, identity):
+                return self.held(self.elements(column, int(results[length.index])), identity)
+            case TableResult(length, keys, values, identity):
+                count = int(results[length.index])
+                return self.held(dict(zip(self.elements(keys, count), self.elements(values, count), strict=True)), identity)
+            case ValueResult(column, identity):
+                return self.held(self.elements(column, 1)[0], identity)
+
+    def held(self, value: Any, identity: str | None) -> Any:
+        """A list, dict or object; as an attribute holds it."""
+        return value if self.state is None or identity is None else self.state.container(identity, value)
+
+    def object(self, of: ClassType) -> Any:
+        return self.presenting.object(of) if self.state is None else ScriptObject(of)
+
+    def member(self, member: EnumMember) -> Any:
+        return self.presenting.member(member) if self.state is None else member
+
+    def members(self, of: EnumType) -> list[Any]:
+        return [self.member(EnumMember(of, name)) for name in of.members]
+
+    def elements(self, column: Column, count: int) -> list[Any]:
+        """The first `count` elements of a column."""
+        results = self.results
+        match column:
+            case Leaf(index, _):
+                return results[index].tolist()
+            case TupleColumn(parts):
+                return list(zip(*(self.elements(p, count) for p in parts)))
+            case ListColumn(lengths, inner):
+                found: list[list[Any]] = []
+                sizes = results[lengths.index].tolist()
+                values = self.elements(inner, sum(sizes))
+                start = 0
+                for size in sizes:
+                    found.append(values[start : start + size])
+                    start += size
                 return found
-            held = _held(found, state)
-            return held if identity is None else state.container(identity, held)
-        case TableResult(length, keys, values, identity):
-            table = _table(keys, values, int(results[length.index]), results)
-            if state is None:
-                return table
-            held = _held(table, state)
-            return held if identity is None else state.container(identity, held)
+            case DictColumn(lengths, keys, inner):
+                sizes = results[lengths.index].tolist()
+                pairs = zip(self.elements(keys, sum(sizes)), self.elements(inner, sum(sizes)), strict=True)
+                return [dict(islice(pairs, size)) for size in sizes]
+            case StringColumn(lengths, data):
+                return _strings(results[lengths.index].tolist(), results[data.index])
+            case UnionColumn(tags, members):
+                which = cast("list[int]", results[tags.index].tolist())[:count]
+                given = ([] if m is None else self.elements(m, which.count(i)) for i, m in enumerate(members))
+                parts = [iter(v) for v in given]
+                return [next(parts[i], None) for i in which]
+            case OptionalColumn(present, inner):
+                there = results[present.index].tolist()
+                given = iter(self.elements(inner, sum(there)))
+                return [next(given) if t else None for t in there]
+            case TensorColumn(elements, extents, rank):
+                return self.tensors(results[elements.index], results[extents.index].tolist(), rank, count)
+            case EnumColumn(numbers, of):
+                members = self.members(of)
+                return [members[i] for i in results[numbers.index].tolist()]
+            case ObjectColumn(numbers, pool):
+                return [self.pools[pool][i] for i in results[numbers.index].tolist()]
+            case PoolsColumn(pools, inner):
+                self.fill(pools)
+                return self.elements(inner, count)
+
+    def tensors(self, elements: Any, shapes: Sequence[int], rank: int, count: int) -> list[Any]:
+        found: list[Any] = []
+        start = 0
+        for i in range(count):
+            shape = shapes[i * rank : (i + 1) * rank]
+            end = start + math.prod(shape)
+            tensor = elements[start:end].reshape(shape)
+            found.append(tensor if self.state is None else self.state.element(tensor))
+            start = end
+        return found
+
+    def fill(self, pools: Sequence[Pool]) -> None:
+        """Makes all objects, then sets their attributes, which may lead to any of them."""
+        counts = [int(self.results[p.count.index]) for p in pools]
+        self.pools = [[self.object(p.of) for _ in range(count)] for p, count in zip(pools, counts, strict=True)]
+        for pool, count, objects in zip(pools, counts, self.pools, strict=True):
+            columns = [self.elements(c, count) for c in pool.attributes]
+            for i, made in enumerate(objects):
+                _set_attributes(made, {name: c[i] for name, c in zip(pool.of.attributes, columns, strict=True)})
 
 
-def _table(keys: Column, values: Column, count: int, results: Sequence[Any]) -> dict[Any, Any]:
-    return dict(zip(_elements(keys, count, results), _elements(values, count, results), strict=True))
-
-
-def _held(value: Any, state: LiveState) -> Any:
-    """Elements of a list as an attribute holds them."""
-    match value:
-        case list():
-            return [_held(v, state) for v in cast("list[Any]", value)]
-        case tuple():
-            return tuple(_held(v, state) for v in cast("tuple[Any, ...]", value))
-        case dict():
-            return {k: _held(v, state) for k, v in cast("dict[Any, Any]", value).items()}
-        case bool() | int() | float() | str() | None:
-            return value
-        case _:
-            return state.element(value)
-
-
-def _elements(column: Column, count: int, results: Sequence[Any]) -> list[Any]:
-    """The first `count` elements of a column."""
-    match column:
-        case Leaf(index, _):
-            return results[index].tolist()
-        case TupleColumn(parts):
-            return list(zip(*(_elements(p, count, results) for p in parts)))
-        case ListColumn(lengths, inner):
-            found: list[list[Any]] = []
-            sizes = results[lengths.index].tolist()
-            values = _elements(inner, sum(sizes), results)
-            start = 0
-            for size in sizes:
-                found.append(values[start : start + size])
-                start += size
-            return found
-        case DictColumn(lengths, keys, inner):
-            return _tables(keys, inner, results[lengths.index].tolist(), results)
-        case StringColumn(lengths, data):
-            return _strings(results[lengths.index].tolist(), results[data.index])
-        case UnionColumn(tags, members):
-            which = cast("list[int]", results[tags.index].tolist())[:count]
-            values = ([] if m is None else _elements(m, which.count(i), results) for i, m in enumerate(members))
-            parts = [iter(v) for v in values]
-            return [next(parts[i], None) for i in which]
-        case OptionalColumn(present, inner):
-            there = results[present.index].tolist()
-            given = iter(_elements(inner, sum(there), results))
-            return [next(given) if t else None for t in there]
-        case TensorColumn(elements, extents, rank):
-            tensors: list[Any] = []
-            shapes = results[extents.index].tolist()
-            start = 0
-            for i in range(count):
-                shape = shapes[i * rank : (i + 1) * rank]
-                end = start + math.prod(shape)
-                tensors.append(results[elements.index][start:end].reshape(shape))
-                start = end
-            return tensors
+def _set_attributes(made: Any, values: Mapping[str, Any]) -> None:
+    if isinstance(made, ScriptObject):
+        made.attributes.update(values)
+        return
+    for name, value in values.items():
+        setattr(made, name, value)
 
 
 def _strings(lengths: Sequence[int], data: Any) -> list[str]:
     """Strings of these bytes. UnicodeDecodeError, as in PyTorch, for one that is no UTF-8."""
-    whole, found, start = bytes(data.tobytes()), list[str](), 0
-    for length in lengths:
-        found.append(whole[start : start + length].decode())
-        start += length
-    return found
-
-
-def _tables(keys: Column, values: Column, sizes: Sequence[int], results: Sequence[Any]) -> list[Any]:
-    """One dict after the other, of so many entries each."""
-    pairs = zip(_elements(keys, sum(sizes), results), _elements(values, sum(sizes), results), strict=True)
-    return [dict(islice(pairs, size)) for size in sizes]
+    whole = bytes(data.tobytes())
+    places = pairwise(accumulate(lengths, initial=0))
+    if whole.isascii():
+        text = whole.decode()
+        return [text[start:stop] for start, stop in places]
+    return [whole[start:stop].decode() for start, stop in places]
 
 
 def _column_leaves(column: Column) -> list[int]:
@@ -601,6 +777,11 @@ def _column_leaves(column: Column) -> list[int]:
             return [tags.index, *(i for m in members if m is not None for i in _column_leaves(m))]
         case TensorColumn(elements, extents, _):
             return [elements.index, extents.index]
+        case EnumColumn(numbers, _) | ObjectColumn(numbers, _):
+            return [numbers.index]
+        case PoolsColumn(pools, elements):
+            inner = [i for p in pools for i in (p.count.index, *(i for a in p.attributes for i in _column_leaves(a)))]
+            return [*inner, *_column_leaves(elements)]
 
 
 def leaf_numbers(tree: ResultTree) -> list[int]:
@@ -610,8 +791,12 @@ def leaf_numbers(tree: ResultTree) -> list[int]:
             return [index]
         case SequenceResult(elements):
             return [i for e in elements for i in leaf_numbers(e)]
-        case DictResult(_, values):
+        case DictResult(_, values) | ObjectResult(_, _, values):
             return [i for v in values for i in leaf_numbers(v)]
+        case EnumResult(_, number):
+            return [number.index]
+        case ValueResult(column):
+            return _column_leaves(column)
         case VariantResult(selector, then, otherwise):
             return [selector.index, *leaf_numbers(then), *leaf_numbers(otherwise)]
         case StringResult(data):

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from typing import Final
 
+OF_BYTES: Final = "prim::StringOfBytes"
+"""The string whose bytes stand in a vector of dtype uint8: how strings are given to programs."""
+
+BYTES_OF: Final = "prim::BytesOfString"
+"""The bytes of a string as such a vector: how they leave programs. PyTorch has neither of the two."""
+
 PRIMITIVES: Final = frozenset(
     {
         "aten::len.str",
@@ -28,6 +34,8 @@ PRIMITIVES: Final = frozenset(
         "aten::find",
         "aten::Float.str",
         "prim::Print",
+        OF_BYTES,
+        BYTES_OF,
     }
 )
 

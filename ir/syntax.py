@@ -13,6 +13,7 @@ from .attributes import UNIT, Attribute, DenseArrayAttr, DenseAttr, IntegerAttr,
 from .builder import Builder
 from .core import Block, Operation, Region, Value
 from .cursor import Task
+from .dialects import complex as complexes
 from .dialects import linalg, math
 from .dialects.tensor import DYNAMIC_SENTINEL
 from .structure import difference
@@ -830,10 +831,17 @@ def _second(operands: Sequence[Value]) -> Type:
     return operands[1].type
 
 
+def _part(operands: Sequence[Value]) -> Type:
+    return complexes.part_type(operands[0].type)
+
+
 RESULT_TYPES: Final[dict[str, Callable[[Sequence[Value]], Type]]] = {
     "arith.cmpi": _predicate,
     "arith.cmpf": _predicate,
     **{f"math.{name}": _predicate for name in math.PREDICATES},
+    "complex.re": _part,
+    "complex.im": _part,
+    **{f"complex.{name}": _predicate for name in complexes.COMPARISONS},
     "memref.load": _element,
     "tensor.extract": _element,
     "tensor.insert": _second,

@@ -48,8 +48,10 @@ from .types import (
     STRING,
     BoxType,
     Extent,
+    ComplexType,
     FloatType,
     FunctionType,
+    FutureType,
     IndexType,
     IntegerType,
     MemRefType,
@@ -199,6 +201,12 @@ class Parser(Cursor):
             return self.function_type()
         if self.accept("!rt."):
             return self._counted_type(start)
+        if self.accept("complex<"):
+            part = self.type()
+            self.expect(">")
+            if not isinstance(part, FloatType):
+                raise self.error("a complex number has two floats", start, self.token_end)
+            return ComplexType(part)
         head = _WORD.match(self.text, self.position)
         if head is None or head[0] not in ("tensor", "memref", "vector"):
             raise self.error("expected a type")
@@ -225,9 +233,8 @@ class Parser(Cursor):
         if kind in ("str", "any"):
             return STRING if kind == "str" else ANY_OBJECT
         self.expect("<")
-        if kind in ("list", "record"):
-            slots = tuple(self.types(">"))
-            return RunTimeListType(slots) if kind == "list" else RecordType(slots)
+        if kind in _ROWS:
+            return _ROWS[kind](tuple(self.types(">")))
         if kind == "dict":
             key = self.type()
             self.expect(":")
@@ -376,6 +383,8 @@ class Parser(Cursor):
                 depth += 1
             elif self.accept("]"):
                 depth -= 1
+            elif self.accept("("):
+                literals.append(self._pair())
             elif not self.accept(","):
                 found = self.match(_HEX) or self.match(_FLOAT) or self.match(_INTEGER) or self.match(_WORD)
                 if found is None:
@@ -383,6 +392,17 @@ class Parser(Cursor):
                 literals.append(found[0])
         self.expect(">")
         return literals, listed
+
+    def _pair(self) -> str:
+        """The parts of a complex number, with a comma between."""
+        parts: list[str] = []
+        for end in (",", ")"):
+            found = self.match(_HEX) or self.match(_FLOAT)
+            if found is None:
+                raise self.error("expected a float")
+            parts.append(found[0])
+            self.expect(end)
+        return ",".join(parts)
 
     def dense_of(
         self, value: Any, listed: bool, type: RankedTensorType | VectorType | MemRefType, start: int
@@ -403,7 +423,9 @@ class Parser(Cursor):
             raise self.error(f"{len(elements)} elements are given for {type}", start, self.token_end)
         return DenseAttr(elements, target)
 
-    def _dense_element(self, text: str, element: Type, start: int) -> int | float | bool:
+    def _dense_element(self, text: str, element: Type, start: int) -> int | float | bool | complex:
+        if isinstance(element, ComplexType) and "," in text:
+            return complex(*(self._float(part, element.element) for part in text.split(",")))
         if text in ("true", "false"):
             return text == "true"
         if isinstance(element, FloatType):
@@ -724,6 +746,9 @@ def _unescape(text: str) -> str:
         last = found.end()
     return (data + text[last:].encode()).decode("utf-8", "replace")
 
+
+_ROWS: Final = {"list": RunTimeListType, "record": RecordType, "future": FutureType}
+"""Types of objects that are told by a row of slots."""
 
 _SHORT: Final = {"return": "func.return", "call": "func.call", "module": "builtin.module"}
 _FLOATS: Final = {"f16": DType.float16, "bf16": DType.bfloat16, "f32": DType.float32, "f64": DType.float64}

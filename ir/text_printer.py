@@ -42,7 +42,7 @@ from .core import Block, BlockArgument, Operation, Region, Value
 from .definition import OpDefinition, Trait, operand_groups
 from .dtypes import DType
 from .script_types import EnumMember
-from .types import FloatType, IndexType, IntegerType, MemRefType, RankedTensorType, Type, VectorType
+from .types import ComplexType, FloatType, IndexType, IntegerType, MemRefType, RankedTensorType, Type, VectorType
 
 
 @dataclass(frozen=True)
@@ -450,6 +450,8 @@ def dense(value: Any, type: Type) -> str:
 
 
 def _element(value: Any, element: Type) -> str:
+    if isinstance(element, ComplexType):
+        return f"({print_float(value.real, element.element)}, {print_float(value.imag, element.element)})"
     if isinstance(element, FloatType):
         return print_float(value, element)
     if element == IntegerType(1):

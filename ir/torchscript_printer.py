@@ -462,6 +462,8 @@ class _Function:
                 yield self._if(op, indent)
             elif op.name == "prim::Loop":
                 yield self._loop(op, indent)
+            elif op.name == "prim::fork":
+                yield self._fork(op, indent)
             elif self.flow.is_needed(op) and not _makes_context(op):
                 self._operation(op, indent)
         if len(self.lines) == before:
@@ -494,8 +496,6 @@ class _Function:
                 self._raise(op, indent)
             case "prim::Print":
                 self._print(op, indent)
-            case "prim::future":
-                self._future(op, indent)
             case "prim::ModuleContainerIndex.list" | "prim::ModuleContainerIndex.dict":
                 self._chosen_module(op, indent)
             case _ if len(op.results) == 1:
@@ -613,13 +613,12 @@ class _Function:
         line = f"{self._word('print')}({', '.join(t.text for t in texts)})"
         self._emit(indent, line, self._gradients(op))
 
-    def _future(self, op: Operation, indent: str) -> None:
-        """A value that is waited for: what makes it stands before, in one of the orders that PyTorch may take."""
+    def _fork(self, op: Operation, indent: str) -> Iterator[Iterator[Any]]:
+        """What is forked is a function inside, which sees the names around it."""
         self._flush(indent)
-        (text,) = self._consume(op.operands, indent)
         name = self._fresh("__forked_function")
         self._emit(indent, f"def {name}():")
-        self._emit(indent, f"  return {text.text}")
+        yield self._block(op.body(), indent + "  ", self._return)
         self._emit(indent, f"{self._name(op.result)} = {self._word('fork')}({name})")
 
     def _chosen_module(self, op: Operation, indent: str) -> None:
@@ -1108,7 +1107,7 @@ class _Liveness:
                 case "prim::Loop":
                     pending += op.operands[:2]
                 case torch.YIELD:
-                    pending += op.operands[: 1 if _is_loop(op) else 0]
+                    pending += op.operands[: 1 if _is_loop(op) or _is_forked(op) else 0]
                 case name if name not in _PURE:
                     pending += op.operands
                 case _:
@@ -1146,6 +1145,8 @@ class _Liveness:
             assert parent is not None
             if _is_loop(op):
                 return index == 0 or parent.results[index - 1] in self._live
+            if _is_forked(op):
+                return True
             return parent.results[index] in self._live
         return self.is_needed(op)
 
@@ -1153,6 +1154,11 @@ class _Liveness:
 def _is_loop(terminator: Operation) -> bool:
     parent = terminator.parent_op
     return parent is not None and parent.name == "prim::Loop"
+
+
+def _is_forked(terminator: Operation) -> bool:
+    parent = terminator.parent_op
+    return parent is not None and parent.name == "prim::fork"
 
 
 def _normal_form(function: Operation) -> Operation:

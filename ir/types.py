@@ -40,6 +40,16 @@ class FloatType(Type):
         return {"f16": 16, "bf16": 16, "f32": 32, "f64": 64}[self.name]
 
 
+@dataclass(frozen=True)
+class ComplexType(Type):
+    """Two floats: a real and an imaginary part."""
+
+    element: FloatType
+
+    def __str__(self) -> str:
+        return f"complex<{self.element}>"
+
+
 Extent = int | None
 
 
@@ -171,6 +181,16 @@ class RecordType(Type):
 
 
 @dataclass(frozen=True)
+class FutureType(Type):
+    """What a call on another thread gives: a value of these slots, or an error; with a reference count."""
+
+    slots: tuple[Type, ...]
+
+    def __str__(self) -> str:
+        return f"!rt.future<{', '.join(map(str, self.slots))}>"
+
+
+@dataclass(frozen=True)
 class AnyObjectType(Type):
     """A counted object of a type that is not told."""
 
@@ -200,6 +220,8 @@ F16: Final = FloatType("f16")
 BF16: Final = FloatType("bf16")
 F32: Final = FloatType("f32")
 F64: Final = FloatType("f64")
+COMPLEX_F32: Final = ComplexType(F32)
+COMPLEX_F64: Final = ComplexType(F64)
 STRING: Final = StringType()
 ANY_OBJECT: Final = AnyObjectType()
 

@@ -39,6 +39,7 @@ from .script_types import (
     BoolType,
     DictType,
     FloatType,
+    FutureType,
     IntType,
     ListType,
     NumberType,
@@ -425,4 +426,22 @@ def _torch_loop(op: Operation) -> str | None:
     )
 
 
-_TORCH_CHECKS: Final = {"torch.func": _torch_function, "prim::If": _torch_if, "prim::Loop": _torch_loop}
+def _torch_fork(op: Operation) -> str | None:
+    result = op.result.type
+    if not isinstance(result, FutureType):
+        return f"a fork gives {result}"
+    if not op.regions:
+        return None if isinstance(op.attributes.get("callee"), str) else "neither a block nor a function is forked"
+    body = op.body()
+    if body.args or body.last is None or body.last.name != "torch.yield" or len(body.last.operands) != 1:
+        return "what is forked takes nothing and yields one value"
+    given = cast(ScriptType, body.last.operand(0).type)
+    return None if is_subtype(given, result.element) else f"{given} is forked as {result}"
+
+
+_TORCH_CHECKS: Final = {
+    "torch.func": _torch_function,
+    "prim::If": _torch_if,
+    "prim::Loop": _torch_loop,
+    "prim::fork": _torch_fork,
+}

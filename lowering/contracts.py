@@ -11,6 +11,7 @@ from ..ir.dialects import DEFINITIONS, torch
 from ..ir.operators import find
 from ..ir.script_types import (
     BOOL,
+    COMPLEX,
     FLOAT,
     INT,
     NEVER,
@@ -18,6 +19,7 @@ from ..ir.script_types import (
     ClassType,
     DictType,
     EnumType,
+    FutureType,
     InstanceType,
     ListType,
     NoneType,
@@ -44,6 +46,9 @@ _VALUES: Final = frozenset(
         "prim::TupleConstruct",
         "prim::TupleUnpack",
         "prim::Uninitialized",
+        "prim::fork",
+        "prim::future",
+        "aten::wait",
     }
 )
 
@@ -54,14 +59,16 @@ def _is_container_node(op: Operation) -> bool:
 
 
 def check_graph(module: Operation) -> None:
-    """GRAPH, after lowering/graph: one `torch.func`; primitive operators that have records and write to nothing; every
+    """GRAPH, after lowering/graph: one `torch.func`, and those that it forks; primitive operators that have records and write to nothing; every
     tensor of known dtype and rank; lists only as operands of operators, or values made at run time (`run_time_values.py`),
     which only builtins on them change."""
-    found = list(functions(module))
-    if len(found) != 1 or found[0].name != torch.FUNC:
-        raise InternalError("the graph contract wants exactly one torch.func")
-    for fault in _graph_faults(found[0]):
-        raise InternalError(f"graph contract: {fault}")
+    entry, *others = functions(module)
+    forked = {op.attributes.get("callee") for op in module.walk() if op.name == "prim::fork"}
+    if entry.name != torch.FUNC or any(f.attributes["sym_name"] not in forked for f in others):
+        raise InternalError("the graph contract wants one torch.func, and those that it forks")
+    for function in (entry, *others):
+        for fault in _graph_faults(function):
+            raise InternalError(f"graph contract: {fault}")
 
 
 def _graph_faults(function: Operation) -> Iterator[str]:
@@ -121,22 +128,24 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
                 pending += [type_.key, type_.value]
             case TupleType():
                 pending += type_.elements
-            case OptionalType():
+            case OptionalType() | FutureType():
                 pending.append(type_.element)
             case UnionType():
                 pending += type_.members
             case InstanceType():
-                pending += type_.attributes
+                pending += [a for _, attributes in type_.group for a in attributes]
             case ClassType() | EnumType() | NoneType():
                 pass
-            case t if t not in (INT, FLOAT, BOOL, STR, NEVER):
+            case t if t not in (INT, FLOAT, BOOL, COMPLEX, STR, NEVER):
                 yield f"{op.name} at {op.span} has a value of type {t}"
             case _:
                 pass
 
 
-_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "tensor", "linalg", "rt"})
-_LOOPS_DIALECTS: Final = frozenset({"builtin", "func", "arith", "math", "scf", "cf", "memref", "vector", "gpu", "rt"})
+_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "complex", "math", "scf", "cf", "tensor", "linalg", "rt"})
+_LOOPS_DIALECTS: Final = frozenset(
+    {"builtin", "func", "arith", "complex", "math", "scf", "cf", "memref", "vector", "gpu", "rt"}
+)
 _OWNER_CHANGES: Final = frozenset({"func.return", "scf.yield", "scf.condition", "scf.for", "scf.while"})
 
 

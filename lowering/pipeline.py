@@ -13,7 +13,10 @@ from .loops.borrow_references import BorrowReferences
 from .loops.bufferize import Bufferize
 from .loops.convert_linalg_to_loops import ConvertLinalgToLoops
 from .loops.count_references import CountReferences
+from .loops.expand_complex import ExpandComplex
 from .loops.expand_math import ExpandMath
+from .loops.fill_strings import FillStrings
+from .loops.find_keys_once import FindKeysOnce
 from .loops.fuse_loops import FuseLoops
 from .loops.map_to_gpu import MapToGpu
 from .loops.parallelize import Parallelize
@@ -50,9 +53,12 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             ConvertLinalgToLoops(target),
             *(() if gpu else (FuseLoops(target),)),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory
+            ExpandComplex(),
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation
             CountReferences(),  # nothing moves after it
             BorrowReferences(),
+            FindKeysOnce(),
+            FillStrings(),
             MapToGpu() if gpu else Parallelize(target),
             ensures=verify_loops,
         ),

@@ -30,6 +30,7 @@ from ...ir.signature import (
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, describe, scalar_kind
+from .views import look, seen_through
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
@@ -133,6 +134,10 @@ class SharedArguments(ExecutionError):
     """Two arguments share memory, and one of them is written in place; nothing was computed yet."""
 
 
+class StridedArguments(ExecutionError):
+    """An argument lies in memory in another way than the program was compiled for, and it decides by that."""
+
+
 class CompiledFunction:
     """A function of a Signature's flat parameters. Calls may come from many threads at once."""
 
@@ -154,7 +159,10 @@ class CompiledFunction:
         self._outputs = signature.outputs
         self._returned = signature.returned
         self._converters = [_converter(p) for p in signature.parameters]
-        given = [i for i, p in enumerate(signature.parameters) if isinstance(p.spec, TensorSpec) and p.path is None]
+        self._looked = [i for i, p in enumerate(signature.parameters) if p.looks]
+        given = [i for i, p in enumerate(signature.parameters) if isinstance(p.spec, TensorSpec)]
+        if all(signature.parameters[i].path is not None for i in given):
+            given = []
         self._shareable = given if len(given) > 1 and any(signature.parameters[i].write_back is not None for i in given) else []
         """Parameters whose memory must be apart, since some are written."""
         argument_types = [
@@ -228,6 +236,14 @@ class CompiledFunction:
             is_tensor = isinstance(self.signature.results[number], TensorType)
             is_given_out = torch is not None and is_tensor and number in self._returned
             results[number] = _to_torch(torch, result) if is_given_out else result
+        for view in self.signature.views:
+            base = arguments[view.base] if view.is_argument else results[view.base]
+            found = seen_through(base, view.steps, arguments)
+            if found is not None:
+                results[view.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+        for i in self._looked:
+            parameter = self.signature.parameters[i]
+            look(arguments[i], parameter.looks, arguments, parameter.name)()
         return results
 
     def _check_apart(self, tensors: Mapping[int, _TensorArgument]) -> None:
@@ -237,6 +253,8 @@ class CompiledFunction:
             if parameters[i].write_back is None:
                 continue
             for k in self._shareable:
+                if parameters[i].path is not None and parameters[k].path is not None:
+                    continue  # what a module holds has memory of its own
                 if k != i and tensors[i].shares_memory(tensors[k]):
                     raise SharedArguments(
                         f"arguments `{parameters[min(i, k)].name}` and `{parameters[max(i, k)].name}` share memory, and "
@@ -271,9 +289,32 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
             raise ExecutionError(
                 f"argument `{name}`: expected {expected}, got {describe(argument.dtype, argument.shape)}"
             )
+        if parameter.by_layout and not _lies_as(argument, spec.strides):
+            raise StridedArguments(
+                f"argument `{name}`: the program decides something by its strides, and was compiled for others"
+            )
         return argument
 
     return convert
+
+
+def _lies_as(argument: _TensorArgument, strides: tuple[int, ...] | None) -> bool:
+    if strides is not None:
+        size = argument.dtype.itemsize
+        return tuple(s // size for s in argument.place()[2]) == strides
+    return argument.strides is None or is_row_major(argument.shape, argument.strides)
+
+
+def is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """`strides` in elements. Those of extents of 1 say nothing."""
+    if 0 in shape:
+        return True
+    step = 1
+    for extent, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if extent != 1 and stride != step:
+            return False
+        step *= extent
+    return True
 
 
 def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
@@ -458,6 +499,16 @@ def numpy_copy(result: Any) -> npt.NDArray[Any]:
         torch = sys.modules["torch"]
         return np.array(result.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
     return np.array(result.numpy())
+
+
+def shared_array(tensor: Any) -> npt.NDArray[Any]:
+    """The memory of a torch tensor as an array; an array as it is."""
+    if isinstance(tensor, np.ndarray):
+        return cast("npt.NDArray[Any]", tensor)
+    tensor = tensor.detach()
+    if str(tensor.dtype) == "torch.bfloat16":
+        return tensor.view(sys.modules["torch"].int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
 
 
 def _to_torch(torch: Any, array: npt.NDArray[Any]) -> Any:

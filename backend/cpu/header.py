@@ -58,6 +58,10 @@ void torchcc_free(DLTensor *tensor);
 /* Threads that one call may use. The default is TORCHCC_NUM_THREADS, else the cores this process may run on. */
 void torchcc_set_num_threads(int32_t count);
 int32_t torchcc_num_threads(void);
+
+/* Random numbers are PyTorch's: the generator of this library starts from this seed; without, from another one in each process. */
+void torchcc_manual_seed(int64_t seed);
+int64_t torchcc_initial_seed(void);
 """
 
 

@@ -16,6 +16,7 @@ from ...ir.diagnostics import InternalError
 from ...ir.types import (
     F32,
     F64,
+    ComplexType,
     IndexType,
     IntegerType,
     MemRefType,
@@ -230,7 +231,7 @@ def _select(e: Emitter, op: Operation) -> None:
     condition, true, false = op.operands
     flag = register_type(condition.type)
     chosen = e.text(condition)
-    if isinstance(op.result.type, MemRefType):
+    if isinstance(op.result.type, MemRefType | ComplexType):
         parts = zip(e.component_types(op.result.type), e.flatten(true), e.flatten(false), strict=True)
         e.set(
             op.result,

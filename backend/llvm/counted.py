@@ -271,6 +271,16 @@ def _contents(e: Emitter, pointer: str, t: BoxType, sizes: tuple[Linear, ...]) -
     return Buffer(base, t.tensor.element, sizes, e.row_major(sizes), ZERO, 0, HEAP_ALIGNMENT, True)
 
 
+def box_contents(e: Emitter, pointer: str, t: BoxType) -> Buffer:
+    """The elements of a box that is there."""
+    sizes: list[Linear] = []
+    for i, extent in enumerate(t.tensor.shape):
+        if extent is None:
+            extent = e.op("i64", f"load i64, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
+        sizes.append(Linear.of(extent))
+    return _contents(e, pointer, t, tuple(sizes))
+
+
 def _declare_no_box(e: Emitter) -> None:
     """What a null box is read as: extents of zero, and one element."""
     text = f"@torchcc.no_box = internal constant [{_NO_BOX} x i8] zeroinitializer, align {HEAP_ALIGNMENT}"
@@ -284,12 +294,7 @@ def _unbox(e: Emitter, op: Operation) -> None:
         _declare_no_box(e)
         absent = e.op("i1", f"icmp eq ptr {pointer}, null")
         pointer = e.op("ptr", f"select i1 {absent}, ptr @torchcc.no_box, ptr {pointer}")
-    sizes: list[Linear] = []
-    for i, extent in enumerate(cast(MemRefType, op.result.type).shape):
-        if extent is None:
-            extent = e.op("i64", f"load i64, ptr {_at(e, pointer, _EXTENTS + 8 * i)}, align 8")
-        sizes.append(Linear.of(extent))
-    e.set(op.result, _contents(e, pointer, cast(BoxType, op.operand(0).type), tuple(sizes)))
+    e.set(op.result, box_contents(e, pointer, cast(BoxType, op.operand(0).type)))
 
 
 def _retain_value(e: Emitter, op: Operation) -> None:

@@ -9,8 +9,9 @@ from typing import Final
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import rt, rt_dicts
-from ...ir.types import FloatType, IntegerType, RunTimeDictType
+from ...ir.types import FloatType, IntegerType, RunTimeDictType, StringType
 from ..runtime.library import inlined_dicts
+from . import strings
 from .counted import load_slot, retain_all, retain_results, store_slots
 from .emitter import Emit, Emitter
 
@@ -31,24 +32,37 @@ def _references(t: RunTimeDictType) -> int:
     return sum(1 << (_KEY + i) for i, slot in enumerate((t.key, *t.slots)) if rt.is_counted(slot))
 
 
-def _kind(t: RunTimeDictType) -> tuple[str, str]:
-    """The name of functions for such keys, and the LLVM type of the key."""
+def _kind(t: RunTimeDictType) -> str:
+    """The name of functions for such keys."""
     match t.key:
         case IntegerType():
-            return "i64", "i64"
+            return "i64"
         case FloatType():
-            return "f64", "double"
+            return "f64"
         case _:
-            return "str", "ptr"
+            return "str"
 
 
 def _key_text(e: Emitter, key: Value) -> str:
+    """The key as an argument, or as several."""
+    if isinstance(key.type, StringType):
+        return strings.parts(e, key)
     text = e.text(key)
-    return e.op("i64", f"zext i1 {text} to i64") if key.type == IntegerType(1) else text
+    if key.type == IntegerType(1):
+        text = e.op("i64", f"zext i1 {text} to i64")
+    return f"{'double' if isinstance(key.type, FloatType) else 'i64'} {text}"
+
+
+def _new_key_text(e: Emitter, key: Value) -> str:
+    """The same for a key that is kept."""
+    if not isinstance(key.type, StringType):
+        return _key_text(e, key)
+    return f"ptr {'null' if strings.is_view(key) else e.text(key)}, {strings.parts(e, key)}"
 
 
 def _prepare(e: Emitter) -> None:
     """Declares what may be inlined."""
+    strings.prepare(e)
     text = inlined_dicts()
     if text not in e.context.globals:
         e.context.globals.append(text)
@@ -70,11 +84,14 @@ def _len(e: Emitter, op: Operation) -> None:
 
 
 def _find(e: Emitter, op: Operation) -> None:
+    e.set(op.result, _position(e, op.operand(0), op.operand(1)))
+
+
+def _position(e: Emitter, source: Value, key: Value) -> str:
     _prepare(e)
-    t = rt_dicts.dict_type(op.operand(0))
-    name, type = _kind(t)
-    operands = f"ptr {e.text(op.operand(0))}, {type} {_key_text(e, op.operand(1))}, i64 {_width(t)}"
-    e.set(op.result, e.op("i64", f"call i64 @torchcc.dict_find_{name}({operands})"))
+    t = rt_dicts.dict_type(source)
+    operands = f"ptr {e.text(source)}, {_key_text(e, key)}, i64 {_width(t)}"
+    return e.op("i64", f"call i64 @torchcc.dict_find_{_kind(t)}({operands})")
 
 
 def _next(e: Emitter, op: Operation) -> None:
@@ -103,13 +120,21 @@ def _get(e: Emitter, op: Operation) -> None:
 
 
 def _put(e: Emitter, op: Operation) -> None:
+    target, key, *slots = op.operands
+    _place(e, target, _position(e, target, key), key, tuple(slots))
+
+
+def _put_at(e: Emitter, op: Operation) -> None:
+    target, position, key, *slots = op.operands
     _prepare(e)
-    target, key, *rest = op.operands
-    slots = tuple(rest)
+    _place(e, target, e.index_text(e.linear(position)), key, tuple(slots))
+
+
+def _place(e: Emitter, target: Value, position: str, key: Value, slots: tuple[Value, ...]) -> None:
+    """Stores a value at the position that was found for the key, in a new entry where that is -1."""
     t = rt_dicts.dict_type(target)
-    name, type = _kind(t)
-    operands = f"ptr {e.text(target)}, {type} {_key_text(e, key)}, i64 {_width(t)}"
-    entry = e.op("ptr", f"call ptr @torchcc.dict_place_{name}({operands})")
+    operands = f"ptr {e.text(target)}, i64 {position}, {_new_key_text(e, key)}, i64 {_width(t)}"
+    entry = e.op("ptr", f"call ptr @torchcc.dict_place_{_kind(t)}({operands})")
     e.leave_if(e.op("i1", f"icmp eq ptr {entry}, null"))
     retain_all(e, slots)
     old = [load_slot(e, entry, _VALUE + i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
@@ -136,6 +161,7 @@ EMITTERS: Final[dict[str, Emit]] = {
     "rt.dict_key": _key,
     "rt.dict_get": _get,
     "rt.dict_put": _put,
+    "rt.dict_put_at": _put_at,
     "rt.dict_erase": _erase,
     "rt.dict_clear": _clear,
 }

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import InternalError
 from ...ir.source import Span
-from ...ir.types import IndexType, MemRefType, Type
+from ...ir.types import ComplexType, IndexType, MemRefType, Type
 from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
 from .linear import Linear
@@ -31,6 +31,18 @@ Emit = Callable[["Emitter", Operation], None]
 MAX_UNROLLED_NEST: Final = 8
 """A loop around other loops that makes more rounds than this is not for LLVM to unroll: tiling has said what it is to
 compute at once, and the code grows so large that the code generator, which is not linear, takes many seconds."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A complex number: the registers of its parts."""
+
+    re: str
+    im: str
+
+
+Held = str | Linear | Buffer | Pair
+"""What stands for a value: a register or constant, a sum of registers, a buffer's descriptor, two registers."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,21 @@ class ModuleContext:
     """Symbol of a `memref.global` -> LLVM symbol."""
     strings: dict[str, str] = field(default_factory=dict[str, str])
     outlined: int = 0
+    forks: int = 0
     _shared_metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def failure_table(self) -> str:
+        """Symbol of the texts and places of failures."""
+        return f'@"{self.prefix}.failures"'
+
+    def define_failures(self) -> None:
+        """Defines that table."""
+        if self.failures:
+            texts = [(self.string(f.message), self.string(str(f.span) if f.span else "")) for f in self.failures]
+            entries = ", ".join(f"{{ ptr, ptr }} {{ ptr {message}, ptr {place} }}" for message, place in texts)
+            kind = f"[{len(texts)} x {{ ptr, ptr }}]"
+            self.globals.append(f"{self.failure_table} = internal constant {kind} [{entries}]")
 
     def alias_class(self, name: str) -> str:
         """The end of a load or store of that part of run-time objects: parts of different names never share memory."""
@@ -124,7 +150,7 @@ class Emitter:
         self.lines: list[str] = []
         self.entry_lines: list[str] = []
         self.label = "entry"
-        self.values: dict[Value, str | Linear | Buffer] = {}
+        self.values: dict[Value, Held] = {}
         self.types: dict[str, str] = {}
         """LLVM type of every SSA name."""
         self.counter = 0
@@ -133,6 +159,8 @@ class Emitter:
         self.scopes: list[list[str]] = [[]]
         self.access_group: str | None = None
         self.fails = False
+        self._failed: list[str] = []
+        """Numbers of failed assertions, and the blocks that they come from."""
         self.loop_count = 0
         self.outlined = False
         """The function is the body of a parallel region."""
@@ -197,6 +225,15 @@ class Emitter:
             return self.index_text(known)
         if isinstance(known, Buffer):
             raise InternalError(f"a memref is used as a scalar (type {value.type})")
+        if isinstance(known, Pair):
+            raise InternalError(f"a complex number is used as one register (type {value.type})")
+        return known
+
+    def pair(self, value: Value) -> Pair:
+        """The parts of a complex number."""
+        known = self.values[value]
+        if not isinstance(known, Pair):
+            raise InternalError(f"a value of type {value.type} is used as a complex number")
         return known
 
     def linear(self, value: Value) -> Linear:
@@ -214,7 +251,7 @@ class Emitter:
             raise InternalError(f"a value of type {value.type} is used as a memref")
         return known
 
-    def set(self, value: Value, result: str | Linear | Buffer) -> None:
+    def set(self, value: Value, result: Held) -> None:
         if isinstance(result, str) and isinstance(value.type, IndexType):
             result = Linear.of(int(result)) if result.lstrip("-").isdigit() else Linear.of(result)
         self.values[value] = result
@@ -307,6 +344,8 @@ class Emitter:
 
     def component_types(self, t: Type) -> list[str]:
         """LLVM types of the registers that a value of this type takes."""
+        if isinstance(t, ComplexType):
+            return [register_type(t.element)] * 2
         if not isinstance(t, MemRefType):
             return [register_type(t)]
         types = [self.pointer(t.space or 0)]
@@ -320,6 +359,9 @@ class Emitter:
     def flatten(self, value: Value) -> list[str]:
         """The registers of a value, as its type says."""
         t = value.type
+        if isinstance(t, ComplexType):
+            pair = self.pair(value)
+            return [pair.re, pair.im]
         if not isinstance(t, MemRefType):
             return [self.text(value)]
         return self.flatten_buffer(self.buffer(value), t)
@@ -336,8 +378,10 @@ class Emitter:
             parts += [self.index_text(s) for s, e in zip(buffer.strides, t.layout.strides, strict=True) if e is None]
         return parts
 
-    def unflatten(self, t: Type, parts: Sequence[str], alignment: int = 0) -> str | Linear | Buffer:
+    def unflatten(self, t: Type, parts: Sequence[str], alignment: int = 0) -> Held:
         """The value that these registers make."""
+        if isinstance(t, ComplexType):
+            return Pair(parts[0], parts[1])
         if not isinstance(t, MemRefType):
             return Linear.of(parts[0]) if isinstance(t, IndexType) else parts[0]
         rest = iter(parts)
@@ -380,15 +424,21 @@ class Emitter:
         """Leaves the function with an error unless the i1 holds."""
         number = len(self.context.failures)
         self.context.failures.append(failure)
-        message = self.context.string(failure.message)
-        location = self.context.string(str(failure.span) if failure.span else "")
-        bad, good = self.new_label("bad"), self.new_label("good")
-        self.line(f"br i1 {condition}, label %{good}, label %{bad}, !prof {self.likely()}")
-        self.start_block(bad)
-        self.line(f"call void @torchcc.fail(i32 {number}, ptr {message}, ptr {location})")
-        self.line("br label %fail")
+        good = self.new_label("good")
+        self._failed.append(f"[ {number}, %{self.label} ]")
+        self.line(f"br i1 {condition}, label %{good}, label %failed, !prof {self.likely()}")
         self.start_block(good)
         self.fails = True
+
+    def end_failures(self) -> None:
+        """Writes what happens where an assertion fails, and begins the block `fail`, which leaves the function."""
+        if self._failed:
+            # One block for all: LLVM compares blocks that end alike with one another, which takes seconds for hundreds.
+            self.start_block("failed")
+            number = self.op("i32", f"phi i32 {', '.join(self._failed)}")
+            self.line(f"call void @torchcc.fail_at(i32 {number}, ptr {self.context.failure_table})")
+            self.line("br label %fail")
+        self.start_block("fail")
 
     def leave_if(self, condition: str) -> None:
         """Leaves the function with the error that is already recorded if the i1 holds."""

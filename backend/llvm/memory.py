@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import numpy as np
@@ -17,10 +18,10 @@ from ...ir.attributes import Constant, DenseArrayAttr, DenseAttr, IntegerAttr, S
 from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.diagnostics import InternalError
 from ...ir.dialects.tensor import DYNAMIC_SENTINEL
-from ...ir.types import IntegerType, MemRefType
+from ...ir.types import ComplexType, IntegerType, MemRefType
 from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
-from .emitter import Emit, Emitter
+from .emitter import Emit, Emitter, Pair
 from .linear import ZERO, Linear
 from .types import NUMPY, itemsize, memory_type, quoted
 
@@ -61,12 +62,47 @@ def store_element(e: Emitter, value: str, buffer: Buffer, indices: Sequence[Line
     e.line(f"store {t} {value}, {e.pointer(buffer.space)} {pointer}, align {alignment}{e.access_suffix()}")
 
 
+def _real_parts(buffer: Buffer) -> Buffer:
+    """The real parts of a buffer of complex numbers."""
+    return replace(
+        buffer,
+        element=cast(ComplexType, buffer.element).element,
+        strides=tuple(s.scaled(2) for s in buffer.strides),
+        offset=buffer.offset.scaled(2),
+        row_major=False,
+    )
+
+
+def _imaginary_parts(floats: Buffer) -> Buffer:
+    """Those beside them."""
+    return replace(floats, offset=floats.offset + Linear.of(1))
+
+
+def load_any(e: Emitter, buffer: Buffer, indices: Sequence[Linear]) -> str | Pair:
+    """An element of any type."""
+    if not isinstance(buffer.element, ComplexType):
+        return load_element(e, buffer, indices)
+    floats = _real_parts(buffer)
+    return Pair(load_element(e, floats, indices), load_element(e, _imaginary_parts(floats), indices))
+
+
+def store_any(e: Emitter, value: str | Pair, buffer: Buffer, indices: Sequence[Linear]) -> None:
+    if isinstance(value, str):
+        store_element(e, value, buffer, indices)
+        return
+    floats = _real_parts(buffer)
+    store_element(e, value.re, floats, indices)
+    store_element(e, value.im, _imaginary_parts(floats), indices)
+
+
 def _load(e: Emitter, op: Operation) -> None:
-    e.set(op.result, load_element(e, e.buffer(op.operand(0)), [e.linear(i) for i in op.operands[1:]]))
+    e.set(op.result, load_any(e, e.buffer(op.operand(0)), [e.linear(i) for i in op.operands[1:]]))
 
 
 def _store(e: Emitter, op: Operation) -> None:
-    store_element(e, e.text(op.operand(0)), e.buffer(op.operand(1)), [e.linear(i) for i in op.operands[2:]])
+    value = op.operand(0)
+    stored = e.pair(value) if isinstance(value.type, ComplexType) else e.text(value)
+    store_any(e, stored, e.buffer(op.operand(1)), [e.linear(i) for i in op.operands[2:]])
 
 
 def _prefetch(e: Emitter, op: Operation) -> None:
@@ -358,6 +394,9 @@ def copy_buffer(e: Emitter, source: Buffer, target: Buffer) -> None:
             e.loop(ZERO, source.sizes[dimension], Linear.of(1), [], body)
             return
         if inner == source.rank and source.rank > 0:
+            if isinstance(source.element, ComplexType):
+                store_any(e, load_any(e, source, indices), target, indices)
+                return
             kind = memory_type(source.element)
             from_pointer, alignment = e.address(source, indices)
             value = e.op(kind, f"load {kind}, {e.pointer(source.space)} {from_pointer}, align {alignment}")

@@ -15,7 +15,7 @@ from ...ir.attributes import IntegerAttr
 from ...ir.core import Operation, Value
 from .buffers import Buffer
 from .control import innermost_group, parallel_bounds, serial_parallel
-from .emitter import Emit, Emitter
+from .emitter import Emit, Emitter, Held, Pair
 from .linear import ZERO, Linear
 from .sharing import Body
 
@@ -61,7 +61,9 @@ def _captured(op: Operation, e: Emitter) -> list[Value]:
     return list(found)
 
 
-def _names(value: str | Linear | Buffer) -> list[str]:
+def _names(value: Held) -> list[str]:
+    if isinstance(value, Pair):
+        return [part for part in (value.re, value.im) if part.startswith("%")]
     if isinstance(value, str):
         return [value] if value.startswith("%") else []
     if isinstance(value, Linear):
@@ -69,7 +71,9 @@ def _names(value: str | Linear | Buffer) -> list[str]:
     return [*([value.base] if value.base.startswith("%") else []), *value.names()]
 
 
-def _renamed(value: str | Linear | Buffer, names: dict[str, str]) -> str | Linear | Buffer:
+def _renamed(value: Held, names: dict[str, str]) -> Held:
+    if isinstance(value, Pair):
+        return Pair(names.get(value.re, value.re), names.get(value.im, value.im))
     return names.get(value, value) if isinstance(value, str) else value.renamed(names)
 
 
@@ -102,7 +106,7 @@ def _outline(e: Emitter, op: Operation) -> None:
     )
     inner.line("ret i32 0")
     if inner.fails:
-        inner.start_block("fail")
+        inner.end_failures()
         inner.line("ret i32 1")
     body = "\n".join((*inner.entry_lines, *inner.lines))
     e.context.bodies.append(Body(symbol, f"entry:\n{body}"))

@@ -58,6 +58,10 @@ def _same(e: Emitter, op: Operation) -> None:
     e.set(op.result, e.op("i1", f"icmp eq ptr {e.text(op.operand(0))}, {e.text(op.operand(1))}"))
 
 
+def _address(e: Emitter, op: Operation) -> None:
+    e.set(op.result, e.op("i64", f"ptrtoint ptr {e.text(op.operand(0))} to i64"))
+
+
 def _cast(e: Emitter, op: Operation) -> None:
     pointer = e.text(op.operand(0))
     retain(e, pointer, op.operand(0).type)
@@ -70,5 +74,6 @@ EMITTERS: Final[dict[str, Emit]] = {
     "rt.set_field": _set_field,
     "rt.null": _null,
     "rt.same": _same,
+    "rt.address": _address,
     "rt.cast": _cast,
 }

@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import Final, cast
 
 from ...ir.core import Operation, Value
+from ...ir.dialects import rt, rt_strings
+from ...ir.types import I8, MemRefType
+from ..runtime.library import inlined_strings
+from .buffers import Buffer
 from .emitter import Emit, Emitter
+from .linear import ZERO, Linear
+from .memory import copy_buffer
 from .types import quoted
 
 _LENGTH: Final = 16
@@ -40,19 +46,111 @@ def constant_string(e: Emitter, data: bytes) -> str:
     return strings[key]
 
 
+def is_view(value: Value) -> bool:
+    """Whether the value is part of another string, looked at where that has it: no object, but a buffer of its bytes."""
+    op = value.defining_op("rt.str_slice")
+    return op is not None and rt.is_borrowed(op, 0)
+
+
+def parts(e: Emitter, value: Value) -> str:
+    """Where the bytes of a string are, and how many: two arguments of a call."""
+    if is_view(value):
+        view = e.buffer(value)
+        return f"ptr {view.base}, i64 {e.index_text(view.sizes[0])}"
+    known = rt_strings.constant_bytes(value)
+    length = e.index_text(_size(e, value)) if known is None else str(len(known))
+    return f"ptr {_at(e, e.text(value), _BYTES)}, i64 {length}"
+
+
+def prepare(e: Emitter) -> None:
+    """Declares what may be inlined."""
+    text = inlined_strings()
+    if text not in e.context.globals:
+        e.context.globals.append(text)
+
+
+def _first(e: Emitter, value: Value) -> str:
+    """Pointer to the first byte."""
+    return e.buffer(value).base if is_view(value) else _at(e, e.text(value), _BYTES)
+
+
+def _size(e: Emitter, value: Value) -> Linear:
+    if is_view(value):
+        return e.buffer(value).sizes[0]
+    return Linear.of(e.op("i64", f"load i64, ptr {_at(e, e.text(value), _LENGTH)}, align 8"))
+
+
 def _of_byte(e: Emitter, op: Operation) -> None:
     e.set(op.result, e.op("ptr", f"call ptr @torchcc.str_of_byte(i64 {e.text(op.operand(0))})"))
 
 
+def _of_bytes(e: Emitter, op: Operation) -> None:
+    source = e.buffer(op.operand(0))
+    length = e.index_text(source.sizes[0])
+    value = e.op("ptr", f"call ptr @torchcc.str_new(i64 {length}, i64 {length})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+    target = Buffer(_at(e, value, _BYTES), source.element, source.sizes, (Linear.of(1),), ZERO, 0, 16, True)
+    copy_buffer(e, source, target)
+    e.set(op.result, value)
+
+
+def _new(e: Emitter, op: Operation) -> None:
+    length = e.index_text(e.linear(op.operand(0)))
+    value = e.op("ptr", f"call ptr @torchcc.str_new(i64 {length}, i64 {length})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+    e.set(op.result, value)
+
+
+def _fill(e: Emitter, op: Operation) -> None:
+    target, index, byte = op.operands
+    place = e.op("ptr", f"getelementptr i8, ptr {_first(e, target)}, i64 {e.index_text(e.linear(index))}")
+    e.line(f"store i8 {e.op('i8', f'trunc i64 {e.text(byte)} to i8')}, ptr {place}, align 1")
+
+
+def _bytes(e: Emitter, op: Operation) -> None:
+    source = op.operand(0)
+    element = cast(MemRefType, op.result.type).element
+    e.set(op.result, Buffer(_first(e, source), element, (_size(e, source),), (Linear.of(1),), ZERO, 0, 0, True))
+
+
 def _length(e: Emitter, op: Operation) -> None:
-    e.set(op.result, e.op("i64", f"load i64, ptr {_at(e, e.text(op.operand(0)), _LENGTH)}, align 8"))
+    e.set(op.result, e.index_text(_size(e, op.operand(0))))
 
 
 def _byte(e: Emitter, op: Operation) -> None:
     source, index = op.operands
-    first = _at(e, e.text(source), _BYTES)
-    place = e.op("ptr", f"getelementptr i8, ptr {first}, i64 {e.index_text(e.linear(index))}")
+    place = e.op("ptr", f"getelementptr i8, ptr {_first(e, source)}, i64 {e.index_text(e.linear(index))}")
     e.set(op.result, e.op("i64", f"zext i8 {e.op('i8', f'load i8, ptr {place}, align 1')} to i64"))
+
+
+def _slice(e: Emitter, op: Operation) -> None:
+    source, start, stop = op.operands
+    first = e.op("ptr", f"getelementptr i8, ptr {_first(e, source)}, i64 {e.index_text(e.linear(start))}")
+    size = e.index_text(e.linear(stop) - e.linear(start))
+    if rt.is_borrowed(op, 0):
+        e.set(op.result, Buffer(first, I8, (Linear.of(size),), (Linear.of(1),), ZERO, 0, 0, True))
+        return
+    value = e.op("ptr", f"call ptr @torchcc.str_slice(ptr {e.text(source)}, ptr {first}, i64 {size})")
+    e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+    e.set(op.result, value)
+
+
+def _equal(e: Emitter, op: Operation) -> None:
+    prepare(e)
+    first, second = op.operands
+    e.set(op.result, e.op("i1", f"call i1 @torchcc.str_equal({parts(e, first)}, {parts(e, second)})"))
+
+
+def _compare(e: Emitter, op: Operation) -> None:
+    first, second = op.operands
+    e.set(op.result, e.op("i64", f"call i64 @torchcc.str_compare({parts(e, first)}, {parts(e, second)})"))
+
+
+def _find(e: Emitter, op: Operation) -> None:
+    source, part, *span = op.operands
+    start, stop = (e.index_text(e.linear(v)) for v in span)
+    operands = f"ptr {_first(e, source)}, {parts(e, part)}, i64 {start}, i64 {stop}"
+    e.set(op.result, e.op("i64", f"call i64 @torchcc.str_find({operands})"))
 
 
 def _made(function: str) -> Emit:
@@ -66,13 +164,6 @@ def _made(function: str) -> Emit:
     return emit
 
 
-def _computed(function: str, result: str) -> Emit:
-    def emit(e: Emitter, op: Operation) -> None:
-        e.set(op.result, e.op(result, f"call {result} @torchcc.{function}({_arguments(e, op)})"))
-
-    return emit
-
-
 def _done(function: str) -> Emit:
     def emit(e: Emitter, op: Operation) -> None:
         e.line(f"call void @torchcc.{function}({_arguments(e, op)})")
@@ -81,7 +172,14 @@ def _done(function: str) -> Emit:
 
 
 def _append(e: Emitter, op: Operation) -> None:
-    """A byte is put behind a string in place, where nobody else sees that and there is room."""
+    """What is part of another string is copied from there; a byte is put behind a string in place, where nobody else
+    sees that and there is room."""
+    if is_view(op.operand(1)):
+        operands = f"ptr {e.text(op.operand(0))}, {parts(e, op.operand(1))}"
+        value = e.op("ptr", f"call ptr @torchcc.str_append_bytes({operands})")
+        e.leave_if(e.op("i1", f"icmp eq ptr {value}, null"))
+        e.set(op.result, value)
+        return
     byte = op.operand(1).defining_op("rt.str_of_byte")
     if byte is None:
         _made("str_append")(e, op)
@@ -135,14 +233,18 @@ def _to_float(e: Emitter, op: Operation) -> None:
 EMITTERS: Final[dict[str, Emit]] = {
     "rt.str_constant": _constant,
     "rt.str_of_byte": _of_byte,
+    "rt.str_of_bytes": _of_bytes,
+    "rt.str_new": _new,
+    "rt.str_fill": _fill,
+    "rt.str_bytes": _bytes,
     "rt.str_len": _length,
     "rt.str_byte": _byte,
-    "rt.str_slice": _made("str_slice"),
+    "rt.str_slice": _slice,
     "rt.str_concat": _made("str_concat"),
     "rt.str_append": _append,
-    "rt.str_equal": _computed("str_equal", "i1"),
-    "rt.str_compare": _computed("str_compare", "i64"),
-    "rt.str_find": _computed("str_find", "i64"),
+    "rt.str_equal": _equal,
+    "rt.str_compare": _compare,
+    "rt.str_find": _find,
     "rt.str_from_i64": _made("str_from_i64"),
     "rt.str_from_f64": _from_float,
     "rt.str_to_f64": _to_float,

@@ -17,7 +17,7 @@ from ...ir.core import Operation, functions, symbol
 from ...ir.dialects.func import function_type, is_declaration
 from ...ir.types import MemRefType
 from ..runtime.abi import HEAP_ALIGNMENT
-from . import arithmetic, control, counted, dicts, memory, parallel, records, strings, vectors, views
+from . import arithmetic, clock, complexes, control, counted, dicts, forks, memory, parallel, random, records, strings, vectors, views
 from .buffers import Buffer
 from .control import NOTES, result_type, return_text
 from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext
@@ -28,12 +28,16 @@ from .types import itemsize
 
 TABLE: Final[Mapping[str, Emit]] = {
     **arithmetic.EMITTERS,
+    **clock.EMITTERS,
+    **complexes.EMITTERS,
     **memory.EMITTERS,
     **vectors.EMITTERS,
     **control.EMITTERS,
     **parallel.EMITTERS,
     **counted.EMITTERS,
     **dicts.EMITTERS,
+    **forks.EMITTERS,
+    **random.EMITTERS,
     **records.EMITTERS,
     **strings.EMITTERS,
     **views.EMITTERS,
@@ -86,6 +90,7 @@ def translate_module(module: Operation, options: Options) -> LlvmModule:
     called = _called(defined)
     for op in defined:
         context.functions.append(_function(context, op, is_entry=symbol(op) not in called))
+    context.define_failures()
     sizes = {name: array.nbytes for name, array in context.data.items()}
     bodies = shared_definitions(context.bodies, sizes, context.metadata, options.prefix, HEAP_ALIGNMENT)
     text = "\n".join(
@@ -110,7 +115,7 @@ def translate_module(module: Operation, options: Options) -> LlvmModule:
 
 
 def _called(defined: Sequence[Operation]) -> set[str]:
-    return {_callee(op) for f in defined for op in f.walk() if op.name == "func.call"}
+    return {_callee(op) for f in defined for op in f.walk() if op.name in ("func.call", "rt.fork")}
 
 
 def _callee(op: Operation) -> str:
@@ -172,7 +177,7 @@ def _function(context: ModuleContext, op: Operation, *, is_entry: bool) -> str:
     return_text(e, types, values)
     whole = result_type(types)
     if e.fails:
-        e.start_block("fail")
+        e.end_failures()
         if len(types) == 1:
             e.line("ret i32 1")
         else:

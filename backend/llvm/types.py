@@ -17,7 +17,9 @@ from ...ir.diagnostics import InternalError
 from ...ir.types import (
     AnyObjectType,
     BoxType,
+    ComplexType,
     FloatType,
+    FutureType,
     IndexType,
     IntegerType,
     RecordType,
@@ -41,6 +43,8 @@ NUMPY: Final[dict[str, np.dtype[Any]]] = {
     "bf16": np.dtype(ml_dtypes.bfloat16),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
+    "complex<f32>": np.dtype(np.complex64),
+    "complex<f64>": np.dtype(np.complex128),
 }
 """How the elements of a buffer look to numpy."""
 
@@ -54,7 +58,7 @@ def register_type(t: Type) -> str:
             return "i64"
         case FloatType(name):
             return _FLOATS[name]
-        case BoxType() | RunTimeListType() | RunTimeDictType() | RecordType() | StringType() | AnyObjectType():
+        case BoxType() | RunTimeListType() | RunTimeDictType() | RecordType() | FutureType() | StringType() | AnyObjectType():
             return "ptr"
         case VectorType((lanes,), element):
             return f"<{lanes} x {register_type(element)}>"
@@ -71,6 +75,8 @@ def memory_type(t: Type) -> str:
             return "i8"
         case VectorType((lanes,), element):
             return f"<{lanes} x {memory_type(element)}>"
+        case ComplexType(part):
+            return f"{{ {register_type(part)}, {register_type(part)} }}"
         case _:
             return register_type(t)
 
@@ -84,6 +90,8 @@ def itemsize(element: Type) -> int:
             return 8
         case FloatType():
             return element.width // 8
+        case ComplexType(part):
+            return 2 * itemsize(part)
         case _:
             raise InternalError(f"type {element} is no element type")
 

@@ -174,6 +174,8 @@ PUBLIC_FUNCTIONS: Final = (
     "torchcc_free",
     "torchcc_set_num_threads",
     "torchcc_num_threads",
+    "torchcc_manual_seed",
+    "torchcc_initial_seed",
 )
 """What a shared library exports beside the compiled functions.
 

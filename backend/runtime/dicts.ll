@@ -8,8 +8,6 @@
 ;
 ; Hashes depend on a number that is drawn once per process, so that nobody can choose keys that collide.
 
-declare i32 @getentropy(ptr, i64)
-
 @torchcc.dict_seed = internal global i64 0
 
 define internal i64 @torchcc.dict_new_seed() nounwind {
@@ -266,96 +264,38 @@ done:
   ret ptr %entry
 }
 
-; The hash of the bytes of a string, eight at a time; its high half is kept.
-define i64 @torchcc.str_hash(ptr %string, i64 %seed) nounwind {
+; A new last entry for a key that there is none of, `key`, or a new string of these bytes where that is null: its values
+; zero; null where memory is out.
+define ptr @torchcc.dict_insert_str(ptr %dict, ptr %key, ptr %bytes, i64 %count) nounwind {
 entry:
-  %length.at = getelementptr i64, ptr %string, i64 2
-  %length = load i64, ptr %length.at
-  %bytes = getelementptr i8, ptr %string, i64 32
-  %start = call i64 @torchcc.dict_hash(i64 %length, i64 %seed)
-  %long = icmp ugt i64 %length, 8
-  br i1 %long, label %loop, label %rest
+  %given = icmp ne ptr %key, null
+  br i1 %given, label %keep, label %copy
 
-loop:
-  %hash = phi i64 [ %start, %entry ], [ %hash.next, %loop ]
-  %at = phi i64 [ 0, %entry ], [ %at.next, %loop ]
-  %from = getelementptr i8, ptr %bytes, i64 %at
-  %word = load i64, ptr %from, align 1
-  %hash.next = call i64 @torchcc.dict_hash(i64 %word, i64 %hash)
-  %at.next = add i64 %at, 8
-  %left = sub i64 %length, %at.next
-  %more = icmp ugt i64 %left, 8
-  br i1 %more, label %loop, label %rest
+keep:
+  call void @torchcc.retain(ptr %key)
+  br label %append
 
-rest:
-  ; at most eight bytes are left: where that can be, words that overlap what was read already
-  %so.far = phi i64 [ %start, %entry ], [ %hash.next, %loop ]
-  %end = getelementptr i8, ptr %bytes, i64 %length
-  %has.eight = icmp uge i64 %length, 8
-  br i1 %has.eight, label %eight, label %fewer
+copy:
+  %made = call ptr @torchcc.str_copy(ptr %bytes, i64 %count)
+  %no.memory = icmp eq ptr %made, null
+  br i1 %no.memory, label %none, label %append
 
-eight:
-  %eight.at = getelementptr i8, ptr %end, i64 -8
-  %eight.word = load i64, ptr %eight.at, align 1
-  br label %finish
-
-fewer:
-  %has.four = icmp uge i64 %length, 4
-  br i1 %has.four, label %four, label %few
-
-four:
-  %four.low = load i32, ptr %bytes, align 1
-  %four.at = getelementptr i8, ptr %end, i64 -4
-  %four.high = load i32, ptr %four.at, align 1
-  %four.a = zext i32 %four.low to i64
-  %four.b = zext i32 %four.high to i64
-  %four.shifted = shl i64 %four.b, 32
-  %four.word = or i64 %four.a, %four.shifted
-  br label %finish
-
-few:
-  ; up to three bytes: the first, the one in the middle, the last; the zero behind the string where there is none
-  %first = load i8, ptr %bytes
-  %half = lshr i64 %length, 1
-  %middle.at = getelementptr i8, ptr %bytes, i64 %half
-  %middle = load i8, ptr %middle.at
-  %none = icmp eq i64 %length, 0
-  %last.offset = sub i64 %length, 1
-  %last.index = select i1 %none, i64 0, i64 %last.offset
-  %last.at = getelementptr i8, ptr %bytes, i64 %last.index
-  %last = load i8, ptr %last.at
-  %few.a = zext i8 %first to i64
-  %few.b = zext i8 %middle to i64
-  %few.c = zext i8 %last to i64
-  %few.b.shifted = shl i64 %few.b, 8
-  %few.c.shifted = shl i64 %few.c, 16
-  %few.ab = or i64 %few.a, %few.b.shifted
-  %few.word = or i64 %few.ab, %few.c.shifted
-  br label %finish
-
-finish:
-  %final = phi i64 [ %eight.word, %eight ], [ %four.word, %four ], [ %few.word, %few ]
-  %result = call i64 @torchcc.dict_hash(i64 %final, i64 %so.far)
-  ret i64 %result
-}
-
-; A new last entry for a key that there is none of: its values zero; null where memory is out.
-define ptr @torchcc.dict_insert_str(ptr %dict, ptr %key) nounwind {
+append:
+  %own = phi ptr [ %key, %keep ], [ %made, %copy ]
   %seed.at = getelementptr %Dict, ptr %dict, i64 0, i32 5
   %seed = load i64, ptr %seed.at
-  %hash = call i64 @torchcc.str_hash(ptr %key, i64 %seed)
-  %entry = call ptr @torchcc.dict_append(ptr %dict, i64 %hash)
-  %failed = icmp eq ptr %entry, null
-  br i1 %failed, label %done, label %fill
+  %hash = call i64 @torchcc.str_hash(ptr %bytes, i64 %count, i64 %seed)
+  %entry.new = call ptr @torchcc.dict_append(ptr %dict, i64 %hash)
+  %failed = icmp eq ptr %entry.new, null
+  br i1 %failed, label %none, label %fill
 
 fill:
-  %key.at = getelementptr i64, ptr %entry, i64 1
-  store ptr %key, ptr %key.at
-  call void @torchcc.retain(ptr %key)
-  br label %done
+  %key.at = getelementptr i64, ptr %entry.new, i64 1
+  store ptr %own, ptr %key.at
+  ret ptr %entry.new
 
-done:
-  ret ptr %entry
+none:
+  ret ptr null
 }
 
 ; The first position of an entry from `position` on; there is one.

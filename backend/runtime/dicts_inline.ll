@@ -5,18 +5,6 @@
 ; which words hold references, kind of key
 %Dict = type { i64, i64, ptr, ptr, i64, i64, i64, i64, i64, i64, i64, i64, i64, i64 }
 
-; The hash of a key; its high half is kept. One multiplication to 128 bits; nobody outside knows the seed.
-define LINKAGE i64 @torchcc.dict_hash(i64 %key, i64 %seed) INLINED {
-  %mixed = xor i64 %key, %seed
-  %wide = zext i64 %mixed to i128
-  %product = mul i128 %wide, 11400714819323198485
-  %low = trunc i128 %product to i64
-  %shifted = lshr i128 %product, 64
-  %high = trunc i128 %shifted to i64
-  %hash = xor i64 %low, %high
-  ret i64 %hash
-}
-
 ; Bits of a float as a key: 0.0 and -0.0 are one key.
 define LINKAGE i64 @torchcc.dict_float_bits(double %key) INLINED {
   %zero = fcmp oeq double %key, 0.0
@@ -110,9 +98,9 @@ done:
   ret i64 %position
 }
 
-; The entry of a key, made where there is none, its values zero then; null where memory is out.
-define LINKAGE ptr @torchcc.dict_place_i64(ptr %dict, i64 %key, i64 %width) INLINED {
-  %position = call i64 @torchcc.dict_find_i64(ptr %dict, i64 %key, i64 %width)
+; The entry of a key at `position`, which `dict_find` gave for it; made where there is none, its values zero then; null
+; where memory is out.
+define LINKAGE ptr @torchcc.dict_place_i64(ptr %dict, i64 %position, i64 %key, i64 %width) INLINED {
   %there = icmp sge i64 %position, 0
   br i1 %there, label %old, label %new
 
@@ -207,9 +195,8 @@ done:
   ret i64 %position
 }
 
-; The entry of a key, made where there is none, its values zero then; null where memory is out.
-define LINKAGE ptr @torchcc.dict_place_f64(ptr %dict, double %key, i64 %width) INLINED {
-  %position = call i64 @torchcc.dict_find_f64(ptr %dict, double %key, i64 %width)
+; The same for floats.
+define LINKAGE ptr @torchcc.dict_place_f64(ptr %dict, i64 %position, double %key, i64 %width) INLINED {
   %there = icmp sge i64 %position, 0
   br i1 %there, label %old, label %new
 
@@ -226,11 +213,12 @@ done:
   ret ptr %result
 }
 
-define LINKAGE i64 @torchcc.dict_search_str(ptr %dict, ptr %key, i64 %width) INLINABLE {
+; Position of the entry of a key, a string given by where its bytes are and how many; -1 where there is none.
+define LINKAGE i64 @torchcc.dict_find_str(ptr %dict, ptr %bytes, i64 %count, i64 %width) INLINED {
 entry:
   %seed.at = getelementptr %Dict, ptr %dict, i64 0, i32 5
   %seed = load i64, ptr %seed.at
-  %hash = call i64 @torchcc.str_hash(ptr %key, i64 %seed)
+  %hash = call i64 @torchcc.str_hash(ptr %bytes, i64 %count, i64 %seed)
   %hash.high = lshr i64 %hash, 32
   %tag = shl i64 %hash.high, 32
   %mask.at = getelementptr %Dict, ptr %dict, i64 0, i32 4
@@ -263,12 +251,13 @@ compare:
   %entry.here = call ptr @torchcc.dict_at(ptr %dict, i64 %position, i64 %width)
   %key.at = getelementptr i64, ptr %entry.here, i64 1
   %key.here = load ptr, ptr %key.at
-  %same = call i1 @torchcc.str_equal(ptr %key.here, ptr %key)
+  %count.at = getelementptr i64, ptr %key.here, i64 2
+  %count.here = load i64, ptr %count.at
+  %bytes.here = getelementptr i8, ptr %key.here, i64 32
+  %same = call i1 @torchcc.str_equal(ptr %bytes.here, i64 %count.here, ptr %bytes, i64 %count)
   br i1 %same, label %found, label %next
 
 found:
-  %last.at = getelementptr %Dict, ptr %dict, i64 0, i32 6
-  store i64 %position, ptr %last.at
   ret i64 %position
 
 next:
@@ -279,56 +268,8 @@ none:
   ret i64 -1
 }
 
-; Position of the entry of a key, -1 where there is none. What was found last is tried first: `d[k] = d.get(k, 0) + 1`.
-define LINKAGE i64 @torchcc.dict_find_str(ptr %dict, ptr %key, i64 %width) INLINED {
-entry:
-  %last.at = getelementptr %Dict, ptr %dict, i64 0, i32 6
-  %last = load i64, ptr %last.at
-  %hinted = icmp sge i64 %last, 0
-  br i1 %hinted, label %try, label %search
-
-try:
-  %entry.last = call ptr @torchcc.dict_at(ptr %dict, i64 %last, i64 %width)
-  %key.at = getelementptr i64, ptr %entry.last, i64 1
-  %key.last = load ptr, ptr %key.at
-  %same = icmp eq ptr %key.last, %key
-  br i1 %same, label %done, label %other
-
-other:
-  ; another string of the same length may still be the same text
-  %length.last.at = getelementptr i64, ptr %key.last, i64 2
-  %length.last = load i64, ptr %length.last.at
-  %length.at = getelementptr i64, ptr %key, i64 2
-  %length = load i64, ptr %length.at
-  %as.long = icmp eq i64 %length.last, %length
-  br i1 %as.long, label %ends, label %search
-
-ends:
-  ; their last eight bytes, with some of what stands in front of short ones, tell nearly all others apart
-  %from = add i64 %length, 24
-  %end.last.at = getelementptr i8, ptr %key.last, i64 %from
-  %end.last = load i64, ptr %end.last.at, align 1
-  %end.at = getelementptr i8, ptr %key, i64 %from
-  %end = load i64, ptr %end.at, align 1
-  %ends.alike = icmp eq i64 %end.last, %end
-  br i1 %ends.alike, label %compare, label %search
-
-compare:
-  %equal = call i1 @torchcc.str_equal(ptr %key.last, ptr %key)
-  br i1 %equal, label %done, label %search
-
-search:
-  %found = call i64 @torchcc.dict_search_str(ptr %dict, ptr %key, i64 %width)
-  br label %done
-
-done:
-  %position = phi i64 [ %last, %try ], [ %last, %compare ], [ %found, %search ]
-  ret i64 %position
-}
-
-; The entry of a key, made where there is none, its values zero then; null where memory is out.
-define LINKAGE ptr @torchcc.dict_place_str(ptr %dict, ptr %key, i64 %width) INLINED {
-  %position = call i64 @torchcc.dict_find_str(ptr %dict, ptr %key, i64 %width)
+; The same for strings; `key`: the string, or null where there are only its bytes.
+define LINKAGE ptr @torchcc.dict_place_str(ptr %dict, i64 %position, ptr %key, ptr %bytes, i64 %count, i64 %width) INLINED {
   %there = icmp sge i64 %position, 0
   br i1 %there, label %old, label %new
 
@@ -337,7 +278,7 @@ old:
   br label %done
 
 new:
-  %entry.new = call ptr @torchcc.dict_insert_str(ptr %dict, ptr %key)
+  %entry.new = call ptr @torchcc.dict_insert_str(ptr %dict, ptr %key, ptr %bytes, i64 %count)
   br label %done
 
 done:

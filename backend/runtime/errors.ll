@@ -6,9 +6,10 @@
 ; fields: 0 1 sentinel of the list of heap blocks (see memory.ll), 2 newest arena chunk, 3 capacity of the next first
 ; chunk, 4 values noted for the next error, 5 what they are (0 an integer, 1 a float, 2 a string),
 ; 6 how many, 7 number of the last failed assertion (-1: another error), 8 inside a parallel region, 9 text of the last
-; error, 10 buffer of what was printed, or null, 11 bytes in it, 12 free blocks for objects by size (see objects.ll),
-; 13 top of the newest slab, 14 bytes left in it, 15 its size, 16 live objects. From 12 on all are zero between calls.
-%State = type { ptr, ptr, ptr, i64, [16 x i64], [16 x i8], i32, i32, i32, [4096 x i8], ptr, i64, [33 x ptr], ptr, i64, i64, i64 }
+; error (4096 bytes), 10 buffer of what was printed, or null, 11 bytes in it, 12 free blocks for objects by size (see objects.ll),
+; 13 top of the newest slab, 14 bytes left in it, 15 its size, 16 live objects, 17 first future, 18 to 20 states of calls
+; that were forked (see forks.ll), 21 how deep this is in such calls. From 12 on all are zero between calls.
+%State = type { ptr, ptr, ptr, i64, [16 x i64], [16 x i8], i32, i32, i32, ptr, ptr, i64, [33 x ptr], ptr, i64, i64, i64, ptr, ptr, ptr, i64, i64 }
 
 @torchcc.key_status = global i32 0 ; 0 not made, 1 being made, 2 ready
 @torchcc.key = global i64 0        ; pthread_key_t is 32 bits wide on Linux, 64 on macOS
@@ -61,7 +62,11 @@ get:
 
 new:
   %size = ptrtoint ptr getelementptr (%State, ptr null, i64 1) to i64
-  %state = call ptr @calloc(i64 1, i64 %size)
+  %with.text = add i64 %size, 4096
+  %state = call ptr @calloc(i64 1, i64 %with.text)
+  %behind = getelementptr i8, ptr %state, i64 %size
+  %text.at = getelementptr %State, ptr %state, i64 0, i32 9
+  store ptr %behind, ptr %text.at
   store ptr %state, ptr %state
   %next = getelementptr %State, ptr %state, i64 0, i32 1
   store ptr %state, ptr %next
@@ -99,13 +104,15 @@ done:
 ; The text of this thread's last error; valid until the thread's next call.
 define ptr @torchcc_last_error() nounwind {
   %state = call ptr @torchcc.state()
-  %text = getelementptr %State, ptr %state, i64 0, i32 9
+  %text.at = getelementptr %State, ptr %state, i64 0, i32 9
+  %text = load ptr, ptr %text.at
   ret ptr %text
 }
 
 define void @torchcc_set_last_error(ptr %message) nounwind {
   %state = call ptr @torchcc.state()
-  %text = getelementptr %State, ptr %state, i64 0, i32 9
+  %text.at = getelementptr %State, ptr %state, i64 0, i32 9
+  %text = load ptr, ptr %text.at
   %same = icmp eq ptr %text, %message
   br i1 %same, label %return, label %copy
 
@@ -209,6 +216,16 @@ whole:
 any:
   %length.any = call i32 (ptr, i64, ptr, ...) @snprintf(ptr %text, i64 40, ptr @torchcc.text_g, double %float)
   ret i32 %length.any
+}
+
+; A failed assertion, whose text and place stand in a table.
+define void @torchcc.fail_at(i32 %number, ptr %table) cold nounwind {
+  %message.at = getelementptr { ptr, ptr }, ptr %table, i32 %number
+  %message = load ptr, ptr %message.at
+  %location.at = getelementptr { ptr, ptr }, ptr %table, i32 %number, i32 1
+  %location = load ptr, ptr %location.at
+  call void @torchcc.fail(i32 %number, ptr %message, ptr %location)
+  ret void
 }
 
 ; A failed assertion: fills the holes of its text with the noted values and keeps it as this thread's last error.

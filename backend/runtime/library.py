@@ -50,22 +50,34 @@ declare i1 @torchcc.dict_erase(ptr, i64)
 declare i1 @torchcc.dict_clear(ptr)
 declare ptr @torchcc.dict_insert_i64(ptr, i64)
 declare ptr @torchcc.dict_insert_f64(ptr, double)
-declare ptr @torchcc.dict_insert_str(ptr, ptr)
-declare i64 @torchcc.str_hash(ptr, i64) memory(argmem: read)
+declare ptr @torchcc.dict_insert_str(ptr, ptr, ptr, i64)
 declare ptr @torchcc.str_of_byte(i64) nounwind willreturn memory(none)
-declare ptr @torchcc.str_slice(ptr, i64, i64)
+declare noalias ptr @torchcc.str_new(i64, i64)
+declare ptr @torchcc.str_slice(ptr, ptr, i64)
 declare ptr @torchcc.str_concat(ptr, ptr)
 declare ptr @torchcc.str_append(ptr, ptr)
-declare i1 @torchcc.str_equal(ptr, ptr) memory(argmem: read)
-declare i64 @torchcc.str_compare(ptr, ptr) memory(argmem: read)
-declare i64 @torchcc.str_find(ptr, ptr, i64, i64) memory(argmem: read)
+declare ptr @torchcc.str_append_bytes(ptr, ptr, i64)
+declare i64 @torchcc.str_compare(ptr, i64, ptr, i64) nounwind willreturn memory(argmem: read)
+declare i64 @torchcc.str_find(ptr, ptr, i64, i64, i64) nounwind willreturn memory(argmem: read)
 declare ptr @torchcc.str_from_i64(i64)
 declare ptr @torchcc.str_from_f64(double, ptr)
 declare ptr @torchcc.str_shortest(double, ptr)
 declare double @torchcc.str_to_f64(ptr, ptr)
 declare void @torchcc.note_str(ptr) cold
 declare void @torchcc.print(ptr)
+declare void @torchcc.random_bits32(ptr, i64)
+declare void @torchcc.random_bits64(ptr, i64)
+declare { i1, double } @torchcc.random_take_normal()
+declare void @torchcc.random_keep_normal(double)
+declare i64 @torchcc.random_seed()
+declare void @torchcc.manual_seed(i64)
+declare i64 @torchcc.initial_seed()
+declare i64 @torchcc.clock()
 declare void @torchcc.fail(i32, ptr, ptr) cold
+declare void @torchcc.fail_at(i32, ptr) cold
+declare ptr @torchcc.future_new(i64, i64, ptr)
+declare void @torchcc.future_start(ptr)
+declare i1 @torchcc.future_wait(ptr)
 declare i32 @torchcc.parallel_for(ptr, ptr, i64, i64)
 declare void @torchcc.wake_pool()
 declare void @torchcc_note_i64(i64) cold
@@ -81,12 +93,16 @@ JIT_EXPORTS: Final = (
     "torchcc.dict_insert_f64", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",
     "torchcc.dict_search_i64", "torchcc.dict_search_f64", "torchcc.dict_find_i64", "torchcc.dict_find_f64",
     "torchcc.dict_place_i64", "torchcc.dict_place_f64", "torchcc.dict_insert_str", "torchcc.str_hash",
-    "torchcc.dict_search_str", "torchcc.dict_find_str", "torchcc.dict_place_str",
-    "torchcc.record_new", "torchcc.retain", "torchcc.release", "torchcc.str_of_byte", "torchcc.str_slice", "torchcc.str_concat",
-    "torchcc.str_append", "torchcc.str_equal", "torchcc.str_compare", "torchcc.str_find", "torchcc.str_from_i64",
-    "torchcc.str_from_f64", "torchcc.str_shortest", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.fail",
+    "torchcc.few_bytes", "torchcc.bytes_equal", "torchcc.dict_find_str", "torchcc.dict_place_str",
+    "torchcc.record_new", "torchcc.retain", "torchcc.release", "torchcc.str_of_byte", "torchcc.str_new", "torchcc.str_slice", "torchcc.str_concat",
+    "torchcc.str_append", "torchcc.str_append_bytes", "torchcc.str_equal", "torchcc.str_compare", "torchcc.str_find", "torchcc.str_from_i64",
+    "torchcc.str_from_f64", "torchcc.str_shortest", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.clock", "torchcc.fail", "torchcc.fail_at",
+    "torchcc.future_new", "torchcc.future_start", "torchcc.future_wait",
     "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64", "torchcc_note_f64", "torchcc.error_number",
     "torchcc_last_error", "torchcc_set_last_error", "torchcc_free", "torchcc_set_num_threads", "torchcc_num_threads",
+    "torchcc.random_bits32", "torchcc.random_bits64", "torchcc.random_take_normal", "torchcc.random_keep_normal",
+    "torchcc.random_seed", "torchcc.random_state", "torchcc.set_random_state", "torchcc.manual_seed",
+    "torchcc.initial_seed", "torchcc_manual_seed", "torchcc_initial_seed",
 )  # fmt: skip
 
 
@@ -108,20 +124,28 @@ def runtime_text(triple: str) -> str:
         wait = _read("wait_posix.ll")
     else:
         raise CompileError.at(None, f"target {triple} is not supported", help="use a Linux or macOS target")
+    clock = _read("clock.ll").replace("MONOTONIC_CLOCK", "1" if "linux" in system else "6")
     spin = f"define internal void @torchcc.relax() alwaysinline nounwind {{\n  {relax}\n  ret void\n}}\n"
-    files = (_read(f"{name}.ll") for name in ("errors", "memory", "objects", "tensors", "lists", "strings", "dicts", "threads"))
-    return "\n".join((structure_definitions(), _byte_strings(), _dicts("", "alwaysinline nounwind", "nounwind"), *files, wait, spin))
+    files = (_read(f"{name}.ll") for name in ("errors", "memory", "objects", "tensors", "lists", "strings", "dicts", "random", "threads", "forks"))
+    return "\n".join((structure_definitions(), _byte_strings(), _inline("strings", ""), _inline("dicts", ""), *files, clock, wait, spin))
+
+
+@functools.cache
+def inlined_strings() -> str:
+    """Functions of the run time for a program with strings or dicts, which LLVM may put in place of calls."""
+    return _inline("strings", "available_externally")
 
 
 @functools.cache
 def inlined_dicts() -> str:
-    """Functions of the run time for a program with dicts, which LLVM may put in place of calls."""
-    return _dicts("available_externally", "alwaysinline nounwind", "inlinehint nounwind")
+    """The same for one with dicts, beside `inlined_strings`."""
+    return _inline("dicts", "available_externally")
 
 
-def _dicts(linkage: str, always: str, maybe: str) -> str:
-    text = _read("dicts_inline.ll").replace("LINKAGE", linkage)
-    return text.replace("INLINED", always).replace("INLINABLE", maybe)
+def _inline(name: str, linkage: str) -> str:
+    text = _read(f"{name}_inline.ll").replace("LINKAGE", linkage)
+    small, larger = "alwaysinline nounwind", "inlinehint nounwind" if linkage else "nounwind"
+    return text.replace("INLINED_HERE", larger if linkage else small).replace("INLINED", small).replace("INLINABLE", larger)
 
 
 def _byte_strings() -> str:

@@ -436,13 +436,22 @@ kind:
   %object = phi ptr [ %first, %entry ], [ %next, %following ]
   %width.at = getelementptr i64, ptr %object, i64 1
   %width = load i64, ptr %width.at
-  switch i64 %width, label %list [ i64 -2, label %record
+  switch i64 %width, label %list [ i64 -3, label %future
+                                   i64 -2, label %record
                                    i64 -1, label %dict
                                    i64 0, label %free ]
 
 dict:
   call void @torchcc.dict_drop(ptr %object, ptr %waiting)
   br label %more
+
+future:
+  call void @torchcc.future_drop(ptr %object)
+  %fields.at = getelementptr i64, ptr %object, i64 2
+  %fields = load i64, ptr %fields.at
+  %future.masks = getelementptr i64, ptr %object, i64 12
+  call void @torchcc.give_fields(ptr %future.masks, i64 %fields, ptr %waiting)
+  br label %free
 
 record:
   %count.at = getelementptr i64, ptr %object, i64 2

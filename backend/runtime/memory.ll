@@ -1,8 +1,8 @@
 ; Memory of a call: heap blocks and the arena of each thread.
 ;
 ; Heap blocks hold results. Each is listed in its thread's state until it is handed to the caller, so that what a failed
-; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }, and { -1, state } in its
-; last 16 bytes (see objects.ll); blocks and arena chunks are aligned to 64 bytes.
+; call leaves behind is freed. A block's header (64 bytes before the data) is { previous, next }, its size at byte
+; 40, and { -1, state } in its last 16 bytes (see objects.ll); blocks and arena chunks are aligned to 64 bytes.
 ;
 ; The arena holds everything else. It is a stack of chunks { older chunk, capacity, used }, grown on demand; when it is
 ; empty again and had several chunks, the next call gets one that is as large as all of them, so that a call in steady
@@ -28,7 +28,7 @@ good:
 
 ; A heap block of that many bytes; null after setting the error when there is no memory.
 define noalias ptr @torchcc.alloc(i64 %size) nounwind {
-  %block = call ptr @torchcc.aligned(i64 %size)
+  %block = call ptr @torchcc.block(i64 %size)
   %failed = icmp eq ptr %block, null
   br i1 %failed, label %none, label %link
 
@@ -66,7 +66,97 @@ define void @torchcc.detach(ptr %data) nounwind {
 
 define void @torchcc.free_detached(ptr %data) nounwind {
   %block = getelementptr i8, ptr %data, i64 -64
+  call void @torchcc.keep_block(ptr %block)
+  ret void
+}
+
+; A few large blocks that were given back are kept for whoever wants one next: touching fresh memory costs more than
+; filling it. 4 of at most 2 MB, for the whole process; one is taken or put in by a single exchange.
+@torchcc.kept = internal global [4 x ptr] zeroinitializer
+
+; A heap block with room for that many bytes behind its header, or null.
+define internal ptr @torchcc.block(i64 %size) nounwind {
+entry:
+  %from.least = sub i64 %size, 65536
+  %may.be.kept = icmp ult i64 %from.least, 2031616
+  br i1 %may.be.kept, label %look, label %new
+
+look:
+  %most = shl i64 %size, 2
+  br label %loop
+
+loop:
+  %i = phi i64 [ 0, %look ], [ %following, %next ]
+  %slot = getelementptr [4 x ptr], ptr @torchcc.kept, i64 0, i64 %i
+  %kept = atomicrmw xchg ptr %slot, ptr null acquire
+  %none = icmp eq ptr %kept, null
+  br i1 %none, label %next, label %measure
+
+measure:
+  %kept.size.at = getelementptr i8, ptr %kept, i64 40
+  %kept.size = load i64, ptr %kept.size.at
+  %large = icmp uge i64 %kept.size, %size
+  %small = icmp ule i64 %kept.size, %most
+  %fits = and i1 %large, %small
+  br i1 %fits, label %take, label %back
+
+take:
+  ret ptr %kept
+
+back:
+  %exchange = cmpxchg ptr %slot, ptr null, ptr %kept release monotonic
+  %is.back = extractvalue { ptr, i1 } %exchange, 1
+  br i1 %is.back, label %next, label %drop
+
+drop:
+  call void @free(ptr %kept)
+  br label %next
+
+next:
+  %following = add i64 %i, 1
+  %more = icmp ult i64 %following, 4
+  br i1 %more, label %loop, label %new
+
+new:
+  %block = call ptr @torchcc.aligned(i64 %size)
+  %failed = icmp eq ptr %block, null
+  br i1 %failed, label %done, label %note
+
+note:
+  %size.at = getelementptr i8, ptr %block, i64 40
+  store i64 %size, ptr %size.at
+  br label %done
+
+done:
+  ret ptr %block
+}
+
+; Gives a heap block back.
+define internal void @torchcc.keep_block(ptr %block) nounwind {
+entry:
+  %size.at = getelementptr i8, ptr %block, i64 40
+  %size = load i64, ptr %size.at
+  %from.least = sub i64 %size, 65536
+  %may.be.kept = icmp ult i64 %from.least, 2031616
+  br i1 %may.be.kept, label %loop, label %drop
+
+loop:
+  %i = phi i64 [ 0, %entry ], [ %following, %next ]
+  %slot = getelementptr [4 x ptr], ptr @torchcc.kept, i64 0, i64 %i
+  %exchange = cmpxchg ptr %slot, ptr null, ptr %block release monotonic
+  %is.kept = extractvalue { ptr, i1 } %exchange, 1
+  br i1 %is.kept, label %done, label %next
+
+next:
+  %following = add i64 %i, 1
+  %more = icmp ult i64 %following, 4
+  br i1 %more, label %loop, label %drop
+
+drop:
   call void @free(ptr %block)
+  ret void
+
+done:
   ret void
 }
 

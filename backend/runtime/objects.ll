@@ -130,6 +130,24 @@ define void @torchcc.end_call(ptr %mark, i1 %good) nounwind {
 entry:
   %state = call ptr @torchcc.state()
   %live.at = getelementptr %State, ptr %state, i64 0, i32 16
+  %future.at = getelementptr %State, ptr %state, i64 0, i32 17
+  %future = load ptr, ptr %future.at
+  %forked.at = getelementptr %State, ptr %state, i64 0, i32 18
+  %forked = load ptr, ptr %forked.at
+  %no.future = icmp eq ptr %future, null
+  %no.forked = icmp eq ptr %forked, null
+  %alone = and i1 %no.future, %no.forked
+  br i1 %alone, label %count, label %join
+
+join:
+  call void @torchcc.end_futures(ptr %state)
+  %inner = call i64 @torchcc.free_states(ptr %state)
+  %own = load i64, ptr %live.at
+  %together = add i64 %own, %inner
+  store i64 %together, ptr %live.at
+  br label %count
+
+count:
   %live = load i64, ptr %live.at
   %none = icmp eq i64 %live, 0
   br i1 %none, label %free, label %some

@@ -9,7 +9,6 @@
 @torchcc.str_empty = private constant { i64, i64, i64, i64, i8 } { i64 -1, i64 0, i64 0, i64 0, i8 0 }
 @torchcc.format_ld = private constant [4 x i8] c"%ld\00"
 
-declare i32 @memcmp(ptr, ptr, i64)
 declare ptr @memchr(ptr, i32, i64)
 declare double @strtod(ptr, ptr)
 declare double @llvm.fabs.f64(double)
@@ -17,8 +16,11 @@ declare i64 @write(i32, ptr, i64)
 
 ; A string of that many bytes, not written yet; null after setting the error when there is no
 ; memory.
-define internal ptr @torchcc.str_new(i64 %length, i64 %capacity) nounwind {
-  %size = add i64 %capacity, 33
+define noalias ptr @torchcc.str_new(i64 %length, i64 %wanted) nounwind {
+  %padded = add i64 %wanted, 80 ; the string, a zero, the block's header, rounded up to what such blocks come in
+  %units = and i64 %padded, -32
+  %size = sub i64 %units, 16
+  %capacity = sub i64 %size, 33
   %string = call ptr @torchcc.object_alloc(i64 %size)
   %failed = icmp eq ptr %string, null
   br i1 %failed, label %done, label %fill
@@ -78,9 +80,8 @@ done:
   ret ptr %string
 }
 
-; The bytes from `start` up to `stop`.
-define ptr @torchcc.str_slice(ptr %string, i64 %start, i64 %stop) nounwind {
-  %length = sub i64 %stop, %start
+; `length` bytes of a string: the string itself where those are all.
+define ptr @torchcc.str_slice(ptr %string, ptr %bytes, i64 %length) nounwind {
   %whole = call i64 @torchcc.str_length(ptr %string)
   %all = icmp eq i64 %length, %whole
   br i1 %all, label %same, label %part
@@ -90,15 +91,13 @@ same:
   ret ptr %string
 
 part:
-  %bytes = getelementptr i8, ptr %string, i64 32
-  %from = getelementptr i8, ptr %bytes, i64 %start
-  %copy = call ptr @torchcc.str_copy(ptr %from, i64 %length)
+  %copy = call ptr @torchcc.str_copy(ptr %bytes, i64 %length)
   ret ptr %copy
 }
 
-define internal ptr @torchcc.str_joined(ptr %a, ptr %b, i64 %capacity) nounwind {
+; A string and `m` bytes of another one in a new string.
+define internal ptr @torchcc.str_joined(ptr %a, ptr %b.bytes, i64 %m, i64 %capacity) nounwind {
   %n = call i64 @torchcc.str_length(ptr %a)
-  %m = call i64 @torchcc.str_length(ptr %b)
   %length = add i64 %n, %m
   %string = call ptr @torchcc.str_new(i64 %length, i64 %capacity)
   %failed = icmp eq ptr %string, null
@@ -109,7 +108,6 @@ copy:
   %a.bytes = getelementptr i8, ptr %a, i64 32
   call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %a.bytes, i64 %n, i1 false)
   %rest = getelementptr i8, ptr %target, i64 %n
-  %b.bytes = getelementptr i8, ptr %b, i64 32
   call void @llvm.memcpy.p0.p0.i64(ptr %rest, ptr %b.bytes, i64 %m, i1 false)
   br label %done
 
@@ -133,20 +131,13 @@ one:
 
 both:
   %length = add i64 %n, %m
-  %string = call ptr @torchcc.str_joined(ptr %a, ptr %b, i64 %length)
+  %b.bytes = getelementptr i8, ptr %b, i64 32
+  %string = call ptr @torchcc.str_joined(ptr %a, ptr %b.bytes, i64 %m, i64 %length)
   ret ptr %string
 }
 
 ; The same, and takes the caller's reference to `a`: where that is the only one, in its memory if there is room.
 define ptr @torchcc.str_append(ptr %a, ptr %b) nounwind {
-  %m = call i64 @torchcc.str_length(ptr %b)
-  %nothing = icmp eq i64 %m, 0
-  br i1 %nothing, label %same, label %more
-
-same:
-  ret ptr %a
-
-more:
   %n = call i64 @torchcc.str_length(ptr %a)
   %empty = icmp eq i64 %n, 0
   br i1 %empty, label %other, label %both
@@ -157,6 +148,22 @@ other:
   ret ptr %b
 
 both:
+  %m = call i64 @torchcc.str_length(ptr %b)
+  %b.bytes = getelementptr i8, ptr %b, i64 32
+  %appended = call ptr @torchcc.str_append_bytes(ptr %a, ptr %b.bytes, i64 %m)
+  ret ptr %appended
+}
+
+; The same for `m` bytes of a string.
+define ptr @torchcc.str_append_bytes(ptr %a, ptr %bytes, i64 %m) nounwind {
+  %nothing = icmp eq i64 %m, 0
+  br i1 %nothing, label %same, label %more
+
+same:
+  ret ptr %a
+
+more:
+  %n = call i64 @torchcc.str_length(ptr %a)
   %length = add i64 %n, %m
   %count = load i64, ptr %a
   %alone = icmp eq i64 %count, 1
@@ -171,52 +178,23 @@ own:
 extend:
   %length.at = getelementptr %String, ptr %a, i64 0, i32 2
   store i64 %length, ptr %length.at
-  %bytes = getelementptr i8, ptr %a, i64 32
-  %target = getelementptr i8, ptr %bytes, i64 %n
-  %b.bytes = getelementptr i8, ptr %b, i64 32
-  call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %b.bytes, i64 %m, i1 false)
+  %own.bytes = getelementptr i8, ptr %a, i64 32
+  %target = getelementptr i8, ptr %own.bytes, i64 %n
+  call void @llvm.memcpy.p0.p0.i64(ptr %target, ptr %bytes, i64 %m, i1 false)
   ret ptr %a
 
 grow:
   %double = shl i64 %length, 1
   %twice = call i64 @llvm.umax.i64(i64 %double, i64 31)
-  %grown = call ptr @torchcc.str_joined(ptr %a, ptr %b, i64 %twice)
+  %grown = call ptr @torchcc.str_joined(ptr %a, ptr %bytes, i64 %m, i64 %twice)
   call void @torchcc.release(ptr %a)
   ret ptr %grown
 }
 
-define i1 @torchcc.str_equal(ptr %a, ptr %b) nounwind {
-  %same = icmp eq ptr %a, %b
-  br i1 %same, label %yes, label %lengths
-
-yes:
-  ret i1 true
-
-lengths:
-  %n = call i64 @torchcc.str_length(ptr %a)
-  %m = call i64 @torchcc.str_length(ptr %b)
-  %alike = icmp eq i64 %n, %m
-  br i1 %alike, label %contents, label %no
-
-no:
-  ret i1 false
-
-contents:
-  %a.bytes = getelementptr i8, ptr %a, i64 32
-  %b.bytes = getelementptr i8, ptr %b, i64 32
-  %order = call i32 @memcmp(ptr %a.bytes, ptr %b.bytes, i64 %n)
-  %equal = icmp eq i32 %order, 0
-  ret i1 %equal
-}
-
-; Negative, zero or positive as `a` stands before `b`, is equal, or stands behind it.
-define i64 @torchcc.str_compare(ptr %a, ptr %b) nounwind {
-  %n = call i64 @torchcc.str_length(ptr %a)
-  %m = call i64 @torchcc.str_length(ptr %b)
+; Negative, zero or positive as the `n` bytes at `a` stand before the `m` at `b`, are equal, or stand behind them.
+define i64 @torchcc.str_compare(ptr %a, i64 %n, ptr %b, i64 %m) nounwind {
   %common = call i64 @llvm.umin.i64(i64 %n, i64 %m)
-  %a.bytes = getelementptr i8, ptr %a, i64 32
-  %b.bytes = getelementptr i8, ptr %b, i64 32
-  %order = call i32 @memcmp(ptr %a.bytes, ptr %b.bytes, i64 %common)
+  %order = call i32 @memcmp(ptr %a, ptr %b, i64 %common)
   %wide = sext i32 %order to i64
   %longer = sub i64 %n, %m
   %alike = icmp eq i32 %order, 0
@@ -224,13 +202,10 @@ define i64 @torchcc.str_compare(ptr %a, ptr %b) nounwind {
   ret i64 %result
 }
 
-; Where `part` first stands between `start` and `stop`; -1 where it does not.
-define i64 @torchcc.str_find(ptr %string, ptr %part, i64 %start, i64 %stop) nounwind {
+; Where the `m` bytes of a part first stand between `start` and `stop`; -1 where they do not.
+define i64 @torchcc.str_find(ptr %bytes, ptr %part.bytes, i64 %m, i64 %start, i64 %stop) nounwind {
 entry:
-  %m = call i64 @torchcc.str_length(ptr %part)
   %last = sub i64 %stop, %m
-  %bytes = getelementptr i8, ptr %string, i64 32
-  %part.bytes = getelementptr i8, ptr %part, i64 32
   %too.long = icmp sgt i64 %start, %last
   br i1 %too.long, label %none, label %any
 

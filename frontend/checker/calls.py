@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, cast
 
-from ...ir.core import Value
+from ...ir.core import Block, Region, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.overloads import Failure, OverloadError, resolve_among, suggest
 from ...ir.schema import Argument, Schema
@@ -41,6 +41,7 @@ from .. import ast
 from ..values import BuiltinRef, ClassValue, FunctionValue
 from .archive_calls import ARCHIVE_BUILTINS
 from .attributes import Attributes
+from .frames import Frame
 from .meanings import (
     BoundMethod,
     BuiltinOperator,
@@ -796,18 +797,37 @@ class Calls(Attributes):
         """The value of the statements that archives give to `fork`."""
 
     def builtin_fork(self, node: ast.Call, hint: ScriptType | None) -> Value:
-        """A call whose result is waited for: it is made at once, which is one of the orders that PyTorch may take."""
+        """A call whose result is waited for: the arguments are evaluated here, the call is the block of a `prim::fork`."""
         if not node.args:
             raise self.fault(node.span, "fork takes a function and its arguments")
         callee = self.meaning(node.args[0])
-        if isinstance(callee, Forked):
-            value = self.forked(callee.definition)
-        else:
-            call = ast.Call(node.span, node.args[0], node.args[1:], node.keywords)
-            value = self.as_value(self.call_meaning(callee, call, None), node.span)
-        if isinstance(value.type, PoisonType):
-            return value
-        return self.one("prim::future", (value,), FutureType(script_type(value)), span=node.span)
+        block, frame = Block(), Frame(self.frame)
+        call = ast.Call(node.span, node.args[0], node.args[1:], node.keywords)
+        if not isinstance(callee, Forked):
+            call = self._evaluated(call, frame)
+        with self.inside(block, frame):
+            if isinstance(callee, Forked):
+                value = self.forked(callee.definition)
+            else:
+                value = self.as_value(self.call_meaning(callee, call, None), node.span)
+            if isinstance(value.type, PoisonType):
+                return self.poison(node.span)
+            self.emit("torch.yield", (value,), span=node.span)
+        result = FutureType(script_type(value))
+        return self.emit("prim::fork", (), (result,), regions=[Region([block])], span=node.span).result
+
+    def _evaluated(self, call: ast.Call, frame: Frame) -> ast.Call:
+        """The call with its arguments as names in `frame` of what they are here."""
+        positional, keywords, spans = self.arguments(call)
+        names: list[ast.Expr] = []
+        for value, span in zip(positional, spans, strict=True):
+            names.append(ast.Name(span, f"argument {len(frame.names)}"))
+            frame.names[f"argument {len(frame.names)}"] = value
+        given: list[ast.Keyword] = []
+        for keyword in call.keywords:
+            given.append(ast.Keyword(keyword.span, keyword.name, ast.Name(keyword.value.span, f"argument {keyword.name}")))
+            frame.names[f"argument {keyword.name}"] = keywords[cast(str, keyword.name)]
+        return ast.Call(call.span, call.func, names, given)
 
     def builtin_wait(self, node: ast.Call, hint: ScriptType | None) -> Value:
         argument = self.one_argument(node, "wait")

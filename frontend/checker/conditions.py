@@ -295,8 +295,9 @@ def _none_ness(type_: ScriptType) -> bool | None:
     """Whether a value of this type is None; None if only the run can tell."""
     if isinstance(type_, NoneType):
         return True
-    if isinstance(type_, OptionalType | AnyType | PoisonType):
+    if isinstance(type_, OptionalType | PoisonType):
         return None
+    # of `Any` PyTorch says that it is never None, and compiles `if x is None` accordingly
     if isinstance(type_, UnionType):
         return None if any(isinstance(m, NoneType) for m in type_.members) else False
     return False

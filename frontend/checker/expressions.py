@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from ...ir.core import Value
+from ...ir.core import Block, Operation, Value
+from ...ir.dead_code import has_effect
 from ...ir.diagnostics import CompileError
 from ...ir.script_types import (
     STR,
@@ -27,6 +28,9 @@ from .operators import BINARY, COMPARISON
 from .state import Fault, script_type
 
 _LIMIT = 1 << 63
+
+_MAX_REPEATED = 6
+"""Expressions that are evaluated twice, one inside the other."""
 
 
 class Expressions(Calls):
@@ -224,9 +228,12 @@ class Expressions(Calls):
         chain = [node]
         while isinstance(inner := chain[-1].left, ast.BinaryOp):
             chain.append(inner)
+        block, before = self.b.block, self.b.block.last
         left = self.value(chain[-1].left)
         while True:
             part = chain.pop()
+            if part.op == "%" and _has_effect_behind(before, block):
+                left = self._repeated(part)
             right = self.value(part.right)
             if not chain:
                 return self.binary(part.op, left, right, part)
@@ -236,6 +243,16 @@ class Expressions(Calls):
                 self.report(fault)
                 left = self.poison(part.span)
             part.type = script_type(left)
+
+    def _repeated(self, node: ast.BinaryOp) -> Value:
+        """PyTorch looks whether the left side of `%` is a string, and evaluates it anew then."""
+        if self.repeated >= _MAX_REPEATED:
+            raise self.fault(node.span, "`%` is nested too deeply: its left side, which has calls, is evaluated twice")
+        self.repeated += 1
+        try:
+            return self.value(node.left)
+        finally:
+            self.repeated -= 1
 
     def binary(self, op: ast.BinaryOperator, left: Value, right: Value, node: ast.BinaryOp | ast.AugAssign) -> Value:
         spans = (
@@ -294,6 +311,16 @@ class Expressions(Calls):
             f"if-expression's true branch has type {a} but false branch has type {b}",
             help="give both branches the same type",
         )
+
+
+def _has_effect_behind(before: Operation | None, block: Block) -> bool:
+    """Whether what stands in the block behind `before` does more than compute."""
+    op = block.last
+    while op is not None and op is not before:
+        if has_effect(op):
+            return True
+        op = op.prev
+    return False
 
 
 def _interleaved(node: ast.DictExpr) -> list[ast.Expr]:

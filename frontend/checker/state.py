@@ -157,8 +157,10 @@ class FunctionState(ABC):
         """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
         self.defines: Value | None = None
         """The object that an `__init__` gives its attributes."""
-        self._pool: dict[tuple[ScriptType, str], Value] = {}
+        self._pool: dict[tuple[ScriptType, str, Span | None], Value] = {}
         self._pool_end: Operation | None = None
+        self.repeated = 0
+        """How many expressions around this place are being evaluated a second time."""
 
     # what higher layers do
 
@@ -239,7 +241,8 @@ class FunctionState(ABC):
             kind = type_
         elif isinstance(type_, OptionalType) and isinstance(value, str):
             kind = type_.element
-        key = (kind, repr(value))
+        # each naming of a member of an Enum gives PyTorch an object of its own, which `is` tells
+        key = (kind, repr(value), (span or self.b.span) if isinstance(value, EnumMember) else None)
         if key not in self._pool:
             attributes: dict[str, Attribute] = {} if value is None else {"value": value}
             op = Operation("prim::Constant", (), (kind,), attributes, span=span or self.b.span)

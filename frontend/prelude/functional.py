@@ -136,7 +136,7 @@ def log_softmax(input: Tensor, dim: Optional[int] = None, _stacklevel: int = 3, 
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    gumbels = -torch.log(-torch.log(torch.rand_like(logits)))
+    gumbels = -torch.log(torch.empty_like(logits).exponential_())
     soft = torch.softmax((logits + gumbels) / tau, dim)
     if not hard:
         return soft

@@ -8,13 +8,17 @@ from ..definition import OpDefinition
 from . import (
     arith,
     cf,
+    complex,
     func,
     gpu,
     linalg,
     math,
     memref,
     rt,
+    rt_clock,
     rt_dicts,
+    rt_forks,
+    rt_random,
     rt_records,
     rt_strings,
     rt_views,
@@ -24,11 +28,11 @@ from . import (
     vector,
 )
 
-RUN_TIME: Final = (rt, rt_dicts, rt_records, rt_strings, rt_views)
+RUN_TIME: Final = (rt, rt_clock, rt_dicts, rt_forks, rt_random, rt_records, rt_strings, rt_views)
 """The parts of the dialect `rt`."""
 
 DEFINITIONS: Final[dict[str, OpDefinition]] = {
     definition.name: definition
-    for dialect in (torch, func, arith, math, scf, cf, tensor, linalg, memref, vector, gpu, *RUN_TIME)
+    for dialect in (torch, func, arith, complex, math, scf, cf, tensor, linalg, memref, vector, gpu, *RUN_TIME)
     for definition in dialect.OPS
 }

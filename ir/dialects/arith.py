@@ -9,7 +9,8 @@ from ..attributes import DenseAttr, FloatAttr, IntegerAttr, round_float
 from ..builder import Builder
 from ..core import Value
 from ..definition import OpDefinition, Trait
-from ..types import I1, FloatType, RankedTensorType, Type, VectorType, element_type, with_shape_of
+from ..types import I1, ComplexType, FloatType, RankedTensorType, Type, VectorType, element_type, with_shape_of
+from . import complex as complexes
 
 CMPI_PREDICATES: Final = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
 CMPF_PREDICATES: Final = (
@@ -107,9 +108,14 @@ def select(b: Builder, condition: Value, true: Value, false: Value) -> Value:
     return b.create("arith.select", (condition, true, false), (true.type,)).result
 
 
-def constant(b: Builder, value: int | float | bool, type: Type) -> Value:
-    """A scalar; of a vector or tensor type, a splat of it."""
+def constant(b: Builder, value: int | float | bool | complex, type: Type) -> Value:
+    """A scalar (a complex one as `complex.constant`); of a vector or tensor type, a splat of it."""
     element = element_type(type)
+    if isinstance(element, ComplexType):
+        if isinstance(type, VectorType | RankedTensorType):
+            return dense(b, DenseAttr(complex(value), type))
+        return complexes.constant(b, complex(value), element)
+    assert not isinstance(value, complex)
     number = round_float(value, element) if isinstance(element, FloatType) else int(value)
     if isinstance(type, VectorType | RankedTensorType):
         return dense(b, DenseAttr(number, type))

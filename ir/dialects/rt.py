@@ -22,6 +22,7 @@ from ..types import (
     INDEX,
     AnyObjectType,
     BoxType,
+    FutureType,
     MemRefType,
     RankedTensorType,
     RecordType,
@@ -37,7 +38,7 @@ Verify = Callable[[Operation], "str | None"]
 
 
 def is_counted(t: Type) -> bool:
-    return isinstance(t, BoxType | RunTimeListType | RunTimeDictType | RecordType | StringType | AnyObjectType)
+    return isinstance(t, BoxType | RunTimeListType | RunTimeDictType | RecordType | FutureType | StringType | AnyObjectType)
 
 
 def is_borrowed(op: Operation, i: int) -> bool:
@@ -169,7 +170,7 @@ def _is_legal_slot(t: Type) -> bool:
             return _is_legal(t)
         case RunTimeDictType():
             return is_legal_dict(t)
-        case RecordType():
+        case RecordType() | FutureType():
             return is_legal_slots(t.slots)
         case _:
             return t in NUMBERS or isinstance(t, BoxType | StringType | AnyObjectType)

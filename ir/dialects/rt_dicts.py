@@ -59,6 +59,11 @@ def put(b: Builder, target: Value, key: Value, slots: Sequence[Value]) -> Operat
     return b.create("rt.dict_put", (target, key, *slots))
 
 
+def put_at(b: Builder, target: Value, position: Value, key: Value, slots: Sequence[Value]) -> Operation:
+    """The same where `find` has given `position` for the key and the dict is as it was."""
+    return b.create("rt.dict_put_at", (target, position, key, *slots))
+
+
 def erase(b: Builder, target: Value, position: Value) -> Operation:
     """Removes an entry."""
     return b.create("rt.dict_erase", (target, position))
@@ -106,6 +111,17 @@ def _put(op: Operation) -> str | None:
     return wrong
 
 
+def _put_at(op: Operation) -> str | None:
+    target, position, key, *slots = op.operands
+    wrong = _is_dict(op)
+    if wrong is None and position.type != INDEX:
+        return "the position is no index"
+    found = (key.type, *(v.type for v in slots))
+    if wrong is None and found != (dict_type(target).key, *dict_type(target).slots):
+        return f"an entry of {', '.join(map(str, found))} in {target.type}"
+    return wrong
+
+
 def _op(name: str, operands: tuple[str, ...], verify: Verify, results: int | None = 0) -> OpDefinition:
     shown = " , ".join(f"${o.rstrip('*')}" for o in operands)
     assembly = f"( {shown} ) attr-dict : functional-type" if operands else "attr-dict : type(results)"
@@ -120,6 +136,7 @@ OPS: Final[tuple[OpDefinition, ...]] = (
     _op("rt.dict_key", ("dict", "position"), _at_position(lambda t: (t.key,)), 1),
     _op("rt.dict_get", ("dict", "position"), _at_position(lambda t: t.slots), None),
     _op("rt.dict_put", ("dict", "key", "slots*"), _put),
+    _op("rt.dict_put_at", ("dict", "position", "key", "slots*"), _put_at),
     _op("rt.dict_erase", ("dict", "position"), _at_position(lambda t: ())),
     _op("rt.dict_clear", ("dict",), _is_dict),
 )

@@ -17,7 +17,7 @@ from ..attributes import IntegerAttr
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition
-from ..types import I1, INDEX, RecordType, Type
+from ..types import I1, I64, INDEX, RecordType, Type
 from .rt import is_counted, is_legal_slots
 
 Verify = Callable[[Operation], "str | None"]
@@ -51,6 +51,11 @@ def null(b: Builder, type: Type) -> Value:
 def same(b: Builder, first: Value, second: Value) -> Value:
     """Whether both are one object."""
     return b.create("rt.same", (first, second), (I1,)).result
+
+
+def address(b: Builder, value: Value) -> Value:
+    """A number that tells the object from all others that there are."""
+    return b.create("rt.address", (value,), (I64,)).result
 
 
 def cast_(b: Builder, source: Value, type: Type) -> Value:
@@ -91,6 +96,11 @@ def _same(op: Operation) -> str | None:
     return None if a == b and is_counted(a) else f"{a} is compared with {b}"
 
 
+def _address(op: Operation) -> str | None:
+    t = op.operand(0).type
+    return None if is_counted(t) and op.result.type == I64 else f"{t} has no address of type {op.result.type}"
+
+
 def _cast(op: Operation) -> str | None:
     a, b = op.operand(0).type, op.result.type
     return None if is_counted(a) and is_counted(b) else f"{a} as {b}"
@@ -108,5 +118,6 @@ OPS: Final[tuple[OpDefinition, ...]] = (
     _op("rt.set_field", ("record", "slots*"), _fields(lambda op: op.operands[1:])),
     _op("rt.null", (), _null, 1),
     _op("rt.same", ("first", "second"), _same, 1),
+    _op("rt.address", ("source",), _address, 1),
     _op("rt.cast", ("source",), _cast, 1),
 )

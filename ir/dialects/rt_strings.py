@@ -16,13 +16,16 @@ from typing import Final, cast
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
-from ..types import F64, I1, I64, INDEX, STRING, Type
+from ..types import F64, I1, I8, I64, INDEX, STRING, MemRefType, RankedTensorType, Type
 
 _KIND: Final = re.compile(r"g|r|[feE]|\.[0-9]+[feg]")
 """How the text of a float is made: `g` as `str` shows it; `r` by `%.ne` with the fewest digits that say which number it is; else
 as C's `printf` does it."""
 
 Verify = Callable[[Operation], "str | None"]
+
+BYTES: Final = RankedTensorType((None,), I8)
+"""Bytes of a string as a tensor."""
 
 
 def encoded(text: str) -> str:
@@ -44,6 +47,26 @@ def constant_bytes(value: Value) -> bytes | None:
 def of_byte(b: Builder, byte: Value) -> Value:
     """The string of one byte: the lowest eight bits of an i64."""
     return b.create("rt.str_of_byte", (byte,), (STRING,)).result
+
+
+def of_bytes(b: Builder, source: Value) -> Value:
+    """The string whose bytes a vector of i8 holds: one copy."""
+    return b.create("rt.str_of_bytes", (source,), (STRING,)).result
+
+
+def new(b: Builder, length: Value) -> Value:
+    """A string of that many bytes, which `fill` says before anything else is done with it."""
+    return b.create("rt.str_new", (length,), (STRING,)).result
+
+
+def fill(b: Builder, target: Value, index: Value, byte: Value) -> Operation:
+    """Sets a byte of a new string: to the lowest eight bits of an i64."""
+    return b.create("rt.str_fill", (target, index, byte))
+
+
+def bytes_(b: Builder, source: Value, type: Type = BYTES) -> Value:
+    """The bytes as a tensor; as a buffer, one that is only read, for as long as the string lives."""
+    return b.create("rt.str_bytes", (source,), (type,)).result
 
 
 def length(b: Builder, source: Value) -> Value:
@@ -118,6 +141,23 @@ def _types(*operands: Type) -> Verify:
     return check
 
 
+def _is_bytes(t: Type) -> bool:
+    return isinstance(t, RankedTensorType | MemRefType) and len(t.shape) == 1 and t.element == I8
+
+
+def _of_bytes(op: Operation) -> str | None:
+    return None if _is_bytes(op.operand(0).type) else f"{op.operand(0).type} is no vector of bytes"
+
+
+def _bytes(op: Operation) -> str | None:
+    t = op.result.type
+    if not _is_bytes(t) or cast(RankedTensorType | MemRefType, t).shape != (None,):
+        return f"{t} is no vector of bytes"
+    if isinstance(t, MemRefType) and t.layout is not None:
+        return "the bytes of a string have no layout"
+    return _types(STRING)(op)
+
+
 def _constant(op: Operation) -> str | None:
     value = op.attributes.get("value")
     return None if isinstance(value, str) and all(ord(c) < 256 for c in value) else "`value` is no text of bytes"
@@ -147,6 +187,10 @@ def _op(
 OPS: tuple[OpDefinition, ...] = (
     _op("str_constant", (), _constant, pure=True),
     _op("str_of_byte", ("byte",), _types(I64), pure=True),
+    _op("str_of_bytes", ("source",), _of_bytes),
+    _op("str_new", ("length",), _types(INDEX)),
+    _op("str_fill", ("string", "index", "byte"), _types(STRING, INDEX, I64), 0),
+    _op("str_bytes", ("source",), _bytes, pure=True),
     _op("str_len", ("source",), _types(STRING), pure=True),
     _op("str_byte", ("source", "index"), _types(STRING, INDEX)),
     _op("str_slice", ("source", "start", "stop"), _types(STRING, INDEX, INDEX)),

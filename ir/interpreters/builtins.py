@@ -473,7 +473,7 @@ def percent_format(template: str, *values: Any) -> str:
 def _slice(sequence: Any, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
     if step == 0:
         raise OperatorError("slice step cannot be zero")
-    return sequence[start:end:step]
+    return sequence[strings.slice_bound(start) : strings.slice_bound(end) : step]
 
 
 STRINGS: Final[dict[str, Builtin]] = {

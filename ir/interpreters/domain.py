@@ -6,7 +6,7 @@ from typing import Final
 
 from ..core import Block
 
-_ELEMENTWISE: Final = ("arith.", "math.")
+_ELEMENTWISE: Final = ("arith.", "complex.", "math.")
 _GATHERING: Final = frozenset(
     {"linalg.index", "tensor.extract", "memref.load", "tensor.dim", "memref.dim", "cf.assert"}
 )

@@ -22,6 +22,8 @@ from ..diagnostics import InternalError
 from ..dialects import DEFINITIONS
 from ..dialects.tensor import DYNAMIC_SENTINEL
 from ..types import (
+    COMPLEX_F32,
+    COMPLEX_F64,
     FloatType,
     FunctionType,
     IndexType,
@@ -51,6 +53,8 @@ _DTYPES: Final[dict[Type, np.dtype[Any]]] = {
     FloatType("bf16"): np.dtype(ml_dtypes.bfloat16),
     FloatType("f32"): np.dtype(np.float32),
     FloatType("f64"): np.dtype(np.float64),
+    COMPLEX_F32: np.dtype(np.complex64),
+    COMPLEX_F64: np.dtype(np.complex128),
 }
 
 

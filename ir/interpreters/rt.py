@@ -30,6 +30,20 @@ class Counted:
         self.count = 1
 
 
+class View(Counted):
+    """Part of a string that is looked at where that has it (a borrowed slice): there for as long as that is."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Counted, content: bytes) -> None:
+        self.content = content
+        self.source = source
+
+    @property
+    def count(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride] - it has no count of its own
+        return self.source.count
+
+
 Entry = tuple[Any, tuple[Any, ...]]
 
 

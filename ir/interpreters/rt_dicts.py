@@ -10,7 +10,7 @@ import numpy as np
 from ..core import Operation
 from ..dialects import rt_dicts
 from .engine import Compiler, Frame, Rule, Step, failure
-from .rt import Counted, Entry, Table, alive, kept_results, made, release, retain
+from .rt import Counted, Entry, Table, View, alive, kept_results, made, release, retain
 
 
 def _is_nan(key: Any) -> bool:
@@ -109,20 +109,35 @@ def _put(compiler: Compiler, op: Operation) -> Step:
     target, key, *slots = compiler.slots(op.operands)
 
     def run(f: Frame) -> None:
-        table: Table = alive(op, f[target]).content
-        new = tuple(_kept(op, f[i]) for i in slots)
-        plain = _plain(f[key])
-        at = table.positions.get(plain)
-        if at is None:
-            table.positions[plain] = len(table.entries)
-            table.entries.append((_kept(op, f[key]), new))
-            return
-        old_key, old = _entry(op, table, at)[1]
-        table.entries[at] = (old_key, new)
-        for value in old:
-            release(value)
+        _place(f, op, alive(op, f[target]).content, f[key], tuple(_kept(op, f[i]) for i in slots))
 
     return run
+
+
+def _put_at(compiler: Compiler, op: Operation) -> Step:
+    target, position, key, *slots = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        table: Table = alive(op, f[target]).content
+        found = table.positions.get(_plain(f[key]), -1)
+        if found != f[position]:
+            raise failure(op, f"the key is not at {int(f[position])}, but at {found}")
+        _place(f, op, table, f[key], tuple(_kept(op, f[i]) for i in slots))
+
+    return run
+
+
+def _place(f: Frame, op: Operation, table: Table, key: Any, new: tuple[Any, ...]) -> None:
+    plain = _plain(key)
+    at = table.positions.get(plain)
+    if at is None:
+        table.positions[plain] = len(table.entries)
+        table.entries.append((made(f, key.content) if isinstance(key, View) else _kept(op, key), new))
+        return
+    old_key, old = _entry(op, table, at)[1]
+    table.entries[at] = (old_key, new)
+    for value in old:
+        release(value)
 
 
 def _erase(compiler: Compiler, op: Operation) -> Step:
@@ -163,6 +178,7 @@ RULES: Final[dict[str, Rule]] = {
     "rt.dict_key": _key,
     "rt.dict_get": _get,
     "rt.dict_put": _put,
+    "rt.dict_put_at": _put_at,
     "rt.dict_erase": _erase,
     "rt.dict_clear": _clear,
 }

@@ -74,6 +74,15 @@ def _same(compiler: Compiler, op: Operation) -> Step:
     return run
 
 
+def _address(compiler: Compiler, op: Operation) -> Step:
+    out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
+
+    def run(f: Frame) -> None:
+        f[out] = np.int64(id(f[source]))
+
+    return run
+
+
 def _cast(compiler: Compiler, op: Operation) -> Step:
     out, source = compiler.slot(op.result), compiler.slot(op.operand(0))
 
@@ -89,6 +98,7 @@ RULES: Final[dict[str, Rule]] = {
     "rt.set_field": _set_field,
     "rt.null": _null,
     "rt.same": _same,
+    "rt.address": _address,
     "rt.cast": _cast,
 }
 assert RULES.keys() == {definition.name for definition in rt_records.OPS}

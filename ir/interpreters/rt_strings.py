@@ -16,10 +16,13 @@ import numpy as np
 
 from ..core import Operation
 from ..dialects import rt_strings
+from ..dialects.rt import is_borrowed
+from ..types import MemRefType
 from .builtins import float_text
 from .engine import CONTEXT, Compiler, Context, Frame, Rule, Step, failure
+from .memory import MemRef
 from .output import write
-from .rt import Counted, alive, made, release
+from .rt import Counted, View, alive, made, release
 from .strings import leading_number
 
 _FOREVER: Final = 1 << 62
@@ -88,10 +91,62 @@ def _byte(op: Operation, data: bytes, index: Any) -> Any:
     return np.int64(data[int(index)])
 
 
-def _slice(op: Operation, data: bytes, start: Any, stop: Any) -> bytes:
-    if not 0 <= start <= stop <= len(data):
-        raise failure(op, f"bytes {int(start)} to {int(stop)} of a string of {len(data)} bytes")
-    return data[int(start) : int(stop)]
+def _slice(compiler: Compiler, op: Operation) -> Step:
+    source, start, stop = compiler.slots(op.operands)
+    result = compiler.slot(op.result)
+    is_view = is_borrowed(op, 0)
+
+    def run(f: Frame) -> None:
+        data = _content(op, f[source])
+        if not 0 <= f[start] <= f[stop] <= len(data):
+            raise failure(op, f"bytes {int(f[start])} to {int(f[stop])} of a string of {len(data)} bytes")
+        part = data[int(f[start]) : int(f[stop])]
+        f[result] = View(f[source], part) if is_view else new(f, part)
+
+    return run
+
+
+def _of_bytes(compiler: Compiler, op: Operation) -> Step:
+    source, result = compiler.slot(op.operand(0)), compiler.slot(op.result)
+
+    def run(f: Frame) -> None:
+        data = f[source]
+        f[result] = new(f, np.asarray(data.array if isinstance(data, MemRef) else data).tobytes())
+
+    return run
+
+
+def _new(compiler: Compiler, op: Operation) -> Step:
+    length, result = compiler.slot(op.operand(0)), compiler.slot(op.result)
+
+    def run(f: Frame) -> None:
+        f[result] = made(f, bytes(int(f[length])))
+
+    return run
+
+
+def _fill(compiler: Compiler, op: Operation) -> Step:
+    target, index, byte = compiler.slots(op.operands)
+
+    def run(f: Frame) -> None:
+        value = alive(op, f[target])
+        at, data = int(f[index]), value.content
+        if value.count != 1 or not 0 <= at < len(data):
+            raise failure(op, f"byte {at} of a string of {len(data)} bytes with {value.count} references is set")
+        value.content = data[:at] + bytes([int(f[byte]) & 255]) + data[at + 1 :]
+
+    return run
+
+
+def _bytes(compiler: Compiler, op: Operation) -> Step:
+    source, result = compiler.slot(op.operand(0)), compiler.slot(op.result)
+    as_buffer = isinstance(op.result.type, MemRefType)
+
+    def run(f: Frame) -> None:
+        data = np.frombuffer(_content(op, f[source]), np.int8)
+        f[result] = MemRef.contiguous(data) if as_buffer else data
+
+    return run
 
 
 def _append(compiler: Compiler, op: Operation) -> Step:
@@ -135,9 +190,13 @@ def _print(compiler: Compiler, op: Operation) -> Step:
 RULES: Final[dict[str, Rule]] = {
     "rt.str_constant": _constant,
     "rt.str_of_byte": _built(lambda op, byte: bytes([int(byte) & 255])),
+    "rt.str_of_bytes": _of_bytes,
+    "rt.str_new": _new,
+    "rt.str_fill": _fill,
+    "rt.str_bytes": _bytes,
     "rt.str_len": _computed(lambda op, data: np.int64(len(data))),
     "rt.str_byte": _computed(_byte),
-    "rt.str_slice": _built(_slice),
+    "rt.str_slice": _slice,
     "rt.str_concat": _built(lambda op, a, b: a + b),
     "rt.str_append": _append,
     "rt.str_equal": _computed(lambda op, a, b: np.bool_(a == b)),

@@ -13,13 +13,17 @@ from ..types import IndexType, IntegerType, MemRefType, RankedTensorType, Type, 
 from . import (
     arith,
     cf,
+    complex,
     func,
     gpu,
     linalg,
     math,
     memref,
     rt,
+    rt_clock,
     rt_dicts,
+    rt_forks,
+    rt_random,
     rt_records,
     rt_strings,
     rt_views,
@@ -32,7 +36,7 @@ from .memory import MemRef
 
 RULES: Final[dict[str, Rule]] = {
     name: rule
-    for dialect in (func, arith, math, scf, cf, tensor, linalg, memref, vector, gpu, rt, rt_dicts, rt_records, rt_strings, rt_views)
+    for dialect in (func, arith, complex, math, scf, cf, tensor, linalg, memref, vector, gpu, rt, rt_clock, rt_dicts, rt_forks, rt_random, rt_records, rt_strings, rt_views)
     for name, rule in dialect.RULES.items()
 }
 

@@ -139,7 +139,12 @@ def get(self: str, index: int) -> str:
 def slice_(self: str, start: int | None = None, end: int | None = None, step: int = 1) -> str:
     if step == 0:
         raise OperatorError("slice step cannot be zero")
-    return to_string(to_bytes(self)[start:end:step])
+    return to_string(to_bytes(self)[slice_bound(start) : slice_bound(end) : step])
+
+
+def slice_bound(value: int | None) -> int | None:
+    """A bound of a slice of a string or list: in PyTorch the greatest int is as good as none."""
+    return None if value == (1 << 63) - 1 else value
 
 
 def _stripped(left: bool, right: bool) -> Builtin:

@@ -48,6 +48,7 @@ from ..script_types import (
     EnumType,
     FloatType,
     InstanceType,
+    InterfaceType,
     IntType,
     ListType,
     NoneType,
@@ -60,6 +61,7 @@ from ..script_types import (
     TupleType,
     UnionType,
 )
+from ..string_operators import BYTES_OF, OF_BYTES
 from . import builtins, output
 
 Array = npt.NDArray[Any]
@@ -388,6 +390,10 @@ def _unchecked_cast(frame: _Frame, op: Operation, arguments: list[Any]) -> Seque
     (value,), t, given = arguments, cast(ScriptType, op.result.type), cast(ScriptType, op.operand(0).type)
     if isinstance(value, Member):
         return (value.value if value.type == t else placeholder(t),)
+    if isinstance(given, EnumType) and t == INT:
+        return (list(given.members).index(value.name),)
+    if isinstance(t, EnumType) and given == INT:
+        return (EnumMember(t, list(t.members)[value]),)
     if isinstance(t, UnionType) and given in t.members:
         return (Member(value, given),)
     return (placeholder(t) if value is None else value,)
@@ -437,6 +443,14 @@ def _print(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     return ()
 
 
+def _string_of_bytes(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return (builtins.strings.to_string(arguments[0].tobytes()),)
+
+
+def _bytes_of_string(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    return (np.frombuffer(builtins.strings.to_bytes(arguments[0]), np.uint8).copy(),)
+
+
 def _isinstance(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     types = cast(tuple[Any, ...], op.attributes["types"])
     if isinstance(arguments[0], Member):
@@ -452,14 +466,35 @@ def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any
     return (cast(Array, arguments[0]).tolist(),)
 
 
+@dataclass(frozen=True, eq=False)
+class Future:
+    """What a fork has given, or the error that waiting for it raises."""
+
+    value: Any = None
+    error: ExecutionError | None = None
+
+
 def _fork(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    raise ExecutionError("fork is not supported", op.span)
+    """Runs at once, which is one of the orders that a program may see."""
+    callee = cast("str | None", op.attributes.get("callee"))
+    try:
+        (value,) = frame.run_block(op.body()) if callee is None else _call(frame, op, callee, arguments)
+    except ExecutionError as error:
+        return (Future(error=error),)
+    return (Future(value),)
+
+
+def _wait(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    future = cast(Future, arguments[0])
+    if future.error is not None:
+        raise future.error
+    return (future.value,)
 
 
 _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]] = {
     "prim::Constant": _constant,
-    "prim::future": lambda frame, op, arguments: arguments,
-    "aten::wait": lambda frame, op, arguments: arguments,
+    "prim::future": lambda frame, op, arguments: (Future(arguments[0]),),
+    "aten::wait": _wait,
     "prim::ModuleContainerIndex.list": _module_index,
     "prim::ModuleContainerIndex.dict": _module_index,
     "prim::If": _if,
@@ -476,8 +511,11 @@ _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]]
     "prim::CallMethod": _call_method,
     "prim::CallFunction": _call_function,
     "prim::CreateObject": _create_object,
+    "prim::id": lambda frame, op, arguments: (id(arguments[0]),),
     "prim::RaiseException": _raise,
     "prim::Print": _print,
+    OF_BYTES: _string_of_bytes,
+    BYTES_OF: _bytes_of_string,
     "prim::isinstance": _isinstance,
     "prim::unchecked_cast": _unchecked_cast,
     "prim::Uninitialized": _uninitialized,
@@ -883,5 +921,9 @@ def is_instance(value: Any, type_: Any) -> bool:
             )
         case ClassType():
             return isinstance(value, Instance) and value.type is type_
+        case InterfaceType():
+            return isinstance(value, Instance) and type_.is_met_by(value.type)
+        case EnumType():
+            return isinstance(value, EnumMember) and value.type is type_
         case _:
             return False

@@ -10,7 +10,7 @@ CompileError, never a wrong value.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -23,9 +23,12 @@ from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
 from ...ir.script_types import DictType, InstanceType, ListType, OptionalType, TensorType, TupleType, UnionType
 from ...ir.source import Span
+from . import strides as strides_rules
 from .nodes import inferred
+from .strides import CONTIGUOUS_FORMAT, Strides
+from .strides import contiguous as contiguous_strides
+from .strides import viewed as reshaped_strides
 
-Strides = tuple[int, ...]
 Layout = Strides | Literal["contiguous"] | None
 """Strides of a tensor of static shape; of others whether it is known to be contiguous."""
 
@@ -35,7 +38,10 @@ SAME: Final = frozenset(
     f"aten::{name}"
     for name in ("alias", "detach", "lift_fresh", "positive", "real", "conj", "resolve_conj", "resolve_neg")
 )
-"""The same elements in the same shape."""
+"""The same elements in the same shape; `real` and `conj` of a complex tensor are not."""
+
+COMPLEX_VIEWS: Final = frozenset(f"aten::{name}" for name in ("real", "imag", "conj", "view_as_real", "view_as_complex"))
+"""Views of complex tensors, and as such."""
 
 RESHAPES: Final = frozenset(("aten::reshape", "aten::reshape_as", "aten::flatten.using_ints", "aten::ravel"))
 """Views if the layout allows, else copies."""
@@ -45,7 +51,7 @@ _EXPANDING: Final = frozenset(("aten::expand", "aten::expand_as", "aten::broadca
 MAX_ELEMENTS: Final = 1 << 16
 """Of tensors whose elements are told apart."""
 
-_NEVER_CONTIGUOUS: Final = ("aten::nonzero", "aten::linalg_", "aten::_linalg")
+_NEVER_CONTIGUOUS: Final = ("aten::nonzero", "aten::einsum", "aten::linalg_", "aten::_linalg")
 
 
 @dataclass(eq=False)
@@ -103,13 +109,14 @@ class Aliases:
         return base if base is None or alias.view is None else view_of(alias.view, alias.index, base)
 
 
-def analyse(function: Operation) -> Aliases:
+def analyse(function: Operation, strided: Mapping[Value, Strides] | None = None) -> Aliases:
+    """`strided`: the strides of arguments that are not row-major."""
     analysis = _Analysis()
     analysis.found.layouts = analysis.layouts
     for argument in function.body().args:
         if is_tensor(argument):
             analysis.root(argument, "argument")
-            analysis.layouts[argument] = contiguous_layout(cast(TensorType, argument.type))
+            analysis.layouts[argument] = (strided or {}).get(argument) or contiguous_layout(cast(TensorType, argument.type))
     analysis.block(function.body())
     if not analysis.found.constants:
         analysis.check_survivors(function)
@@ -359,7 +366,7 @@ class _Analysis:
 
     def fresh_layout(self, op: Operation, result: Value) -> Layout:
         """New tensors are contiguous if their operands are."""
-        if gives_contiguous(op.name):
+        if gives_contiguous(op.name) or (op.name == "aten::clone" and inferred(op.operand(1)) == CONTIGUOUS_FORMAT):
             return contiguous_layout(cast(TensorType, result.type))
         if op.name.startswith(_NEVER_CONTIGUOUS):
             return None
@@ -456,6 +463,17 @@ class _Analysis:
         del function
 
 
+def is_same(op: Operation) -> bool:
+    """Whether the result is the operand: the same elements in the same shape."""
+    return op.name in SAME and not is_complex_view(op)
+
+
+def is_complex_view(op: Operation) -> bool:
+    """Whether the view is of a complex tensor that it takes apart, or the other way round."""
+    types_ = [cast(TensorType, v.type).dtype for v in (*op.operands[:1], *op.results[:1])]
+    return op.name in COMPLEX_VIEWS and any(dtype is not None and dtype.is_complex for dtype in types_)
+
+
 def enclosing(op: Operation) -> list[Operation]:
     """The control flow around an operation, innermost first."""
     found: list[Operation] = []
@@ -489,56 +507,12 @@ def contiguous_layout(type_: TensorType) -> Layout:
     return "contiguous" if shape is None else contiguous_strides(shape)
 
 
-def contiguous_strides(shape: Sequence[int]) -> Strides:
-    strides: list[int] = []
-    step = 1
-    for extent in reversed(shape):
-        strides.insert(0, step)
-        step *= max(extent, 1)
-    return tuple(strides)
-
-
 def is_contiguous(shape: Sequence[int] | None, strides: Strides) -> bool:
-    if shape is None:
-        return False
-    expected = contiguous_strides(shape)
-    return 0 in shape or all(e == 1 or s == x for e, s, x in zip(shape, strides, expected))
+    return shape is not None and strides_rules.is_contiguous(shape, strides)
 
 
 def _contiguous(value: Value, layout: Layout) -> bool:
     return layout == "contiguous" or (layout is not None and is_contiguous(static_shape(value.type), layout))
-
-
-def reshaped_strides(shape: Sequence[int], strides: Strides, wanted: Sequence[int]) -> Strides | None:
-    """Strides of a view in another shape; None where the elements do not lie so."""
-    if 0 in shape:
-        return contiguous_strides(wanted)
-    # dimensions that lie one behind the other are one block of memory; the new ones must divide the blocks evenly
-    blocks: list[tuple[int, int]] = []
-    for extent, stride in zip(shape, strides):
-        if extent == 1:
-            continue
-        if blocks and blocks[-1][1] == extent * stride:
-            blocks[-1] = (blocks[-1][0] * extent, stride)
-        else:
-            blocks.append((extent, stride))
-    result: list[int] = []
-    pending = list(reversed(wanted))
-    for count, stride in reversed(blocks):
-        step, left = stride, count
-        while left > 1 or (pending and pending[0] == 1):
-            if not pending:
-                return None
-            extent = pending[0]
-            if left % extent:
-                return None
-            pending.pop(0)
-            result.insert(0, step)
-            step *= extent
-            left //= extent
-    for _ in pending:
-        result.insert(0, 1)
-    return tuple(result)
 
 
 def view_layout(op: Operation, index: int, layout: Layout) -> Layout:
@@ -546,14 +520,33 @@ def view_layout(op: Operation, index: int, layout: Layout) -> Layout:
     result = op.results[index]
     shape = static_shape(op.operand(0).type)
     if layout == "contiguous" or shape is None or layout is None:
+        if is_complex_view(op):
+            return contiguous_layout(cast(TensorType, result.type)) if op.name in _WHOLE_COMPLEX_VIEWS and layout else None
         keeps = op.name in SAME or op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unsqueeze"))
         return contiguous_layout(cast(TensorType, result.type)) if keeps and layout == "contiguous" else None
     wanted = static_shape(result.type)
     if wanted is None:
         return None
+    if is_complex_view(op):
+        return _strides_of_complex_view(op.name, layout)
     if op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unflatten")):
         return reshaped_strides(shape, layout, wanted)
     return _strides_through(op, index, shape, layout)
+
+
+_WHOLE_COMPLEX_VIEWS: Final = ("aten::conj", "aten::view_as_real", "aten::view_as_complex")
+
+
+def _strides_of_complex_view(name: str, strides: Strides) -> Layout:
+    match name:
+        case "aten::conj":
+            return strides
+        case "aten::view_as_real":
+            return (*(2 * s for s in strides), 1)
+        case "aten::view_as_complex":
+            return tuple(s // 2 for s in strides[:-1])
+        case _:
+            return tuple(2 * s for s in strides)
 
 
 def _strides_through(op: Operation, index: int, shape: tuple[int, ...], strides: Strides) -> Layout:
@@ -565,7 +558,7 @@ def _strides_through(op: Operation, index: int, shape: tuple[int, ...], strides:
 def view_of(op: Operation, index: int, array: Any) -> Any:
     """Result `index` of a view operator on this array; None where it is not known."""
     record = find(op.name)
-    if record is None:
+    if record is None or is_complex_view(op):
         return None
     arguments: dict[str, Any] = {"self": array}
     for formal, operand in list(zip(record.schema.arguments, op.operands))[1:]:

@@ -27,6 +27,7 @@ from . import (
     run_time_lists,
     run_time_strings,
     tensor_builtins,
+    tensor_layouts,
     tensor_writes,
 )
 from .branches import fork
@@ -101,7 +102,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     if derived is not None and form is not None and function is None:
         return tensor_writes.in_place(ev, form, derived, arguments)
     if function is not None:
-        return _unpacked(ev.call_composite(function, arguments), op, form)
+        results = _unpacked(ev.call_composite(function, arguments), op, form)
+        tensor_layouts.note(ev, name, arguments, results)
+        return results
     raise ev.error(f"operator {name} is not supported yet")
 
 
@@ -171,7 +174,7 @@ def _numbers(ev: Evaluator, name: str, base: str, arguments: list[Abstract]) -> 
             results = folded(ev, lambda: builtin(*values), type_of(arguments[0]) if base == "aten::device" else None)
             return _unpacked(results[0], None, form) if results else results
         record = find(name)
-        if record is not None and form is not None:
+        if record is not None and form is not None and form.returns:
             return folded(ev, lambda: record.reference(**keywords(form, values)))
         return None
     simple = _simplified(ev, base, arguments)
@@ -279,7 +282,8 @@ def recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abst
                                     "instead found type 'NoneType'.")  # fmt: skip
     given = [_fitted(ev, a, f.type) for a, f in zip(given, form.arguments)]
     types = infer(ev, form, record, given)
-    return write(ev, form, given, types)
+    found = tensor_layouts.decided(ev, form.name, given, types)
+    return write(ev, form, given, types) if found is None else found
 
 
 def default_value(value: Any) -> Any:
@@ -309,7 +313,8 @@ def infer(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abstrac
 
 def _require_constants(ev: Evaluator, form: Schema, arguments: list[Abstract]) -> None:
     """Dimensions, windows and switches of an operator on tensors; what may come at run time, schemas call `SymInt` or `Scalar`."""
-    kinds = _CONSTANT_KINDS if any(a.kind == "Tensor" for a in form.arguments) else _CONSTANT_KINDS[2:]
+    on_tensors = any(a.kind == "Tensor" for a in form.arguments) and form.name.partition(".")[0] not in _OF_NUMBERS
+    kinds = _CONSTANT_KINDS if on_tensors else _CONSTANT_KINDS[2:]
     for argument, value in zip(form.arguments, arguments):
         if (
             argument.kind in kinds
@@ -318,6 +323,9 @@ def _require_constants(ev: Evaluator, form: Schema, arguments: list[Abstract]) -
         ):
             raise ev.not_static(f"`{argument.name}` of {form.name}")
 
+
+_OF_NUMBERS: Final = ("aten::random",)
+"""Operators whose ints are numbers like any other."""
 
 _CONSTANT_KINDS: Final = ("int", "bool", "ScalarType", "Layout", "MemoryFormat")
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from ...ir.class_groups import leads_to_itself
 from ...ir.core import Block, Value
 from ...ir.diagnostics import NotStatic
 from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
@@ -20,13 +21,14 @@ from . import run_time_values
 from .branches import fork
 from .merging import MAX_ALTERNATIVES, decided, is_inside
 from .merging import leaves as leaves_of
-from .run_time_types import COMPOSED, join, leads_to_itself
+from .run_time_types import COMPOSED, join
 from .run_time_values import structure
 from .values import (
     HANDLE,
     LOOP,
     Abstract,
     Contents,
+    Enumerator,
     Frozen,
     Function,
     Heap,
@@ -160,6 +162,11 @@ class Widening:
             case Uninitialized(), _:
                 self.changed = True
                 return self._general(out)
+            case Enumerator(), Enumerator() if value.member == out.member:
+                if value.origin is None:
+                    return value
+                self.changed = True
+                return Enumerator(value.member)
             case Tuple(), Tuple() if len(value.elements) == len(out.elements):
                 return self._tuple(value, value.elements, out)
             case Ref(), Ref():
@@ -431,7 +438,8 @@ def _are_of_one_kind(template: Template, out: Abstract) -> bool:
     like = template.like if isinstance(template, RefOf) else template
     if not isinstance(like, Ref) or like.kind not in run_time_values.PROMOTED:
         return False
-    return all(isinstance(v, Ref) and v.kind == like.kind for v in leaves_of(out))
+    refs = [v for v in leaves_of(out) if isinstance(v, Ref)]
+    return len(refs) == len(leaves_of(out)) and all(v.kind == like.kind and v.type == refs[0].type for v in refs)
 
 
 def _handle_type(contents: Mapping[Any, Any]) -> ScriptType | None:
@@ -483,6 +491,8 @@ def _fits(template: Template, value: Abstract, before: Heap, heap: Heap) -> bool
             return not (isinstance(contents, Mapping) and isinstance(left, Mapping)) or len(contents) == len(left)
         case (Hole() | TupleOf() | RefOf() | OneOf()), _:
             return False
+        case Enumerator(), Enumerator():
+            return template.member == value.member
         case _:
             return same(template, value)
 

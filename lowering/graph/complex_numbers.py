@@ -30,7 +30,7 @@ def apply(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[A
     if base in _TEXT:
         return _of_constants(ev, name, arguments, "the text of a complex number")
     if any(isinstance(a, Complex) for a in arguments) and _gives_tensor(name):
-        return _of_constants(ev, name, arguments, "a tensor computed with a complex number")
+        return calls.apply(ev, name, [_whole(ev, a) if isinstance(a, Complex) else a for a in arguments])
     if not all(isinstance(a, Known | Scalar | Complex) for a in arguments):
         return None
     if not any(isinstance(a, Complex) for a in arguments) and not _is_complex(name):
@@ -83,6 +83,15 @@ def _of_constants(ev: Evaluator, name: str, arguments: Sequence[Abstract], what:
             raise ev.error(f"{what} that is known at run time only is not supported")
         found.append(argument if plain is None else Known(plain, COMPLEX))
     return calls.apply(ev, name, found)
+
+
+def _whole(ev: Evaluator, number: Complex) -> Known | Scalar:
+    """The number as one value: an operand of an operator on tensors."""
+    plain = _plain(number)
+    if plain is not None:
+        return Known(plain, COMPLEX)
+    parts = [ev.materialise(part) for part in number.elements]
+    return Scalar(ev.emit("aten::Complex.float_float", parts, [COMPLEX]).result)
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, FLOAT, INT, STR, ListType, TupleType
+from ...ir.script_types import BOOL, FLOAT, INT, STR, EnumType, ListType, TupleType
 from . import calls, run_time_values, texts
 from .branches import fork
 from .values import (
@@ -98,7 +98,11 @@ def _identity(ev: Evaluator, a: Abstract, b: Abstract, *, negated: bool) -> Abst
     if isinstance(a, Scalar | Known) and isinstance(b, Scalar | Known) and type_of(a) == type_of(b):
         return calls.single(ev, "aten::ne" if negated else "aten::eq", [a, b])
     if isinstance(a, Enumerator) and isinstance(b, Enumerator):
-        raise ev.error("whether members of an enum are one object is not defined", help="compare them with `==`")
+        if a.origin is None or b.origin is None:
+            raise ev.error("whether members of an enum are one object is not known", help="compare them with `==`")
+        return known((a.origin is b.origin) != negated)
+    if any(isinstance(type_of(v), EnumType) for v in (a, b)):
+        raise ev.error("whether members of an enum are one object is not known", help="compare them with `==`")
     if not same(a, b) and isinstance(a, Ref) and isinstance(b, Ref) and a.kind == b.kind:
         found = run_time_values.identity(ev, a, b)
         if found is not None:
@@ -256,7 +260,7 @@ def _slice(ev: Evaluator, arguments: list[Abstract]) -> Results:
 def _optional_index(ev: Evaluator, value: Abstract) -> int | None:
     if not isinstance(value, Known):
         raise ev.not_static("the bound of this slice")
-    return cast("int | None", value.value)
+    return builtins.strings.slice_bound(cast("int | None", value.value))
 
 
 def _concatenate(ev: Evaluator, arguments: list[Abstract]) -> Results:

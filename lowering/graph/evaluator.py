@@ -45,6 +45,7 @@ from ...ir.source import Span
 from . import (
     branches,
     calls,
+    forks,
     loops,
     run_time_dicts,
     run_time_lists,
@@ -54,6 +55,7 @@ from . import (
     texts,
     variants,
 )
+from .layouts import Layouts
 from .merging import Choice, decided_contents, negate
 from .state import State
 from .values import (
@@ -82,6 +84,7 @@ from .values import (
     known,
     list_contents,
     matches,
+    named_anew,
     same,
     tensor_type,
     type_of,
@@ -128,6 +131,7 @@ class Evaluator:
     """Contents of lists and dicts in which nothing is undecided."""
     undecided: bool = False
     """Whether there are values whose structure, or number, a run-time bool decides."""
+    forks: forks.Forks = field(default_factory=forks.Forks)
     hints: Mapping[Any, ScriptType] = field(default_factory=dict[Any, ScriptType])
     """What earlier attempts have found that lists, dicts and objects hold: by where and as what the program makes them."""
     declaring: list[ClassType] = field(default_factory=list[ClassType])
@@ -148,6 +152,7 @@ class Evaluator:
     """The line of the library that is being evaluated, if it is one."""
     equal_dims: dict[tuple[Value, int], tuple[Value, int]] = field(default_factory=dict[Any, Any])
     """Extents of arguments that are declared equal: to which one."""
+    layouts: Layouts = field(default_factory=Layouts)
     _calls: list[Span | None] = field(default_factory=list[Span | None])
     _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
     _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
@@ -449,8 +454,8 @@ class Evaluator:
             for name, attribute in {**value.type.constants, **value.attributes}.items():
                 self._holder = (value, name)
                 held = self.state.given.get((id(value), name), attribute)
-                contents[name] = self.import_value(
-                    held, value.type.attributes.get(name), f"{value.type.name}.{name}"
+                contents[name] = named_anew(
+                    self.import_value(held, value.type.attributes.get(name), f"{value.type.name}.{name}")
                 )
             self._holder = saved
         return ref
@@ -632,7 +637,10 @@ _Results = Sequence[Abstract]
 def _constant(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
     if isinstance(op.result.type, FunctionRefType):
         return (Function(cast(str, op.attributes.get("name", op.result.type.name)), frame.module),)
-    return (ev.import_value(op.attributes.get("value"), cast(ScriptType, op.result.type)),)
+    before = frame.values.get(op.result)
+    if isinstance(before, Enumerator):
+        return (before,)  # in a loop it is the same object each time
+    return (named_anew(ev.import_value(op.attributes.get("value"), cast(ScriptType, op.result.type))),)
 
 
 def _if(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
@@ -886,8 +894,9 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "prim::Print": _print,
     "prim::isinstance": _isinstance,
     "prim::unchecked_cast": _cast,
+    "prim::fork": lambda ev, frame, op, operands: forks.fork(ev, frame, op),
     "prim::future": lambda ev, frame, op, operands: operands,
-    "aten::wait": lambda ev, frame, op, operands: operands,
+    "aten::wait": lambda ev, frame, op, operands: (forks.wait(ev, operands[0]),),
     "prim::Uninitialized": _uninitialized,
     "aten::warn": lambda ev, frame, op, operands: (),
 }

@@ -54,7 +54,8 @@ RANDOM: Final = tuple(
     f"aten::{name}"
     for name in (
         "rand", "bernoulli", "multinomial", "normal", "uniform", "dropout", "native_dropout", "exponential", "poisson",
-        "random", "cauchy", "log_normal", "geometric", "alpha_dropout", "feature_dropout", "rrelu", "empty",
+        "random", "cauchy", "log_normal", "geometric", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "rrelu",
+        "binomial", "manual_seed", "empty",
     )
 )  # fmt: skip
 

@@ -21,22 +21,29 @@ from ...ir.dialects.aten.view_writes import VIEW_WRITES
 from ...ir.operator import Unsupported
 from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType
-from ...ir.signature import Signature, leaf_numbers
-from .aliases import SAME, WRITE, Aliases, Storage, analyse, is_tensor
+from ...ir.signature import Signature, TensorSpec, leaf_numbers
+from .aliases import WRITE, Aliases, Storage, analyse, is_same, is_tensor
 from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
+from .result_views import result_views
 
 
 def functionalize(module: Operation, signature: Signature) -> Signature:
-    """Rewrites the function of `module` in place; the signature with what is written back."""
-    (function,) = functions(module)
-    aliases = analyse(function)
+    """Rewrites the entry of `module` in place; the signature with what is written back. Nothing is written in others."""
+    function = next(iter(functions(module)))
+    strided = {
+        a: p.spec.strides
+        for a, p in zip(function.body().args, signature.parameters, strict=True)
+        if isinstance(p.spec, TensorSpec) and p.spec.strides is not None
+    }
+    aliases = analyse(function, strided)
+    signature = replace(signature, views=result_views(function, signature, aliases))
     if signature.used:
         signature = replace(signature, entangled=_entangled(function, signature, aliases))
     if aliases.unclear and not aliases.constants:
         signature = put_in_memory(function, signature, aliases, aliases.unclear)
         if not aliases.constants:
-            aliases = analyse(function)
+            aliases = analyse(function, strided)
             for error in aliases.unclear.values():
                 raise error
     if aliases.constants:
@@ -87,7 +94,7 @@ def _drop_identities(function: Operation) -> None:
     for op in list(function.walk()):
         if any(map(is_in_memory, (*op.operands, *op.results))):
             continue
-        if op.name in SAME or op.name in ("aten::contiguous", "aten::clone"):
+        if is_same(op) or op.name in ("aten::contiguous", "aten::clone"):
             op.result.replace_all_uses_with(op.operand(0))
             op.erase()
         elif op.name == "aten::view":

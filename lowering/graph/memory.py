@@ -66,7 +66,7 @@ def holds_tensors(t: Any) -> bool:
         case UnionType():
             return any(map(holds_tensors, t.members))
         case InstanceType():
-            return any(map(holds_tensors, t.attributes))
+            return any(holds_tensors(a) for _, attributes in t.group for a in attributes)
         case _:
             return False
 
@@ -87,7 +87,7 @@ def in_memory(t: ScriptType) -> ScriptType:
         case UnionType():
             return UnionType(tuple(map(in_memory, t.members)))
         case InstanceType():
-            return InstanceType(t.of, tuple(map(in_memory, t.attributes)))
+            return InstanceType(t.of, tuple((c, tuple(map(in_memory, attributes))) for c, attributes in t.group))
         case _:
             return t
 

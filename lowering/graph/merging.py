@@ -23,6 +23,7 @@ from .values import (
     TRUE,
     Abstract,
     Contents,
+    Enumerator,
     Frozen,
     Heap,
     Known,
@@ -259,6 +260,8 @@ class Merge:
                 )
             case ((Known() | Scalar()), (Known() | Scalar())):
                 return type_of(a) == type_of(b) and (type_of(a) in (INT, FLOAT, BOOL, STR) or isinstance(type_of(a), COMPOSED))
+            case Enumerator(), Enumerator():
+                return a.member == b.member
             case _:
                 return False
 
@@ -271,6 +274,8 @@ class Merge:
                 return a.of(tuple(self.values(x, y) for x, y in zip(a.elements, b.elements)))
             case Ref(), Ref():
                 return self._references(a, b)
+            case Enumerator(), Enumerator():
+                return Enumerator(a.member)
             case Tensor(), Tensor():
                 return self._tensors(a, b)
             case _:

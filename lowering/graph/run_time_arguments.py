@@ -14,7 +14,21 @@ from ...ir import columns
 from ...ir.core import Block, Operation, Region, Value, functions
 from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.dialects import torch
-from ...ir.script_types import BOOL, INT, DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
+from ...ir.script_types import (
+    BOOL,
+    INT,
+    NONE,
+    DictType,
+    EnumType,
+    InstanceType,
+    ListType,
+    OptionalType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ...ir.signature import Signature
 from . import calls, run_time_lists, run_time_strings, run_time_values, tensor_builtins
 from .branches import fork
@@ -57,6 +71,15 @@ def _aligned(t: ScriptType, at: int) -> list[int]:
             return [at]
 
 
+def _places(t: ScriptType, first: int) -> list[int]:
+    """Where the vectors of each pool start; `first`: where those of the pools do."""
+    found: list[int] = []
+    for pool in columns.pools_of(t):
+        found.append(first)
+        first += len(columns.pool_vectors(pool, ""))
+    return found
+
+
 class _Reader:
     def __init__(self, ev: Evaluator, vectors: Sequence[Tensor], name: str) -> None:
         self.ev = ev
@@ -64,6 +87,8 @@ class _Reader:
         self.vectors = vectors
         self.places: list[Abstract] = [known(0)] * len(vectors)
         """Where the next entry of each vector stands."""
+        self.pools: dict[InstanceType, Value] = {}
+        """All objects of a type, in a list."""
 
     # numbers
 
@@ -92,9 +117,12 @@ class _Reader:
     # the whole
 
     def whole(self, t: ScriptType) -> Abstract:
+        self.fill_pools(t)
         match t:
             case StrType():
                 return run_time_strings.of_bytes(self.ev, self.vectors[0])
+            case InstanceType():
+                made = self.value(t, 0)
             case ListType():
                 made = self.list(self.count(t.element, 0), t, 0)
             case DictType():
@@ -103,6 +131,38 @@ class _Reader:
                 raise self.ev.not_static(f"an argument of type {t.annotation}")
         self.check(t)
         return run_time_values.read(self.ev, made, t)
+
+    def fill_pools(self, t: ScriptType) -> None:
+        """Makes all objects, then sets their attributes, which may lead to any of them."""
+        ev = self.ev
+        types = columns.pools_of(t)
+        starts = _places(t, len(columns.vectors(t, "")) - sum(len(columns.pool_vectors(p, "")) for p in types))
+        counts: list[Abstract] = []
+        for pool, at in zip(types, starts, strict=True):
+            attributes = TupleType(columns.attribute_types(pool) or (BOOL,))
+            counts.append(self.count(attributes, at))
+            objects = self.pools[pool] = run_time_lists.empty(ev, pool)
+
+            def new(objects: Value = objects, pool: InstanceType = pool) -> None:
+                run_time_lists.appended(ev, objects, ev.emit("prim::CreateObject", (), (pool,)).result)
+
+            self.repeat(counts[-1], TupleType(()), at, new)
+        for pool, at, count in zip(types, starts, counts, strict=True):
+            self.fill_pool(pool, at, count)
+
+    def fill_pool(self, t: InstanceType, at: int, count: Abstract) -> None:
+        ev, objects = self.ev, self.pools[t]
+        types = columns.attribute_types(t)
+        def entry(number: Value) -> None:
+            made = ev.emit("aten::__getitem__.t", (objects, number), (t,)).result
+            first = at
+            for name, a in zip(t.of.attributes, types, strict=True):
+                ev.emit("prim::SetAttr", (made, self.value(a, first)), (), {"name": name})
+                first += _width(a)
+
+        self.repeat_numbered(count, TupleType(types or (BOOL,)), at, entry)
+        if not types:
+            self.places[at] = count
 
     def count(self, t: ScriptType, at: int) -> Abstract:
         """How many elements of type `t` there are in all."""
@@ -150,6 +210,13 @@ class _Reader:
                 return self.ev.emit("prim::TupleConstruct", parts, (t,)).result
             case OptionalType():
                 return self.optional(t, at)
+            case UnionType():
+                return self.member(t, at)
+            case EnumType():
+                return self.enumerator(t, at)
+            case InstanceType():
+                number = self.ev.materialise(self.entry(at))
+                return self.ev.emit("aten::__getitem__.t", (self.pools[t], number), (t,)).result
             case TensorType():
                 return self.ev.materialise(self.tensor(t, at))
             case StrType():
@@ -186,6 +253,46 @@ class _Reader:
         value, *self.places[inside] = fork(ev, cast(Scalar, present), there, absent)
         return cast(Scalar, value).value
 
+    def member(self, t: UnionType, at: int) -> Value:
+        """The next value of a Union: each member has vectors of its own."""
+        ev = self.ev
+        tag = self.entry(at)
+        ends = range(at + 1, at + _width(t))
+        before = [self.places[i] for i in ends]
+
+        def chosen(number: int, first: int) -> list[Abstract]:
+            this = t.members[number]
+            width = 0 if this == NONE else _width(this)
+
+            def here() -> list[Abstract]:
+                for i, place in zip(ends, before, strict=True):
+                    self.places[i] = place
+                inner = ev.pool.number(None, NONE) if this == NONE else self.value(this, first)
+                value = ev.emit("prim::unchecked_cast", (inner,), (t,)).result
+                return [Scalar(value), *(self.places[i] for i in ends)]
+
+            if number == len(t.members) - 1:
+                return here()
+            is_this = calls.single(ev, "aten::eq.int", [tag, known(number)])
+            return fork(ev, cast(Scalar, is_this), here, lambda: chosen(number + 1, first + width))
+
+        value, *after = chosen(0, at + 1)
+        for i, place in zip(ends, after, strict=True):
+            self.places[i] = place
+        return cast(Scalar, value).value
+
+    def enumerator(self, t: EnumType, at: int) -> Value:
+        ev = self.ev
+        number = self.entry(at)
+        small = calls.single(ev, "aten::lt.int", [number, known(0)])
+        large = calls.single(ev, "aten::ge.int", [number, known(len(t.members))])
+
+        def fail() -> list[Abstract]:
+            raise ev.emit_raise([f"argument `{self.name}`: {t.name} has no member of number ", number])
+
+        fork(ev, cast(Scalar, calls.single(ev, "aten::__or__.bool", [small, large])), fail, list)
+        return ev.emit("prim::unchecked_cast", (ev.materialise(number),), (t,)).result
+
     def list(self, count: Abstract, t: ListType, at: int) -> Value:
         ev = self.ev
         target = run_time_lists.empty(ev, t.element)
@@ -205,6 +312,10 @@ class _Reader:
 
     def repeat(self, count: Abstract, t: ScriptType, at: int, body: Callable[[], None]) -> None:
         """A loop whose body reads one value of type `t`."""
+        self.repeat_numbered(count, t, at, lambda number: body())
+
+    def repeat_numbered(self, count: Abstract, t: ScriptType, at: int, body: Callable[[Value], None]) -> None:
+        """The same; the body is given the number of the turn."""
         ev = self.ev
         ours = range(at, at + _width(t))
         aligned = _aligned(t, at)
@@ -222,7 +333,7 @@ class _Reader:
                     self.places[i] = self.add(first[i], Scalar(block.args[0]))
                 for i, place in zip(carried, block.args[1:], strict=True):
                     self.places[i] = Scalar(place)
-                body()
+                body(block.args[0])
                 torch.yield_(ev.b, [always, *(ev.materialise(self.places[i]) for i in carried)])
         finally:
             ev.conditional -= 1

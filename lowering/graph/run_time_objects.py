@@ -8,12 +8,14 @@ run time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from ...ir.class_groups import tied_classes
 from ...ir.core import Value
 from ...ir.script_types import ClassType, InstanceType, ScriptType
 from . import run_time_values
-from .run_time_types import erased, instances
+from .run_time_types import erased, instance, told_elsewhere
 from .values import (
     HANDLE,
     Abstract,
@@ -32,36 +34,48 @@ if TYPE_CHECKING:
 
 
 def declared_type(ev: Evaluator, t: ClassType) -> ScriptType:
-    """What the declaration of a class says; in the declaration of its own attributes, the class itself."""
+    """What the declaration of a class says; in the declarations of classes that are being looked at, the class itself."""
     if t.is_module:
         raise ev.not_static("which module this is")
     if t in ev.declaring:
-        if t is not ev.declaring[-1]:
-            raise ev.not_static(f"which object of class {t.name}, which holds objects that hold one of its own, this")
         return t
-    ev.declaring.append(t)
+    classes = tied_classes(t)
+    ev.declaring += classes
     try:
-        return InstanceType(t, tuple(run_time_values.declared_type(ev, a) for a in t.attributes.values()))
+        known = [(c, [run_time_values.declared_type(ev, a) for a in c.attributes.values()]) for c in classes]
+        return _instance(ev, t, known)
     finally:
-        ev.declaring.pop()
+        del ev.declaring[-len(classes) :]
+
+
+def _instance(ev: Evaluator, of: ClassType, known: Sequence[tuple[ClassType, Sequence[ScriptType]]]) -> InstanceType:
+    found = instance(of, known)
+    if found is None:
+        raise ev.not_static("the dtype or number of dimensions of the tensors in this object")
+    return found
+
+
+def hinted(ev: Evaluator, of: ClassType) -> list[ScriptType]:
+    """What earlier attempts have found out about objects of the class, by themselves and in those of others."""
+    return [InstanceType(of, h.group) for h in ev.hints.values() if isinstance(h, InstanceType) and of in h.classes]
 
 
 def type_of_contents(ev: Evaluator, ref: Ref, contents: Contents, declared: InstanceType) -> ScriptType:
-    """The type of an object with these attributes, and of all objects of its class that it leads to."""
+    """The type of an object with these attributes, and of all objects of the classes of its group that it leads to."""
     t: ScriptType = declared
     seen: set[Ref] = {ref}
-    pending: list[Contents] = [contents]
+    pending: list[tuple[ClassType, Contents]] = [(declared.of, contents)]
     while pending:
-        current = pending.pop()
+        of, current = pending.pop()
         for name, value in current.items():
-            if name not in declared.of.attributes:
+            if name not in of.attributes:
                 continue
-            for other in _leading(ev, value, declared.of):
+            for other in _leading(ev, value, declared.classes):
                 if other not in seen:
                     seen.add(other)
                     t, more = _with(ev, t, other)
-                    pending += more
-        t = run_time_values.joined(ev, [_own_type(ev, current, declared)], t)
+                    pending += [(cast(ClassType, other.type), c) for c in more]
+        t = run_time_values.joined(ev, [_own_type(ev, current, of, declared)], t)
     return t
 
 
@@ -69,7 +83,8 @@ def _with(ev: Evaluator, t: ScriptType, other: Ref) -> tuple[ScriptType, list[Co
     """The type with that of an object made at run time; the contents of any other."""
     own = run_time_values.handle(ev, other)
     if own is not None:
-        return run_time_values.joined(ev, [cast(ScriptType, own.type)], t), []
+        of = cast(InstanceType, t).of
+        return run_time_values.joined(ev, [InstanceType(of, cast(InstanceType, own.type).group)], t), []
     return t, _all_contents(ev.heap.get(other))
 
 
@@ -79,14 +94,14 @@ def _all_contents(contents: object) -> list[Contents]:
     return [] if contents is None or isinstance(contents, RunTimeOnly) else [cast(Contents, contents)]
 
 
-def _leading(ev: Evaluator, value: Abstract, of: ClassType) -> list[Ref]:
-    """The objects of a class that a value leads to, not by way of others."""
+def _leading(ev: Evaluator, value: Abstract, classes: Sequence[ClassType]) -> list[Ref]:
+    """The objects of these classes that a value leads to, not by way of others."""
     found: list[Ref] = []
     pending: list[Abstract] = [value]
     seen: set[Ref] = set()
     while pending:
         current = pending.pop()
-        if isinstance(current, Ref) and current.type is of:
+        if isinstance(current, Ref) and current.type in classes:
             found.append(current)
         elif isinstance(current, Ref) and current not in seen:
             seen.add(current)
@@ -107,20 +122,21 @@ def _parts(value: Abstract) -> list[Abstract]:
             return []
 
 
-def _own_type(ev: Evaluator, contents: Contents, declared: InstanceType) -> ScriptType:
+def _own_type(ev: Evaluator, contents: Contents, of: ClassType, declared: InstanceType) -> ScriptType:
+    """The group with what one object of it holds; `of`: the class of that."""
     types: list[ScriptType] = []
-    ev.declaring.append(declared.of)
+    ev.declaring += declared.classes
     try:
-        for name, t in zip(declared.of.attributes, declared.attributes):
+        for name, t in zip(of.attributes, InstanceType(of, declared.group).attributes):
             value = contents.get(name)
             if value is None or isinstance(value, Uninitialized):
                 types.append(t)
             else:
                 types.append(run_time_values.element_type(ev, value, t))
     finally:
-        ev.declaring.pop()
-    own = InstanceType(declared.of, tuple(erased(t, declared.of) for t in types))
-    return run_time_values.joined(ev, [i for t in types for i in instances(t, declared.of)], own)
+        del ev.declaring[-len(declared.classes) :]
+    others = [entry for entry in declared.group if entry[0] is not of]
+    return _instance(ev, declared.of, [(of, types), *others])
 
 
 def made(ev: Evaluator, ref: Ref, contents: Contents, t: InstanceType) -> Value:
@@ -129,12 +145,17 @@ def made(ev: Evaluator, ref: Ref, contents: Contents, t: InstanceType) -> Value:
         for name in t.of.attributes:
             ev.state.use(ref, name)
     value = ev.emit("prim::CreateObject", (), (t,)).result
+    before = ev.heap[ref]
     ev.heap[ref] = {HANDLE: Scalar(value)}
-    for name in t.of.attributes:
-        held = contents.get(name)
-        if held is not None and not isinstance(held, Uninitialized):
-            part = run_time_values.element(ev, held, t.attribute(name))
-            ev.emit("prim::SetAttr", (value, part), (), {"name": name})
+    try:
+        for name in t.of.attributes:
+            held = contents.get(name)
+            if held is not None and not isinstance(held, Uninitialized):
+                part = run_time_values.element(ev, held, t.attribute(name))
+                ev.emit("prim::SetAttr", (value, part), (), {"name": name})
+    except run_time_values.ElementMismatch:
+        ev.heap[ref] = before  # its type is asked for again
+        raise
     return value
 
 
@@ -151,8 +172,11 @@ def get(ev: Evaluator, ref: Ref, own: Value, name: str) -> Abstract:
 
 def _with_attribute(t: InstanceType, name: str, held: ScriptType) -> ScriptType:
     attributes = list(t.attributes)
-    attributes[t.index(name)] = erased(held, t.of)
-    return InstanceType(t.of, tuple(attributes))
+    attributes[t.index(name)] = erased(held, t.classes)
+    own = InstanceType(t.of, tuple((c, tuple(attributes) if c is t.of else types) for c, types in t.group))
+    parts = told_elsewhere(held, t.classes)
+    known = [entry for found in (own, *parts) for entry in found.group]
+    return instance(t.of, known) or own
 
 
 def set_(ev: Evaluator, ref: Ref, own: Value, name: str, value: Abstract) -> None:

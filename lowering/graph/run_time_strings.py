@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from ...ir.core import Value
+from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
 from ...ir.operators import resolve_exact, schema, split_name
-from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType
-from ...ir.string_operators import is_primitive
+from ...ir.script_types import BOOL, FLOAT, INT, STR, ScriptType, TensorType
+from ...ir.string_operators import BYTES_OF, OF_BYTES, is_primitive
 from . import calls, run_time_lists
 from .values import Abstract, Known, Scalar, Tensor, Text, Tuple, is_static, known, to_python, type_of
 
@@ -91,12 +92,12 @@ def filled(ev: Evaluator, template: Abstract, texts: Sequence[Abstract]) -> Abst
 
 def of_bytes(ev: Evaluator, data: Tensor) -> Abstract:
     """The string whose bytes stand in a vector of dtype uint8."""
-    return _composite(ev, "aten::_h_text_of_bytes", data)
+    return Scalar(ev.emit(OF_BYTES, (data.value,), (STR,)).result)
 
 
 def to_bytes(ev: Evaluator, source: Abstract) -> Tensor:
     """The bytes of a string as a vector of dtype uint8."""
-    return cast(Tensor, _composite(ev, "aten::_h_bytes_of_text", source))
+    return Tensor(ev.emit(BYTES_OF, (ev.materialise(source),), (TensorType(DType.uint8, (None,)),)).result)
 
 
 def _composite(ev: Evaluator, name: str, *arguments: Abstract) -> Abstract:

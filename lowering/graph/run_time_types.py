@@ -6,9 +6,10 @@ objects hold, which alternatives a Union has. `NEVER` is what there is none of: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, cast
 
+from ...ir.class_groups import parts
 from ...ir.script_types import (
     BOOL,
     FLOAT,
@@ -20,6 +21,7 @@ from ...ir.script_types import (
     ClassType,
     DictType,
     EnumType,
+    FutureType,
     InstanceType,
     ListType,
     OptionalType,
@@ -38,25 +40,8 @@ PLAIN: Final = (*NUMBERS, STR)
 REFERENCES: Final = (ListType, DictType, InstanceType)
 """Types of what may be changed, and has several names."""
 
-COMPOSED: Final = (*REFERENCES, TupleType, OptionalType, UnionType, EnumType)
+COMPOSED: Final = (*REFERENCES, TupleType, OptionalType, UnionType, EnumType, FutureType)
 """Types of run-time values that are no numbers, strings or tensors."""
-
-
-def parts(t: ScriptType) -> tuple[ScriptType, ...]:
-    """The types that a type is made of."""
-    match t:
-        case ListType() | OptionalType():
-            return (t.element,)
-        case DictType():
-            return (t.key, t.value)
-        case TupleType():
-            return t.elements
-        case UnionType():
-            return t.members
-        case InstanceType():
-            return t.attributes
-        case _:
-            return ()
 
 
 def join(a: ScriptType, b: ScriptType) -> ScriptType | None:
@@ -69,6 +54,9 @@ def join(a: ScriptType, b: ScriptType) -> ScriptType | None:
         case ListType(), ListType():
             element = join(a.element, b.element)
             return None if element is None else ListType(element)
+        case FutureType(), FutureType():
+            element = join(a.element, b.element)
+            return None if element is None else FutureType(element)
         case DictType(), DictType() if a.key == b.key:
             value = join(a.value, b.value)
             return None if value is None else DictType(a.key, value)
@@ -76,8 +64,7 @@ def join(a: ScriptType, b: ScriptType) -> ScriptType | None:
             joined = _joined(a.elements, b.elements)
             return None if joined is None else TupleType(joined)
         case InstanceType(), InstanceType() if a.of is b.of:
-            joined = _joined(a.attributes, b.attributes)
-            return None if joined is None else InstanceType(a.of, joined)
+            return instance(a.of, (*a.group, *b.group))
         case InstanceType(), ClassType() if a.of is b:
             return a
         case ClassType(), InstanceType() if b.of is a:
@@ -148,6 +135,8 @@ def _mapped(t: ScriptType, change: Callable[[ScriptType], ScriptType]) -> Script
     match t:
         case ListType():
             return ListType(change(t.element))
+        case FutureType():
+            return FutureType(change(t.element))
         case OptionalType():
             return OptionalType(change(t.element))
         case DictType():
@@ -157,7 +146,7 @@ def _mapped(t: ScriptType, change: Callable[[ScriptType], ScriptType]) -> Script
         case UnionType():
             return UnionType(tuple(map(change, t.members)))
         case InstanceType():
-            return InstanceType(t.of, tuple(map(change, t.attributes)))
+            return InstanceType(t.of, tuple((c, tuple(map(change, attributes))) for c, attributes in t.group))
         case _:
             return t
 
@@ -169,35 +158,67 @@ def plain(t: ScriptType) -> ScriptType:
     return TENSOR if isinstance(t, TensorType) or t == NEVER else _mapped(t, plain)
 
 
-def erased(t: ScriptType, of: ClassType) -> ScriptType:
-    """The type with the class itself in place of what is known of its objects."""
-    if isinstance(t, InstanceType) and t.of is of:
-        return of
-    return _mapped(t, lambda part: erased(part, of))
+def instance(of: ClassType, known: Iterable[tuple[ClassType, Sequence[ScriptType]]]) -> InstanceType | None:
+    """The type of objects of a class of which `known` says what they, and those of other classes, hold.
 
-
-def instances(t: ScriptType, of: ClassType) -> list[ScriptType]:
-    """What is known of objects of a class, wherever they stand in the type."""
-    if isinstance(t, InstanceType) and t.of is of:
-        return [t]
-    return [found for part in parts(t) for found in instances(part, of)]
-
-
-def leads_to_itself(t: ScriptType) -> bool:
-    """Whether an object of this class may hold, by way of others, one of its own class."""
-    if not isinstance(t, ClassType):
-        return False
-    seen: set[ClassType] = set()
-    pending = list(t.attributes.values())
+    Classes whose objects lead back to it, seen from these types, are of its group. None where types cannot be joined.
+    """
+    table: dict[ClassType, tuple[ScriptType, ...]] = {}
+    pending = [(c, tuple(types)) for c, types in known]
     while pending:
-        part = pending.pop()
-        if part is t:
-            return True
-        if isinstance(part, ClassType):
-            pending += [] if part in seen else part.attributes.values()
-            seen.add(part)
-        pending += parts(part)
-    return False
+        c, types = pending.pop()
+        if c not in table:
+            table[c] = tuple(NEVER for _ in types)
+        size = -1
+        while size != len(table):  # until it is known of which classes nothing is told here
+            size = len(table)
+            for found in (i for t in types for i in _outermost(t) if _leads_to(i, table)):
+                pending += [entry for entry in found.group if entry not in pending]
+                for member, attributes in found.group:
+                    table.setdefault(member, tuple(NEVER for _ in attributes))
+        joined = _joined(*(tuple(erased(t, table) for t in side) for side in (table[c], types)))
+        if joined is None:
+            return None
+        table[c] = joined
+    table = {c: tuple(erased(t, table) for t in types) for c, types in table.items()}
+    group = sorted(((c, table[c]) for c in _tied(of, table)), key=lambda entry: entry[0].name)
+    return InstanceType(of, tuple(group))
+
+
+def erased(t: ScriptType, classes: Collection[ClassType]) -> ScriptType:
+    """The type with these classes themselves in place of what is known of their objects."""
+    if isinstance(t, InstanceType) and t.of in classes:
+        return t.of
+    return _mapped(t, lambda part: erased(part, classes))
+
+
+def _outermost(t: ScriptType) -> list[InstanceType]:
+    """The types of objects in it, those in other objects aside."""
+    if isinstance(t, InstanceType):
+        return [t]
+    return [found for part in parts(t) for found in _outermost(part)]
+
+
+def _leads_to(t: ScriptType, classes: Collection[ClassType]) -> bool:
+    """Whether one of the classes stands in it."""
+    if (t.of if isinstance(t, InstanceType) else t) in classes:
+        return True
+    return any(_leads_to(part, classes) for part in parts(t))
+
+
+def _tied(of: ClassType, table: Mapping[ClassType, Sequence[ScriptType]]) -> list[ClassType]:
+    """All classes that are told in terms of one another with this one."""
+    found = [of]
+    for c in found:
+        found += [k for k in table if k not in found and any(_leads_to(t, (k,)) for t in table[c])]
+    return found
+
+
+def told_elsewhere(t: ScriptType, classes: Collection[ClassType]) -> list[InstanceType]:
+    """What is known of objects of these classes, wherever they stand in the type."""
+    if isinstance(t, InstanceType) and t.of in classes:
+        return [t]
+    return [found for part in parts(t) for found in told_elsewhere(part, classes)]
 
 
 def is_known(t: ScriptType) -> bool:

@@ -25,6 +25,7 @@ from ...ir.script_types import (
     DictType,
     EnumMember,
     EnumType,
+    FutureType,
     InstanceType,
     InterfaceType,
     ListType,
@@ -38,7 +39,7 @@ from ...ir.source import Span
 from . import run_time_dicts, run_time_lists, run_time_objects
 from .branches import fork
 from .merging import decided_contents, leaves
-from .run_time_types import PLAIN, REFERENCES, general, is_never, join, plain, settled, union
+from .run_time_types import PLAIN, REFERENCES, general, holds_tensors, is_never, join, plain, settled, union
 from .values import (
     FALSE,
     HANDLE,
@@ -223,6 +224,8 @@ def declared_type(ev: Evaluator, t: ScriptType) -> ScriptType:
             if t.key not in run_time_dicts.KEYS:
                 raise ev.not_static(f"which keys a dict with keys of type {t.key.annotation} has", help=run_time_dicts.HELP)
             return DictType(t.key, declared_type(ev, t.value))
+        case FutureType():
+            return FutureType(declared_type(ev, t.element))
         case TupleType():
             return TupleType(tuple(declared_type(ev, e) for e in t.elements))
         case OptionalType():
@@ -251,6 +254,9 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
             return declared if is_none else OptionalType(element_type(ev, value, declared.element))
         case _ if isinstance(declared, UnionType):
             return UnionType((_member_type(ev, value, declared),))
+        case _ if isinstance(declared, FutureType):
+            own = type_of(value)
+            return own if isinstance(own, FutureType) else FutureType(element_type(ev, value, declared.element))
         case Tensor():
             return ev.tensor_type(value)
         case Tuple() if isinstance(declared, TupleType):
@@ -269,7 +275,7 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
 
 def _member_type(ev: Evaluator, value: Abstract, declared: UnionType) -> ScriptType:
     """The type of a value as a member of the Union; where the Union is open, as what it is itself."""
-    found = _member(value, declared)
+    found = _member(ev, value, declared)
     if found is not None:
         return NONE if found == NONE else element_type(ev, value, found)
     own = type_of(value)
@@ -278,9 +284,12 @@ def _member_type(ev: Evaluator, value: Abstract, declared: UnionType) -> ScriptT
     return element_type(ev, value, declared_type(ev, own))
 
 
-def _member(value: Abstract, t: UnionType) -> ScriptType | None:
-    """The member of the Union that the value is."""
-    return next((m for m in t.members if matches(value, plain(m))), None)
+def _member(ev: Evaluator, value: Abstract, t: UnionType) -> ScriptType | None:
+    """The member of the Union that the value is; of those that tell tensors by dtype and rank, the one that it fits."""
+    found = [m for m in t.members if matches(value, plain(m))]
+    if not any(map(holds_tensors, found)):
+        return next(iter(found), None)
+    return next((m for m in found if join(m, element_type(ev, value, declared_type(ev, plain(m)))) is not None), None)
 
 
 def joined(ev: Evaluator, types: Sequence[ScriptType], declared: ScriptType) -> ScriptType:
@@ -296,8 +305,9 @@ def joined(ev: Evaluator, types: Sequence[ScriptType], declared: ScriptType) -> 
 def contents_type(ev: Evaluator, ref: Ref, contents: Any = None) -> ScriptType:
     """The type of a list, dict or object, as far as it is known."""
     declared = declared_type(ev, ref.type)
-    hint = ev.hints.get(_key(ref))
-    if hint is not None:
+    if isinstance(declared, InstanceType):
+        declared = joined(ev, run_time_objects.hinted(ev, declared.of), declared)
+    elif (hint := ev.hints.get(_key(ref))) is not None:
         declared = joined(ev, [hint], declared)
     contents = ev.heap.get(ref) if contents is None else contents
     own = handle_in(contents)
@@ -432,6 +442,12 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
             return ev.emit("prim::unchecked_cast", (element(ev, value, t.element),), (t,)).result
         case _ if isinstance(t, UnionType):
             return _as_member(ev, value, t)
+        case Scalar() if isinstance(t, FutureType) and isinstance(type_of(value), FutureType):
+            if type_of(value) != t:
+                raise mismatch(ev, "what this future gives", True)
+            return value.value
+        case _ if isinstance(t, FutureType):
+            return ev.emit("prim::future", (element(ev, value, t.element),), (t,)).result
         case Known(number) if t == FLOAT and isinstance(number, int):
             return ev.pool.number(float(number), FLOAT)
         case Known() | Scalar() if type_of(value) == t and t in PLAIN:
@@ -459,7 +475,7 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
 
 
 def _as_member(ev: Evaluator, value: Abstract, t: UnionType) -> Value:
-    found = _member(value, t)
+    found = _member(ev, value, t)
     if found is None:
         raise mismatch(ev, "which of several types this has", False)
     if found == NONE:

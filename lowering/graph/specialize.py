@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
+from ...ir.class_groups import leads_to_itself
 from ...ir.columns import vectors
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, new_module
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError, NotStatic
@@ -27,8 +28,10 @@ from ...ir.script_types import (
     FLOAT,
     INT,
     STR,
+    ClassType,
     DictType,
     EnumType,
+    InstanceType,
     ListType,
     OptionalType,
     ScriptObject,
@@ -47,13 +50,20 @@ from ...ir.signature import (
     DictResult,
     DictSpec,
     Dim,
+    EnumColumn,
+    EnumResult,
+    InstanceSpec,
     KeptResult,
     Leaf,
     ListColumn,
     ListResult,
+    ObjectColumn,
+    ObjectResult,
     ObjectSpec,
     OptionalColumn,
     Parameter,
+    Pool,
+    PoolsColumn,
     ResultTree,
     SameSpec,
     ScalarSpec,
@@ -69,12 +79,15 @@ from ...ir.signature import (
     TensorSpec,
     TupleColumn,
     UnionColumn,
+    ValueResult,
     VariantResult,
     has_columns,
 )
 from . import run_time_arguments, run_time_columns, run_time_strings, run_time_values
 from .branches import fork
 from .evaluator import Composite, Evaluator
+from .forks import Forks, forked_functions
+from .result_views import steps_between
 from .survey import Surveyor, surveyed
 from .values import (
     Abstract,
@@ -94,6 +107,7 @@ from .values import (
     Variant,
     VariantContents,
     describe,
+    named_anew,
     same,
     type_of,
 )
@@ -110,23 +124,33 @@ def specialize(
     state: Sequence[StateSpec] = (),
     *,
     generous_lists: bool = False,
+    forks: bool = True,
 ) -> tuple[Operation, Signature]:
     """The entry of `program` for these arguments, as function `name` (the entry's own name unless given).
 
     Parameters without a spec take their defaults. `composite` gives the function that defines a composite operator.
     `state` declares attributes of the receiver that the program changes; StateNeeded where it changes others.
     `generous_lists`: tensors in lists of run-time length are of any extents, also where the first ones are all alike.
+    `forks`: what is forked may run on other threads, as functions of its own that follow the entry.
     """
     hints: dict[Any, Any] = {}
     attempts = 0
+    forked = Forks(forks)
     while True:
         try:
-            return _specialized(program, arguments, composite, name, state, generous_lists, hints)
+            return _specialized(program, arguments, composite, name, state, generous_lists, hints, forked)
         except run_time_values.Retype as found:
             attempts += 1
             if attempts > MAX_RETYPES:
                 raise
             hints[found.key] = found.type
+        except StateNeeded:
+            raise
+        except CompileError:
+            again = forked.without()
+            if again is None:
+                raise
+            forked, hints, attempts = again, {}, 0
 
 
 def _specialized(
@@ -137,12 +161,13 @@ def _specialized(
     state: Sequence[StateSpec],
     generous_lists: bool,
     hints: Mapping[Any, ScriptType],
+    forks: Forks,
 ) -> tuple[Operation, Signature]:
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
-    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists, hints=hints))
+    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists, hints=hints, forks=forks))
     try:
         values = entry.receive(program, arguments, state)
         try:
@@ -153,7 +178,7 @@ def _specialized(
             tree, after = entry.flatten(result), entry.state_results()
     except CompileError as error:
         if isinstance(error, run_time_values.ElementMismatch) and not generous_lists:
-            return _specialized(program, arguments, composite, name, state, True, hints)
+            return _specialized(program, arguments, composite, name, state, True, hints, forks)
         if isinstance(error, run_time_values.Retype):
             raise
         entry.check_state()  # the error may come from taking for a constant what is none
@@ -234,6 +259,8 @@ class _Entry:
     _keeping: bool = False
     """Whether what is flattened is kept in the module."""
     _new: dict[Ref, str] = field(default_factory=dict[Ref, str])
+    _inside: list[Ref] = field(default_factory=list[Ref])
+    """Objects, and what holds them, that are being looked at."""
 
     @property
     def block(self) -> Block:
@@ -278,6 +305,7 @@ class _Entry:
                 self.parameters.append(Parameter(name, spec))
                 self._note_dims(value, spec)
                 self.evaluator.looks[value] = {value}
+                self.evaluator.layouts.argument(value, spec.strides)
                 self._tensors.append(Tensor(value))
                 return self._tensors[-1]
             case ScalarSpec():
@@ -294,7 +322,7 @@ class _Entry:
                     value = list(cast("tuple[object, ...]", value))
                 if declared == FLOAT and isinstance(value, int):
                     value = float(value)
-                return self.evaluator.import_value(value, declared)
+                return named_anew(self.evaluator.import_value(value, declared))
             case SequenceSpec():
                 return self._sequence(name, spec, declared)
             case DictSpec():
@@ -307,6 +335,10 @@ class _Entry:
                 return self._columns(name, type_)
             case SameSpec(index):
                 return self._tensors[index]
+            case InstanceSpec(of, inner):
+                pairs = zip(of.attributes.items(), inner, strict=True)
+                held = {a: self._argument(f"{name}.{a}", s, t) for (a, t), s in pairs}
+                return self.evaluator.new_ref("object", of, held)
             case ObjectSpec():
                 raise InternalError(f"argument '{name}' is specified as state")
 
@@ -477,7 +509,10 @@ class _Entry:
             case Scalar() if type_of(value) == STR:
                 ev.place(self.function.span)
                 return StringResult(self._leaf(run_time_strings.to_bytes(ev, value).value))
-            case Scalar() if not isinstance(type_of(value), EnumType):
+            case Scalar() if isinstance(of := type_of(value), EnumType):
+                ev.place(self.function.span)
+                return EnumResult(of, self._leaf(run_time_columns.enum_number(ev, value.value)))
+            case Scalar():
                 return self._leaf(value.value)
             case Known():
                 return ConstantResult(value.value)
@@ -494,13 +529,10 @@ class _Entry:
                 return self._list(ev.heap[value], self._identity(value))
             case Ref() if value.kind == "dict":
                 return self._dict(ev.heap[value], self._identity(value))
-            case Enumerator() if self._keeping:
+            case Ref() if isinstance(value.type, ClassType) and not value.type.is_module:
+                return self._object(value, value.type)
+            case Enumerator():
                 return ConstantResult(value.member)
-            case Ref() if self._keeping:
-                raise CompileError.at(
-                    self.function.span,
-                    f"an attribute keeps {describe(value.type)} that the call made, which is not supported",
-                )
             case Uninitialized():
                 return ConstantResult(None)
             case RunTimeOnly():
@@ -508,12 +540,38 @@ class _Entry:
             case Text():
                 ev.place(self.function.span)
                 raise ev.not_static("the text that is returned")
-            case Ref() | Enumerator() | Function() | Scalar():
+            case Ref() | Function():
                 raise CompileError.at(
                     self.function.span,
                     f"{describe(type_of(value))} cannot be returned from compiled code",
                     help="return tensors, numbers, lists or tuples",
                 )
+
+    def _object(self, ref: Ref, of: ClassType) -> ResultTree:
+        """An object that is not made at run time; one that may lead to itself is, so that it is found where it does."""
+        ev = self.evaluator
+        if leads_to_itself(of) or ref in self._inside:
+            ev.place(self.function.span)
+            ev.promote(ref)
+            return self._run_time_list(ref)
+        self._inside.append(ref)
+        try:
+            return self._attributes(ev.heap[ref], of, self._identity(ref))
+        finally:
+            self._inside.pop()
+
+    def _attributes(self, contents: Contents | VariantContents | RunTimeOnly, of: ClassType, identity: str | None) -> ResultTree:
+        match contents:
+            case VariantContents():
+                then, otherwise = contents.then, contents.otherwise
+                sides = (lambda: self._attributes(then, of, identity)), (lambda: self._attributes(otherwise, of, identity))
+                return self._one_of(contents.selector, any(map(self._is_made, contents_of(contents))), *sides)
+            case RunTimeOnly():
+                self.evaluator.place(self.function.span)
+                raise self.evaluator.use_error(contents)
+            case _:
+                names = tuple(n for n in of.attributes if n in contents)
+                return ObjectResult(of, names, tuple(self.flatten(contents[n]) for n in names), identity)
 
     def _one_of(
         self, selector: Value, is_made: bool, then: Callable[[], ResultTree], otherwise: Callable[[], ResultTree]
@@ -555,12 +613,18 @@ class _Entry:
         """Whether there are lists, dicts, strings and the like made at run time in it."""
         match value:
             case Scalar():
-                return type_of(value) == STR
+                return type_of(value) == STR or isinstance(type_of(value), EnumType)
             case Ref():
                 if run_time_values.handle(self.evaluator, value) is not None:
                     return True
+                if value.kind == "object" and (leads_to_itself(value.type) or value in self._inside):
+                    return True
                 contents = self.evaluator.heap.get(value)
-                return value.kind != "object" and any(map(self._is_made, contents_of(contents)))
+                self._inside.append(value)
+                try:
+                    return any(map(self._is_made, contents_of(contents)))
+                finally:
+                    self._inside.pop()
             case Tuple():
                 return any(map(self._is_made, value.elements))
             case Variant():
@@ -573,13 +637,14 @@ class _Entry:
         ev.place(self.function.span)
         found = run_time_values.handle(ev, ref)
         assert found is not None
-        run_time_columns.check(ev, found)
         if self._keeping and not run_time_columns.is_of_numbers(found):
             message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
             raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
         if isinstance(found.type, DictType):
             length, keys, values = run_time_columns.dict_columns(ev, found)
             return TableResult(self._leaf(length), self._column(keys), self._column(values), self._identity(ref))
+        if isinstance(found.type, InstanceType):
+            return ValueResult(self._column(run_time_columns.object_columns(ev, found)), self._identity(ref))
         length, columns = run_time_columns.columns(ev, found)
         return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
 
@@ -600,6 +665,13 @@ class _Entry:
                 return UnionColumn(self._leaf(tags), columns)
             case run_time_columns.OfOptionals(present, values):
                 return OptionalColumn(self._leaf(present), self._column(values))
+            case run_time_columns.OfEnums(numbers, of):
+                return EnumColumn(self._leaf(numbers), of)
+            case run_time_columns.OfObjects(numbers, pool):
+                return ObjectColumn(self._leaf(numbers), pool)
+            case run_time_columns.OfPools(pools, elements):
+                made = (Pool(of, self._leaf(count), tuple(map(self._column, parts))) for of, count, parts in pools)
+                return PoolsColumn(tuple(made), self._column(elements))
             case run_time_columns.OfTensors(elements, extents, rank):
                 return TensorColumn(self._leaf(elements), self._leaf(extents), rank)
 
@@ -649,6 +721,22 @@ class _Entry:
                 del self.parameters[i]
         return tuple(path for path, _, _ in self._slots if path in used)
 
+    def _note_layouts(self) -> None:
+        """Parameters by whose strides something was decided, and those that the caller sees in another shape now."""
+        ev = self.evaluator
+        numbers = {a: i for i, a in enumerate(self.block.args) if not isinstance(a.type, TensorType)}
+        for i, (argument, parameter) in enumerate(zip(self.block.args, self.parameters, strict=True)):
+            if argument in ev.layouts.asked:
+                self.parameters[i] = replace(parameter, by_layout=True)
+            if parameter.path is not None or argument not in ev.heap:
+                continue
+            now = ev.current(Tensor(argument)).value if isinstance(ev.heap[argument], Mapping) else None
+            looks = None if now is None else steps_between(argument, now, numbers)
+            if looks is None:
+                message = f"the shape that `{parameter.name}` has after the call is only known at run time"
+                raise CompileError.at(self.function.span, message, help="give a new tensor back: unsqueeze, not unsqueeze_")
+            self.parameters[i] = replace(self.parameters[i], looks=looks)
+
     def finish(self, name: str, tree: ResultTree, state: tuple[StateResult, ...]) -> tuple[Operation, Signature]:
         ev = self.evaluator
         torch.return_(ev.b, self.results)
@@ -661,6 +749,9 @@ class _Entry:
         function.span = self.function.span
         function.regions[0].blocks.clear()
         function.regions[0].add_block(self.block)
+        for forked in forked_functions(function, ev.forks.made):
+            module.body().append(forked)
+        self._note_layouts()
         types = tuple(cast(ScriptType, v.type) for v in self.results)
         prints = any(op.name == "prim::Print" for op in function.walk())
         columns = tuple(self.columns)

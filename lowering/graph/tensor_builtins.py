@@ -13,9 +13,9 @@ import numpy as np
 from ...ir.dtypes import DType
 from ...ir.operators import find, schema
 from ...ir.script_types import INT, ListType
-from . import calls, tensor_literals, tensor_parts, tensor_writes
+from . import calls, tensor_layouts, tensor_literals, tensor_parts, tensor_writes
 from .tensor_numbers import number_behind
-from .values import NONE_VALUE, Abstract, Known, Scalar, Tensor, is_static, known, same, to_python
+from .values import NONE_VALUE, Abstract, Complex, Known, Scalar, Tensor, is_static, known, to_python
 
 if TYPE_CHECKING:
     from .evaluator import Evaluator
@@ -99,7 +99,9 @@ def item(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
         return number
     dtype = dtype_of(ev, tensor)
     if dtype.is_complex:
-        raise ev.error("complex numbers known at run time are not supported")
+        parts = [cast(Tensor, calls.single(ev, f"aten::{part}", [tensor])) for part in ("real", "imag")]
+        re, im = (item(ev, part, []) for part in parts)
+        return Complex((re, im))
     form, record = schema("aten::item"), find("aten::item")
     if form is not None and record is not None:
         return calls.recorded(ev, form, record, [tensor])[0]
@@ -136,6 +138,9 @@ def alias(ev: Evaluator, tensor: Tensor, rest: list[Abstract] | None = None) -> 
 
 
 def _contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
+    found = tensor_layouts.contiguous(ev, tensor, rest)
+    if found is not None:
+        return alias(ev, tensor) if found is tensor else found
     memory_format = ev.pool.number(0, INT)
     return Tensor(ev.emit("aten::contiguous", [ev.materialise(tensor), memory_format], [ev.tensor_type(tensor)]).result)
 
@@ -172,29 +177,9 @@ def _type_as(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
     return alias(ev, tensor) if dtype is dtype_of(ev, tensor) else tensor_writes.cast_to(ev, tensor, dtype)
 
 
-def _is_contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    if rest and isinstance(rest[0], Known) and rest[0].value not in (None, 0):
-        return known(False)
-    owner = ev.current(tensor).value.defining_op()
-    form = None if owner is None else schema(owner.name)
-    if owner is None or owner.name in ("aten::contiguous", "prim::Constant"):
-        return known(True)
-    if form is not None and not any(a.alias for a in form.arguments):
-        return known(True)
-    raise ev.not_static("whether this tensor is contiguous")
-
-
 def _stride(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:
-    if not same(_is_contiguous(ev, tensor, []), known(True)):
-        raise ev.not_static("the stride of this tensor")
-    strides: list[Abstract] = []
-    step: Abstract = known(1)
-    for extent in reversed(ev.shape(tensor)):
-        strides.insert(0, step)
-        step = calls.single(ev, "aten::mul.int", [step, extent])
-    if rest:
-        return strides[dimension(ev, rest[0], len(strides))]
-    return ev.new_list(strides, ListType(INT))
+    dim = dimension(ev, rest[0], ev.tensor_type(tensor).rank) if rest else None
+    return tensor_layouts.stride(ev, tensor, rest, dim)
 
 
 def _squeeze(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
@@ -267,8 +252,11 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::is_signed": _constant(lambda ev, t: dtype_of(ev, t).is_signed),
     "aten::is_conj": _constant(lambda ev, t: False),
     "aten::is_neg": _constant(lambda ev, t: False),
-    "aten::is_contiguous": of_tensor(_is_contiguous),
+    "aten::is_contiguous": of_tensor(tensor_layouts.is_contiguous),
     "aten::stride": of_tensor(_stride),
+    "aten::sym_stride": of_tensor(_stride),
+    "aten::storage_offset": of_tensor(tensor_layouts.storage_offset),
+    "aten::sym_storage_offset": of_tensor(tensor_layouts.storage_offset),
     "aten::item": of_tensor(item),
     "aten::Int.Tensor": _converted("aten::Int"),
     "aten::Float.Tensor": _converted("aten::Float"),
@@ -277,6 +265,7 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::IntImplicit": _converted("aten::Int", implicit=True),
     "aten::FloatImplicit": _converted("aten::Float", implicit=True),
     "aten::ScalarImplicit": _converted("", implicit=True),
+    "aten::ComplexImplicit": _converted("aten::Complex", implicit=True),
     "aten::contiguous": of_tensor(_contiguous),
     "aten::detach": of_tensor(alias),
     "aten::alias": of_tensor(alias),

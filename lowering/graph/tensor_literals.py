@@ -17,6 +17,7 @@ from . import calls, run_time_lists, tensor_builtins, tensor_parts, tensor_write
 from .values import (
     NONE_VALUE,
     Abstract,
+    Complex,
     Known,
     Ref,
     RunTimeOnly,
@@ -83,7 +84,7 @@ def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
     if any(isinstance(v, Tensor) for v in leaves):
         return _stacked_tensors(ev, data, dtype)
     kind = dtype or _leaf_dtype(leaves)
-    if not isinstance(data, Ref | Tuple):
+    if not isinstance(data, Ref | Tuple) or isinstance(data, Complex):
         return calls.single(ev, "aten::full", [ev.new_list([], ListType(INT)), data, known(int(kind)), *[NONE_VALUE] * 3])
     elements = ev.elements(data) if isinstance(data, Ref) else list(data.elements)
     parts = [_literal(ev, e, kind) for e in elements]
@@ -109,6 +110,8 @@ def _leaves(ev: Evaluator, data: Abstract) -> list[Abstract]:
     match data:
         case Ref() if data.kind == "list":
             return [v for e in ev.elements(data) for v in _leaves(ev, e)]
+        case Complex():
+            return [data]
         case Tuple():
             return [v for e in data.elements for v in _leaves(ev, e)]
         case RunTimeOnly():

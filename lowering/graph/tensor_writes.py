@@ -139,6 +139,7 @@ _OF_SHAPE_OF_SELF: Final = frozenset(
         "aten::index_reduce",
         "aten::put",
         "aten::fill_diagonal",
+        "aten::bernoulli",
         "aten::tril",
         "aten::triu",
         "aten::relu",

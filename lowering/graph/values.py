@@ -105,10 +105,19 @@ class Enumerator:
     """A member of an Enum class."""
 
     member: EnumMember
+    origin: object = None
+    """To PyTorch each expression that names a member gives an object of its own: what is equal for one object only.
+
+    None where that is not known."""
 
     @property
     def type(self) -> ScriptType:
         return self.member.type
+
+
+def named_anew(value: Abstract) -> Abstract:
+    """The value; a member of an Enum as an object of its own."""
+    return Enumerator(value.member, object()) if isinstance(value, Enumerator) and value.origin is None else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,7 +251,7 @@ def same(a: Abstract, b: Abstract) -> bool:
         case Function(), Function():
             return a.symbol == b.symbol and a.module is b.module
         case Enumerator(), Enumerator():
-            return a.member == b.member
+            return a.member == b.member and a.origin is b.origin
         case Text(), Text():
             return len(a.parts) == len(b.parts) and all(
                 x == y if isinstance(x, str) or isinstance(y, str) else x.value is y.value

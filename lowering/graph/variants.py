@@ -13,7 +13,23 @@ from typing import TYPE_CHECKING, Final, cast
 from ...ir.core import Value
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, NONE, AnyType, OptionalType, ScriptType, UnionType
+from ...ir.script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    AnyType,
+    ClassType,
+    DictType,
+    InterfaceType,
+    ListType,
+    OptionalType,
+    ScriptType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from .branches import fork, implied
 from .merging import decided, decided_contents
 from .values import (
@@ -200,9 +216,26 @@ def _fits(value: Abstract, type_: ScriptType) -> bool:
         return isinstance(type_, OptionalType | AnyType) or matches(value, type_) is not False
     if type_ == NONE:
         return False
+    if isinstance(value, Ref):
+        return _kind_fits(value, type_)
     if not isinstance(value, Known | Scalar | Tensor | Text):
         return True
     try:
         return matches(value, type_) is not False
     except Undecided:
         return True
+
+
+def _kind_fits(value: Ref, type_: ScriptType) -> bool:
+    match type_:
+        case ListType() | DictType():
+            return value.kind == ("list" if isinstance(type_, ListType) else "dict")
+        case ClassType():
+            return value.type is type_
+        case InterfaceType():
+            return value.kind == "object" and type_.is_met_by(cast(ClassType, value.type))
+        case _:
+            return not isinstance(type_, TensorType | TupleType) and type_ not in _NUMBERS
+
+
+_NUMBERS: Final = (INT, FLOAT, BOOL, STR)

@@ -85,7 +85,7 @@ def _followed(user: Operation, index: int, value: Value) -> list[Value] | None:
             return []
         case torch.YIELD:
             return _after_block(user, index)
-        case "prim::If" | "prim::GetAttr" | "prim::isinstance" | "prim::RaiseException" | "prim::Print":
+        case "prim::If" | "prim::GetAttr" | "prim::isinstance" | "prim::id" | "prim::RaiseException" | "prim::Print":
             return []
         case "prim::Loop":
             return [] if index < 2 else [user.body().args[index - 1], user.results[index - 2]]
@@ -101,7 +101,7 @@ def _after_block(user: Operation, index: int) -> list[Value]:
     assert user.parent is not None
     parent = user.parent.parent_op
     assert parent is not None
-    if parent.name == "prim::If":
+    if parent.name in ("prim::If", "prim::fork"):
         return [parent.results[index]]
     return [] if index == 0 else [parent.results[index - 1], parent.body().args[index]]
 

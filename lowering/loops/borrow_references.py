@@ -7,6 +7,8 @@ read from is given back after it.
     %row = rt.get(%table, %i) : ...        %row = rt.get(%table, %i) {borrowed = array<i64: 0>} : ...
     %x = rt.get(%row, %j) : ...       =>   %x = rt.get(%row, %j) : ...
     rt.release(%row) : ...
+
+So is a part of a string, `rt.str_slice`, that is only compared, looked for or put behind another string: nothing is made.
 """
 
 from __future__ import annotations
@@ -21,10 +23,18 @@ from ...ir.types import I64
 
 _READS: Final = frozenset({"rt.get", "rt.field", "rt.dict_key", "rt.dict_get"})
 
+_LOOKS: Final = frozenset(
+    {
+        "rt.str_len", "rt.str_byte", "rt.str_equal", "rt.str_compare", "rt.str_find", "rt.str_append", "rt.dict_find",
+        "rt.dict_put", "rt.release",
+    }
+)  # fmt: skip
+"""Operations to which a part of a string may be given where that string has it: they keep none, or a copy."""
+
 _LEAVES_OBJECTS: Final = _READS | {
     "rt.list", "rt.len", "rt.push", "rt.insert", "rt.extend", "rt.repeat", "rt.box", "rt.unbox", "rt.retain", "rt.release",
-    "rt.dict", "rt.dict_len", "rt.dict_find", "rt.dict_next", "rt.record", "rt.null", "rt.same", "rt.cast",
-    "rt.str_constant", "rt.str_len", "rt.str_byte", "rt.str_of_byte", "rt.str_slice", "rt.str_concat", "rt.str_equal",
+    "rt.dict", "rt.dict_len", "rt.dict_find", "rt.dict_next", "rt.record", "rt.null", "rt.same", "rt.address", "rt.cast",
+    "rt.str_constant", "rt.str_of_bytes", "rt.str_bytes", "rt.str_len", "rt.str_byte", "rt.str_of_byte", "rt.str_slice", "rt.str_concat", "rt.str_equal",
     "rt.str_compare", "rt.str_find", "rt.str_from_i64", "rt.str_from_f64", "rt.str_to_f64", "rt.str_note",
 }  # fmt: skip
 """Operations after which all that was in a list, dict or record is still there. `rt.release` gives back what its own
@@ -39,7 +49,7 @@ class BorrowReferences:
         for function in functions(module):
             if not func.is_declaration(function):
                 for op in list(function.walk()):
-                    if op.name in _READS:
+                    if op.name in _READS or (op.name == "rt.str_slice" and _is_looked_at(op.result)):
                         _borrow(op)
         return module
 
@@ -51,6 +61,15 @@ def _borrow(read: Operation) -> None:
             borrowed.append(i)
     if borrowed:
         read.attributes["borrowed"] = DenseArrayAttr(tuple(borrowed), I64)
+
+
+def _is_looked_at(part: Value) -> bool:
+    """Whether a part of a string need not be a string of its own."""
+    for user in part.users:
+        at = {"rt.str_append": 1, "rt.dict_find": 1, "rt.dict_put": 1}.get(user.name)
+        if user.name not in _LOOKS or (at is not None and any(v is part for i, v in enumerate(user.operands) if i != at)):
+            return False
+    return True
 
 
 def _is_borrowed(read: Operation, value: Value) -> bool:
@@ -85,6 +104,8 @@ def _is_harmless(op: Operation, sources: set[Value]) -> bool:
         return False
     if op.name == "rt.dict_put":  # the key stays; a number that makes room for another one is no object
         return not any(rt.is_counted(v.type) for v in op.operands[2:])
+    if op.name == "rt.str_append":  # where it grows the string in place, nobody else has it
+        return op.operand(0) not in sources
     return op.name in _LEAVES_OBJECTS if op.name.startswith("rt.") else op.name != "func.call"
 
 

@@ -28,7 +28,7 @@ from ...ir.attributes import Constant, DenseArrayAttr, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, OpResult, Region, Value, functions, lookup
 from ...ir.diagnostics import InternalError
-from ...ir.dialects import arith, func, linalg, memref, rt, scf, tensor
+from ...ir.dialects import arith, func, linalg, memref, rt, rt_strings, scf, tensor
 from ...ir.dialects.tensor import Size
 from ...ir.dtypes import DType
 from ...ir.types import INDEX, BoxType, FunctionType, MemRefType, RankedTensorType, StridedLayout, Type
@@ -42,7 +42,7 @@ VIEWS: Final = frozenset(
 
 _NUMPY: Final[dict[Type, Any]] = {
     INDEX: np.dtype(np.int64),
-    **{d.element: d.numpy for d in DType if not d.is_complex and d is not DType.uint8},
+    **{d.element: d.numpy for d in DType if d not in (DType.complex32, DType.uint8)},
 }
 
 
@@ -158,6 +158,8 @@ class _Bufferizer:
                 self._for(b, op)
             case "scf.while":
                 self._while(b, op)
+            case "rt.fork":
+                self._fork(op)
             case "scf.yield" | "scf.condition":
                 pass  # the enclosing operation converts its terminators
             case "arith.constant" if isinstance(op.result.type, RankedTensorType):
@@ -175,6 +177,12 @@ class _Bufferizer:
             case _:
                 if any(isinstance(v.type, RankedTensorType) for v in (*op.operands, *op.results)):
                     raise InternalError(f"bufferize has no rule for {op.name} on tensors")
+
+    def _fork(self, op: Operation) -> None:
+        """Parameters of the function around it are given as they are: nobody writes them."""
+        for i, value in enumerate(op.operands):
+            if isinstance(value.type, RankedTensorType):
+                op.set_operand(i, self.buffer(value).memref)
 
     # buffers
 
@@ -557,9 +565,25 @@ class _Bufferizer:
     def view_write(self, b: Builder, op: Operation) -> None:
         b.create(op.name, (self.buffer(op.operand(0)).memref, *op.operands[1:]))
 
+    def random_bits(self, b: Builder, op: Operation) -> None:
+        target = self.destination(b, op.operand(0), op, 0, reads=False)
+        buffer, root = target.memref, target.root
+        if memref.memref_type(buffer).layout is not None:
+            buffer, root = self._alloc_like(b, buffer), self._fresh(b)
+        b.create(op.name, (buffer,))
+        self._bind(op.result, buffer, root)
+
     def unbox(self, b: Builder, op: Operation) -> None:
         """The memory of the box itself, which others may hold too: never written, never passed on."""
         buffer = rt.unbox(b, op.operand(0), buffer_type(op.result.type))
+        self._bind(op.result, buffer, Root(b.block, writable=False))
+
+    def string_of_bytes(self, b: Builder, op: Operation) -> None:
+        op.result.replace_all_uses_with(rt_strings.of_bytes(b, self.buffer(op.operand(0)).memref))
+
+    def bytes_of_string(self, b: Builder, op: Operation) -> None:
+        """The memory of the string itself."""
+        buffer = rt_strings.bytes_(b, op.operand(0), buffer_type(op.result.type))
         self._bind(op.result, buffer, Root(b.block, writable=False))
 
     # control flow
@@ -772,7 +796,10 @@ _TENSOR_RULES: Final = {
     "tensor.pad": _Bufferizer.pad,
     "rt.box": _Bufferizer.box,
     "rt.unbox": _Bufferizer.unbox,
+    "rt.str_of_bytes": _Bufferizer.string_of_bytes,
+    "rt.str_bytes": _Bufferizer.bytes_of_string,
     "rt.view_write": _Bufferizer.view_write,
+    "rt.random_bits": _Bufferizer.random_bits,
 }
 
 

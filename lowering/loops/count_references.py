@@ -106,11 +106,11 @@ def _release(value: Value, block: Block, last: Operation | None) -> None:
 
 
 def _uses(value: Value) -> list[Operation]:
-    """Operations that need the object: those that use it, or the memory of a box."""
+    """Operations that need the object: those that use it, or the memory of a box or string."""
     found: list[Operation] = []
     for user in value.users:
         found.append(user)
-        if user.name == "rt.unbox":
+        if user.name in ("rt.unbox", "rt.str_bytes"):
             found += [u for alias in aliases(user.result) for u in alias.users]
     return found
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ...ir.attributes import IntegerAttr
-from ...ir.core import Block, Operation, functions
+from ...ir.attributes import UNIT, IntegerAttr
+from ...ir.core import Block, Operation, functions, lookup
+from ...ir.dialects import rt_forks
 from ...ir.target import AVX512, Target
 from ...ir.types import INDEX, VectorType
 from ..indexing import as_size
 
 ATTRIBUTE: Final = "threads"
+_LOOPS: Final = ("scf.for", "scf.while", "scf.parallel")
 
 _PIECE_CYCLES: Final = 12_000
 """Least work of one piece: waking a thread that spins costs about a thousand cycles, a cold cache several."""
@@ -39,6 +41,20 @@ def parallelize(module: Operation, target: Target = AVX512) -> None:
         for region in function.regions:
             for block in region.blocks:
                 _mark(block)
+    for fork in [op for op in module.walk() if op.name == "rt.fork"]:
+        if _is_little(lookup(module, rt_forks.callee_of(fork))):
+            fork.attributes[rt_forks.LAZY] = UNIT
+
+
+def _is_little(callee: Operation | None) -> bool:
+    """Whether a function is known to do too little for a thread of its own."""
+    if callee is None or any(op.name in _LOOPS and _trip_number(op) is None for op in callee.walk()):
+        return False
+    return _block_cost(callee.body()) < _PIECE_CYCLES
+
+
+def _trip_number(op: Operation) -> int | None:
+    return parallel_trips(op) if op.name == "scf.parallel" else _trips(op, 0, 1) if op.name == "scf.for" else None
 
 
 @dataclass(frozen=True)

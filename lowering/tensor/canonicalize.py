@@ -46,6 +46,7 @@ from .. import indexing
 from ..cse import eliminate_common_subexpressions
 from ..effects import erase_unused, is_attached, is_pure
 from ..indexing import as_size, as_value, dropped_dims, mixed, slice_parameters
+from . import canonicalize_complex
 
 Rule = Callable[[Operation], bool]
 """Rewrites one operation in place; True when something changed."""
@@ -1270,4 +1271,5 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     "scf.if": (_fold_if,),
     "scf.for": (_fold_for,),
     "cf.assert": (_fold_assert,),
+    **canonicalize_complex.RULES,
 }

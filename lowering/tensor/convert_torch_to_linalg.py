@@ -14,13 +14,13 @@ from typing import Any, cast
 
 from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
-from ...ir.core import Block, Operation, Value, functions, new_module, symbol
+from ...ir.core import Block, BlockArgument, Operation, OpResult, Value, functions, new_module, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError, placed
-from ...ir.dialects import arith, func, linalg, rt, rt_records, scf, tensor
+from ...ir.dialects import arith, func, linalg, rt, rt_forks, rt_records, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.operator import Operator, OperatorError, Unsupported
-from ...ir.script_types import ScriptType, TensorType
+from ...ir.script_types import FutureType, ScriptType, TensorType
 from ...ir.signature import Dim, Signature, TensorSpec
 from ...ir.types import I1, I64, INDEX, STRING, RankedTensorType, Type
 from . import memory, run_time_dicts, run_time_lists, run_time_records, run_time_strings, run_time_values
@@ -38,8 +38,10 @@ class ConvertTorchToLinalg:
 
     def apply(self, module: Operation) -> Operation:
         target = new_module()
-        for op in functions(module):
-            _Converter(target, self.signature).convert(op)
+        entry, *forked = functions(module)
+        for op in forked:
+            _Converter(target, self.signature).convert_forked(op)
+        _Converter(target, self.signature).convert(entry)
         return target
 
 
@@ -56,6 +58,8 @@ class _Converter:
         self.target = target
         self.signature = signature
         self.values: dict[Value, Lowered] = {}
+        self.boxes: dict[Value, Value] = {}
+        """Of tensors that are given to other threads."""
         self.faults: list[Diagnostic] = []
         """What cannot be lowered: all of it is reported together."""
 
@@ -76,6 +80,23 @@ class _Converter:
         returned = body.terminator.operands
         values = [self.materialise(v, t) for v, t in zip(returned, results, strict=True)]
         func.return_(b, values)
+
+    def convert_forked(self, source: Operation) -> None:
+        """A function that is forked: it returns the slots of a value made at run time."""
+        body = source.body()
+        (returned,) = body.terminator.operands
+        result = cast(ScriptType, returned.type)
+        inputs = [converted_type(cast(ScriptType, a.type)) for a in body.args]
+        function = func.func(self.target, symbol(source), inputs, run_time_values.slots_of(result), [a.name for a in body.args])
+        b = Builder(function.body(), span=source.span)
+        self.cx = LoweringContext(b)
+        for old, new in zip(body.args, function.body().args, strict=True):
+            self.values[old] = new
+            self.remember_dtype(new, cast(ScriptType, old.type))
+        self.convert_block(body)
+        if self.faults:
+            raise CompileError(list(dict.fromkeys(self.faults)))
+        func.return_(b, run_time_values.slots(self.cx, self.values[returned], result))
 
     def share_named_extents(self, entry: Block) -> None:
         """Extents of one name are one SSA value, so that no equality has to be checked between them."""
@@ -219,6 +240,38 @@ class _Converter:
         text = message if isinstance(message, str) else self.values[op.operand(0)]
         self.cx.check(arith.constant(self.cx.b, False, I1), cast(str, text), holes)
 
+    # forks
+
+    def convert_fork(self, op: Operation) -> None:
+        given = [self.given(v) for v in op.operands]
+        type = run_time_values.future_type(cast(FutureType, op.result.type))
+        self.bind(op, [rt_forks.fork(self.cx.b, cast(str, op.attributes["callee"]), given, type)])
+
+    def given(self, value: Value) -> Value:
+        """What a function on another thread gets: a tensor that does not live as long as the call in a box, made once."""
+        known, wanted = self.values[value], converted_type(cast(ScriptType, value.type))
+        lowered = self.materialise(value, wanted)
+        if not isinstance(wanted, RankedTensorType) or _is_parameter(lowered):
+            return lowered
+        if value in self.boxes:
+            return self.boxes[value]
+        inner = lowered.defining_op("rt.unbox")
+        if inner is not None:
+            return inner.operand(0)
+        if known is not lowered:
+            return rt.box(self.cx.b, lowered)
+        b = Builder.after(lowered.op) if isinstance(lowered, OpResult) else Builder.at_start(cast(BlockArgument, lowered).block)
+        self.boxes[value] = rt.box(b, lowered)
+        return self.boxes[value]
+
+    def convert_wait(self, op: Operation) -> None:
+        held = rt_forks.wait(self.cx.b, cast(Value, self.values[op.operand(0)]))
+        self.bind(op, [run_time_values.value(self.cx, held, cast(ScriptType, op.result.type))])
+
+    def convert_ready(self, op: Operation) -> None:
+        t = cast(ScriptType, op.operand(0).type)
+        self.bind(op, [rt_forks.ready(self.cx.b, run_time_values.slots(self.cx, self.values[op.operand(0)], t))])
+
     # control flow
 
     def taken_apart(self, values: Sequence[Value], types: Sequence[ScriptType]) -> list[Value]:
@@ -301,6 +354,14 @@ class _Converter:
         return scf.while_(b, first, before, after).results[2:]
 
 
+def _is_parameter(value: Value) -> bool:
+    """Whether it lives as long as the call."""
+    if not isinstance(value, BlockArgument):
+        return False
+    parent = value.block.parent_op
+    return parent is not None and parent.name == func.FUNC
+
+
 def _dense(constant: Constant, type: RankedTensorType) -> DenseAttr:
     """Small constants as text, so that folding can see them; large ones by name."""
     array = constant.array
@@ -321,7 +382,12 @@ _PRIM = {
     "prim::RaiseException": _Converter.raise_exception,
     "prim::If": _Converter.convert_if,
     "prim::Loop": _Converter.convert_loop,
+    "prim::fork": _Converter.convert_fork,
+    "prim::future": _Converter.convert_ready,
+    "aten::wait": _Converter.convert_wait,
 }
 
-_CONTROL = frozenset({"prim::If", "prim::Loop", "prim::ListConstruct", "prim::TupleConstruct", "prim::Uninitialized"})
+_CONTROL = frozenset(
+    f"prim::{name}" for name in ("If", "Loop", "ListConstruct", "TupleConstruct", "Uninitialized", "future")
+)
 """Nodes that take lists of run-time length like any other value."""

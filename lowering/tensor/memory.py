@@ -66,8 +66,8 @@ def is_in_memory(t: Any) -> bool:
 def forms_of(t: TensorType) -> tuple[Type, ...]:
     """The cell, the offset, a stride for each dimension, and the extents that the type leaves open."""
     assert t.dtype is not None and t.shape is not None
-    if t.dtype.is_complex:
-        raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+    if t.dtype is DType.complex32:
+        raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
     count = 1 + len(t.shape) + t.shape.count(None)
     return (rt_views.cell_type(t.dtype.element), *(I64,) * count)
 
@@ -479,6 +479,15 @@ def _measured(cx: LoweringContext, view: InMemory, sizes: Sequence[Extent]) -> t
     return loop.results[0], strides
 
 
+def _of_real(
+    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
+) -> tuple[Extent, Strides]:
+    """`real` and `conj`, which are the tensor itself where it is real."""
+    if view.dtype.is_complex:
+        raise Unsupported("parts of a complex tensor of which only the run time knows what is written in place; clone() it")
+    return _itself(cx, view, rest, sizes)
+
+
 _SAME: Final = frozenset(
     f"aten::{name}"
     for name in ("alias", "detach", "lift_fresh", "positive", "conj", "resolve_conj", "resolve_neg", "real", "contiguous")
@@ -486,6 +495,8 @@ _SAME: Final = frozenset(
 
 _RULES: Final[dict[str, Rule]] = {
     **dict.fromkeys(_SAME, _itself),
+    "aten::real": _of_real,
+    "aten::conj": _of_real,
     "aten::contiguous": _contiguous,
     "aten::select.int": _selected,
     "aten::slice.Tensor": _sliced,

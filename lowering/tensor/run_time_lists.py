@@ -14,6 +14,7 @@ from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import Extent, LoweringContext
+from ...ir.dialects.aten.slicing import sequence_bounds
 from ...ir.dtypes import DType
 from ...ir.operators import split_name
 from ...ir.ordering import unsortable
@@ -188,13 +189,7 @@ class Lists:
         if step == 0:
             raise CompileError.at(cx.span, "slice step cannot be zero")
         n = self.length(source)
-        low, high = (0, n) if step > 0 else (-1, cx.sub(n, 1))
-
-        def bound(value: Extent | None, default: Extent) -> Extent:
-            return default if value is None else cx.min(cx.max(cx.wrap_index(value, n), low), high)
-
-        first = bound(start, low if step > 0 else high)
-        last = bound(end, high if step > 0 else low)
+        first, last = sequence_bounds(cx, n, start, end, step)
         distance = cx.sub(last, first) if step > 0 else cx.sub(first, last)
         target = self.new()
         self.copy_range(source, target, first, cx.ceildiv(cx.max(distance, 0), abs(step)), step)

@@ -21,6 +21,7 @@ from ...ir.script_types import (
     EnumMember,
     EnumType,
     InstanceType,
+    IntType,
     OptionalType,
     ScriptType,
     UnionType,
@@ -141,6 +142,8 @@ def _cast(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> L
     match a, b:
         case _ if a == b:
             return given
+        case (EnumType(), IntType()) | (IntType(), EnumType()):
+            return run_time_values.slots(cx, given, a)[0]
         case OptionalType(), _:
             return run_time_values.value(cx, slots(cx, given, a)[1:], b)
         case UnionType(), _:
@@ -185,6 +188,10 @@ def _equal_members(cx: LoweringContext, op: Operation, arguments: Sequence[Lower
     return equal(cx, a, b, cast(ScriptType, op.operand(0).type))
 
 
+def _id(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> Value:
+    return rt_records.address(cx.b, arguments[0])
+
+
 def _create(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> Value:
     return rt_records.new(cx.b, record_type(cast(InstanceType, op.result.type)))
 
@@ -220,6 +227,7 @@ _NODES: Final[dict[str, Callable[[LoweringContext, Operation, Sequence[Lowered]]
     "prim::unchecked_cast": _cast,
     "prim::isinstance": _isinstance,
     "prim::CreateObject": _create,
+    "prim::id": _id,
     "prim::GetAttr": _get,
     "prim::SetAttr": _set,
     "aten::__is__": _is,

@@ -14,8 +14,10 @@ from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, rt_strings, scf
 from ...ir.dialects.aten.lowering import Condition, Extent, LoweringContext
+from ...ir.dialects.aten.slicing import sequence_bounds
+from ...ir.dtypes import DType
 from ...ir.interpreters.builtins import OWN_FORMAT, to_text
-from ...ir.string_operators import is_primitive
+from ...ir.string_operators import BYTES_OF, OF_BYTES, is_primitive
 from ...ir.types import F32, F64, I1, I64, STRING
 
 Lowered = Any
@@ -113,13 +115,7 @@ def _slice(
     if step == 0:
         raise CompileError.at(cx.span, "slice step cannot be zero")
     n = length(cx, source)
-    low, high = (0, n) if step > 0 else (-1, cx.sub(n, 1))
-
-    def bound(value: Extent | None, default: Extent) -> Extent:
-        return default if value is None else cx.min(cx.max(cx.wrap_index(value, n), low), high)
-
-    first = bound(start, low if step > 0 else high)
-    last = bound(end, high if step > 0 else low)
+    first, last = sequence_bounds(cx, n, start, end, step)
     whole = string(cx.b, source)
     if step == 1:
         return rt_strings.slice_(cx.b, whole, cx.index(first), cx.index(cx.max(first, last)))
@@ -231,6 +227,14 @@ def _to_float(cx: LoweringContext, source: Lowered) -> Value:
     return number
 
 
+def _of_bytes(cx: LoweringContext, data: Value) -> Value:
+    return rt_strings.of_bytes(cx.b, data)
+
+
+def _bytes(cx: LoweringContext, source: Lowered) -> Value:
+    return cx.set_dtype(rt_strings.bytes_(cx.b, string(cx.b, source)), DType.uint8)
+
+
 def _print(cx: LoweringContext, line: Lowered) -> None:
     for part in (line, "\n"):
         rt_strings.print_(cx.b, string(cx.b, part))
@@ -256,4 +260,6 @@ _METHODS: Final[dict[str, Callable[..., Any]]] = {
     "aten::find": _find,
     "aten::Float.str": _to_float,
     "prim::Print": _print,
+    OF_BYTES: _of_bytes,
+    BYTES_OF: _bytes,
 }

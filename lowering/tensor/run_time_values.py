@@ -13,6 +13,7 @@ from ...ir.core import Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, tensor
 from ...ir.dialects.aten.lowering import LoweringContext
+from ...ir.dtypes import DType
 from ...ir.script_types import (
     NEVER,
     BoolType,
@@ -20,6 +21,7 @@ from ...ir.script_types import (
     DictType,
     EnumType,
     FloatType,
+    FutureType,
     InstanceType,
     IntType,
     ListType,
@@ -32,6 +34,7 @@ from ...ir.script_types import (
     UnionType,
 )
 from ...ir.types import F64, I1, I64, STRING, BoxType, RankedTensorType, RunTimeListType, Type
+from ...ir.types import FutureType as RunTimeFutureType
 from . import memory, run_time_dicts, run_time_lists, run_time_records, run_time_strings
 
 Lowered = Any
@@ -60,8 +63,8 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
         case TensorType(dtype, shape):
             if dtype is None or shape is None:
                 raise InternalError(f"a list of {t}: its dtype or rank is not known")
-            if dtype.is_complex:
-                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+            if dtype is DType.complex32:
+                raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
             return (BoxType(RankedTensorType(shape, dtype.element)),)
         case ListType():
             return (list_type(t),)
@@ -69,10 +72,19 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
             return (run_time_dicts.dict_type(t),)
         case TupleType():
             return tuple(slot for e in t.elements for slot in slots_of(e))
+        case FutureType():
+            return (future_type(t),)
         case _ if isinstance(t, PACKED) or t == NEVER:
             return run_time_records.slots_of(t)
         case _:
             raise InternalError(f"a value of type {t} has no form in the linalg stage")
+
+
+def future_type(t: FutureType) -> RunTimeFutureType:
+    slots = slots_of(t.element)
+    if len(slots) > MAX_SLOTS:
+        raise CompileError.at(None, f"what a future gives has more than {MAX_SLOTS} parts")
+    return RunTimeFutureType(slots)
 
 
 def list_type(t: ListType) -> RunTimeListType:
@@ -159,8 +171,8 @@ def forms_of(t: ScriptType) -> tuple[Type, ...]:
     match t:
         case TensorType(dtype, shape) if not t.in_memory:
             assert dtype is not None and shape is not None, f"unspecialised tensor type {t}"
-            if dtype.is_complex:
-                raise CompileError.at(None, "complex tensors cannot be compiled", help="work with real and imaginary parts")
+            if dtype is DType.complex32:
+                raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
             return (RankedTensorType(shape, dtype.element),)
         case TupleType():
             return tuple(form for e in t.elements for form in forms_of(e))

@@ -113,7 +113,7 @@ def test_exports_and_needs(signature, tmp_path):
     exported = {line.split()[-1] for line in lines if line.split()[-2] in "TWBDV" and len(line.split()) == 3}
     assert exported == {
         "model", "torchcc_free", "torchcc_last_error", "torchcc_set_last_error", "torchcc_num_threads",
-        "torchcc_set_num_threads",
+        "torchcc_set_num_threads", "torchcc_manual_seed", "torchcc_initial_seed",
     }  # fmt: skip
     needed = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
     assert all(

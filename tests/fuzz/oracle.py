@@ -217,6 +217,19 @@ def opened(spec: Any, dims: tuple[str, ...]) -> Any:
 def run_stages(
     compiled: Any, inputs: Sequence[list[Any]], group: tuple[Any, list[int]], expected: list[Outcome]
 ) -> Verdict | None:
+    try:
+        return run_lowered(compiled, inputs, group, expected)
+    except CompileError as error:
+        # what always raises may be said at compile time
+        said = error.diagnostics[0].message
+        if all(expected[n].error is not None and said in expected[n].message for n in group[1]):
+            return None
+        raise
+
+
+def run_lowered(
+    compiled: Any, inputs: Sequence[list[Any]], group: tuple[Any, list[int]], expected: list[Outcome]
+) -> Verdict | None:
     specs, numbers = group
     first = adapted(compiled.schema.arguments, inputs[numbers[0]])
     _, chosen, lowered = fitting(lambda s: driver.lower(compiled, s), specs, first)

@@ -45,13 +45,6 @@ def logit(self: Tensor, eps: Optional[float]) -> Tensor:
     return torch.log(x / (1.0 - x))
 
 
-def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator: Optional[Generator]) -> Tensor:
-    if training:
-        noise = torch.rand_like(self) * (float(upper) - float(lower)) + float(lower)
-        return torch.where(self <= 0, self * noise, self)
-    return torch.where(self <= 0, self * ((float(lower) + float(upper)) / 2.0), self)
-
-
 def heaviside(self: Tensor, values: Tensor) -> Tensor:
     if self.dtype != values.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")

@@ -48,7 +48,7 @@ def repeat_interleave__self_int(self: Tensor, repeats: int, dim: Optional[int], 
         wide.append(x.size(i))
         if i == d:
             wide.append(repeats)
-    return x.unsqueeze(d + 1).expand(wide).reshape(shape)
+    return x.unsqueeze(d + 1).expand(wide).clone(memory_format=torch.contiguous_format).reshape(shape)
 
 
 def where(condition: Tensor) -> List[Tensor]:

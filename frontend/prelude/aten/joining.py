@@ -145,3 +145,73 @@ def pad_sequence(sequences: List[Tensor], batch_first: bool, padding_value: floa
         sides = [0, missing] if padding_side == "right" else [missing, 0]
         rows.append(torch.constant_pad_nd(s, pads + sides, padding_value))
     return torch.stack(rows, 0 if batch_first else 1)
+
+
+def narrow__Tensor(self: Tensor, dim: int, start: Tensor, length: int) -> Tensor:
+    if start.dim() != 0 or start.is_floating_point() or start.dtype == torch.bool:
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
+    return torch.narrow(self, dim, int(start), length)
+
+
+def tensor_split__tensor_indices_or_sections(
+    self: Tensor, tensor_indices_or_sections: Tensor, dim: int
+) -> List[Tensor]:
+    places = tensor_indices_or_sections
+    if places.dim() == 0:
+        return torch.tensor_split(self, int(places), dim)
+    if places.dim() > 1:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with {} dims".format(
+                places.dim()
+            )
+        )
+    parts: List[Tensor] = []
+    start = 0
+    for i in range(places.size(0)):
+        end = int(places[i])
+        parts.append(torch.slice(self, dim, start, end, 1))
+        start = end
+    parts.append(torch.slice(self, dim, start, self.size(dim), 1))
+    return parts
+
+
+def dsplit__int(self: Tensor, sections: int) -> List[Tensor]:
+    if self.dim() < 3:
+        raise RuntimeError("torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {} dimensions!".format(self.dim()))
+    if self.size(2) % sections != 0:
+        raise RuntimeError("torch.dsplit attempted to split along dimension 2, but the size of the dimension {} is not divisible by the split_size {}!".format(self.size(2), sections))
+    return torch.tensor_split(self, sections, 2)
+
+
+def dsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
+    if self.dim() < 3:
+        raise RuntimeError("torch.dsplit requires a tensor with at least 3 dimension, but got a tensor with {} dimensions!".format(self.dim()))
+    return torch.tensor_split(self, indices, 2)
+
+
+def combinations(self: Tensor, r: int, with_replacement: bool) -> Tensor:
+    if self.dim() != 1:
+        raise RuntimeError("Expect a 1D vector, but got shape {}".format(self.size()))
+    if r < 0:
+        raise RuntimeError("Expect a non-negative number, but got {}".format(r))
+    if r == 0:
+        return torch.empty([0], dtype=self.dtype)
+    n = self.numel()
+    # positions in all r-fold products, the last fastest; those that rise are kept
+    ones: List[int] = []
+    for _ in range(r):
+        ones.append(n)
+    kept = torch.ones(ones, dtype=torch.bool)
+    places: List[Tensor] = []
+    for k in range(r):
+        shape: List[int] = []
+        for i in range(r):
+            shape.append(n if i == k else 1)
+        place = torch.arange(n).reshape(shape).expand(ones)
+        if k > 0:
+            kept = torch.logical_and(kept, place >= places[k - 1] if with_replacement else place > places[k - 1])
+        places.append(place)
+    columns: List[Tensor] = []
+    for place in places:
+        columns.append(self[place[kept]])
+    return torch.stack(columns, 1)

@@ -20,8 +20,12 @@ def _h_norm(x: Tensor, p: float, dims: List[int], keepdim: bool) -> Tensor:
 
 
 def _h_norm_as(x: Tensor, p: Optional[number], dim: Optional[List[int]], keepdim: bool) -> Tensor:
+    if x.is_complex():
+        x = x.abs()
     if not x.is_floating_point():
-        raise RuntimeError("norm(): input must be a floating point or complex tensor")
+        raise RuntimeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got {}".format(_h_type_name(x.dtype))
+        )
     order = 2.0 if p is None else float(p)
     return _h_narrow(_h_norm(_h_wide(x), order, _h_all_dims(x, dim), keepdim), x.dtype)
 
@@ -53,54 +57,6 @@ def linalg_vector_norm(
     return _h_norm_as(x, ord, dim, keepdim)
 
 
-def linalg_norm(
-    self: Tensor, ord: Optional[number], dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
-) -> Tensor:
-    x = self if dtype is None else self.to(dtype)
-    if ord is not None:
-        matrix = x.dim() == 2
-        if dim is not None:
-            matrix = len(dim) == 2
-        if matrix:
-            return _h_matrix_norm(x, float(ord), [0, 1] if dim is None else dim, keepdim)
-    return _h_norm_as(x, ord, dim, keepdim)
-
-
-def _h_matrix_norm(x: Tensor, ord: float, dim: List[int], keepdim: bool) -> Tensor:
-    # the largest or smallest sum of a column (1) or a row (inf); singular values are not computed
-    if len(dim) != 2:
-        raise RuntimeError("linalg.matrix_norm: dim must be a 2-tuple. Got {}".format(dim))
-    if abs(ord) != 1.0 and abs(ord) != float("inf"):
-        raise RuntimeError("matrix norms of this order, which need singular values, are not supported")
-    sums = x.abs().sum([dim[0] if abs(ord) == 1.0 else dim[1]], True)
-    return sums.amax(dim, keepdim) if ord > 0.0 else sums.amin(dim, keepdim)
-
-
-def _h_matrix_norm_named(x: Tensor, ord: str, dim: List[int], keepdim: bool) -> Tensor:
-    if ord == "fro":
-        return _h_norm_as(x, 2.0, dim, keepdim)
-    if ord == "nuc":
-        raise RuntimeError("the nuclear norm, which needs singular values, is not supported")
-    raise RuntimeError("linalg.matrix_norm: Order {} not supported.".format(ord))
-
-
-def linalg_norm__ord_str(
-    self: Tensor, ord: str, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
-) -> Tensor:
-    x = self if dtype is None else self.to(dtype)
-    return _h_matrix_norm_named(x, ord, [0, 1] if dim is None else dim, keepdim)
-
-
-def linalg_matrix_norm(self: Tensor, ord: number, dim: List[int], keepdim: bool, dtype: Optional[int]) -> Tensor:
-    return _h_matrix_norm(self if dtype is None else self.to(dtype), float(ord), dim, keepdim)
-
-
-def linalg_matrix_norm__str_ord(
-    self: Tensor, ord: str, dim: List[int], keepdim: bool, dtype: Optional[int]
-) -> Tensor:
-    return _h_matrix_norm_named(self if dtype is None else self.to(dtype), ord, dim, keepdim)
-
-
 def dist(self: Tensor, other: Tensor, p: number) -> Tensor:
     return _h_norm_as(self - other, p, None, False)
 
@@ -117,3 +73,21 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
 
 def cdist(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:
     return _h_norm_as(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, [-1], False)
+
+
+def renorm(self: Tensor, p: number, dim: int, maxnorm: number) -> Tensor:
+    # each slice along `dim` is made no longer than `maxnorm`
+    if self.dim() < 2:
+        raise RuntimeError("renorm: input needs at least 2 dimensions, got {} dimensions".format(self.dim()))
+    if float(p) <= 0.0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if float(maxnorm) < 0.0:
+        raise RuntimeError("renorm: expected maxnorm to be >= 0 but got {}".format(maxnorm))
+    d = dim + self.dim() if dim < 0 else dim
+    rest: List[int] = []
+    for i in range(self.dim()):
+        if i != d:
+            rest.append(i)
+    norm = torch.linalg_vector_norm(_h_wide(self), p, rest, True)
+    factor = torch.where(norm > maxnorm, float(maxnorm) / (norm + 1e-7), torch.ones_like(norm))
+    return _h_narrow(_h_wide(self) * factor, self.dtype)

@@ -16,7 +16,7 @@ def ger(self: Tensor, vec2: Tensor) -> Tensor:
 
 
 def vdot(self: Tensor, other: Tensor) -> Tensor:
-    return torch.dot(self, other)
+    return torch.dot(self.conj(), other)
 
 
 def inner(self: Tensor, other: Tensor) -> Tensor:
@@ -26,9 +26,9 @@ def inner(self: Tensor, other: Tensor) -> Tensor:
 
 
 def linalg_vecdot(x: Tensor, y: Tensor, dim: int) -> Tensor:
-    if not x.is_floating_point():
+    if not x.is_floating_point() and not x.is_complex():
         raise RuntimeError("linalg.vecdot: Expected a floating point or complex tensor as input.")
-    return torch.sum(x * y, [dim])
+    return torch.sum(x.conj() * y, [dim])
 
 
 def linalg_matmul(self: Tensor, other: Tensor) -> Tensor:

@@ -493,23 +493,6 @@ def _h_filled(out: str, rest: str, template: str) -> str:
     return out + rest
 
 
-# bytes of strings in tensors: how strings are given to programs, and leave them
-
-
-def _h_text_of_bytes(data: Tensor) -> str:
-    out = ""
-    for i in range(data.size(0)):
-        out += chr(int(data[i]))
-    return out
-
-
-def _h_bytes_of_text(s: str) -> Tensor:
-    data: List[int] = []
-    for i in range(len(s)):
-        data.append(ord(s[i]))
-    return torch.tensor(data, dtype=torch.uint8)
-
-
 # numbers
 
 

@@ -17,7 +17,6 @@ from .elementwise import (
     Types,
     elementwise,
     is_bool,
-    is_not_floating,
     pair,
     promoted,
     refusing,
@@ -186,7 +185,7 @@ def _lerp_types(self: Operand, end: Operand, weight: Operand) -> Types:
     _check_same_dtype(self, end, "end")
     if isinstance(weight, TensorType) and not (weight.rank == 0 and weight.dtype is not DType.bool):
         _check_same_dtype(self, weight, "weight")
-    return refusing(promoted, "lerp_kernel_scalar", is_not_floating)(self, end)
+    return refusing(promoted, "lerp_kernel_scalar", lambda d: d.category < 2)(self, end)
 
 
 def _lerp(k: Scalars, x: Value, end: Value, weight: Value) -> Value:

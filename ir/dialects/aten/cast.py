@@ -228,11 +228,8 @@ SAME: tuple[Operator, ...] = (
     _same("aten::lift_fresh(Tensor(a) self) -> Tensor(a)"),
     _same("aten::lift_fresh_copy(Tensor self) -> Tensor"),
     _same("aten::data(Tensor self) -> Tensor"),
-    _same("aten::conj(Tensor(a) self) -> Tensor(a)"),
-    _same("aten::conj_physical(Tensor self) -> Tensor"),
     _same("aten::resolve_conj(Tensor(a) self) -> Tensor(a)"),
     _same("aten::resolve_neg(Tensor(a) self) -> Tensor(a)"),
-    _same("aten::real(Tensor(a) self) -> Tensor(a)"),
     Operator(
         "aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
         _infer_copy,

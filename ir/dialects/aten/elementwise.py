@@ -16,9 +16,11 @@ from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
 from ...operator import Operator, Sample, Unknown, Unsupported
-from ...script_types import BOOL, FLOAT, INT, TensorType
+from ...script_types import BOOL, COMPLEX, FLOAT, INT, TensorType
 from ...types import I1
 from .. import arith, math
+from .. import complex as complexes
+from . import complex_functions
 from .lowering import LoweringContext, Number
 from .rules import (
     Array,
@@ -47,12 +49,17 @@ class Scalars:
         return self.dtype.is_floating
 
     @property
+    def is_complex(self) -> bool:
+        return self.dtype.is_complex
+
+    @property
     def is_signed(self) -> bool:
         return self.dtype.is_signed
 
     @property
     def lowest(self) -> float:
         """-inf, or the smallest integer."""
+        self._refuse_complex("an order")
         if self.is_float:
             return -float("inf")
         return 0 if not self.is_signed else -(1 << (8 * self.dtype.itemsize - 1))
@@ -60,47 +67,64 @@ class Scalars:
     @property
     def highest(self) -> float:
         """inf, or the largest integer."""
+        self._refuse_complex("an order")
         if self.is_float:
             return float("inf")
         if self.dtype is DType.bool:
             return 1
         return (1 << (8 * self.dtype.itemsize - (1 if self.is_signed else 0))) - 1
 
+    def _refuse_complex(self, what: str) -> None:
+        if self.is_complex:
+            raise Unsupported(f"complex numbers have not {what} here")
+
     def constant(self, value: float) -> Value:
-        if not self.is_float and not self.is_signed and value > 127 and self.dtype is not DType.bool:
+        if not self.is_complex and not self.is_float and not self.is_signed and value > 127 and self.dtype is not DType.bool:
             value -= 256
         return arith.constant(self.b, value, self.dtype.element)
 
     def add(self, x: Value, y: Value) -> Value:
+        if self.is_complex:
+            return complexes.add(self.b, x, y)
         if self.is_float:
             return arith.addf(self.b, x, y)
         return (arith.ori if self.dtype is DType.bool else arith.addi)(self.b, x, y)
 
     def sub(self, x: Value, y: Value) -> Value:
+        if self.is_complex:
+            return complexes.sub(self.b, x, y)
         return arith.subf(self.b, x, y) if self.is_float else arith.subi(self.b, x, y)
 
     def mul(self, x: Value, y: Value) -> Value:
         for one, other in ((x, y), (y, x)):
-            if arith.constant_value(one) == 1 and self.dtype is not DType.bool:
+            if 1 in (arith.constant_value(one), complexes.constant_value(one)) and self.dtype is not DType.bool:
                 return other
+        if self.is_complex:
+            return complexes.mul(self.b, x, y)
         if self.is_float:
             return arith.mulf(self.b, x, y)
         return (arith.andi if self.dtype is DType.bool else arith.muli)(self.b, x, y)
 
     def div(self, x: Value, y: Value) -> Value:
-        """True division; floats only."""
+        """True division; floats and complex numbers only."""
+        if self.is_complex:
+            return complex_functions.divide(self.b, x, y)
         return arith.divf(self.b, x, y)
 
     def neg(self, x: Value) -> Value:
+        if self.is_complex:
+            return complexes.neg(self.b, x)
         return arith.negf(self.b, x) if self.is_float else arith.subi(self.b, self.constant(0), x)
 
     def abs(self, x: Value) -> Value:
+        self._refuse_complex("an absolute value of their own dtype")
         if self.is_float:
             return math.absf(self.b, x)
         return math.absi(self.b, x) if self.is_signed else x
 
     def maximum(self, x: Value, y: Value) -> Value:
         """NaN if either is NaN."""
+        self._refuse_complex("an order")
         if self.is_float:
             return arith.maximumf(self.b, x, y)
         if self.dtype is DType.bool:
@@ -108,6 +132,7 @@ class Scalars:
         return (arith.maxsi if self.is_signed else arith.maxui)(self.b, x, y)
 
     def minimum(self, x: Value, y: Value) -> Value:
+        self._refuse_complex("an order")
         if self.is_float:
             return arith.minimumf(self.b, x, y)
         if self.dtype is DType.bool:
@@ -116,6 +141,9 @@ class Scalars:
 
     def compare(self, predicate: str, x: Value, y: Value) -> Value:
         """`predicate` one of eq, ne, lt, le, gt, ge; with a NaN only `ne` holds."""
+        if self.is_complex and predicate in ("eq", "ne"):
+            return (complexes.eq if predicate == "eq" else complexes.neq)(self.b, x, y)
+        self._refuse_complex("an order")
         if self.is_float:
             return arith.cmpf(self.b, ("u" if predicate == "ne" else "o") + predicate, x, y)
         if predicate in ("eq", "ne"):
@@ -233,8 +261,6 @@ def lower_elementwise(
     cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Formula
 ) -> Value:
     """`formula(Scalars, *scalars)` over broadcast operands; numbers stand for 0-dim tensors."""
-    if chosen.compute.is_complex or chosen.result.is_complex:
-        raise Unsupported("complex tensors are not compiled; work with real and imaginary parts")
     wide = opmath(chosen.compute)
     tensors = [x for x in operands if _is_tensor(x)]
     fixed = {i: cx.number(x, wide) for i, x in enumerate(operands) if isinstance(x, Value) and not _is_tensor(x)}
@@ -270,7 +296,7 @@ def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Funct
         return np.asarray(cast_array(np.asarray(cast(Callable[..., Any], function)(*arrays)), chosen.result))
 
 
-_SCRIPT_OF = {DType.int64: INT, DType.float64: FLOAT, DType.bool: BOOL}
+_SCRIPT_OF = {DType.int64: INT, DType.float64: FLOAT, DType.bool: BOOL, DType.complex128: COMPLEX}
 
 
 def type_operand(cx: LoweringContext, operand: Any) -> Operand:
@@ -280,6 +306,21 @@ def type_operand(cx: LoweringContext, operand: Any) -> Operand:
     if _is_tensor(operand):
         return TensorType(cx.dtype(operand), cx.shape(operand))
     return Unknown(_SCRIPT_OF[cx.dtype(operand)])
+
+
+def _of_builder(function: complex_functions.Function) -> Callable[..., Value]:
+    return lambda k, *elements: function(k.b, *elements)
+
+
+def _with_real_result(rule: Rule) -> Rule:
+    """The rule of a function whose value is real where the operand is complex."""
+
+    def real(*operands: Operand) -> Types:
+        chosen = rule(*operands)
+        part = chosen.compute.real
+        return Types(chosen.compute, part, part) if chosen.compute.is_complex else chosen
+
+    return real
 
 
 def elementwise(
@@ -296,6 +337,8 @@ def elementwise(
     `guard(cx, types, *operands)` checks at run time what the rule refuses in constants.
     """
     names = argument_names(signature)
+    base = signature.partition("(")[0].removeprefix("aten::").partition(".")[0]
+    rule = _with_real_result(rule) if base in complex_functions.REAL_VALUED else rule
 
     def infer(**arguments: Any) -> TensorType:
         operands = [arguments[n] for n in names]
@@ -307,7 +350,8 @@ def elementwise(
         chosen = rule(*(type_operand(cx, x) for x in operands))
         if guard is not None:
             guard(cx, chosen, *operands)
-        return lower_elementwise(cx, operands, chosen, formula)
+        over_complex = complex_functions.FUNCTIONS.get(base) if chosen.compute.is_complex else None
+        return lower_elementwise(cx, operands, chosen, formula if over_complex is None else _of_builder(over_complex))
 
     def reference(**arguments: Any) -> Array:
         operands = [arguments[n] for n in names]

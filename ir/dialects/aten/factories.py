@@ -20,7 +20,7 @@ from .. import tensor as tensor_dialect
 from ..linalg import PARALLEL
 from .cast import known_dtype
 from .lowering import Extent, LoweringContext, Number, convert_number
-from .rules import DEFAULT_FLOAT, Array, cast_array, dtype_of, like_self, operand_of, opmath, shape_of
+from .rules import DEFAULT_COMPLEX, DEFAULT_FLOAT, Array, cast_array, dtype_of, like_self, operand_of, opmath, shape_of
 from .samples import ramp, tensor
 from .shapes import known
 
@@ -497,17 +497,23 @@ def _spaced(signature: str, samples: Samples) -> Operator:
             raise OperatorError("number of steps must be non-negative")
         return steps if isinstance(steps, int) else None
 
+    def default_of(arguments: dict[str, Any]) -> DType:
+        ends = [arguments[name] for name in ("start", "end")]
+        return DEFAULT_COMPLEX if any(dtype_of(end).is_complex for end in ends) else DEFAULT_FLOAT
+
     def infer(**arguments: Any) -> TensorType:
-        return TensorType(_chosen(arguments["dtype"], DEFAULT_FLOAT), (steps_of(arguments),))
+        return TensorType(_chosen(arguments["dtype"], default_of(arguments)), (steps_of(arguments),))
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         dtype = cx.result_dtype()
-        if dtype.category < 2:
-            raise Unsupported("linspace and logspace of an integer dtype are not supported: cast the float result")
-        wide = opmath(dtype)
+        if dtype.is_complex:
+            raise Unsupported("linspace and logspace between complex numbers known at run time are not supported")
+        wide = opmath(dtype) if dtype.is_floating else DType.float64
         length = cx.extent(arguments["steps"])
         cx.check(cx.compare("ge", length, 0), "number of steps must be non-negative")
-        start, end = cx.number(arguments["start"], wide), cx.number(arguments["end"], wide)
+        # the ends of whole numbers are whole
+        kind = wide if dtype.is_floating else dtype
+        start, end = (cx.cast(cx.b, cx.number(arguments[name], kind), kind, wide) for name in ("start", "end"))
         count = cx.number(length if isinstance(length, int) else cx.i64(length), wide)
         base = cx.number(arguments["base"], wide) if "base" in arguments else None
         b = cx.b
@@ -528,9 +534,15 @@ def _spaced(signature: str, samples: Samples) -> Operator:
         return _indexed(cx, [length], dtype, element)
 
     def reference(**arguments: Any) -> Array:
-        dtype = _chosen(arguments["dtype"], DEFAULT_FLOAT)
+        dtype = _chosen(arguments["dtype"], default_of(arguments))
         steps = steps_of(arguments)
-        values = cast(Array, np.linspace(arguments["start"], arguments["end"], steps or 0))
+        start, end = arguments["start"], arguments["end"]
+        if dtype.category < 2:
+            start, end = (float(cast_array(x, dtype)) for x in (start, end))
+        values = cast(Array, np.linspace(start, end, steps or 0))
+        if dtype.category < 2 and steps is not None and steps > 1:
+            place, by = np.arange(steps), (end - start) / (steps - 1)
+            values = np.where(place < steps // 2, start + by * place, end - by * (steps - 1 - place))
         return cast_array(np.power(arguments["base"], values) if "base" in arguments else values, dtype)
 
     return Operator(signature, infer, lower, reference, samples)
@@ -540,6 +552,7 @@ def _spaced_samples() -> Iterator[Sample]:
     for bounds in ((0, 1, 5), (-2.5, 3, 4), (3, -1, 2), (2, 5, 1), (0, 1, 0)):
         yield Sample(bounds)
     yield Sample((0, 1, 3), {"dtype": int(DType.float64)})
+    yield Sample((4.3, -3, 50), {"dtype": int(DType.int64)})
     yield Sample((0, 1, -1), raises="number of steps must be non-negative")
 
 
@@ -547,7 +560,12 @@ SPACED: tuple[Operator, ...] = (
     _spaced(f"aten::linspace(Scalar start, Scalar end, int steps, *, {_OPTIONS}) -> Tensor", _spaced_samples),
     _spaced(
         f"aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, {_OPTIONS}) -> Tensor",
-        lambda: [Sample((0, 2, 3)), Sample((-1, 1, 5, 2.0)), Sample((1, 2, 1))],
+        lambda: [
+            Sample((0, 2, 3)),
+            Sample((-1, 1, 5, 2.0)),
+            Sample((1, 2, 1)),
+            Sample((0, 1.2, 2), {"dtype": int(DType.int64)}),
+        ],
     ),
 )
 

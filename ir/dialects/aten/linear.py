@@ -19,7 +19,8 @@ from ...core import Value
 from ...dtypes import DType
 from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
-from .. import linalg, tensor
+from .. import arith, linalg, tensor
+from .. import complex as complexes
 from ..linalg import PARALLEL, REDUCTION
 from .elementwise import Scalars
 from .layout import itself
@@ -240,6 +241,8 @@ def contract(
     An operand whose extent is 1 where the label's is not is broadcast. `init` (of the computing dtype) is added to.
     """
     dtype = cx.dtype(operands[0])
+    if dtype.is_complex and len(operands) == 2:
+        return product_of_parts(cx, *operands, init, lambda x, y, start: contract(cx, [x, y], labels, out, start))
     extents = label_extents(cx, operands, labels)
     order = [*out, *(n for n in extents if n not in out)]
     place = {name: AffineDim(i) for i, name in enumerate(order)}
@@ -250,6 +253,29 @@ def contract(
     iterators = [PARALLEL] * len(out) + [REDUCTION] * (len(order) - len(out))
     result = cx.generic(operands, maps, dims, wide, iterators, multiply_accumulate(cx, dtype), init=start)
     return cx.set_dtype(result, opmath(dtype))
+
+
+def product_of_parts(
+    cx: LoweringContext,
+    left: Value,
+    right: Value,
+    init: Value | None,
+    multiply: Callable[[Value, Value, Value | None], Value],
+) -> Value:
+    """A product of complex tensors as four of real ones, `multiply(left, right, init)`, added to `init`."""
+    dtype = cx.dtype(left)
+
+    def part(z: Value, body: Callable[..., Value]) -> Value:
+        return cx.pointwise([z], dtype.real, body)
+
+    def minus(b: Builder, z: Value) -> Value:
+        return arith.negf(b, complexes.im(b, z))
+
+    a, b, c, d = (part(z, which) for z in (left, right) for which in (complexes.re, complexes.im))
+    starts = [None if init is None else part(init, which) for which in (complexes.re, complexes.im)]
+    re = multiply(a, c, multiply(part(left, minus), d, starts[0]))
+    im = multiply(a, d, multiply(b, c, starts[1]))
+    return cx.pointwise([re, im], dtype, complexes.create)
 
 
 def label_extents(cx: LoweringContext, operands: Sequence[Value], labels: Sequence[Labels]) -> dict[str, Extent]:
@@ -323,6 +349,8 @@ def _matmul(cx: LoweringContext, left: Value, right: Value, init: Value | None =
     """[m, k] x [k, n] in the computing dtype."""
     dtype = cx.dtype(left)
     _check_common(cx, left, right, 1, 0)
+    if dtype.is_complex:
+        return product_of_parts(cx, left, right, init, partial(_matmul, cx))
     if opmath(dtype) is not dtype:
         return contract(cx, [left, right], ["mk", "kn"], "mn", init)
     dims = [cx.dim(left, 0), cx.dim(right, 1)]
@@ -339,6 +367,8 @@ def _batch_matmul(cx: LoweringContext, left: Value, right: Value, init: Value | 
         "Expected size for first two dimensions of batch2 tensor to be: [{}, {}] but got: [{}, {}].",
         [a[0], a[2], c[0], c[1]],
     )
+    if dtype.is_complex:
+        return product_of_parts(cx, left, right, init, partial(_batch_matmul, cx))
     if opmath(dtype) is not dtype:
         return contract(cx, [left, right], ["bmk", "bkn"], "bmn", init)
     out = cx.fill([a[0], a[1], c[2]], dtype.element, 0) if init is None else init

@@ -9,7 +9,7 @@ One context serves one function: it remembers extents and the DTypes of values (
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -33,6 +33,7 @@ from ...types import (
     I64,
     INDEX,
     STRING,
+    ComplexType,
     FloatType,
     IndexType,
     IntegerType,
@@ -40,6 +41,7 @@ from ...types import (
     Type,
 )
 from .. import arith, cf, func, linalg, rt_strings, scf, tensor
+from .. import complex as complexes
 from ..linalg import PARALLEL, REDUCTION
 
 Extent = int | Value
@@ -54,15 +56,15 @@ Condition = bool | Value
 NOTE_I64 = "torchcc_note_i64"
 NOTE_F64 = "torchcc_note_f64"
 
-_DEFAULT_DTYPES = {str(d.element): d for d in DType if d not in (DType.uint8,) and not d.is_complex}
+_DEFAULT_DTYPES = {str(d.element): d for d in DType if d not in (DType.uint8, DType.complex32)}
 _PREDICATES = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
 def tensor_type_of(type: TensorType) -> RankedTensorType:
     """The `linalg`-stage type of a tensor of known dtype and rank."""
     assert type.dtype is not None and type.shape is not None
-    if type.dtype.is_complex:
-        raise Unsupported("complex tensors are not compiled; work with real and imaginary parts")
+    if type.dtype is DType.complex32:
+        raise Unsupported("complex tensors of half precision are not compiled; use complex64")
     return RankedTensorType(type.shape, type.dtype.element)
 
 
@@ -92,8 +94,11 @@ class LoweringContext:
             if isinstance(type, TensorType):
                 tensor_type_of(type)
         saved, self.b.span = self.b.span, span
+        before = _last(self.b)
         try:
             values = _flatten(operator.lower(self, **arguments))
+            if _is_complex(arguments.values(), results):
+                _refuse_real_arithmetic(operator.name, self.b, before)
             return [self.coerce(v, t) if isinstance(t, TensorType) else v for v, t in zip(values, results, strict=True)]
         finally:
             self.b.span = saved
@@ -425,8 +430,10 @@ class LoweringContext:
 
     # numbers
 
-    def constant(self, value: float, type: Type) -> Value:
+    def constant(self, value: float | complex, type: Type) -> Value:
         """A scalar constant; of a tensor type, a splat."""
+        if isinstance(type, ComplexType):
+            return arith.constant(self.b, complex(value), type)
         if isinstance(type, IntegerType):
             value = _wrap(int(value), type.width)
         elif isinstance(type, FloatType):
@@ -448,14 +455,21 @@ class LoweringContext:
         """A number operand as a scalar of `dtype` (PyTorch's conversion), at the current point."""
         if isinstance(value, Value):
             return self.cast(self.b, value, self.dtype(value), dtype)
-        if isinstance(value, complex) or dtype.is_complex:
-            raise Unsupported("complex numbers are not compiled; work with real and imaginary parts")
+        if dtype.is_complex:
+            return self.constant(complex(value), dtype.element)
+        if isinstance(value, complex):
+            raise OperatorError(f"value cannot be converted to type {dtype.name} without overflow")
         return self.constant(convert_number(value, dtype), dtype.element)
 
     def cast(self, b: Builder, value: Value, source: DType, target: DType) -> Value:
         """A scalar in another dtype, as PyTorch on x86: floats truncate, out of range gives the smallest integer."""
         if source is target:
             return value
+        if source.is_complex:
+            return self._cast_complex(b, value, source, target)
+        if target.is_complex:
+            part = self.cast(b, value, source, target.real)
+            return complexes.create(b, part, arith.constant(b, 0.0, part.type))
         if target is DType.bool:
             return _is_nonzero(b, value, source)
         if source.is_floating:
@@ -468,6 +482,15 @@ class LoweringContext:
         if target.is_floating:
             return _int_to_float(b, value, source, target.element)
         return _int_to_int(b, value, source, target.element)
+
+    def _cast_complex(self, b: Builder, value: Value, source: DType, target: DType) -> Value:
+        """To real dtypes the real part; to bool whether either part is not 0."""
+        if target is DType.bool:
+            return complexes.neq(b, value, arith.constant(b, 0.0, value.type))
+        re = self.cast(b, complexes.re(b, value), source.real, target.real)
+        if not target.is_complex:
+            return re
+        return complexes.create(b, re, self.cast(b, complexes.im(b, value), source.real, target.real))
 
     # tensors
 
@@ -658,6 +681,30 @@ class LoweringContext:
         stretched = scf.if_(self.b, same, [to], as_is, copied).result
         self.set_dims(stretched, target)
         return self.set_dtype(stretched, dtype)
+
+
+def _last(b: Builder) -> Operation | None:
+    """The operation before the builder's point."""
+    return b.block.last if b.anchor is None else b.anchor.prev
+
+
+def _is_complex(arguments: Iterable[Any], results: Sequence[ScriptType]) -> bool:
+    """Whether an argument or a result is a complex tensor or number."""
+    if any(isinstance(t, TensorType) and t.dtype is not None and t.dtype.is_complex for t in results):
+        return True
+    values = [v for a in arguments for v in _flatten(a)]
+    return any(isinstance(v, complex) or (isinstance(v, Value) and isinstance(_element(v), ComplexType)) for v in values)
+
+
+def _refuse_real_arithmetic(name: str, b: Builder, before: Operation | None) -> None:
+    """Unsupported where a rule that knows of real numbers only has computed with complex ones, since `before`."""
+    op = b.block.first if before is None else before.next
+    while op is not None and op is not b.anchor:
+        for inner in op.walk():
+            if inner.name.startswith(("arith.", "math.")) and inner.name not in ("arith.select", "arith.constant"):
+                if any(isinstance(_element(v), ComplexType) for v in (*inner.operands, *inner.results)):
+                    raise Unsupported(f"{name} is not supported on complex tensors")
+        op = op.next
 
 
 def convert_number(value: float, dtype: DType) -> int | float | bool:

@@ -157,6 +157,13 @@ def _numpy_sign(x: Array) -> Array:
     return x if x.dtype == np.bool_ else np.where(x > 0, 1, np.where(x < 0, -1, 0)).astype(x.dtype)
 
 
+def _numpy_sgn(x: Array) -> Array:
+    if x.dtype.kind != "c":
+        return _numpy_sign(x)
+    size = np.abs(x)
+    return np.where(size == 0, 0, x / np.where(size == 0, 1, size)).astype(x.dtype)
+
+
 def _square_rule(self: Operand) -> Types:
     return types(result_type(self, 2))
 
@@ -197,7 +204,7 @@ ROUNDING: tuple[Operator, ...] = (
     unary("abs", refusing(promoted, "abs_cpu", is_bool), Scalars.abs, np.abs, unary_reals),
     unary("neg", _refuse_bool_neg, Scalars.neg, np.negative, unary_reals),
     unary("sign", refusing(promoted, "sign_cpu", is_complex), _sign, _numpy_sign, unary_any),
-    unary("sgn", refusing(promoted, "sgn_cpu", is_complex), _sign, _numpy_sign, unary_any),
+    unary("sgn", promoted, _sign, _numpy_sgn, unary_any),
     unary("square", _square_rule, lambda k, x: k.mul(x, x), np.square, unary_any),
 )
 

@@ -15,6 +15,7 @@ from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from ...types import I64
 from .. import arith, linalg, math
+from .. import complex as complexes
 from ..linalg import PARALLEL, REDUCTION
 from .elementwise import Scalars
 from .lowering import Extent, LoweringContext
@@ -77,10 +78,14 @@ def reduce_tensor(
 
 
 def _plus(k: Scalars, x: Value, acc: Value) -> Value:
+    if k.is_complex:
+        return complexes.add(k.b, acc, x, REASSOCIATE)
     return arith.addf(k.b, acc, x, REASSOCIATE) if k.is_float else arith.addi(k.b, acc, x)
 
 
 def _times(k: Scalars, x: Value, acc: Value) -> Value:
+    if k.is_complex:
+        return complexes.mul(k.b, acc, x)
     return arith.mulf(k.b, acc, x, REASSOCIATE) if k.is_float else arith.muli(k.b, acc, x)
 
 
@@ -270,7 +275,7 @@ def _lower_mean(
     accumulator = opmath(result)
     total = cx.number(count if isinstance(count, int) else cx.i64(count), accumulator)
     return reduce_tensor(
-        cx, self, axes, keepdim, accumulator, result, 0, _plus, finish=lambda k, x: arith.divf(k.b, x, total)
+        cx, self, axes, keepdim, accumulator, result, 0, _plus, finish=lambda k, x: k.div(x, total)
     )
 
 
@@ -699,7 +704,12 @@ POSITIONS: tuple[Operator, ...] = (
 # scans: the reduction iterator runs in order, and each step also writes what it has so far
 
 
-def _scan_iterators(rank: int, axis: int) -> tuple[AffineMap, list[str]]:
+def accumulator_of(dtype: DType) -> DType:
+    """What a scan counts in: PyTorch's scans of 32-bit floats count in 64 bits."""
+    return {DType.float32: DType.float64, DType.complex64: DType.complex128}.get(dtype, opmath(dtype))
+
+
+def scan_iterators(rank: int, axis: int) -> tuple[AffineMap, list[str]]:
     kept = AffineMap.of(rank, *(i for i in range(rank) if i != axis))
     return kept, [REDUCTION if i == axis else PARALLEL for i in range(rank)]
 
@@ -715,9 +725,9 @@ def _scan(signature: str, init: float, combine: Combine, function: Callable[...,
         if rank == 0:
             return cx.cast_tensor(self, result)
         axis = wrap_dim(dim, rank)
-        source, wide = cx.dtype(self), opmath(result)
+        source, wide = cx.dtype(self), accumulator_of(result)
         start = cx.fill([d for i, d in enumerate(dims) if i != axis], wide.element, init)
-        kept, iterators = _scan_iterators(rank, axis)
+        kept, iterators = scan_iterators(rank, axis)
         identity = AffineMap.identity(rank)
 
         def body(b: Builder, x: Value, acc: Value, _: Value) -> Sequence[Value]:
@@ -733,7 +743,7 @@ def _scan(signature: str, init: float, combine: Combine, function: Callable[...,
         array = cast_array(self, result)
         if self.ndim == 0:
             return array
-        wide = opmath(result)
+        wide = accumulator_of(result)
         return cast_array(function(cast_array(array, wide), axis=wrap_dim(dim, self.ndim), dtype=wide.numpy), result)
 
     return Operator(signature, infer, lower, reference, _with_dtype(_scan_samples))
@@ -771,7 +781,7 @@ def _running_extreme(name: str, largest: bool) -> Operator:
         axis = wrap_dim(dim, rank)
         wide = opmath(dtype)
         rest = [d for i, d in enumerate(dims) if i != axis]
-        kept, iterators = _scan_iterators(rank, axis)
+        kept, iterators = scan_iterators(rank, axis)
         identity = AffineMap.identity(rank)
         start = _extreme(largest)[0](Scalars(cx.b, wide))
 

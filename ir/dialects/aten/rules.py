@@ -27,7 +27,6 @@ _COMPLEX_OF = {
     DType.float32: DType.complex64,
     DType.float64: DType.complex128,
 }
-_REAL_OF = {DType.complex32: DType.float16, DType.complex64: DType.float32, DType.complex128: DType.float64}
 
 
 def dtype_of(operand: Operand) -> DType:
@@ -64,11 +63,7 @@ def promote_types(x: DType, y: DType) -> DType:
     if DType.uint8 in (x, y):
         other = y if x is DType.uint8 else x
         return DType.int16 if other is DType.int8 else other
-    return max(x, y, key=lambda d: (_real(d).itemsize, d))
-
-
-def _real(dtype: DType) -> DType:
-    return _REAL_OF.get(dtype, dtype)
+    return max(x, y, key=lambda d: (d.real.itemsize, d))
 
 
 def result_type(*operands: Operand) -> DType:
@@ -187,6 +182,8 @@ def cast_array(value: Any, dtype: DType) -> Array:
     source = from_numpy(array.dtype)
     assert source is not None
     with np.errstate(all="ignore"):
+        if source.is_complex and not dtype.is_complex and dtype is not DType.bool:
+            return cast_array(array.real, dtype)
         if dtype is DType.bool or dtype.is_complex or source.is_complex:
             return array != 0 if dtype is DType.bool else array.astype(dtype.numpy)
         if not source.is_floating:

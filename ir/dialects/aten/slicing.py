@@ -51,6 +51,8 @@ Index = int | Unknown | None
 END = 1 << 62
 """Slice ends from here on mean "to the end" (PyTorch writes the largest int)."""
 
+_LARGEST = (1 << 63) - 1
+
 
 def infer_select(self: TensorType, dim: int, index: Size) -> TensorType:
     shape = shape_of(self)
@@ -144,6 +146,21 @@ def lowered_bounds(
     if not same(last, extent):
         last = cx.min(cx.max(cx.wrap_index(last, extent), first), extent)
     return first, cx.ceildiv(cx.sub(last, first), stride), stride
+
+
+def sequence_bounds(
+    cx: LoweringContext, length: Extent, start: Extent | None, end: Extent | None, step: int
+) -> tuple[Extent, Extent]:
+    """First position of a slice of a list or string, and the one behind its last; the largest int is as good as no bound."""
+    low, high = (0, length) if step > 0 else (-1, cx.sub(length, 1))
+
+    def bound(value: Extent | None, absent: Extent, far: bool) -> Extent:
+        if value is None or same(value, _LARGEST):
+            return absent
+        given = cx.min(cx.max(cx.wrap_index(value, length), low), high)
+        return given if far else cx.select(cx.compare("eq", value, _LARGEST), absent, given)
+
+    return bound(start, low if step > 0 else high, step < 0), bound(end, high if step > 0 else low, step > 0)
 
 
 def lower_slice(

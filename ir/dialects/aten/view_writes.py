@@ -167,7 +167,39 @@ def _as_sections(extent: int, sections: int) -> Sequence[int]:
     return [least + 1 if i < more else least for i in range(sections)]
 
 
-_SAME = ("alias", "detach", "lift_fresh", "contiguous", "positive", "real", "conj", "resolve_conj", "resolve_neg")
+def write_real_part(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
+    del operands, index
+    if not _is_complex(base):
+        return new
+    return emit("aten::complex", [new, emit("aten::imag", [base])])
+
+
+def write_imaginary_part(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
+    del operands, index
+    return emit("aten::complex", [emit("aten::real", [base]), new])
+
+
+def write_as_real(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
+    del base, operands, index
+    return emit("aten::view_as_complex", [new])
+
+
+def write_as_complex(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
+    del base, operands, index
+    return emit("aten::view_as_real", [new])
+
+
+def write_conjugate(emit: Emit, base: Value, operands: Sequence[Value], new: Value, index: int) -> Value:
+    del operands, index
+    return emit("aten::conj_physical", [new]) if _is_complex(base) else new
+
+
+def _is_complex(value: Value) -> bool:
+    dtype = cast(TensorType, value.type).dtype
+    return dtype is not None and dtype.is_complex
+
+
+_SAME = ("alias", "detach", "lift_fresh", "contiguous", "positive", "resolve_conj", "resolve_neg")
 """Views of all elements as they are."""
 
 VIEW_WRITES: dict[str, WriteBack] = {
@@ -188,6 +220,11 @@ VIEW_WRITES: dict[str, WriteBack] = {
         )
     },
     **dict.fromkeys((f"aten::{name}" for name in _SAME), write_itself),
+    "aten::real": write_real_part,
+    "aten::imag": write_imaginary_part,
+    "aten::view_as_real": write_as_real,
+    "aten::view_as_complex": write_as_complex,
+    "aten::conj": write_conjugate,
     "aten::permute": write_permuted,
     "aten::transpose.int": write_swapped,
     "aten::swapdims": write_swapped,

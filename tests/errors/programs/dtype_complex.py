@@ -4,4 +4,4 @@ from torch import Tensor
 
 
 def f(x: Tensor) -> Tensor:
-    return x + 1
+    return torch.linspace(x[0].item(), 1, 5)

@@ -446,7 +446,7 @@ class Forks(nn.Module):
         return y
 
 
-def test_forks_are_run_at_once():
+def test_forks():
     agrees(torch.jit.script(Forks()), X)
 
 

@@ -128,6 +128,8 @@ TOLERANCE = {
     np.dtype(ml_dtypes.bfloat16): (1.6e-2, 1e-2),
     np.dtype(np.float32): (2e-5, 1e-5),
     np.dtype(np.float64): (1e-9, 1e-9),
+    np.dtype(np.complex64): (2e-5, 1e-5),
+    np.dtype(np.complex128): (1e-9, 1e-9),
 }
 
 
@@ -161,7 +163,7 @@ def from_torch(torch: Any, value: Any) -> Any:
     if isinstance(value, torch.Tensor):
         if value.dtype is torch.bfloat16:
             return value.float().numpy().astype(ml_dtypes.bfloat16)
-        return value.numpy()
+        return value.resolve_conj().numpy()
     if isinstance(value, list | tuple):
         return [from_torch(torch, v) for v in value]
     if isinstance(value, torch.dtype):

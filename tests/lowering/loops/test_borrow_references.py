@@ -64,3 +64,44 @@ def test_a_row_of_a_row():
   %r = rt.get(%t, %zero) : (!rt.list<!rt.list<i64>>, index) -> !rt.list<i64>
 """
     assert lowered(text + READ) == 2
+
+
+TEXT = """
+func.func @f(%a: index, %b: index) -> i64 {{
+  %text = rt.str_constant {{value = "to be or not to be"}} : !rt.str
+  %more = rt.str_constant {{value = "!"}} : !rt.str
+  %s = rt.str_concat(%text, %more) : (!rt.str, !rt.str) -> !rt.str
+  %d = rt.dict : !rt.dict<!rt.str : i64>
+  %part = rt.str_slice(%s, %a, %b) : (!rt.str, index, index) -> !rt.str
+  {body}
+  %l = rt.str_len(%part) : (!rt.str) -> index
+  %y = arith.index_cast %l : index to i64
+  {last}
+  return %y : i64
+}}
+"""
+
+PUT = "rt.dict_put(%d, %part, %n) : (!rt.dict<!rt.str : i64>, !rt.str, i64) -> ()"
+
+
+@pytest.mark.parametrize(
+    ("body", "last", "borrowed"),
+    [
+        ("", "", True),
+        ("%n = arith.constant 1 : i64\n" + PUT, "", True),  # the dict keeps a copy
+        ("%n = arith.constant 1 : i64\n" + PUT.replace("%d, %part", "%d, %text"), "", True),
+        ("%x = rt.str_concat(%more, %part) : (!rt.str, !rt.str) -> !rt.str", "", True),
+        ("%x = rt.str_concat(%part, %more) : (!rt.str, !rt.str) -> !rt.str", "", False),
+        ("%x = rt.str_concat(%s, %part) : (!rt.str, !rt.str) -> !rt.str", "", False),  # it would grow in place
+        ("%l0 = rt.list : !rt.list<!rt.str>\n  rt.push(%l0, %part) : (!rt.list<!rt.str>, !rt.str) -> ()", "", False),
+        ("", "rt.print(%part) : (!rt.str) -> ()", False),
+    ],
+    ids=["length", "key", "beside", "behind another", "in front", "behind itself", "in a list", "printed"],
+)
+def test_part_of_a_string_that_is_only_looked_at_is_not_made(body, last, borrowed):
+    module = CountReferences().apply(parse_module(TEXT.format(body=body, last=last)))
+    module = BorrowReferences().apply(module)
+    verify(module)
+    part = next(op for op in module.walk() if op.name == "rt.str_slice")
+    assert ("borrowed" in part.attributes) == borrowed
+    assert interpret(module, "f", [3, 8]) == [5]

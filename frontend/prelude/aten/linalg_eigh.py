@@ -1,0 +1,234 @@
+# Eigenvalues and eigenvectors of symmetric matrices: reduction to tridiagonal form, then QL or QR with implicit shifts.
+# In float64 throughout, and step by step as LAPACK's sytd2 and steqr, so that signs are theirs.
+
+import math
+import torch
+from torch import Tensor
+from typing import List, Optional, Tuple
+
+
+def _h_rotation(f: float, g: float) -> Tuple[float, float, float]:
+    # c, s, r with [c s; -s c] [f; g] = [r; 0]
+    c = 1.0
+    s = 0.0
+    r = f
+    if g != 0.0:
+        if f == 0.0:
+            c = 0.0
+            s = math.copysign(1.0, g)
+            r = abs(g)
+        else:
+            scale = max(abs(f), abs(g))
+            f1 = f / scale
+            g1 = g / scale
+            d = math.sqrt(f1 * f1 + g1 * g1)
+            c = abs(f1) / d
+            r = math.copysign(d, f)
+            s = g1 / r
+            r = r * scale
+    return c, s, r
+
+
+def _h_length(a: float, b: float) -> float:
+    w = max(abs(a), abs(b))
+    z = min(abs(a), abs(b))
+    return w if z == 0.0 else w * math.sqrt(1.0 + (z / w) * (z / w))
+
+
+def _h_symmetric_two(a: float, b: float, c: float) -> Tuple[float, float, float, float]:
+    # [a b; b c]: the eigenvalue of larger absolute value, the other, the unit vector (cs, sn) of the first
+    df = a - c
+    tb = b + b
+    ab = abs(tb)
+    largest = a if abs(a) > abs(c) else c
+    smallest = c if abs(a) > abs(c) else a
+    rt = _h_length(df, ab)
+    first = 0.5 * rt
+    second = -0.5 * rt
+    sign = 1
+    if a + c != 0.0:
+        if a + c < 0.0:
+            sign = -1
+        first = 0.5 * (a + c + (rt if sign > 0 else -rt))
+        second = (largest / first) * smallest - (b / first) * b
+    cs = df + rt
+    turned = sign == 1
+    if df < 0.0:
+        cs = df - rt
+        turned = sign == -1
+    c1 = 1.0
+    s1 = 0.0
+    if abs(cs) > ab:
+        t = -tb / cs
+        s1 = 1.0 / math.sqrt(1.0 + t * t)
+        c1 = t * s1
+    elif ab != 0.0:
+        t = -cs / tb
+        c1 = 1.0 / math.sqrt(1.0 + t * t)
+        s1 = t * c1
+    return first, second, -s1 if turned else c1, c1 if turned else s1
+
+
+def _h_tridiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    # a = Q T Q^T, [B, n, n]: T's diagonal, the elements beside it, Q
+    n = a.size(1)
+    w = a.clone()
+    vs = torch.zeros_like(a)
+    taus = torch.zeros([a.size(0), n], dtype=a.dtype)
+    e = torch.zeros([a.size(0), n], dtype=a.dtype)
+    often = _h_run_time(n - 1)
+    for i in range(often):
+        v, tau, beta = _h_reflectors(w[:, :, i], i + 1)
+        e[:, i] = beta.squeeze(1)
+        x = (w * v.unsqueeze(1)).sum([2]) * tau
+        x = x - (0.5 * tau * (x * v).sum([1], True)) * v
+        w = w - v.unsqueeze(2) * x.unsqueeze(1) - x.unsqueeze(2) * v.unsqueeze(1)
+        vs[:, i] = v
+        taus[:, i] = tau.squeeze(1)
+    q = torch.eye(n, dtype=a.dtype).expand(a.size()).clone()
+    if vectors:
+        for j in range(often):
+            v = vs[:, often - 1 - j].unsqueeze(2)
+            q = q - v * ((v * q).sum([1], True) * taus[:, often - 1 - j].reshape([-1, 1, 1]))
+    return torch.diagonal(w, 0, 1, 2).clone(), e, q
+
+
+def _h_tridiagonal_eigen(diagonal: Tensor, beside: Tensor, rows: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, int]:
+    # [n], [n], [n, n]: eigenvalues, the rotated rows, how many iterations were left. One iteration a turn, of QL or QR
+    # (step 1 or -1), on the block from l to `end`
+    eps = 1.1102230246251565e-16
+    tiny = 2.2250738585072014e-308
+    n = diagonal.size(0)
+    d = diagonal.clone()
+    e = beside.clone()
+    z = rows.clone()
+    left = 30 * n
+    first = 0
+    l = 0
+    end = 0
+    step = 1
+    working = False
+    while left > 0 and (working or first < n):
+        if not working:
+            m = first
+            while m < n - 1 and abs(float(e[m])) > math.sqrt(abs(float(d[m]))) * math.sqrt(abs(float(d[m + 1]))) * eps:
+                m += 1
+            if m < n - 1:
+                e[m] = 0.0
+            step = 1 if abs(float(d[m])) >= abs(float(d[first])) else -1
+            l = first if step == 1 else m
+            end = m if step == 1 else first
+            working = first != m
+            first = m + 1
+        else:
+            m = l
+            while m != end and float(e[min(m, m + step)]) * float(e[min(m, m + step)]) > eps * eps * abs(
+                float(d[m])
+            ) * abs(float(d[m + step])) + tiny:
+                m += step
+            if m != end:
+                e[min(m, m + step)] = 0.0
+            if m == l:
+                l += step
+            elif m == l + step:
+                i = min(l, m)
+                larger, smaller, c, s = _h_symmetric_two(float(d[i]), float(e[i]), float(d[i + 1]))
+                d[i] = larger
+                d[i + 1] = smaller
+                e[i] = 0.0
+                if vectors:
+                    row = z[i] * c + z[i + 1] * s
+                    z[i + 1] = z[i + 1] * c - z[i] * s
+                    z[i] = row
+                l += 2 * step
+            else:
+                left -= 1
+                edge = min(l, l + step)
+                p = float(d[l])
+                g = (float(d[l + step]) - p) / (2.0 * float(e[edge]))
+                g = float(d[m]) - p + float(e[edge]) / (g + math.copysign(_h_length(g, 1.0), g))
+                s = 1.0
+                c = 1.0
+                p = 0.0
+                i = m
+                while i != l:
+                    j = i - step
+                    at = min(i, j)
+                    b = c * float(e[at])
+                    c, s, r = _h_rotation(g, s * float(e[at]))
+                    if i != m:
+                        e[at + step] = r
+                    g = float(d[i]) - p
+                    r = (float(d[j]) - g) * s + 2.0 * c * b
+                    p = s * r
+                    d[i] = g + p
+                    g = c * r - b
+                    if vectors:
+                        row = z[j] * s + z[i] * c
+                        z[j] = z[j] * c - z[i] * s
+                        z[i] = row
+                    i = j
+                d[l] = float(d[l]) - p
+                e[edge] = g
+            working = (end - l) * step >= 0
+    return d, z, left
+
+
+def _h_moderate(a: Tensor) -> Tuple[Tensor, Tensor]:
+    # [B, m, n], [B, 1, 1]: matrices divided by factors so that squares neither overflow nor vanish
+    size = a.abs().amax([1, 2], True)
+    extreme = torch.logical_and(torch.logical_or(size > 1e140, size < 1e-140), torch.logical_and(size > 0, size < float("inf")))
+    factor = torch.where(extreme, size, torch.ones_like(size))
+    return a / factor, factor
+
+
+def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    # eigenvalues [B, n], eigenvectors [B, n, n], info [B]
+    n = A.size(-1)
+    given = _h_matrices(A).to(torch.float64)
+    values = torch.zeros([given.size(0), n], dtype=torch.float64)
+    rows = torch.zeros_like(given)
+    info = torch.zeros([given.size(0)], dtype=torch.int32)
+    if n > 0 and given.size(0) > 0:
+        lower = given.transpose(1, 2) if upper else given
+        a, factor = _h_moderate(torch.tril(lower) + torch.tril(lower, -1).transpose(1, 2))
+        d, e, q = _h_tridiagonal(a, vectors)
+        start = q.transpose(1, 2)
+        for b in range(_h_run_time(given.size(0))):
+            w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors)
+            values[b] = w
+            if vectors:
+                rows[b] = z
+            if left == 0:
+                info[b] = 1
+        values, order = torch.sort(values, 1)
+        if vectors:
+            rows = torch.gather(rows, 1, order.unsqueeze(2).expand([-1, -1, n]))
+        values = values * factor.reshape([-1, 1])
+        finite = torch.isfinite(a).all(2).all(1)
+        info = torch.where(finite, info, n - 1).to(torch.int32)
+    return values.to(A.dtype), rows.transpose(1, 2).to(A.dtype), info
+
+
+def _h_eigh_of(A: Tensor, UPLO: str, vectors: bool, name: str) -> Tuple[Tensor, Tensor]:
+    _h_need_square(A, name)
+    if UPLO != "L" and UPLO != "U" and UPLO != "l" and UPLO != "u":
+        raise RuntimeError("Expected UPLO argument to be 'L' or 'U', but got {}".format(UPLO))
+    _h_need_kernel(A, "linalg_eigh_cpu")
+    w, v, info = _h_eigh(A, UPLO == "U" or UPLO == "u", vectors)
+    _h_check_eigen(info, A.dim() == 2, name)
+    return w.reshape(_h_batch(A, 2) + [A.size(-1)]), v.reshape(A.size())
+
+
+def linalg_eigh(self: Tensor, UPLO: str) -> Tuple[Tensor, Tensor]:
+    return _h_eigh_of(self, UPLO, True, "linalg.eigh")
+
+
+def _linalg_eigh(A: Tensor, UPLO: str, compute_v: bool) -> Tuple[Tensor, Tensor]:
+    w, v = _h_eigh_of(A, UPLO, compute_v, "linalg.eigh")
+    return w, v if compute_v else torch.empty([0], dtype=A.dtype)
+
+
+def linalg_eigvalsh(self: Tensor, UPLO: str) -> Tensor:
+    w, v = _h_eigh_of(self, UPLO, False, "linalg.eigh")
+    return w

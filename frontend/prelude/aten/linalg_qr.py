@@ -1,0 +1,151 @@
+# Householder's reflections: QR, products of reflections, least squares.
+
+import torch
+from torch import Tensor
+from typing import List, Optional, Tuple
+
+
+def _h_reflectors(x: Tensor, j: int) -> Tuple[Tensor, Tensor, Tensor]:
+    # for each row of x [B, m]: v (1 at place j, 0 before), tau and beta with (I - tau v v^T) x = x before j, beta at j
+    places = torch.arange(x.size(1))
+    alpha = x[:, j].unsqueeze(1)
+    below = torch.where(places > j, x, torch.zeros_like(x))
+    largest = below.abs().amax([1], True)
+    zero = largest == 0
+    scale = torch.maximum(largest, alpha.abs())
+    scale = torch.where(zero, torch.ones_like(scale), scale)
+    length = scale * ((below / scale).square().sum([1], True) + (alpha / scale).square()).sqrt()
+    beta = torch.where(zero, alpha, -torch.copysign(length, alpha))
+    tau = torch.where(zero, torch.zeros_like(beta), (beta - alpha) / torch.where(zero, torch.ones_like(beta), beta))
+    v = below / torch.where(zero, torch.ones_like(beta), alpha - beta)
+    return torch.where(places == j, torch.ones_like(v), v), tau, beta
+
+
+def _h_geqrf(a: Tensor) -> Tuple[Tensor, Tensor]:
+    # R, below it the reflections that make Q; their factors
+    m = a.size(1)
+    n = a.size(2)
+    k = min(m, n)
+    rows = torch.arange(m)
+    columns = torch.arange(n)
+    r = a.clone()
+    taus = torch.zeros([a.size(0), k], dtype=a.dtype)
+    for j in range(_h_run_time(k)):
+        v, tau, beta = _h_reflectors(r[:, :, j], j)
+        column = v.unsqueeze(2)
+        product = (column * r).sum([1], True) * tau.unsqueeze(2)
+        rest = torch.where(columns > j, r - column * product, r)
+        own = torch.where(rows == j, beta, torch.where(rows > j, v, r[:, :, j]))
+        r = torch.where(columns == j, own.unsqueeze(2), rest)
+        taus[:, j] = tau.squeeze(1)
+    return r, taus
+
+
+def _h_reflection(v: Tensor, j: int) -> Tensor:
+    # [B, m] of the packed form -> the vector of reflection j
+    places = torch.arange(v.size(1))
+    return torch.where(places == j, 1.0, torch.where(places > j, v, torch.zeros_like(v))).to(v.dtype)
+
+
+def _h_reflect(packed: Tensor, taus: Tensor, x: Tensor, transposed: bool) -> Tensor:
+    # Q x or Q^T x
+    y = x.clone()
+    often = _h_run_time(taus.size(1))
+    for i in range(often):
+        j = i if transposed else often - 1 - i
+        v = _h_reflection(packed[:, :, j], j).unsqueeze(2)
+        y = y - v * ((v * y).sum([1], True) * taus[:, j].reshape([-1, 1, 1]))
+    return y
+
+
+def _h_columns_of_one(count: int, m: int, k: int, dtype: int) -> Tensor:
+    return torch.eye(m, k, dtype=dtype).expand([count, m, k])
+
+
+def linalg_qr(A: Tensor, mode: str) -> Tuple[Tensor, Tensor]:
+    if mode != "reduced" and mode != "complete" and mode != "r":
+        raise RuntimeError(
+            "qr received unrecognized mode '{}' but expected one of 'reduced' (default), 'r', or 'complete'".format(mode)
+        )
+    _h_need_matrix(A, "linalg.qr", "A")
+    _h_need_floats(A, "linalg.qr")
+    _h_need_kernel(A, "geqrf_cpu")
+    m = A.size(-2)
+    n = A.size(-1)
+    k = min(m, n)
+    a = _h_matrices(A)
+    packed, taus = _h_geqrf(a)
+    rows = m if mode == "complete" else k
+    r = torch.triu(packed[:, :rows]).reshape(_h_batch(A, 2) + [rows, n])
+    if mode == "r":
+        return torch.empty([0], dtype=A.dtype), r
+    q = _h_reflect(packed, taus, _h_columns_of_one(a.size(0), m, rows, A.dtype), False)
+    return q.reshape(_h_batch(A, 2) + [m, rows]), r
+
+
+def qr(self: Tensor, some: bool) -> Tuple[Tensor, Tensor]:
+    return linalg_qr(self, "reduced" if some else "complete")
+
+
+def geqrf(self: Tensor) -> Tuple[Tensor, Tensor]:
+    _h_need_matrix(self, "torch.geqrf", "input")
+    _h_need_kernel(self, "geqrf_cpu")
+    packed, taus = _h_geqrf(_h_matrices(self))
+    return packed.reshape(self.size()), taus.reshape(_h_batch(self, 2) + [min(self.size(-2), self.size(-1))])
+
+
+def linalg_householder_product(input: Tensor, tau: Tensor) -> Tensor:
+    if input.dim() < 2:
+        raise RuntimeError("torch.linalg.householder_product: input must have at least 2 dimensions.")
+    if input.size(-2) < input.size(-1):
+        raise RuntimeError(
+            "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]"
+        )
+    if input.size(-1) < tau.size(-1):
+        raise RuntimeError(
+            "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]"
+        )
+    if input.dim() - tau.dim() != 1:
+        raise RuntimeError(
+            "torch.linalg.householder_product: Expected tau to have one dimension less than input, but got tau.ndim equal "
+            "to {} and input.ndim is equal to {}".format(tau.dim(), input.dim())
+        )
+    if tau.dtype != input.dtype:
+        raise RuntimeError(
+            "torch.linalg.householder_product: tau dtype {} does not match input dtype {}".format(
+                _h_type_name(tau.dtype), _h_type_name(input.dtype)
+            )
+        )
+    _h_need_kernel(input, "orgqr_cpu")
+    packed = _h_matrices(input)
+    ones = _h_columns_of_one(packed.size(0), input.size(-2), input.size(-1), input.dtype)
+    return _h_reflect(packed, tau.reshape([packed.size(0), tau.size(-1)]), ones, False).reshape(input.size())
+
+
+def orgqr(self: Tensor, input2: Tensor) -> Tensor:
+    return linalg_householder_product(self, input2)
+
+
+def ormqr(self: Tensor, input2: Tensor, input3: Tensor, left: bool, transpose: bool) -> Tensor:
+    if self.dim() < 2:
+        raise RuntimeError("torch.ormqr: input must have at least 2 dimensions.")
+    if input3.dim() < 2:
+        raise RuntimeError("torch.ormqr: other must have at least 2 dimensions.")
+    size = input3.size(-2 if left else -1)
+    if size < input2.size(-1):
+        raise RuntimeError(
+            "torch.ormqr: other.shape[{}] must be greater than or equal to tau.shape[-1]".format(-2 if left else -1)
+        )
+    if size != self.size(-2):
+        raise RuntimeError("torch.ormqr: other.shape[{}] must be equal to input.shape[-2]".format(-2 if left else -1))
+    if self.dtype != input2.dtype:
+        raise RuntimeError("torch.ormqr: Expected input and tau to have the same dtype")
+    if self.dtype != input3.dtype:
+        raise RuntimeError("torch.ormqr: Expected input and other to have the same dtype")
+    _h_need_kernel(self, "ormqr_cpu")
+    packed = _h_matrices(self)
+    other = _h_matrices(input3)
+    taus = input2.reshape([packed.size(0), input2.size(-1)])
+    if left:
+        return _h_reflect(packed, taus, other, transpose).reshape(input3.size())
+    return _h_reflect(packed, taus, other.transpose(1, 2), not transpose).transpose(1, 2).reshape(input3.size())

@@ -1,0 +1,41 @@
+# Ranges between numbers that tensors hold.
+
+import torch
+from torch import Tensor
+from typing import Optional
+
+
+def linspace__Tensor_Tensor(
+    start: Tensor, end: Tensor, steps: int, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.linspace(start.item(), end.item(), steps, dtype=dtype)
+
+
+def linspace__Tensor_Scalar(
+    start: Tensor, end: number, steps: int, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.linspace(start.item(), end, steps, dtype=dtype)
+
+
+def linspace__Scalar_Tensor(
+    start: number, end: Tensor, steps: int, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.linspace(start, end.item(), steps, dtype=dtype)
+
+
+def logspace__Tensor_Tensor(
+    start: Tensor, end: Tensor, steps: int, base: float, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.logspace(start.item(), end.item(), steps, base, dtype=dtype)
+
+
+def logspace__Tensor_Scalar(
+    start: Tensor, end: number, steps: int, base: float, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.logspace(start.item(), end, steps, base, dtype=dtype)
+
+
+def logspace__Scalar_Tensor(
+    start: number, end: Tensor, steps: int, base: float, dtype: Optional[int], layout: Optional[int], device: Optional[Device], pin_memory: Optional[bool]
+) -> Tensor:
+    return torch.logspace(start, end.item(), steps, base, dtype=dtype)

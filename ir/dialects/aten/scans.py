@@ -1,0 +1,125 @@
+"""Scans and float neighbours that need more than arithmetic on one element: logcumsumexp, nextafter.
+
+In: nothing. Out: `OPERATORS`, records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ...affine import AffineMap
+from ...builder import Builder
+from ...core import Value
+from ...dtypes import DType
+from ...operator import Operator, Sample
+from ...script_types import TensorType
+from ...types import I32, I64
+from .. import arith, math
+from .elementwise import Scalars, Types, binary, is_not_floating, refusing, types
+from .lowering import LoweringContext
+from .reduction import accumulator_of, scan_iterators
+from .rules import Array, Operand, cast_array, dtype_of, not_implemented, operand_of, result_type, wrap_dim
+from .samples import INF, NAN, ramp, tensor
+
+# logcumsumexp
+
+
+def _log_add_exp(k: Scalars, x: Value, acc: Value) -> Value:
+    """log(exp(x) + exp(acc)); equal infinities and NaN come out as they are."""
+    low, high = k.minimum(x, acc), k.maximum(x, acc)
+    total = k.add(math.log1p(k.b, math.exp(k.b, k.sub(low, high))), high)
+    return k.select(arith.andi(k.b, k.compare("eq", low, high), math.isinf(k.b, high)), high, total)
+
+
+def _infer_log_scan(self: TensorType, dim: int) -> TensorType:
+    wrap_dim(dim, self.rank)
+    dtype = dtype_of(self)
+    if is_not_floating(dtype):
+        raise not_implemented("logcumsumexp_out_cpu", dtype)
+    return TensorType(dtype, self.shape)
+
+
+def _lower_log_scan(cx: LoweringContext, self: Value, dim: int) -> Value:
+    dtype, rank, dims = cx.dtype(self), cx.rank(self), cx.dims(self)
+    if rank == 0:
+        return self
+    axis = wrap_dim(dim, rank)
+    wide = accumulator_of(dtype)
+    kept, iterators = scan_iterators(rank, axis)
+    identity = AffineMap.identity(rank)
+    start = cx.fill([d for i, d in enumerate(dims) if i != axis], wide.element, -INF)
+
+    def body(b: Builder, x: Value, acc: Value, _: Value) -> Sequence[Value]:
+        total = _log_add_exp(Scalars(b, wide), cx.cast(b, x, dtype, wide), acc)
+        return [total, cx.cast(b, total, wide, dtype)]
+
+    outs = [start, cx.empty(dims, dtype.element)]
+    return cx.set_dtype(cx.generic_many([self], [identity], outs, [kept, identity], iterators, body)[1], dtype)
+
+
+def _reference_log_scan(self: Array, dim: int) -> Array:
+    dtype = dtype_of(operand_of(self))
+    if self.ndim == 0:
+        return self
+    wide = cast_array(self, accumulator_of(dtype))
+    with np.errstate(all="ignore"):
+        return cast_array(np.asarray(np.logaddexp.accumulate(wide, axis=wrap_dim(dim, self.ndim))), dtype)
+
+
+def _log_scan_samples() -> Iterator[Sample]:
+    for dim in (0, 1, -1):
+        yield Sample((ramp(2, 3, 4), dim))
+    for dtype in ("f16", "bf16", "f64"):
+        yield Sample((ramp(2, 3, dtype=dtype), 1))
+    yield Sample((tensor([-INF, -INF, 1.0, 300.0, -2.0, INF, 1.0]), 0))
+    yield Sample((tensor([1.0, NAN, 2.0]), 0))
+    yield Sample((tensor(2.5), 0))
+    yield Sample((ramp(2, 3, dtype="i64"), 0), raises="not implemented for 'Long'")
+
+
+# nextafter: the bits of a float, read as a whole number, count the floats
+
+_BITS = {DType.float32: I32, DType.float64: I64}
+
+
+def _next_after(k: Scalars, x: Value, y: Value) -> Value:
+    b = k.b
+    bits = _BITS[k.dtype]
+    one = arith.constant(b, 1, bits)
+    at = arith.bitcast(b, x, bits)
+    inwards = arith.xori(b, k.compare("lt", y, x), k.compare("lt", x, k.constant(0)))
+    step = arith.select(b, inwards, arith.subi(b, at, one), arith.addi(b, at, one))
+    tiny = math.copysign(b, arith.bitcast(b, one, k.dtype.element), y)
+    moved = k.select(k.compare("eq", x, k.constant(0)), tiny, arith.bitcast(b, step, k.dtype.element))
+    settled = k.select(k.compare("eq", x, y), y, moved)
+    return k.select(arith.ori(b, math.isnan(b, x), math.isnan(b, y)), k.add(x, y), settled)
+
+
+def _next_types(*operands: Operand) -> Types:
+    return types(result_type(*operands))
+
+
+def _neighbours(dtype: DType) -> bool:
+    return dtype not in (DType.float32, DType.float64)
+
+
+def _next_samples() -> Iterator[Sample]:
+    x = [0.0, -0.0, 1.0, -1.0, 2.0, INF, -INF, NAN, 1e-45, 3.4028235e38, -1e-45, 1.5]
+    y = [1.0, -1.0, 2.0, 2.0, 1.0, 0.0, 0.0, 1.0, 0.0, INF, 0.0, NAN]
+    yield Sample((tensor(x), tensor(y)))
+    yield Sample((tensor(x, "f64"), tensor(y, "f64")))
+    yield Sample((ramp(2, 3), tensor(7.0)))
+
+
+OPERATORS: tuple[Operator, ...] = (
+    Operator(
+        "aten::logcumsumexp(Tensor self, int dim) -> Tensor",
+        _infer_log_scan,
+        _lower_log_scan,
+        _reference_log_scan,
+        _log_scan_samples,
+    ),
+    binary("nextafter", refusing(_next_types, "nextafter_cpu", _neighbours), _next_after, np.nextafter, _next_samples),
+)

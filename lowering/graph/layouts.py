@@ -1,0 +1,354 @@
+"""How the tensors of a graph under construction lie in memory: the strides that PyTorch would give them.
+
+In: values of a specialised graph, those of which composite operators were made among them, for which `note` says what
+PyTorch's own kernel gives. Out: a `Place` for each: its strides where they are known, and where it begins in its storage.
+Nothing that is computed depends on it; it decides what programs ask (`stride`, `is_contiguous`) and what operators decide by
+strides (`view`, `reshape`, `contiguous`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+import numpy as np
+
+from ...ir.attributes import Constant
+from ...ir.core import Operation, OpResult, Value
+from ...ir.dialects.aten import elementwise as elementwise_records
+from ...ir.operators import find, gives_contiguous, is_view, schema, split_name
+from ...ir.script_types import TensorType
+from . import strides as rules
+from .aliases import RESHAPES, SAME, WRITE, is_complex_view, static_shape, view_of
+from .nodes import inferred
+from .strides import Strides
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the elements of a tensor are. `strides`: None where they are not known; `offset` too."""
+
+    root: Value | None
+    """What made the storage; None where several may be meant."""
+    strides: Strides | None = None
+    is_contiguous: bool = False
+    """Whether it is row-major, whatever its extents are at run time."""
+    offset: int | None = 0
+
+
+UNKNOWN: Final = Place(None, offset=None)
+
+_LIKE_ELEMENTWISE: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "gelu", "clamp", "where", "remainder", "fmod", "floor_divide", "div", "nan_to_num", "round", "dropout", "clip",
+        "relu6", "selu", "celu", "logit", "log_sigmoid", "softsign", "logical_not", "mse_loss", "smooth_l1_loss", "huber_loss",
+    )
+)  # fmt: skip
+"""Without a formula of one line here, but elementwise kernels in PyTorch."""
+
+_KEEPING: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "clone", "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like", "fill",
+        "sort", "copy", "batch_norm", "bernoulli", "flip", "index_fill", "index_put",
+    )
+)  # fmt: skip
+"""The layout of the first operand, made dense."""
+
+_ROW_MAJOR: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "softmax", "log_softmax", "_softmax", "_log_softmax", "layer_norm", "native_layer_norm", "cumsum", "cumprod", "mm",
+        "bmm", "matmul", "linear", "addmm", "baddbmm", "dot", "mv", "norm", "var", "std", "logsumexp", "one_hot", "bincount",
+        "masked_select", "arange", "linspace", "zeros", "ones", "full", "eye", "tril_indices", "triu_indices", "histc", "triu",
+        "tril", "repeat_interleave", "instance_norm", "topk", "max", "min", "kthvalue", "median", "cummax", "cummin", "scatter",
+        "scatter_add", "scatter_reduce", "index_add", "index_copy", "take_along_dim", "masked_fill", "aminmax", "count_nonzero",
+        "argsort",
+    )
+)  # fmt: skip
+"""Row-major whatever the operands are."""
+
+_SUGGESTED: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "conv1d", "conv2d", "conv3d", "convolution", "_convolution", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+        "max_pool1d", "max_pool2d", "max_pool3d", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool2d", "adaptive_max_pool3d", "max_pool2d_with_indices",
+        "max_pool3d_with_indices", "constant_pad_nd", "pad", "group_norm", "native_group_norm", "roll", "upsample_nearest1d",
+        "upsample_nearest2d", "upsample_nearest3d", "upsample_bilinear2d", "upsample_bicubic2d", "interpolate", "__interpolate",
+        "pixel_shuffle", "pixel_unshuffle",
+    )
+)  # fmt: skip
+"""Channels last where the first operand is, and row-major otherwise."""
+
+_WRAPPED: Final = frozenset(
+    f"aten::{name}"
+    for name in (
+        "add", "sub", "rsub", "mul", "div", "true_divide", "eq", "ne", "lt", "le", "gt", "ge", "bitwise_and", "bitwise_or",
+        "bitwise_xor", "__and__", "__or__", "__xor__", "remainder", "fmod", "floor_divide", "copysign", "xlogy", "where",
+    )
+)  # fmt: skip
+"""Whose number is a tensor without dimensions to the kernel, with which no fast path is taken."""
+
+_CHANGED_DTYPE: Final = ("aten::to.", "aten::_to_copy", "aten::_cast", "aten::type_as")
+
+
+@dataclass
+class Layouts:
+    """What is known so far, by value."""
+
+    known: dict[Value, Place] = field(default_factory=dict[Value, Place])
+    asked: set[Value] = field(default_factory=set[Value])
+    """Arguments of the function by whose strides something was decided."""
+
+    def of(self, value: Value) -> Place:
+        """Where the tensor lies; looks at what it is made of as far as that is not known yet."""
+        pending = [value]
+        while pending:
+            at = pending[-1]
+            if at in self.known:
+                pending.pop()
+                continue
+            missing = [v for v in _sources(at) if v not in self.known]
+            if missing and len(pending) < _MAX_PENDING:
+                pending += missing
+                continue
+            self.known[at] = self._place(at)
+            pending.pop()
+        return self.known[value]
+
+    def note(self, name: str, operands: Sequence[Value], result: Value) -> None:
+        """What PyTorch's kernel for a composite operator gives, where that is not the layout of its parts."""
+        root = self.of(result).root
+        if result in operands or root is None or any(self.of(v).root is root for v in operands):
+            return  # a view
+        self.known[result] = self._new(name, [(v, self.of(v)) for v in operands], result)
+
+    def argument(self, value: Value, strides: Strides | None = None) -> None:
+        """An argument of the function: row-major unless it is given otherwise."""
+        self.known[value] = _row_major(value) if strides is None else _fresh(value, strides)
+
+    def _place(self, value: Value) -> Place:
+        op = value.defining_op()
+        if op is None:
+            return UNKNOWN  # arguments of the function are known from the start
+        if op.name == "prim::If":
+            return self._joined([op.body(i).terminator.operand(cast(OpResult, value).index) for i in range(2)], value)
+        if op.name == "prim::Constant":
+            return _constant(op)
+        if not op.name.startswith("aten::"):
+            return UNKNOWN
+        form = schema(op.name)
+        if op.name == WRITE:
+            return self.of(op.operand(0))
+        if form is not None and is_view(form) and op.operands and isinstance(op.operand(0).type, TensorType):
+            return _view(op, cast(OpResult, value).index, self.of(op.operand(0)))
+        operands = [(v, self.of(v)) for v in _sources(value)]
+        return self._new(op.name, operands, value, _memory_format(op))
+
+    def _new(
+        self, name: str, operands: Sequence[tuple[Value, Place]], result: Value, memory_format: int | None = None
+    ) -> Place:
+        """A tensor that an operator makes."""
+        if name.startswith(_UNLIKE_OPERANDS):
+            return Place(result)
+        found = _made(name, operands, static_shape(result.type), memory_format)
+        all_plain = all(_is_row_major(v, p) for v, p in operands)
+        if found is None and all_plain and memory_format in (None, rules.CONTIGUOUS_FORMAT, rules.PRESERVE_FORMAT):
+            return _row_major(result)
+        return _fresh(result, found)
+
+    def _joined(self, values: Sequence[Value], result: Value) -> Place:
+        places = [self.of(v) if isinstance(v.type, TensorType) else UNKNOWN for v in values]
+        if all(_is_row_major(v, p) for v, p in zip(values, places, strict=True)):
+            return replace(_row_major(result), root=None, offset=None)
+        same = places[0].strides == places[1].strides and values[0].type == values[1].type
+        return Place(None, places[0].strides if same else None, offset=None)
+
+
+_MAX_PENDING: Final = 100_000
+_UNLIKE_OPERANDS: Final = (
+    *("aten::nonzero", "aten::linalg_", "aten::_linalg", "aten::empty_strided", "aten::empty_permuted", "aten::einsum"),
+    *("aten::svd", "aten::qr", "aten::inverse", "aten::cholesky", "aten::lu", "aten::eig", "aten::fft_", "aten::stft"),
+)
+"""Not row-major even where their operands are, or not always."""
+
+
+def _sources(value: Value) -> list[Value]:
+    """The tensors that decide how this one lies."""
+    op = value.defining_op()
+    if op is None:
+        return []
+    if op.name == "prim::If":
+        index = cast(OpResult, value).index
+        found = [op.body(i).terminator.operand(index) for i in range(2)]
+        return [v for v in found if isinstance(v.type, TensorType)]
+    if not op.name.startswith("aten::"):
+        return []
+    form = schema(op.name)
+    if op.name == WRITE or (form is not None and is_view(form)):
+        return [v for v in op.operands[:1] if isinstance(v.type, TensorType)]
+    found: list[Value] = []
+    for operand in op.operands:
+        made = operand.defining_op("prim::ListConstruct")
+        found += [v for v in (operand,) if isinstance(v.type, TensorType)]
+        found += [v for v in made.operands if isinstance(v.type, TensorType)] if made is not None else []
+    return found
+
+
+def _row_major(value: Value) -> Place:
+    shape = static_shape(value.type)
+    return Place(value, None if shape is None else rules.contiguous(shape), True)
+
+
+def _fresh(value: Value, strides: Strides | None) -> Place:
+    shape = static_shape(value.type)
+    if cast(TensorType, value.type).rank < 2:
+        return _row_major(value)
+    if strides is None or shape is None:
+        return Place(value)
+    return Place(value, strides, rules.is_contiguous(shape, strides))
+
+
+def _is_row_major(value: Value, place: Place) -> bool:
+    return place.is_contiguous or cast(TensorType, value.type).rank == 0
+
+
+def _constant(op: Operation) -> Place:
+    constant = op.attributes.get("value")
+    if not isinstance(constant, Constant):
+        return UNKNOWN
+    array = constant.array
+    steps = tuple(s // array.itemsize for s in array.strides)
+    strides = rules.contiguous(array.shape) if array.flags.c_contiguous else steps
+    return Place(op.result, strides, rules.is_contiguous(array.shape, strides))
+
+
+def _memory_format(op: Operation) -> int | None:
+    form = schema(op.name)
+    at = None if form is None else form.index("memory_format")
+    given = inferred(op.operand(at)) if at is not None and at < len(op.operands) else None
+    return given if isinstance(given, int) else None
+
+
+def _made(
+    name: str,
+    operands: Sequence[tuple[Value, Place]],
+    shape: tuple[int, ...] | None,
+    memory_format: int | None = None,
+) -> Strides | None:
+    """Strides of a new tensor; None where they are not known."""
+    base, overload = split_name(name)
+    if shape is None:
+        return None
+    if gives_contiguous(name) or base in _ROW_MAJOR:
+        return rules.contiguous(shape)
+    if memory_format is not None and memory_format != rules.PRESERVE_FORMAT:
+        return rules.formatted(shape, memory_format)
+    known: list[tuple[tuple[int, ...], Strides]] = []
+    for value, place in operands:
+        own = static_shape(value.type)
+        if own is None or place.strides is None:
+            return None
+        known.append((own, place.strides))
+    if not known:
+        return None
+    if base in _KEEPING:
+        return rules.kept(*known[0])
+    if name.startswith(_CHANGED_DTYPE):
+        return known[0][1] if rules.is_dense(*known[0]) else rules.contiguous(shape)
+    if base in _SUGGESTED:
+        return _suggested(shape, *known[0])
+    if base == "aten::cat":
+        same = next((f for f in (rules.CHANNELS_LAST, rules.CHANNELS_LAST_3D) if all(rules.is_contiguous(*k, f) for k in known)), 0)
+        return rules.formatted(shape, same)
+    if is_elementwise(name):
+        if overload.startswith("Scalar") and base in _WRAPPED:
+            known.append(((), ()))
+        return rules.elementwise(known)
+    return None
+
+
+def _suggested(shape: tuple[int, ...], own: tuple[int, ...], strides: Strides) -> Strides | None:
+    """In the memory format of the first operand."""
+    if rules.is_contiguous(own, strides):
+        return rules.contiguous(shape)
+    for memory_format in (rules.CHANNELS_LAST, rules.CHANNELS_LAST_3D):
+        if rules.is_contiguous(own, strides, memory_format):
+            return rules.formatted(shape, memory_format)
+    # part of a tensor with its channels last would count as one, too
+    return None if len(own) > 3 and strides[1] == 1 else rules.contiguous(shape)
+
+
+def is_elementwise(name: str) -> bool:
+    if split_name(name)[0] in _LIKE_ELEMENTWISE:
+        return True
+    record = find(name)
+    return record is not None and record.lower.__module__ == elementwise_records.__name__
+
+
+def _view(op: Operation, index: int, source: Place) -> Place:
+    """Where a view of a tensor lies; or a copy, where the operator makes one."""
+    result, own = op.results[index], op.operand(0)
+    shape, wanted = static_shape(own.type), static_shape(result.type)
+    if op.name.startswith(_CHANGED_DTYPE):
+        if cast(TensorType, own.type).dtype is cast(TensorType, result.type).dtype:
+            return source
+        if source.is_contiguous and source.strides is None:
+            return _row_major(result)
+        return _fresh(result, _made(op.name, [(own, source)], wanted))
+    if is_complex_view(op):
+        return Place(result if op.name == "aten::conj" else source.root, offset=None)
+    if op.name in SAME:
+        return source
+    is_reshape = op.name in RESHAPES or op.name.startswith(("aten::view", "aten::unflatten"))
+    if op.name == "aten::contiguous":
+        return source if source.is_contiguous else _row_major(result)
+    if source.is_contiguous and is_reshape and (source.strides is None or wanted is None):
+        return replace(_row_major(result), root=source.root, offset=source.offset)
+    if shape is None or wanted is None or source.strides is None:
+        keeps = source.is_contiguous and op.name == "aten::unsqueeze"
+        return Place(source.root, None, keeps, source.offset if keeps else None)
+    if is_reshape:
+        strides = rules.viewed(shape, source.strides, wanted)
+        return _row_major(result) if strides is None else _at(source, wanted, strides, source.offset)
+    if op.name == "aten::unsqueeze":
+        axis = inferred(op.operand(1))
+        axis = cast(int, axis) % len(wanted)
+        return _at(source, wanted, rules.unsqueezed(shape, source.strides, axis), source.offset)
+    if op.name in ("aten::expand", "aten::expand_as", "aten::broadcast_to"):
+        return _at(source, wanted, rules.expanded(shape, source.strides, wanted), source.offset)
+    if op.name == "aten::as_strided":
+        given = [inferred(v) for v in op.operands[1:]]
+        strides = given[1]
+        if not isinstance(strides, list) or not all(isinstance(s, int) for s in cast(list[Any], strides)):
+            return Place(source.root, offset=None)
+        first = given[2] if len(given) > 2 and given[2] is not None else source.offset
+        return _at(source, wanted, tuple(cast(list[int], strides)), first if isinstance(first, int) else None)
+    return _through(op, index, source, shape, wanted)
+
+
+def _at(source: Place, shape: tuple[int, ...], strides: Strides, offset: int | None) -> Place:
+    return Place(source.root, strides, rules.is_contiguous(shape, strides), offset)
+
+
+def _through(op: Operation, index: int, source: Place, shape: tuple[int, ...], wanted: tuple[int, ...]) -> Place:
+    """By running the operator on an array that lies so; its elements are never touched."""
+    assert source.strides is not None
+    whole = np.lib.stride_tricks.as_strided(np.zeros(1, np.int8), shape, source.strides)
+    view = view_of(op, index, whole)
+    if view is None or view.shape != wanted:
+        return Place(source.root, offset=None)
+    is_open = any(_has_unknown(inferred(v)) for v in op.operands[1:])
+    offset = view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    is_open = is_open or 0 in wanted  # numpy does not go behind the end of an array
+    first = None if source.offset is None or is_open else source.offset + int(offset)
+    return _at(source, wanted, tuple(int(s) for s in view.strides), first)
+
+
+def _has_unknown(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_has_unknown, cast("Sequence[Any]", value)))
+    return not isinstance(value, int | float | None)
