@@ -53,6 +53,7 @@ from ..ir.signature import (
     DictSpec,
     InstanceSpec,
     ObjectSpec,
+    PartSpec,
     SameSpec,
     ScalarSpec,
     SequenceSpec,
@@ -170,15 +171,25 @@ def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType]
 
 
 def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tuple[ArgumentSpec, ...]:
-    """The same specs, in which a tensor that is given twice, in one place, is the first one (`SameSpec`)."""
+    """The same specs, in which a tensor that is given twice, in one place, is the first one (`SameSpec`).
+
+    Tensors that overlap otherwise are parts of one piece of memory (`PartSpec`), if they are of one dtype.
+    """
     seen: dict[Any, int] = {}
     count = 0
+    places = _distinct_places(values, specs)
+    pieces = _pieces(places)
+    started: dict[int, int] = {}
 
     def visit(value: Any, spec: ArgumentSpec) -> ArgumentSpec:
         nonlocal count
         match spec:
             case TensorSpec():
-                first = seen.setdefault((memory_of(value), spec.dtype), count)
+                key = (memory_of(value), spec.dtype)
+                piece = pieces.get(key)
+                if piece is not None:
+                    return _part(key, piece, started)
+                first = seen.setdefault(key, count)
                 if first != count:
                     return SameSpec(first)
                 count += 1
@@ -188,13 +199,69 @@ def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tupl
                 return SequenceSpec(tuple(visit(v, s) for v, s in pairs), is_tuple)
             case DictSpec(keys, inner):
                 return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
-            case InstanceSpec(of, inner):
-                pairs = zip(of.attributes, inner, strict=True)
-                return InstanceSpec(of, tuple(visit(value.attributes[n], s) for n, s in pairs))
             case _:
                 return spec
 
     return tuple(visit(v, s) for v, s in zip(values, specs, strict=True))
+
+
+_Place = tuple[tuple[int, tuple[int, ...], tuple[int, ...]], Any]
+"""Address, shape and strides in bytes, and the dtype."""
+
+
+def _distinct_places(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> list[_Place]:
+    found: dict[_Place, None] = {}
+
+    def visit(value: Any, spec: ArgumentSpec) -> None:
+        match spec:
+            case TensorSpec(dtype):
+                found.setdefault((memory_of(value), dtype))
+            case SequenceSpec(elements):
+                for v, s in zip(value, elements, strict=True):
+                    visit(v, s)
+            case DictSpec(keys, inner):
+                for k, s in zip(keys, inner, strict=True):
+                    visit(value[k], s)
+            case _:
+                pass
+
+    for value, spec in zip(values, specs, strict=True):
+        visit(value, spec)
+    return list(found)
+
+
+def _bounds(place: _Place) -> tuple[int, int]:
+    (address, shape, strides), dtype = place
+    if 0 in shape:
+        return address, address
+    return address, address + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)) + dtype.itemsize
+
+
+def _pieces(places: Sequence[_Place]) -> dict[_Place, tuple[int, int]]:
+    """Tensors that lie among one another, with the memory that all of them lie in: first byte, and the one behind the last."""
+    found: dict[_Place, tuple[int, int]] = {}
+    plain = [p for p in places if all(s >= 0 and s % p[1].itemsize == 0 for s in p[0][2]) and 0 not in p[0][1]]
+    for dtype in {p[1] for p in plain}:
+        groups: list[tuple[int, int, list[_Place]]] = []
+        for place in sorted((p for p in plain if p[1] is dtype), key=_bounds):
+            low, high = _bounds(place)
+            if groups and low < groups[-1][1] and (low - groups[-1][0]) % dtype.itemsize == 0:
+                start, end, members = groups[-1]
+                groups[-1] = (start, max(end, high), [*members, place])
+            else:
+                groups.append((low, high, [place]))
+        for low, high, members in groups:
+            if len(members) > 1:
+                found.update(dict.fromkeys(members, (low, high)))
+    return found
+
+
+def _part(place: _Place, piece: tuple[int, int], started: dict[int, int]) -> PartSpec:
+    (address, shape, strides), dtype = place
+    size, (low, high) = dtype.itemsize, piece
+    length = (high - low) // size if low not in started else None
+    whole = started.setdefault(low, len(started))
+    return PartSpec(dtype, shape, tuple(s // size for s in strides), (address - low) // size, whole, length)
 
 
 def strided_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tuple[ArgumentSpec, ...]:
@@ -258,7 +325,12 @@ def call_error(message: str, help: str | None = None) -> CompileError:
 
 
 def adapted(parameters: Sequence[Argument], values: Sequence[Any]) -> list[Any]:
-    return [adapt(v, a.type, a.name) for v, a in zip(values, parameters, strict=True)]
+    return [v if _is_left_out(v, a) else adapt(v, a.type, a.name) for v, a in zip(values, parameters, strict=True)]
+
+
+def _is_left_out(value: Any, parameter: Argument) -> bool:
+    """A tensor whose default is None: it may stay out where nobody uses it."""
+    return value is None and parameter.has_default and parameter.default is None and isinstance(parameter.type, TensorType)
 
 
 _NUMPY_SCALAR: Final[Any] = np.generic
@@ -572,6 +644,6 @@ def check_fits(value: Any, spec: ArgumentSpec, name: str) -> None:
                 raise call_error(f"argument `{name}` must be an object of class {of.name}, as when this was compiled")
             for n, s in zip(of.attributes, inner, strict=True):
                 check_fits(value.attributes[n], s, f"{name}.{n}")
-        case SameSpec() | ObjectSpec():
+        case SameSpec() | PartSpec() | ObjectSpec():
             pass  # of state
 

@@ -188,10 +188,22 @@ class ScriptFunction:
             chosen = specs if fixing is None else fixed(specs, values, fixing)
             found = self._compiled.get((chosen, ()))
             if found is not None and not state_level:
-                return found.call(flat_values(values, chosen))
+                try:
+                    return found.call(flat_values(values, chosen))
+                except ExecutionError:
+                    self._left_on_error(values)
+                    raise
         with self.state.lock:
             chosen, found = self.entry(specs, values, learns=True)
             return self.run(found, chosen, values)
+
+    def _left_on_error(self, values: Sequence[Any]) -> None:
+        """What contexts do when an error leaves them, see `replay.py`."""
+        from .replay import leaves_contexts, replay  # noqa: PLC0415 - all of the compiler, which other calls do not need
+
+        if leaves_contexts(self.program):
+            with self.state.lock:
+                replay(self.program, self.state, values)
 
     def run(self, entry: Specialisation, chosen: Specs, values: Sequence[Any]) -> Any:
         """A call under the lock of the module. One that raises keeps the writes made before that, see `replay.py`."""
@@ -204,6 +216,8 @@ class ScriptFunction:
                 from .replay import replay  # noqa: PLC0415 - all of the compiler, which other calls do not need
 
                 replay(self.program, self.state, values)
+            else:
+                self._left_on_error(values)
             raise
 
     def call_chosen(self, chosen: Specs, values: Sequence[Any], state_level: int) -> Any:
@@ -213,7 +227,11 @@ class ScriptFunction:
             found = self._at(chosen, state_level) or self._specialised(chosen, state_level)
             if found.plan is not None:
                 return self.run(found, chosen, values)
-        return found.call(flat_values(values, chosen))
+        try:
+            return found.call(flat_values(values, chosen))
+        except ExecutionError:
+            self._left_on_error(values)
+            raise
 
     def compile(self, *specs: Any, **named: Any) -> CompiledCall:
         """Compiles before the first call, and for dynamic dimensions: one spec for each parameter.
@@ -405,10 +423,8 @@ class ScriptFunction:
             self.state.watch_shapes(self.program.receiver, (id(self), chosen))
         try:
             return self._compile(chosen, state_level)
-        except NotStatic:
-            raise
-        except CompileError:
-            if not self.state.has_dynamic:
+        except CompileError as error:
+            if not self.state.has_dynamic or (isinstance(error, NotStatic) and not self.state.has_any_length):
                 raise
             self.state.is_static = True
             return self._compile(chosen, state_level)

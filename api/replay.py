@@ -19,8 +19,9 @@ from ..ir.attributes import Constant
 from ..ir.core import Operation
 from ..ir.dead_code import RANDOM
 from ..ir.diagnostics import ExecutionError, TorchccError
+from ..ir.dialects.torch import CONTEXT
 from ..ir.interpreters.torch import Instance, Interpreter
-from ..ir.places import Holder, identity
+from ..ir.places import Holder, identity, objects_in
 from ..ir.program import Program
 from ..ir.script_types import ScriptObject
 from .arguments import array_of, is_tensor
@@ -57,8 +58,16 @@ class _Replay(Interpreter):
             self.tensors[id(result)] = (result, value)
         return result
 
+    is_unwinding: bool = False
+
     def print(self, data: bytes) -> None:
-        """Nothing: the call itself has printed it."""
+        """What the call itself has not printed: it was over when contexts were left."""
+        if self.is_unwinding:
+            super().print(data)
+
+    def unwind(self) -> None:
+        self.is_unwinding = True
+        super().unwind()
 
     def before(self, op: Operation, arguments: Sequence[Any]) -> None:
         self.operations += 1
@@ -71,11 +80,19 @@ class _Replay(Interpreter):
             raise _TooMuch
 
 
+def leaves_contexts(program: Program) -> bool:
+    """Whether there is a `with` of a script class in it: on an error its `__exit__` is called."""
+    return any(CONTEXT in op.attributes for op in program.module.walk())
+
+
 def replay(program: Program, state: ModuleState, values: Sequence[Any]) -> None:
-    """Sets the state to what the call with these values leaves. Under the lock of the module; its state is as before."""
-    assert program.receiver is not None
-    attributes = state.places(program.receiver).attributes
-    holders = [attributes[path] for path in state.paths(program.receiver)]
+    """Sets the state to what the call with these values leaves, and does what contexts do when they are left on an error.
+
+    Under the lock of the module; its state is as before.
+    """
+    paths = () if program.receiver is None else state.paths(program.receiver)
+    attributes = {} if program.receiver is None else state.outer_attributes(program.receiver)
+    holders = [attributes[path] for path in paths]
     changing = {identity(c) for owner, name in holders for c in _tensors(owner.attributes[name])}
     interpreter = _Replay(driver.composite, changing=changing)
     try:
@@ -90,6 +107,9 @@ def _tensors(value: Any) -> list[Constant]:
     match value:
         case Constant():
             return [value]
+        case ScriptObject() if not value.type.is_module:
+            found = [a for o in objects_in(value).values() for a in o.attributes.values() if not isinstance(a, ScriptObject)]
+            return [c for a in found for c in _tensors(a)]
         case list() | tuple():
             return [c for v in cast("Sequence[Any]", value) for c in _tensors(v)]
         case dict():
@@ -129,13 +149,26 @@ class _Outcome:
             owner.attributes[name] = value
             assert slot_of((owner, name)) in self._state.slots
 
+    def _object(self, value: Instance) -> ScriptObject:
+        """The object of the module, or a new one for one that the call has made; those of script classes are brought up to date."""
+        if id(value) in self._made:
+            return self._made[id(value)][1]
+        own = self._interpreter.objects.get(id(value))
+        if own is not None and own.type.is_module:
+            return own
+        made = ScriptObject(value.type) if own is None else own
+        self._made[id(value)] = (value, made)
+        for name, held in value.attributes.items():
+            made.attributes[name] = self._value(self._interpreter.current(held), made.attributes.get(name))
+        return made
+
     def _value(self, value: Any, before: Any) -> Any:
         """`before`: what the attribute held; a list or dict stays the one it is."""
         if isinstance(value, np.ndarray | list | dict) and id(cast(object, value)) in self._made:
             return self._made[id(cast(object, value))][1]
         match value:
             case Instance():
-                return self._interpreter.objects[id(value)]
+                return self._object(value)
             case np.ndarray():
                 array = cast("np.ndarray[Any, Any]", value)
                 known = self._interpreter.tensors.get(id(array))

@@ -25,16 +25,31 @@ import numpy.typing as npt
 
 from ..backend.cpu.call import numpy_copy, shared_array
 from ..ir.attributes import Constant
+from ..ir.class_groups import leads_to_itself
+from ..ir.columns import encoded, vectors
 from ..ir.diagnostics import CompileError, Diagnostic, InternalError
 from ..ir.dtypes import from_numpy
-from ..ir.places import Holder, Places, identity, located, value_at
+from ..ir.places import AttributeKey, Holder, Places, identity, located, objects_in, value_at
 from ..ir.program import StateNeeded
-from ..ir.script_types import BOOL, FLOAT, INT, ScriptObject, ScriptType
+from ..ir.script_types import (
+    BOOL,
+    FLOAT,
+    INT,
+    ClassType,
+    DictType,
+    ListType,
+    OptionalType,
+    ScriptObject,
+    ScriptType,
+    TupleType,
+)
 from ..ir.signature import (
     ArgumentSpec,
+    ColumnsSpec,
     ConstantSpec,
     DictSpec,
     Dim,
+    InstanceSpec,
     ObjectSpec,
     SameSpec,
     ScalarSpec,
@@ -45,6 +60,10 @@ from ..ir.signature import (
     kept_paths,
     rebuild,
 )
+from .arguments import form
+
+FEW: Final = 3
+"""So many lengths of a list in the state are one too many, and so many sets of keys of a dict."""
 
 T = TypeVar("T")
 Slot = tuple[int, str]
@@ -76,6 +95,8 @@ class ModuleState:
         self._names = itertools.count()
         self._seen_shapes: dict[Any, tuple[int, ...]] = {}
         self._dynamic: dict[Any, set[int]] = {}
+        self._seen_lengths: dict[tuple[int, str, str], set[Any]] = {}
+        self._of_any_length: set[tuple[int, str, str]] = set()
         self.is_static = False
         """Whether extents of state are fixed although they change: where code with dynamic ones cannot be compiled."""
 
@@ -99,13 +120,23 @@ class ModuleState:
         """Attributes below the receiver that are inputs."""
         if not self.slots:
             return ()
-        return tuple(p for p, h in self.places(receiver).attributes.items() if slot_of(h) in self.slots)
+        return tuple(p for p, h in self.outer_attributes(receiver).items() if slot_of(h) in self.slots)
+
+    def outer_attributes(self, receiver: ScriptObject) -> Mapping[str, Holder]:
+        """Attributes by path, but those of objects that an input holds: these are parts of the input."""
+        attributes = self.places(receiver).attributes
+        inner = self._inner()
+        return {p: h for p, h in attributes.items() if id(h[0]) not in inner} if inner else attributes
+
+    def _inner(self) -> Mapping[int, Holder]:
+        """The inputs that objects of script classes stand in, by the identity of these."""
+        return {i: h for h in self.slots.values() for i in objects_in(h[0].attributes.get(h[1]))}
 
     def specs(
         self, receiver: ScriptObject, paths: Sequence[str], constant: Sequence[ScriptType] = ()
     ) -> tuple[StateSpec, ...]:
         """What the attributes are now; numbers of the types `constant` as constants."""
-        attributes = self.places(receiver).attributes
+        attributes = self.outer_attributes(receiver)
         describe = _Describe(self, self.places(receiver), tuple(constant))
         holders = [(p, attributes[p]) for p in paths]
         return tuple(StateSpec(p, describe.spec(h[0].attributes[h[1]], h)) for p, h in holders)
@@ -146,6 +177,8 @@ class ModuleState:
                 value = owner.attributes.get(name)
                 if isinstance(value, list | dict):
                     found += places.holders.get(id(cast("Any", value)), [])
+                # an object that is part of an input is one wherever it stands
+                found += [h for i in objects_in(value) for h in places.holders.get(i, ())]
             for key in needed.tensors:
                 found += places.holders.get(key, [])
             return self._declare(found)
@@ -175,6 +208,8 @@ class ModuleState:
             if written:
                 everything = Places(self.root)
                 holders = [h for c in written.values() for h in everything.holders[identity(c)]]
+                inner = self._inner()
+                holders = [inner.get(id(h[0]), h) for h in holders]
                 if any(slot_of(h) not in self.slots for h in holders):
                     raise StateNeeded(holders, {})
                 for path, constant in written.items():
@@ -187,8 +222,9 @@ class ModuleState:
         """What another attribute comes to hold too is state: a change through one must be seen through the other."""
         places = self.places(receiver)
         for path in (p for r in signature.state for p in kept_paths(r.tree)):
-            if not isinstance(places.values.get(path), ScriptObject):
-                holder, _ = located(path, places.attributes)
+            value = places.values.get(path)
+            if not isinstance(value, ScriptObject) or not value.type.is_module:
+                holder, _ = located(path, self.outer_attributes(receiver))
                 if slot_of(holder) not in self.slots:
                     raise StateNeeded([holder], {})
 
@@ -210,7 +246,7 @@ class ModuleState:
 
     def _holders(self, receiver: ScriptObject, path: str) -> list[Holder]:
         if not path.startswith("="):
-            return [self.places(receiver).attributes[path]]
+            return [located(path, self.outer_attributes(receiver))[0]]
         everything = Places(self.root)
         found = [c for _, c in everything.tensors() if c.name == path[1:]]
         return [h for c in found for h in everything.holders[identity(c)]]
@@ -248,16 +284,17 @@ class ModuleState:
         """A tensor that the module does not have yet."""
         return Constant(f"state.{next(self._names)}", array)
 
-    def moved(self) -> None:
-        """Objects stand elsewhere now."""
+    def moved(self, *, modules: bool) -> None:
+        """Objects stand elsewhere now; `modules`: ones that compiled code has taken for constants."""
         self._places.clear()
-        self.changed()
+        if modules:
+            self.changed()
 
     def set(self, owner: ScriptObject, name: str, value: Any) -> None:
         """An attribute set from outside: the second time it becomes an input, so that no third one compiles anew."""
         with self.lock:
             slot = id(owner), name
-            is_structure = isinstance(value, ScriptObject) or isinstance(owner.attributes.get(name), ScriptObject)
+            is_structure = _is_module(value) or _is_module(owner.attributes.get(name))
             owner.attributes[name] = value
             self._places.clear()
             if slot in self.slots and not is_structure:
@@ -279,6 +316,7 @@ class ModuleState:
         attributes = self.places(receiver).attributes
         for path in self.paths(receiver):
             owner, name = attributes[path]
+            self._watch_lengths((owner, name))
             for suffix, constant in tensors_of(owner.attributes[name]):
                 shape: tuple[int, ...] = constant.array.shape
                 place = (id(owner), name, suffix, len(shape))
@@ -299,7 +337,32 @@ class ModuleState:
 
     @property
     def has_dynamic(self) -> bool:
-        return bool(self._dynamic) and not self.is_static
+        return bool(self._dynamic or self._of_any_length) and not self.is_static
+
+    @property
+    def has_any_length(self) -> bool:
+        return bool(self._of_any_length) and not self.is_static
+
+    # lengths
+
+    def _watch_lengths(self, holder: Holder) -> None:
+        """Lists and dicts that have been of several lengths, or had several keys, are given at run time."""
+        pending: list[tuple[str, Any]] = [("", holder[0].attributes[holder[1]])]
+        while pending:
+            suffix, value = pending.pop()
+            if isinstance(value, list | dict):
+                keys = tuple(cast("dict[Any, Any]", value)) if isinstance(value, dict) else len(cast("list[Any]", value))
+                seen = self._seen_lengths.setdefault((*slot_of(holder), suffix), set())
+                seen.add(keys)
+                if len(seen) >= FEW:
+                    self._of_any_length.add((*slot_of(holder), suffix))
+            elif isinstance(value, tuple):
+                pending += [(f"{suffix}[{i}]", v) for i, v in enumerate(cast("tuple[Any, ...]", value))]
+            elif isinstance(value, ScriptObject) and not value.type.is_module and not leads_to_itself(value.type):
+                pending += [(f"{suffix}.{n}", v) for n, v in value.attributes.items()]
+
+    def is_of_any_length(self, holder: Holder, suffix: str) -> bool:
+        return not self.is_static and (*slot_of(holder), suffix) in self._of_any_length
 
     def plan(self, receiver: ScriptObject, signature: Signature) -> Plan:
         return Plan(self, receiver, signature)
@@ -317,9 +380,9 @@ class _Describe:
 
     def spec(self, value: Any, holder: Holder, suffix: str = "") -> ArgumentSpec:
         match value:
-            case ScriptObject():
+            case ScriptObject() if value.type.is_module:
                 return ObjectSpec(self.places.paths[id(value)])
-            case Constant() | list() | dict():
+            case Constant() | list() | dict() | ScriptObject():
                 key = identity(value)
                 if key in self._numbers:
                     return SameSpec(self._numbers[key])
@@ -334,17 +397,60 @@ class _Describe:
                 return ConstantSpec(value)
 
     def _numbered(self, value: Any, holder: Holder, suffix: str) -> ArgumentSpec:
+        if isinstance(value, Constant):
+            dtype = from_numpy(value.array.dtype)
+            assert dtype is not None
+            return TensorSpec(dtype, self.state.shape(holder, suffix, value.array.shape, self._dims))
+        at_run_time = self._at_run_time(value, holder, suffix)
+        if at_run_time is not None:
+            return at_run_time
         match value:
-            case Constant():
-                dtype = from_numpy(value.array.dtype)
-                assert dtype is not None
-                return TensorSpec(dtype, self.state.shape(holder, suffix, value.array.shape, self._dims))
             case list():
                 return SequenceSpec(self._elements(cast("list[Any]", value), holder, suffix), False)
+            case ScriptObject():
+                if leads_to_itself(value.type):
+                    raise CompileError(
+                        Diagnostic(
+                            f"attribute `{holder[1]}` keeps objects of class {value.type.name} that cannot be inputs of a call",
+                            help="their tensors have to be of one dtype and rank each, and stand nowhere else in the module",
+                        )
+                    )
+                parts = [self.spec(v, holder, f"{suffix}.{n}") for n, v in value.attributes.items()]
+                return InstanceSpec(value.type, tuple(parts))
             case _:
                 table = cast("dict[Any, Any]", value)
                 parts = tuple(self.spec(v, holder, f"{suffix}[{k!r}]") for k, v in table.items())
                 return DictSpec(tuple(table), parts)
+
+    def _at_run_time(self, value: Any, holder: Holder, suffix: str) -> ColumnsSpec | None:
+        """A list or dict that has been of several lengths, and what may lead to others of its class; if it can be given so."""
+        tied = isinstance(value, ScriptObject) and leads_to_itself(value.type)
+        if not tied and not self.state.is_of_any_length(holder, suffix):
+            return None
+        declared = _declared(holder, suffix)
+        if declared is None or self._stands_elsewhere(value, holder):
+            return None
+        found = form(declared, [opened(value)])
+        return None if found is None else ColumnsSpec(found)
+
+    def _stands_elsewhere(self, value: Any, holder: Holder) -> bool:
+        """Whether a list, dict or object in it is somewhere else in the module too; of objects also, whether in it twice."""
+        seen: set[int] = set()
+        pending = list(_held_by(value))
+        while pending:
+            current = pending.pop()
+            if isinstance(current, list | dict | ScriptObject):
+                key = id(cast("object", current))
+                if key in seen and not isinstance(current, ScriptObject):
+                    return True
+                if key in seen:
+                    continue
+                seen.add(key)
+            pending += _held_by(current)
+        outer = set(map(id, objects_in(value).values())) | {id(value)} | {id(holder[0])}
+        return any(
+            slot_of(h) != slot_of(holder) and id(h[0]) not in outer for k in seen for h in self.places.holders.get(k, ())
+        )
 
     def _elements(self, values: Sequence[Any], holder: Holder, suffix: str) -> tuple[ArgumentSpec, ...]:
         return tuple(self.spec(v, holder, f"{suffix}[{i}]") for i, v in enumerate(values))
@@ -366,7 +472,75 @@ def _mark(value: Any, numbers: dict[int, int], constant: tuple[type, ...]) -> An
         return number, keys, tuple([_mark(v, numbers, constant) for v in elements])
     if kind is tuple:
         return tuple([_mark(v, numbers, constant) for v in value])
+    if kind is ScriptObject and not value.type.is_module:
+        if id(value) in numbers:
+            return numbers[id(value)]
+        number = numbers.setdefault(id(value), len(numbers))
+        return number, id(value.type), tuple([_mark(v, numbers, constant) for v in value.attributes.values()])
     return id(value) if kind is ScriptObject else (kind, value)
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, ScriptObject) and value.type.is_module
+
+
+def _held_by(value: Any) -> list[Any]:
+    """What stands in a list, tuple, dict or object of a script class."""
+    match value:
+        case list() | tuple():
+            return list(cast("Sequence[Any]", value))
+        case dict():
+            return list(cast("dict[Any, Any]", value).values())
+        case ScriptObject():
+            return list(value.attributes.values())
+        case _:
+            return []
+
+
+def _declared(holder: Holder, suffix: str) -> ScriptType | None:
+    """The declared type of what stands in an attribute at `suffix`."""
+    t: ScriptType | None = holder[0].type.attributes.get(holder[1])
+    for key in located(f"_{suffix}", {"_": holder})[1]:
+        t = t.element if isinstance(t, OptionalType) else t
+        match t:
+            case TupleType():
+                t = t.elements[key]
+            case ListType():
+                t = t.element
+            case DictType():
+                t = t.value
+            case ClassType() if isinstance(key, AttributeKey):
+                t = t.attributes.get(key.name)
+            case _:
+                return None
+    return t.element if isinstance(t, OptionalType) else t
+
+
+def opened(value: Any, made: dict[int, ScriptObject] | None = None) -> Any:
+    """The value of an attribute with arrays for tensors."""
+    made = {} if made is None else made
+    match value:
+        case Constant():
+            return value.array
+        case list():
+            return [opened(v, made) for v in cast("list[Any]", value)]
+        case tuple():
+            return tuple(opened(v, made) for v in cast("tuple[Any, ...]", value))
+        case dict():
+            return {k: opened(v, made) for k, v in cast("dict[Any, Any]", value).items()}
+        case ScriptObject() if not value.type.is_module:
+            return _opened_objects(value, made)
+        case _:
+            return value
+
+
+def _opened_objects(first: ScriptObject, made: dict[int, ScriptObject]) -> ScriptObject:
+    """Copies of an object and of all that it leads to, one after the other: chains of them may be long."""
+    new = {i: o for i, o in objects_in(first).items() if i not in made}
+    made.update({i: ScriptObject(o.type) for i, o in new.items()})
+    for i, o in new.items():
+        made[i].attributes.update({n: opened(v, made) for n, v in o.attributes.items()})
+    return made[id(first)]
 
 
 def tensors_of(value: Any, suffix: str = "") -> Iterator[tuple[str, Constant]]:
@@ -374,6 +548,9 @@ def tensors_of(value: Any, suffix: str = "") -> Iterator[tuple[str, Constant]]:
     match value:
         case Constant():
             yield suffix, value
+        case ScriptObject() if not value.type.is_module and not leads_to_itself(value.type):
+            for name, element in value.attributes.items():
+                yield from tensors_of(element, f"{suffix}.{name}")
         case list() | tuple():
             for i, element in enumerate(cast("Sequence[Any]", value)):
                 yield from tensors_of(element, f"{suffix}[{i}]")
@@ -409,8 +586,31 @@ def _replaced(value: Any, old: Constant, new: Constant) -> Any:
 def state_inputs(receiver: ScriptObject, signature: Signature) -> list[Any]:
     """Values of the parameters that are state, as they are now."""
     attributes = Places(receiver).attributes
-    values = [value_at(located(p.path, attributes)) for p in signature.parameters if p.path is not None]
-    return [v.array if isinstance(v, Constant) else v for v in values]
+    return _inputs_at(signature, attributes)()
+
+
+def _inputs_at(signature: Signature, attributes: Mapping[str, Holder]) -> Callable[[], list[Any]]:
+    """Gives the values of the parameters that are state."""
+    at_run_time = {c.first: c for c in signature.columns if c.path is not None}
+    sources: list[tuple[Any, ScriptType | None]] = []
+    i = 0
+    while i < len(signature.parameters):
+        column, path = at_run_time.get(i), signature.parameters[i].path
+        if path is not None:
+            sources.append((located(path, attributes), None if column is None else column.type))
+        i += 1 if column is None else len(vectors(column.type, ""))
+
+    def values() -> list[Any]:
+        found: list[Any] = []
+        for place, t in sources:
+            value = value_at(place)
+            if t is not None:
+                found += encoded(opened(value), t)
+            else:
+                found.append(value.array if isinstance(value, Constant) else value)
+        return found
+
+    return values
 
 
 class Plan:
@@ -420,14 +620,10 @@ class Plan:
         self._state = state
         self._receiver = receiver
         self._foreign = frozenset(v.result for v in signature.views)
-        self._attributes = state.places(receiver).attributes
-        self._inputs = [located(p.path, self._attributes) for p in signature.parameters if p.path is not None]
+        self._attributes = state.outer_attributes(receiver)
         self._outputs = [(self._attributes[r.path], r.tree) for r in signature.state]
-
-    def inputs(self) -> list[Any]:
-        """Values of the parameters that are state."""
-        values = map(value_at, self._inputs)
-        return [v.array if isinstance(v, Constant) else v for v in values]
+        self.inputs = _inputs_at(signature, self._attributes)
+        """Gives the values of the parameters that are state."""
 
     def store(self, results: Sequence[Any]) -> None:
         """Sets the attributes to what a call gave."""
@@ -436,12 +632,13 @@ class Plan:
         live = _Live(self._state, self._receiver, self._attributes, self._foreign)
         new = [(holder, rebuild(tree, results, live)) for holder, tree in self._outputs]
         live.refill()
-        structure = False
+        modules = objects = False
         for (owner, name), value in new:
-            structure |= isinstance(value, ScriptObject)
+            modules |= _is_module(value)
+            objects |= modules or bool(objects_in(value))
             owner.attributes[name] = value
-        if structure:
-            self._state.moved()
+        if objects:
+            self._state.moved(modules=modules)
 
 
 class _Live:
@@ -477,7 +674,7 @@ class _Live:
 
     def container(self, identity: str, value: Any) -> Any:
         if identity not in self._containers:
-            self._containers[identity] = type(value)() if identity.startswith("#") else self.kept(identity)
+            self._containers[identity] = _empty(value) if identity.startswith("#") else self.kept(identity)
             self._contents.append((self._containers[identity], value))
         return self._containers[identity]
 
@@ -486,6 +683,13 @@ class _Live:
         for container, contents in self._contents:
             if isinstance(container, list):
                 cast("list[Any]", container)[:] = contents
+            elif isinstance(container, ScriptObject):
+                container.attributes.update(contents.attributes)
             else:
                 container.clear()
                 container.update(contents)
+
+
+def _empty(value: Any) -> Any:
+    """A list, dict or object of the same kind."""
+    return ScriptObject(value.type) if isinstance(value, ScriptObject) else type(value)()

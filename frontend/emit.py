@@ -112,8 +112,8 @@ class FunctionEmitter(Statements):
         if isinstance(default, EnumMember):
             default = self.unit.enum_member(default)
         if default is None and annotation is None:
-            # PyTorch passes an undefined tensor here; an optional one says the same
-            type_ = optional(TENSOR)
+            # a tensor all the same, as in PyTorch: `is None` is never true of it, and None is given only from outside
+            return Argument(param.name, TENSOR, str(TENSOR), None, True, keyword_only)
         if size is not None and isinstance(default, int | float):
             default = (default,) * size
         return Argument(param.name, type_, str(type_), self._fit(default, type_, param), True, keyword_only, size)

@@ -122,7 +122,7 @@ class Generator:
         if count < GROUP:
             return fma(self.normal_pairs(count), np.asarray(std), np.asarray(mean)).astype(dtype)
         working = np.dtype(np.float64 if dtype == np.float64 else np.float32)
-        is_half = dtype not in (np.float32, np.float64)
+        is_half = dtype.itemsize == 2
         whole = count // GROUP * GROUP
         uniform = self.unit(whole if is_half else count, working)
         result = np.empty(count, working)

@@ -222,7 +222,8 @@ def _complete_type(t: TensorType) -> str:
 
 
 def _attributes(op: Operation) -> str:
-    entries = [f"{key}={print_value(value)}" for key, value in op.attributes.items() if value is not None]
+    shown = {k: v for k, v in op.attributes.items() if v is not None and k != CONTEXT}
+    entries = [f"{key}={print_value(value)}" for key, value in shown.items()]
     return f"[{', '.join(entries)}]" if entries else ""
 
 

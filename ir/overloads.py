@@ -17,6 +17,7 @@ from functools import cache
 from importlib import resources
 from typing import Final, Literal
 
+from . import quantized
 from .schema import Argument, Schema, parse_schema
 from .script_types import (
     BOOL,
@@ -128,13 +129,17 @@ def _signatures() -> dict[str, list[tuple[str, bool]]]:
         text, core = line.split("\t")
         base = text[: text.index("(")].partition(".")[0]
         table.setdefault(base, []).append((text, core == "core"))
+    for text in quantized.SIGNATURES:
+        table.setdefault(text[: text.index("(")].partition(".")[0], []).append((text, False))
     return table
 
 
 @cache
 def candidates(base: str) -> tuple[Schema, ...]:
-    """Schemas of `aten::add`, in registration order; none for an unknown name."""
-    return tuple(parse_schema(text) for text, _ in _signatures().get(base, ()))
+    """Schemas of `aten::add`, in registration order; the one of `aten::add.Tensor`; none for an unknown name."""
+    group, overload, _ = base.partition(".")
+    found = tuple(parse_schema(text) for text, _ in _signatures().get(group, ()))
+    return tuple(s for s in found if s.name == base) if overload else found
 
 
 def names() -> tuple[str, ...]:

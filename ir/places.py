@@ -34,7 +34,7 @@ class Places:
     paths: dict[int, str] = field(default_factory=dict[int, str])
     """By identity."""
     holders: dict[int, list[Holder]] = field(default_factory=dict[int, list[Holder]])
-    """Attributes in whose value a tensor, list or dict stands, by identity."""
+    """Attributes in whose value a tensor, list, dict or object of a script class stands, by identity."""
     attributes: dict[str, Holder] = field(default_factory=dict[str, Holder])
     """By path; those of an object that stands in several places, under the first."""
 
@@ -59,6 +59,8 @@ class Places:
     def _value(self, value: Any, path: str, holder: Holder) -> None:
         match value:
             case ScriptObject():
+                if not value.type.is_module:
+                    self.holders.setdefault(id(value), []).append(holder)
                 self._object(value, path)
                 return
             case Constant():
@@ -79,17 +81,24 @@ class Places:
             self.values[path] = value
 
 
+@dataclass(frozen=True)
+class AttributeKey:
+    """Leads from an object to what its attribute holds."""
+
+    name: str
+
+
 def located(path: str, attributes: Mapping[str, Holder]) -> tuple[Holder, tuple[Any, ...]]:
     """The attribute that a value stands in, and the keys that lead to it from there."""
     at = len(path)
     while path[:at] not in attributes:
-        at = path.rfind("[", 0, at)
+        at = max(path.rfind("[", 0, at), path.rfind(".", 0, at))
         if at < 0:
             raise InternalError(f"the module has nothing at `{path}`")
     keys: list[Any] = []
     node: ast.expr = ast.parse(f"_{path[at:]}", mode="eval").body
-    while isinstance(node, ast.Subscript):
-        keys.insert(0, ast.literal_eval(node.slice))
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        keys.insert(0, ast.literal_eval(node.slice) if isinstance(node, ast.Subscript) else AttributeKey(node.attr))
         node = node.value
     return attributes[path[:at]], tuple(keys)
 
@@ -98,5 +107,27 @@ def value_at(place: tuple[Holder, tuple[Any, ...]]) -> Any:
     (owner, name), keys = place
     value = owner.attributes[name]
     for key in keys:
-        value = value[key]
+        value = value.attributes[key.name] if isinstance(key, AttributeKey) else value[key]
     return value
+
+
+def objects_in(value: Any) -> dict[int, ScriptObject]:
+    """The objects of script classes that a value leads to, by identity."""
+    found: dict[int, ScriptObject] = {}
+    seen: set[int] = set()
+    pending: list[Any] = [value]
+    while pending:
+        current = pending.pop()
+        match current:
+            case ScriptObject() if not current.type.is_module and id(current) not in found:
+                found[id(current)] = current
+                pending += current.attributes.values()
+            case list() | dict() if id(cast("object", current)) not in seen:
+                seen.add(id(cast("object", current)))
+                table = cast("dict[Any, Any] | list[Any]", current)
+                pending += table.values() if isinstance(table, dict) else table
+            case tuple():
+                pending += cast("tuple[Any, ...]", current)
+            case _:
+                pass
+    return found

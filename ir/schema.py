@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, cast
 
+from .quantized import PACKED
 from .script_types import (
     ANY,
     BOOL,
@@ -215,6 +216,8 @@ class _Parser:
             return self.constructed(word, parameters), word
         if word in _WORDS:
             return _WORDS[word], word
+        if word in PACKED:
+            return PACKED[word], word
         if word[0].islower():
             return TypeVariable(word), word
         return OpaqueType(word), word

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from itertools import accumulate, islice, pairwise
 from typing import Any, Protocol, cast
 
@@ -137,6 +137,29 @@ class SameSpec:
 
 
 @dataclass(frozen=True)
+class PartSpec:
+    """Among arguments: a tensor that overlaps others. All of them lie in one piece of memory, which is the parameter.
+
+    `whole`: which piece, in the order of their first parts; `length`: its elements, for the first part of it, else None.
+    """
+
+    dtype: DType
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    offset: int
+    whole: int
+    length: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class GivenPart:
+    """For a parameter that is the memory of several arguments: one of them, and where it lies in that."""
+
+    value: Any
+    spec: PartSpec
+
+
+@dataclass(frozen=True)
 class ObjectSpec:
     """In state: the object that stands at this path."""
 
@@ -144,7 +167,7 @@ class ObjectSpec:
 
 
 ArgumentSpec = (
-    TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | InstanceSpec | ColumnsSpec | SameSpec | ObjectSpec
+    TensorSpec | ScalarSpec | ConstantSpec | SequenceSpec | DictSpec | InstanceSpec | ColumnsSpec | SameSpec | PartSpec | ObjectSpec
 )
 
 
@@ -433,6 +456,8 @@ class ColumnsArgument:
     name: str
     type: ScriptType
     first: int
+    path: str | None = None
+    """Of state: where in the module the value stands."""
 
 
 @dataclass(frozen=True)
@@ -500,6 +525,8 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return [leaf for name, s in pairs for leaf in leaves(value.attributes[name], s)]
         case ColumnsSpec(type):
             return columns.encoded(value, type)
+        case PartSpec(length=length):
+            return [] if length is None else [GivenPart(value, spec)]
         case ConstantSpec() | SameSpec() | ObjectSpec():
             return []
 
@@ -782,6 +809,21 @@ def _column_leaves(column: Column) -> list[int]:
         case PoolsColumn(pools, elements):
             inner = [i for p in pools for i in (p.count.index, *(i for a in p.attributes for i in _column_leaves(a)))]
             return [*inner, *_column_leaves(elements)]
+
+
+def tensor_columns(tree: Any) -> list[Leaf]:
+    """The vectors with the elements of tensors in what is made at run time."""
+    match tree:
+        case TensorColumn(elements):
+            return [elements]
+        case Leaf():
+            return []
+        case tuple():
+            return [leaf for part in cast("tuple[Any, ...]", tree) for leaf in tensor_columns(part)]
+        case _ if is_dataclass(tree) and not isinstance(tree, ScriptType | type):
+            return [leaf for f in fields(tree) for leaf in tensor_columns(getattr(tree, f.name))]
+        case _:
+            return []
 
 
 def leaf_numbers(tree: ResultTree) -> list[int]:

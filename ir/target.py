@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from .types import FloatType, IntegerType, Type
+from .types import ComplexType, FloatType, IntegerType, Type
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ def element_bytes(element: Type) -> int:
             return max(1, width // 8)
         case FloatType():
             return element.width // 8
+        case ComplexType(part):
+            return 2 * element_bytes(part)
         case _:
             return 8
 

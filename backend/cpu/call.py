@@ -22,6 +22,7 @@ from ...ir.diagnostics import ExecutionError, InternalError
 from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
 from ...ir.signature import (
+    GivenPart,
     Parameter,
     ScalarSpec,
     Signature,
@@ -238,6 +239,7 @@ class CompiledFunction:
             results[number] = _to_torch(torch, result) if is_given_out else result
         for view in self.signature.views:
             base = arguments[view.base] if view.is_argument else results[view.base]
+            base = whole(base, _tensor_argument("", base, written=False)) if isinstance(base, GivenPart) else base
             found = seen_through(base, view.steps, arguments)
             if found is not None:
                 results[view.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
@@ -349,6 +351,7 @@ def _scalar_converter(name: str, t: ScriptType) -> Callable[[Any], Any]:
 
 
 def _is_torch(value: Any) -> bool:
+    value = value.value if isinstance(value, GivenPart) else value
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
 
@@ -365,6 +368,11 @@ def memory_of(value: Any) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
 
 
 def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:
+    if isinstance(value, GivenPart):
+        part = _tensor_argument(name, value.value, written)
+        start = part.data - value.spec.offset * part.dtype.itemsize
+        assert value.spec.length is not None
+        return _TensorArgument(start, (value.spec.length,), None, part.keep, part.dtype)
     if isinstance(value, np.ndarray):
         array = cast("npt.NDArray[Any]", value)
         return _numpy_argument(name, array, written)
@@ -499,6 +507,21 @@ def numpy_copy(result: Any) -> npt.NDArray[Any]:
         torch = sys.modules["torch"]
         return np.array(result.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
     return np.array(result.numpy())
+
+
+class _Whole:
+    """Memory of several arguments, which lives as long as the one that it is seen through."""
+
+    def __init__(self, argument: _TensorArgument) -> None:
+        self._keep = argument.keep
+        kind = "<u2" if argument.dtype.numpy == np.dtype(ml_dtypes.bfloat16) else argument.dtype.numpy.str
+        self.__array_interface__ = {"data": (argument.data, False), "shape": argument.shape, "typestr": kind, "version": 3}
+
+
+def whole(part: GivenPart, argument: _TensorArgument) -> Any:
+    """The memory that a part lies in, as an array or a torch tensor of one dimension."""
+    array = np.asarray(cast("Any", _Whole(argument))).view(argument.dtype.numpy)
+    return _to_torch(sys.modules["torch"], array) if _is_torch(part) else array
 
 
 def shared_array(tensor: Any) -> npt.NDArray[Any]:

@@ -39,17 +39,13 @@ def look(value: Any, steps: Sequence[ViewStep], given: Sequence[Any], name: str)
         if place is not None:
             shape, strides, offset = place
             return lambda: value.as_strided_(shape, strides, value.storage_offset() + offset)
-    if isinstance(value, np.ndarray) and value.flags.c_contiguous:
-        view = _through(cast(Any, value), steps, given)
-        if view is not None:
-            return lambda: _set_look(value, view)
-    raise ValueError(f"argument `{name}`: the program changes its shape in place, which this array does not allow: copy it first")
-
-
-def _set_look(array: Any, view: Any) -> None:
-    array.shape = view.shape
-    if array.strides != view.strides:
-        array.strides = view.strides
+    if isinstance(value, np.ndarray):
+        array = cast(Any, value)
+        view = _through(array, steps, given)
+        # other strides than its own are nothing that numpy gives an array
+        if view is not None and np.shares_memory(view, array) and array.flags.c_contiguous and view.flags.c_contiguous:
+            return lambda: setattr(array, "shape", view.shape)
+    raise ValueError(f"argument `{name}`: the program changes its shape in place, which is not possible for this array")
 
 
 def _shadow(

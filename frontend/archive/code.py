@@ -380,6 +380,8 @@ class Code:
             return Package(qualified)
         if not qualified.startswith(f"{_BOUND}."):
             return MISSING
+        if qualified in PACKED:
+            return BuiltinRef(qualified)
         what = "holds the weights of quantized layers" if ".quantized." in qualified else "is not in the archive"
         raise CompileError.at(
             span,

@@ -80,6 +80,8 @@ class Importer:
         self.depth = 0
 
     def object(self, value: PickledObject, path: str) -> ScriptObject:
+        if value.qualified in PACKED:
+            return self._packed(value, PACKED[value.qualified], path)
         if id(value) in self.objects:
             found = self.objects[id(value)]
             if found is None:
@@ -99,6 +101,21 @@ class Importer:
         self.depth = before
         self.objects[id(value)] = result
         return result
+
+    def _packed(self, value: PickledObject, type_: ClassType, path: str) -> ScriptObject:
+        """Weights of a quantized layer: an object of a C++ class, see `packed.py`."""
+        known = self.objects.get(id(value))
+        if known is None:
+            known = self.objects[id(value)] = ScriptObject(type_)
+            parts = packed_parts(type_, value.state)
+            if parts is None:
+                raise self.reader.fault(f"has weights of a quantized layer in a form that is not known, at `{path}`", self.member)
+            before = self._deeper(path)
+            for name, declared in type_.attributes.items():
+                known.attributes[name] = self.value(parts[name], declared, f"{path}{name}")
+            self.depth = before
+            self.kept.append(value)
+        return known
 
     def _attributes(self, result: ScriptObject, cls: ClassValue, state: Any, path: str) -> None:
         if not isinstance(state, dict):

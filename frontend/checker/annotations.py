@@ -66,6 +66,7 @@ _NAMES: Final[dict[str, ScriptType]] = {
     "torch.types.Number": NUMBER,
     "typing.Any": ANY,
     "types.NoneType": NONE,
+    **PACKED,
 }
 
 _WORDS: Final[dict[str, ScriptType]] = {

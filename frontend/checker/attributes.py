@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final, cast
 
 from ...ir.attributes import Constant
-from ...ir.core import Value
+from ...ir.core import OpResult, Value
 from ...ir.dtypes import DType
+from ...ir.operators import schema
 from ...ir.overloads import has_method, suggest
 from ...ir.script_types import (
     DEVICE,
@@ -22,6 +23,7 @@ from ...ir.script_types import (
     PoisonType,
     ScriptType,
     TensorType,
+    TupleType,
 )
 from ...ir.source import Span
 from .. import ast
@@ -102,6 +104,19 @@ def is_constant(value: object) -> bool:
     if isinstance(value, tuple):
         return all(map(is_constant, cast("tuple[object, ...]", value)))
     return value is None or isinstance(value, bool | int | float | complex | str | DType)
+
+
+def _result_names(value: Value) -> tuple[str, ...]:
+    """Of the results of an operator, as its schema calls them: `torch.max(x, 0).values`."""
+    made = value.defining_op("prim::TupleConstruct")
+    if made is None or not made.operands:
+        return ()
+    first = made.operands[0]
+    found = schema(first.owner.name) if isinstance(first, OpResult) and first.owner.name.startswith("aten::") else None
+    if found is None or not isinstance(first, OpResult) or list(made.operands) != list(first.owner.results):
+        return ()
+    names = tuple(r.name or "" for r in found.returns)
+    return names if all(names) and len(names) == len(made.operands) else ()
 
 
 def _plain(value: object) -> Any:
@@ -207,6 +222,9 @@ class Attributes(Subscripts):
                 index = type_.fields.index(name)
                 operands = (value, self.constant(index, span))
                 return self.one("prim::TupleIndex", operands, type_.elements[index], span=span)
+            case TupleType() if name in (fields := _result_names(value)):
+                operands = (value, self.constant(fields.index(name), span))
+                return self.one("prim::TupleIndex", operands, type_.elements[fields.index(name)], span=span)
             case ClassType():
                 return self.object_attribute(value, type_, name, node)
             case EnumType() if name == "name":

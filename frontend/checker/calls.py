@@ -117,6 +117,9 @@ _PREFIXES: Final[tuple[tuple[str, str], ...]] = (
 )
 """Python's name of an operator, and what stands before its name in `aten::`; the longer prefixes first."""
 
+_OVERLOADS: Final = dict.fromkeys(("torch.stft", "torch.functional.stft"), "aten::stft.center")
+"""Functions that PyTorch writes in Python, by the overload that takes what they take."""
+
 _CASTS: Final[dict[str, tuple[str, ScriptType]]] = {
     "int": ("aten::Int", INT),
     "float": ("aten::Float", FLOAT),
@@ -126,7 +129,7 @@ _CASTS: Final[dict[str, tuple[str, ScriptType]]] = {
 
 _RETURN_INDICES: Final = {
     f"torch.nn.functional.{name}{n}d": at for name, at in (("max_pool", 6), ("adaptive_max_pool", 2)) for n in (1, 2, 3)
-}
+} | {f"torch.nn.functional.fractional_max_pool{n}d": 4 for n in (2, 3)}
 """Functions that give something else where the argument `return_indices`, at this position, is True."""
 
 _PROFILING: Final = frozenset({"__torch__.torch.autograd.profiler.record_function"})
@@ -286,6 +289,8 @@ class Calls(Attributes):
         """`aten::linalg_norm` for `torch.linalg.norm`; None where there is no such operator."""
         if "::" in name:
             return name if self.exists(name) else None
+        if name in _OVERLOADS:
+            return _OVERLOADS[name]
         for prefix, inside in _PREFIXES:
             if name.startswith(prefix):
                 word = name[len(prefix) :]

@@ -218,6 +218,10 @@ class Operators(FunctionState):
                     return given(argument)
                 case Default():
                     formal = argument.argument
+                    if formal.default is None and isinstance(formal.type, TensorType):
+                        raise self.fault(
+                            span, f"the default of `{formal.name}` is no tensor", help="annotate it: `Optional[Tensor]`"
+                        )
                     has_kind = formal.default is not None and _keeps_type(formal.type)
                     return self.constant(formal.default, span, formal.type if has_kind else None)
                 case _:

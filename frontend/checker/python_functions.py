@@ -37,20 +37,53 @@ def _given(node: ast.Call, names: Sequence[str]) -> Mapping[str, ast.Expr] | Non
 
 
 def _norm(calls: Calls, node: ast.Call) -> Value | None:
-    """`torch.norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None)`: the norm of vectors."""
+    """`torch.norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None)`: the norm of vectors, or of matrices ("nuc")."""
     given = _given(node, ("input", "p", "dim", "keepdim", "out", "dtype"))
-    if given is None or "input" not in given or "out" in given:
+    if given is None or "input" not in given:
         return None
+    nones = {name for name in ("dim", "out", "dtype") if name in given and _is_none(given[name])}
+    given = {name: argument for name, argument in given.items() if name not in nones}
     p = given.get("p")
-    is_frobenius = p is None or (isinstance(p, ast.Literal_) and p.value in ("fro", None))
-    if not is_frobenius or ("dim" not in given and p is None):
+    named = "fro" if p is None else p.value if isinstance(p, ast.Literal_) and isinstance(p.value, str) else None
+    no_order = named == "fro" or (isinstance(p, ast.Literal_) and p.value is None)
+    if "out" in given or (not no_order and named != "nuc" and not nones) or (p is None and not nones and "dim" not in given):
         return None
-    two = calls.constant(2, node.span)
-    dim = calls.value(given["dim"]) if "dim" in given else calls.constant(None, node.span)
     keepdim = calls.value(given["keepdim"]) if "keepdim" in given else calls.constant(False, node.span)
+    if named == "nuc":
+        if "dtype" in given:
+            raise calls.fault(given["dtype"].span, "dtype argument is not supported in nuclear norm")
+        dims = [calls.value(given["dim"])] if "dim" in given else []
+        operands = [calls.value(given["input"]), *dims, keepdim]
+        return calls.call_operator("aten::nuclear_norm", operands, span=node.span, shown="torch.norm")
+    if named not in ("fro", None):
+        raise calls.fault(node.span, f"only valid string values are 'fro' and 'nuc', found {named}")
+    order = calls.constant(2, node.span) if no_order or p is None else calls.value(p)
+    dim = calls.value(given["dim"]) if "dim" in given else calls.constant(None, node.span)
     keywords = {"dtype": calls.value(given["dtype"])} if "dtype" in given else {}
-    operands = [calls.value(given["input"]), two, dim, keepdim]
+    operands = [calls.value(given["input"]), order, dim, keepdim]
     return calls.call_operator("aten::linalg_vector_norm", operands, keywords, span=node.span, shown="torch.norm")
+
+
+def _is_none(node: ast.Expr) -> bool:
+    return isinstance(node, ast.Literal_) and node.value is None
+
+
+def _lu(calls: Calls, node: ast.Call) -> Value | None:
+    """`torch.lu(A, pivot=True, get_infos=False, out=None)`: two results, or three with `get_infos`."""
+    given = _given(node, ("A", "pivot", "get_infos", "out"))
+    if given is None or "A" not in given or ("out" in given and not _is_none(given["out"])):
+        return None
+    known, infos = _constant(calls.value(given["get_infos"])) if "get_infos" in given else (True, False)
+    if not known:
+        raise calls.fault(given["get_infos"].span, "`get_infos` of `torch.lu` has to be True or False, known at compile time")
+    pivot = calls.value(given["pivot"]) if "pivot" in given else calls.constant(True, node.span)
+    keywords = {"check_errors": calls.constant(not infos, node.span)}
+    operands = [calls.value(given["A"]), pivot]
+    results = calls.call_operator("aten::_lu_with_info", operands, keywords, span=node.span, shown="torch.lu")
+    if infos or not isinstance(script_type(results), TupleType):
+        return results
+    parts = calls.unpack_tuple(results, node.span)[:2]
+    return calls.one("prim::TupleConstruct", parts, TupleType(tuple(map(script_type, parts))), span=node.span)
 
 
 def _tensordot(calls: Calls, node: ast.Call) -> Value | None:
@@ -183,6 +216,8 @@ def _constant_int(calls: Calls, node: ast.Expr) -> int:
 _FUNCTIONS: Final[Mapping[str, _Function]] = {
     "torch.norm": _norm,
     "torch.functional.norm": _norm,
+    "torch.lu": _lu,
+    "torch.functional.lu": _lu,
     "torch.tensordot": _tensordot,
     "torch.functional.tensordot": _tensordot,
     "torch.cdist": _cdist,

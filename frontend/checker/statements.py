@@ -350,6 +350,9 @@ class Statements(Loops):
                 label=f"this is {script_type(context).annotation}, which has no `{name}`",
                 help="objects of script classes with `__enter__` and `__exit__` are, and `torch.no_grad()`",
             )
+        call = found.defining_op("prim::CallMethod")
+        if call is not None:
+            call.attributes[CONTEXT] = True
         return found
 
     def _changes_nothing(self, item: ast.WithItem) -> bool:

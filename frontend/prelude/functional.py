@@ -503,6 +503,89 @@ def lp_pool2d(
     return torch.pow(torch.sign(mean) * torch.relu(torch.abs(mean)) * count, 1.0 / norm_type)
 
 
+def lp_pool3d(
+    input: Tensor,
+    norm_type: float,
+    kernel_size: BroadcastingList3[int],
+    stride: Optional[BroadcastingList3[int]] = None,
+    ceil_mode: bool = False,
+) -> Tensor:
+    powers = torch.pow(input, norm_type)
+    mean = torch.avg_pool3d(powers, kernel_size, kernel_size if stride is None else stride, 0, ceil_mode)
+    count = float(kernel_size[0] * kernel_size[1] * kernel_size[2])
+    return torch.pow(torch.sign(mean) * torch.relu(torch.abs(mean)) * count, 1.0 / norm_type)
+
+
+def _h_fractional_size(given: Optional[List[int]], ratio: Optional[List[float]], input: Tensor, dims: int) -> List[int]:
+    if given is not None:
+        return given
+    if ratio is None:
+        raise ValueError("fractional_max_pool requires specifying either an output_size or an output_ratio")
+    sizes: List[int] = []
+    for i in range(dims):
+        sizes.append(int(input.size(i - dims) * ratio[i]))
+    return sizes
+
+
+def _h_fractional_samples(given: Optional[Tensor], input: Tensor, dims: int) -> Tensor:
+    if given is not None:
+        return given
+    batch = 1 if input.dim() == dims + 1 else input.size(0)
+    return torch.rand([batch, input.size(-dims - 1), dims], dtype=input.dtype)
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    output_size: Optional[BroadcastingList2[int]] = None,
+    output_ratio: Optional[BroadcastingList2[float]] = None,
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tuple[Tensor, Tensor]:
+    size = _h_fractional_size(output_size, output_ratio, input, 2)
+    return torch._C._nn.fractional_max_pool2d(input, kernel_size, size, _h_fractional_samples(_random_samples, input, 2))
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: BroadcastingList2[int],
+    output_size: Optional[BroadcastingList2[int]] = None,
+    output_ratio: Optional[BroadcastingList2[float]] = None,
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tensor:
+    if return_indices:
+        raise RuntimeError("fractional_max_pool2d: return_indices must be a constant")
+    size = _h_fractional_size(output_size, output_ratio, input, 2)
+    return torch._C._nn.fractional_max_pool2d(input, kernel_size, size, _h_fractional_samples(_random_samples, input, 2))[0]
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    output_size: Optional[BroadcastingList3[int]] = None,
+    output_ratio: Optional[BroadcastingList3[float]] = None,
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tuple[Tensor, Tensor]:
+    size = _h_fractional_size(output_size, output_ratio, input, 3)
+    return torch._C._nn.fractional_max_pool3d(input, kernel_size, size, _h_fractional_samples(_random_samples, input, 3))
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: BroadcastingList3[int],
+    output_size: Optional[BroadcastingList3[int]] = None,
+    output_ratio: Optional[BroadcastingList3[float]] = None,
+    return_indices: bool = False,
+    _random_samples: Optional[Tensor] = None,
+) -> Tensor:
+    if return_indices:
+        raise RuntimeError("fractional_max_pool3d: return_indices must be a constant")
+    size = _h_fractional_size(output_size, output_ratio, input, 3)
+    return torch._C._nn.fractional_max_pool3d(input, kernel_size, size, _h_fractional_samples(_random_samples, input, 3))[0]
+
+
 def _unpool_output_size(
     input: Tensor, kernel_size: List[int], stride: List[int], padding: List[int], output_size: Optional[List[int]]
 ) -> List[int]:
@@ -943,6 +1026,30 @@ def multi_margin_loss(
     reduction: str = "mean",
 ) -> Tensor:
     return torch.multi_margin_loss(input, target, p, margin, weight, _h_reduction(reduction, size_average, reduce))
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Optional[bool] = None,
+    reduce: Optional[bool] = None,
+    reduction: str = "mean",
+) -> Tensor:
+    return torch.multilabel_margin_loss(input, target, _h_reduction(reduction, size_average, reduce))
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    return torch.ctc_loss(
+        log_probs, targets, input_lengths, target_lengths, blank, _h_reduction(reduction), zero_infinity
+    )
 
 
 def multilabel_soft_margin_loss(

@@ -14,6 +14,8 @@ from ..script_types import NONE, FunctionRefType, ScriptType
 FUNC: Final = "torch.func"
 RETURN: Final = "torch.return"
 YIELD: Final = "torch.yield"
+CONTEXT: Final = "context"
+"""Attribute of the `prim::CallMethod` by which a `with` calls `__enter__` or `__exit__`: on an error the latter is called too."""
 
 
 def func(module: Operation, name: str, arg_names: Sequence[str], arg_types: Sequence[ScriptType]) -> Operation:

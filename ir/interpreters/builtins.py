@@ -49,6 +49,7 @@ def _truediv(a: Any, b: Any) -> Any:
 
 
 def _floordiv(a: Any, b: Any) -> Any:
+    _refuse_complex("floordiv", a, b)
     if isinstance(a, int) and isinstance(b, int):
         if b == 0:
             raise OperatorError("division by 0")
@@ -57,6 +58,7 @@ def _floordiv(a: Any, b: Any) -> Any:
 
 
 def _remainder(a: Any, b: Any) -> Any:
+    _refuse_complex("remainder", a, b)
     if isinstance(a, int) and isinstance(b, int):
         if b == 0:
             raise OperatorError("ZeroDivisionError")
@@ -64,6 +66,19 @@ def _remainder(a: Any, b: Any) -> Any:
     with np.errstate(all="ignore"):
         # PyTorch's formula for numbers, which rounds where Python's does not
         return float(np.fmod(np.float64(b) + np.fmod(np.float64(a), np.float64(b)), np.float64(b)))
+
+
+def _refuse_complex(name: str, *values: Any) -> None:
+    if any(isinstance(v, complex) for v in values):
+        raise OperatorError(f"{name} is not supported for complex numbers")
+
+
+def _ordered(compare: Builtin) -> Builtin:
+    def apply(a: Any, b: Any) -> Any:
+        _refuse_complex("comparison", a, b)
+        return compare(a, b)
+
+    return apply
 
 
 def _pow(a: Any, b: Any) -> Any:
@@ -222,9 +237,29 @@ def _modf(a: float) -> tuple[float, float]:
     return math.modf(a)
 
 
-def _hash(a: Any) -> int:
-    """Of a number: an int is its own, a float is hashed by its bytes."""
-    return int(a) if not isinstance(a, float) else strings.hash_bytes(struct.pack("<d", a)) if a != 0.0 else 0
+def hash_of(a: Any) -> int:
+    """An int is its own, floats and strings are hashed by their bytes, tuples by their parts."""
+    match a:
+        case None:
+            return 0
+        case float():
+            return strings.hash_bytes(struct.pack("<d", a)) if a != 0.0 else 0
+        case str():
+            return strings.hash_bytes(strings.to_bytes(a))
+        case tuple():
+            seed = 0
+            for element in cast(tuple[Any, ...], a):
+                seed = (seed ^ (hash_of(element) + 0x9E3779B9 + (seed << 6) + (seed >> 2))) & _WORD
+            return seed - (1 << 64) if seed >> 63 else seed
+        case list() | dict():
+            raise OperatorError(f"unhashable type: '{'List' if isinstance(a, list) else 'Dict'}'")
+        case int():
+            return int(a)
+        case _:
+            raise OperatorError("the hash of this value is not supported")
+
+
+_WORD: Final = (1 << 64) - 1
 
 
 def _sub(a: Any, b: Any) -> Any:
@@ -314,7 +349,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::oct": oct,
     "aten::chr": strings.chr_,
     "prim::rangelist": lambda n: list(range(n)),
-    "aten::hash": _hash,
+    "aten::hash": hash_of,
     "aten::unwrap_optional": lambda a: a,
     "aten::is_scripting": lambda: True,
     "aten::is_grad_enabled": lambda: False,
@@ -349,7 +384,8 @@ def to_text(value: Any) -> str:
         case float():
             return format_float(value)
         case complex():
-            return f"{format_float(value.real)}{'' if value.imag < 0 else '+'}{format_float(value.imag)}j"
+            sign = "+" if value.imag >= 0 else "" if value.imag < 0 else "-"  # of a nan
+            return f"{format_float(value.real)}{sign}{format_float(value.imag)}j"
         case str():
             return value
         case np.ndarray():
@@ -696,6 +732,8 @@ def find(name: str, values: Sequence[Any]) -> Builtin | None:
     first = values[0]
     if base in _IDENTITY:
         return _IDENTITY[base]
+    if base == "aten::hash":
+        return hash_of
     if base in ("aten::_unwrap_optional", "prim::unchecked_unwrap_optional"):
         return unwrap_optional
     if isinstance(first, list):
@@ -717,6 +755,11 @@ def find(name: str, values: Sequence[Any]) -> Builtin | None:
     if isinstance(first, np.ndarray | np.generic) and base in ("aten::eq", "aten::ne"):
         return None
     return _ANY.get(base)
+
+
+def undefined_tensor(name: str) -> str:
+    """The error of an operator that is given None for a tensor."""
+    return f"Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument '{name}'"
 
 
 def unwrap_optional(value: Any) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -87,6 +88,8 @@ class Interpreter:
     _changed: dict[int, tuple[Array, Array]] = field(default_factory=dict[int, Any])
     """Tensors whose metadata was changed in place (`unsqueeze_`), by identity: what they are now."""
     depth: int = 0
+    contexts: list[tuple[Operation, Instance]] = field(default_factory=list[Any])
+    """Objects of `with` that have been entered, the outermost first, and the modules that their methods are in."""
 
     def run(self, function: Operation, arguments: Sequence[Any]) -> list[Any]:
         """The values that `function` returns; array arguments are used, and written to, as they are."""
@@ -101,7 +104,22 @@ class Interpreter:
         receiver = [] if program.receiver is None else [program.receiver]
         missing = program.schema.arguments[len(arguments) :]
         defaults = [list(a.default) if isinstance(a.type, ListType) and a.default else a.default for a in missing]
-        return self.run(function, [*receiver, *arguments, *defaults])[0]
+        self.contexts = []
+        try:
+            return self.run(function, [*receiver, *arguments, *defaults])[0]
+        except ExecutionError:
+            self.unwind()
+            raise
+
+    def unwind(self) -> None:
+        """After an error: calls `__exit__` of all contexts that are open, as PyTorch does; errors in these are lost."""
+        self.depth = 0
+        while self.contexts:
+            module, context = self.contexts.pop()
+            leave = lookup(module, context.type.methods.get("__exit__", ""))
+            if leave is not None:
+                with suppress(ExecutionError):
+                    _Frame(self, leave).call([context, None, None, None])
 
     def attribute(self, owner: ScriptObject, name: str) -> Any:
         """What an attribute of the module is now."""
@@ -245,6 +263,9 @@ class _Frame:
         if base in _TENSOR_BUILTINS:
             return _TENSOR_BUILTINS[base](*arguments)
         form = schema(op.name)
+        for value, formal in zip(arguments, form.arguments if form is not None else ()):
+            if value is None and isinstance(formal.type, TensorType):
+                raise OperatorError(builtins.undefined_tensor(formal.name))
         record = find(op.name)
         if record is not None and form is not None:
             return self.call_record(record, arguments)
@@ -356,7 +377,15 @@ def _set_attribute(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
 
 def _call_method(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     receiver = cast(Instance, arguments[0])
-    method = receiver.type.methods.get(cast(str, op.attributes["name"]))
+    name = cast(str, op.attributes["name"])
+    method = receiver.type.methods.get(name)
+    if op.attributes.get(torch.CONTEXT):
+        module = frame.function.parent_op
+        assert module is not None
+        if name == "__enter__":
+            frame.interpreter.contexts.append((module, receiver))
+        else:
+            frame.interpreter.contexts.pop()
     return _call(frame, op, method, arguments)
 
 

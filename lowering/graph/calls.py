@@ -21,6 +21,7 @@ from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType,
 from . import (
     complex_numbers,
     containers,
+    hashes,
     nested_tensors,
     run_time_dicts,
     run_time_enums,
@@ -61,6 +62,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     """The results of an operator; `op` is the node of the program, for how many results it has."""
     name = uniform_name(name)
     base, _ = split_name(name)
+    _refuse_none(ev, name, arguments)
+    if base == "aten::hash":
+        return (hashes.hashed(ev, arguments[0]),)
     for argument in arguments:
         if isinstance(argument, Variant):
             raise Undecided(argument.selector)
@@ -106,6 +110,16 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         tensor_layouts.note(ev, name, arguments, results)
         return results
     raise ev.error(f"operator {name} is not supported yet")
+
+
+def _refuse_none(ev: Evaluator, name: str, arguments: list[Abstract]) -> None:
+    """A tensor parameter whose default is None was left out, and is used."""
+    absent = [i for i, a in enumerate(arguments) if isinstance(a, Known) and a.value is None]
+    form = schema(name) if absent else None
+    for i in absent if form is not None else ():
+        formal = cast(Schema, form).arguments[i : i + 1]
+        if formal and isinstance(formal[0].type, TensorType):
+            raise ev.operator_error(builtins.undefined_tensor(formal[0].name))
 
 
 def single(ev: Evaluator, name: str, arguments: list[Abstract]) -> Abstract:
@@ -276,10 +290,6 @@ def recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abst
     given = arguments
     if len(given) < len(form.arguments):
         given = [*given, *(ev.import_value(default_value(a.default), a.type) for a in form.arguments[len(given) :])]
-    for value, formal in zip(given, form.arguments):
-        if isinstance(value, Known) and value.value is None and isinstance(formal.type, TensorType):
-            raise ev.operator_error(f"{form.name}() Expected a value of type 'Tensor' for argument '{formal.name}' but "
-                                    "instead found type 'NoneType'.")  # fmt: skip
     given = [_fitted(ev, a, f.type) for a, f in zip(given, form.arguments)]
     types = infer(ev, form, record, given)
     found = tensor_layouts.decided(ev, form.name, given, types)

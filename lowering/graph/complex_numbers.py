@@ -28,7 +28,7 @@ def apply(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[A
     """The result of an operator on numbers that takes or gives a complex one; None for every other."""
     base, _ = split_name(name)
     if base in _TEXT:
-        return _of_constants(ev, name, arguments, "the text of a complex number")
+        return _of_constants(ev, name, arguments)
     if any(isinstance(a, Complex) for a in arguments) and _gives_tensor(name):
         return calls.apply(ev, name, [_whole(ev, a) if isinstance(a, Complex) else a for a in arguments])
     if not all(isinstance(a, Known | Scalar | Complex) for a in arguments):
@@ -69,20 +69,15 @@ def _plain(value: Abstract) -> int | float | bool | complex | None:
     return None
 
 
-_TEXT: Final = ("aten::str", "aten::format", "aten::percentFormat", "aten::hash", "prim::Print")
+_TEXT: Final = ("aten::str", "aten::format", "aten::percentFormat", "prim::Print")
 
 
-def _of_constants(ev: Evaluator, name: str, arguments: Sequence[Abstract], what: str) -> Sequence[Abstract] | None:
-    """The operator on complex numbers that are known at compile time."""
-    if not any(isinstance(a, Complex) for a in arguments):
+def _of_constants(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[Abstract] | None:
+    """The operator on complex numbers that are known at compile time; None where there are others, or none."""
+    numbers = [a for a in arguments if isinstance(a, Complex)]
+    if not numbers or any(_plain(a) is None for a in numbers):
         return None
-    found: list[Abstract] = []
-    for argument in arguments:
-        plain = _plain(argument) if isinstance(argument, Complex) else None
-        if isinstance(argument, Complex) and plain is None:
-            raise ev.error(f"{what} that is known at run time only is not supported")
-        found.append(argument if plain is None else Known(plain, COMPLEX))
-    return calls.apply(ev, name, found)
+    return calls.apply(ev, name, [Known(_plain(a), COMPLEX) if isinstance(a, Complex) else a for a in arguments])
 
 
 def _whole(ev: Evaluator, number: Complex) -> Known | Scalar:

@@ -18,10 +18,11 @@ from ...ir.builder import Builder
 from ...ir.core import Block, Operation, OpResult, Value, functions
 from ...ir.diagnostics import CompileError
 from ...ir.dialects.aten.view_writes import VIEW_WRITES
+from ...ir.dtypes import DType
 from ...ir.operator import Unsupported
 from ...ir.program import StateNeeded
-from ...ir.script_types import ScriptType
-from ...ir.signature import Signature, TensorSpec, leaf_numbers
+from ...ir.script_types import ScriptType, TensorType
+from ...ir.signature import Signature, TensorSpec, leaf_numbers, tensor_columns
 from .aliases import WRITE, Aliases, Storage, analyse, is_same, is_tensor
 from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
@@ -31,7 +32,7 @@ from .result_views import result_views
 def functionalize(module: Operation, signature: Signature) -> Signature:
     """Rewrites the entry of `module` in place; the signature with what is written back. Nothing is written in others."""
     function = next(iter(functions(module)))
-    strided = {
+    strided: dict[Value, tuple[int, ...]] = {
         a: p.spec.strides
         for a, p in zip(function.body().args, signature.parameters, strict=True)
         if isinstance(p.spec, TensorSpec) and p.spec.strides is not None
@@ -82,11 +83,27 @@ def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> t
                 found.update(dict.fromkeys((a, b) for a in after[value] for b in after[other]))
         for other, path in before.items():
             # what an attribute held itself is gone
-            pairs = [(a, path.partition("[")[0]) for a in after[value] if a != path]
+            pairs = [(a, _attribute(path, signature)) for a in after[value] if a != path]
             shared = aliases.may_share(value, other) or classes.of(value) is classes.of(other)
             if pairs and value is not other and shared:
                 found.update(dict.fromkeys(pairs))
+    for result in signature.state:  # of tensors in lists made at run time it is not known which they are
+        for leaf in tensor_columns(result.tree):
+            for other, path in before.items():
+                own = _attribute(path, signature)
+                if own != result.path and _dtype_of(other) == _dtype_of(returned[leaf.index]):
+                    found[result.path, own] = None
     return tuple(found)
+
+
+def _attribute(path: str, signature: Signature) -> str:
+    """The attribute, among those given as state, in whose value this stands."""
+    given = [u for u in signature.used if path == u or path.startswith((f"{u}[", f"{u}."))]
+    return max(given, key=len) if given and not path.startswith("=") else path
+
+
+def _dtype_of(value: Value) -> DType | None:
+    return value.type.dtype if isinstance(value.type, TensorType) else None
 
 
 def _drop_identities(function: Operation) -> None:

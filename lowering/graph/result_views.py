@@ -25,7 +25,7 @@ _BY_OTHERS: Final = ("aten::view_as", "aten::reshape_as", "aten::expand_as")
 def result_views(function: Operation, signature: Signature, aliases: Aliases) -> tuple[ResultView, ...]:
     body = function.body()
     returned = body.terminator.operands
-    numbers = {a: i for i, a in enumerate(body.args) if not is_tensor(a)}
+    numbers: dict[Value, int] = {a: i for i, a in enumerate(body.args) if not is_tensor(a)}
     encoded = {i for c in signature.columns for i in range(c.first, len(signature.parameters))}
     found: list[ResultView] = []
     first: dict[Value, int] = {}
@@ -95,7 +95,9 @@ def _step(op: Operation, index: int, numbers: Mapping[Value, int]) -> ViewStep |
         shape = getattr(op.result.type, "shape", None)
         if shape is None or None in shape:
             return None
-        return ViewStep("aten::expand" if name == "aten::expand_as" else "aten::view", 0, (("size", tuple(shape)),))
+        if name == "aten::expand_as":
+            return ViewStep("aten::expand", 0, (("size", tuple(shape)), ("implicit", False)))
+        return ViewStep("aten::view", 0, (("size", tuple(shape)),))
     for formal, operand in zip(record.schema.arguments[1:], operands, strict=True):
         value = _given(operand, numbers)
         if isinstance(value, Unknown):

@@ -119,8 +119,10 @@ class _Pool:
 class _Pools:
     """All objects that some values lead to."""
 
-    def __init__(self, ev: Evaluator) -> None:
+    def __init__(self, ev: Evaluator, seen: Seen | None) -> None:
         self.ev = ev
+        self.seen = seen
+        """Where it matters which list or dict stands where: those met before, by `prim::id`."""
         self.pools: list[_Pool] = []
         self.numbers: Value | None = None
         """The numbers of objects by `prim::id`."""
@@ -147,6 +149,7 @@ class _Pools:
             return [Scalar(ev.emit("aten::__getitem__.Dict_int", (numbers, own), (INT,)).result)]
 
         def new() -> list[Abstract]:
+            keep(ev, item, self.seen)
             number = ev.emit("aten::len.t", (objects,), (INT,)).result
             appended(ev, objects, item)
             ev.emit("aten::_set_item.int", (numbers, own, number), ())
@@ -201,13 +204,58 @@ class _Pools:
 _MANY: Final = 2**63 - 1
 
 
-def is_of_numbers(value: Value) -> bool:
-    """Whether a list or dict holds numbers only."""
-    t = value.type
-    return t.key in NUMBERS and t.value in NUMBERS if isinstance(t, DictType) else element_of(value) in NUMBERS
+@dataclass(frozen=True)
+class Seen:
+    """What is made at run time and kept in the module: a dict of numbers by `prim::id`, of what was taken apart when that was met.
+
+    One that is taken apart again, for another place that it stands in as well, may meet the same ones again.
+    """
+
+    numbers: Value
+    number: int
+    """Of what is taken apart."""
+    again: int
+    """How often it has been."""
+
+    @property
+    def mark(self) -> int:
+        return self.number << _TIMES | self.again
 
 
-def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
+_TIMES: Final = 20
+
+
+def nothing_seen(ev: Evaluator) -> Value:
+    return ev.emit("prim::DictConstruct", (), (DictType(INT, INT),)).result
+
+
+def keep(ev: Evaluator, value: Value, seen: Seen | None, *, whole: bool = False) -> None:
+    """Notes a list, dict or object that a module keeps; an error at run time where it keeps it in two places already.
+
+    Each place would have one of its own after the call. `whole`: it is what is taken apart itself.
+    """
+    if seen is None:
+        return
+    own = ev.emit("prim::id", (value,), (INT,)).result
+    nowhere = ev.pool.number(-1, INT)
+    before = ev.emit("aten::get.default_int", (seen.numbers, own, nowhere), (INT,)).result
+    met = ev.emit("aten::ne.int", (before, nowhere), (BOOL,)).result
+    times = ev.pool.number(_TIMES, INT)
+    number = ev.emit("aten::__rshift__.int", (before, times), (INT,)).result
+    wrong = ev.emit("aten::ne.int", (number, ev.pool.number(seen.number, INT)), (BOOL,)).result
+    if not whole:
+        twice = ev.emit("aten::eq.int", (before, ev.pool.number(seen.mark, INT)), (BOOL,)).result
+        wrong = ev.emit("aten::__or__.bool", (wrong, twice), (BOOL,)).result
+    fails = ev.emit("aten::__and__.bool", (met, wrong), (BOOL,)).result
+
+    def fail() -> list[Abstract]:
+        raise ev.emit_raise(["a list, dict or object made at run time is kept in two places of the module, which is not supported"])
+
+    fork(ev, Scalar(fails), fail, list)
+    ev.emit("aten::_set_item.int", (seen.numbers, own, ev.pool.number(seen.mark, INT)), ())
+
+
+def columns(ev: Evaluator, value: Value, seen: Seen | None = None) -> tuple[Value, Columns]:
     """The length of a list, and its elements as vectors."""
     t = element_of(value)
     length = ev.emit("aten::len.t", (value,), (INT,)).result
@@ -215,17 +263,17 @@ def columns(ev: Evaluator, value: Value) -> tuple[Value, Columns]:
         return length, _vector(ev, value)
     if t == NEVER:
         return length, _no_numbers(ev)
-    pools = _Pools(ev)
+    pools = _Pools(ev, seen)
     gathered = _gathering(ev, t, pools)
     _each(ev, value, lambda item: _gather(ev, item, t, gathered, pools))
     pools.gather()
     return length, pools.finished(_finished(ev, gathered))
 
 
-def object_columns(ev: Evaluator, value: Value) -> Columns:
+def object_columns(ev: Evaluator, value: Value, seen: Seen | None = None) -> Columns:
     """An object as the one element of columns."""
     t = cast(InstanceType, value.type)
-    pools = _Pools(ev)
+    pools = _Pools(ev, seen)
     gathered = _gathering(ev, t, pools)
     _gather(ev, value, t, gathered, pools)
     pools.gather()
@@ -237,10 +285,10 @@ def enum_number(ev: Evaluator, value: Value) -> Value:
     return ev.emit("prim::unchecked_cast", (value,), (INT,)).result
 
 
-def dict_columns(ev: Evaluator, value: Value) -> tuple[Value, Columns, Columns]:
+def dict_columns(ev: Evaluator, value: Value, seen: Seen | None = None) -> tuple[Value, Columns, Columns]:
     """The length of a dict, its keys and its values as vectors."""
     length, keys = columns(ev, dict_part(ev, value, "keys"))
-    return length, keys, columns(ev, dict_part(ev, value, "values"))[1]
+    return length, keys, columns(ev, dict_part(ev, value, "values"), seen)[1]
 
 
 def dict_part(ev: Evaluator, value: Value, which: str) -> Value:
@@ -302,10 +350,12 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns, pools: _Po
             for part, e, column in zip(ev.emit("prim::TupleUnpack", (item,), types).results, types, into):
                 _gather(ev, part, e, column, pools)
         case OfLists():
+            keep(ev, item, pools.seen)
             appended(ev, into.lengths, ev.emit("aten::len.t", (item,), (INT,)).result)
             inner = cast(ListType, t).element
             _each(ev, item, lambda element: _gather(ev, element, inner, into.elements, pools))
         case OfDicts():
+            keep(ev, item, pools.seen)
             d = cast(DictType, t)
             keys, values = dict_part(ev, item, "keys"), dict_part(ev, item, "values")
             appended(ev, into.lengths, ev.emit("aten::len.t", (keys,), (INT,)).result)

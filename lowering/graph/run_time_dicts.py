@@ -167,6 +167,7 @@ class _Call:
         ref = cast(Ref, self.arguments[0])
         run_time_values.before_change(self.ev, ref)
         if ref.is_outer:
+            self.ev.state.change(ref)
             raise self.ev.error(
                 "a dict attribute of the module whose keys are only known at run time cannot be changed",
                 help="return the new dict as a result",

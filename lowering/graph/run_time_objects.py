@@ -184,6 +184,7 @@ def set_(ev: Evaluator, ref: Ref, own: Value, name: str, value: Abstract) -> Non
     t = cast(InstanceType, own.type)
     run_time_values.before_change(ev, ref)
     if ref.is_outer:
+        ev.state.write(ref, name)
         raise ev.error(
             "an object of the module that stands in a list or is chosen at run time cannot be changed",
             help="return what it shall hold as a result",

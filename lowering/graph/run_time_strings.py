@@ -190,16 +190,11 @@ def _truth(ev: Evaluator, arguments: list[Abstract]) -> Results | None:
     return (_node(ev, "aten::ne.str", [arguments[0], known("")], BOOL),)
 
 
-def _hash(ev: Evaluator, arguments: list[Abstract]) -> Results | None:
-    return (_composite(ev, "aten::_h_hash", arguments[0]),)
-
-
 _RULES: Final[dict[str, Callable[[Evaluator, list[Abstract]], Results | None]]] = {
     "aten::slice": _slice,
     "aten::find": _find,
     "aten::list": _list,
     "aten::Bool": _truth,
-    "aten::hash": _hash,
 }
 
 

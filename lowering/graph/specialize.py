@@ -62,6 +62,7 @@ from ...ir.signature import (
     ObjectSpec,
     OptionalColumn,
     Parameter,
+    PartSpec,
     Pool,
     PoolsColumn,
     ResultTree,
@@ -83,7 +84,7 @@ from ...ir.signature import (
     VariantResult,
     has_columns,
 )
-from . import run_time_arguments, run_time_columns, run_time_strings, run_time_values
+from . import calls, run_time_arguments, run_time_columns, run_time_strings, run_time_values
 from .branches import fork
 from .evaluator import Composite, Evaluator
 from .forks import Forks, forked_functions
@@ -251,6 +252,8 @@ class _Entry:
     """What `SameSpec` refers to: the value, its path, and the path of the attribute."""
     _tensors: list[Tensor] = field(default_factory=list[Tensor])
     """The tensors among the arguments, in order: what `SameSpec` refers to there."""
+    _wholes: list[Tensor] = field(default_factory=list[Tensor])
+    """Memory that several arguments lie in: what `PartSpec` refers to."""
     _same: dict[str, set[str]] = field(default_factory=dict[str, Any])
     """For an attribute the others in which what it holds stood first."""
     _before: dict[Ref, Contents] = field(default_factory=dict[Ref, Any])
@@ -259,6 +262,10 @@ class _Entry:
     _keeping: bool = False
     """Whether what is flattened is kept in the module."""
     _new: dict[Ref, str] = field(default_factory=dict[Ref, str])
+    _taken_apart: dict[Ref, int] = field(default_factory=dict[Ref, int])
+    """What is made at run time and kept, and how often it has been taken apart again."""
+    _seen: Value | None = None
+    """A dict of all that is made at run time and kept in the module, by `prim::id`."""
     _inside: list[Ref] = field(default_factory=list[Ref])
     """Objects, and what holds them, that are being looked at."""
 
@@ -335,6 +342,8 @@ class _Entry:
                 return self._columns(name, type_)
             case SameSpec(index):
                 return self._tensors[index]
+            case PartSpec():
+                return self._part(name, spec)
             case InstanceSpec(of, inner):
                 pairs = zip(of.attributes.items(), inner, strict=True)
                 held = {a: self._argument(f"{name}.{a}", s, t) for (a, t), s in pairs}
@@ -342,10 +351,24 @@ class _Entry:
             case ObjectSpec():
                 raise InternalError(f"argument '{name}' is specified as state")
 
-    def _columns(self, name: str, t: ScriptType) -> Abstract:
-        self.columns.append(ColumnsArgument(name, t, len(self.parameters)))
+    def _part(self, name: str, spec: PartSpec) -> Abstract:
+        """A tensor in memory that several arguments lie in, which is one parameter."""
+        if spec.length is not None:
+            memory = TensorSpec(spec.dtype, (spec.length,))
+            self._wholes.append(cast(Tensor, self._argument(name, memory, TensorType())))
+            self._tensors.pop()  # `SameSpec` does not count it
+        ev = self.evaluator
+        ev.place(self.function.span)
+        sizes, strides = (ev.new_list([Known(n, INT) for n in numbers], ListType(INT)) for numbers in (spec.shape, spec.strides))
+        return calls.single(ev, "aten::as_strided", [self._wholes[spec.whole], sizes, strides, Known(spec.offset, INT)])
+
+    def _columns(self, name: str, t: ScriptType, path: str | None = None) -> Abstract:
+        """`path`: where it stands, if it is state."""
+        self.columns.append(ColumnsArgument(name, t, len(self.parameters), path))
         specs = [(v.name, TensorSpec(v.dtype, (Dim(v.length),))) for v in vectors(t, name)]
         given = [cast(Tensor, self._argument(n, spec, TensorType())) for n, spec in specs]
+        first = len(self.parameters) - len(given)
+        self.parameters[first:] = [replace(p, path=path) for p in self.parameters[first:]]
         self.evaluator.place(self.function.span)
         return run_time_arguments.received(self.evaluator, given, t, name)
 
@@ -410,8 +433,18 @@ class _Entry:
                 of_value = declared.value if isinstance(declared, DictType) else ANY
                 entries = dict(zip(spec.keys, spec.values, strict=True))
                 return self._state_container(path, entries, declared, of_value, slot)
-            case ColumnsSpec():
-                raise InternalError(f"attribute {path} is specified as an argument")
+            case InstanceSpec(of, inner):
+                ref = Ref("object", of)
+                self._numbered.append((ref, path, slot))
+                parts = zip(of.attributes.items(), inner, strict=True)
+                contents = {n: self._state_value(f"{path}.{n}", s, t, slot) for (n, t), s in parts}
+                ev.heap[ref] = self._before[ref] = contents
+                return ref
+            case ColumnsSpec(type_):
+                number = len(self._numbered)
+                value = self._columns(f"self.{path}", type_, path)
+                self._numbered.insert(number, (value, path, slot))
+                return value
 
     def _state_container(
         self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
@@ -439,6 +472,8 @@ class _Entry:
         """New values of the attributes that are something else now."""
         ev = self.evaluator
         self._keeping = True
+        ev.place(self.function.span)
+        self._seen = run_time_columns.nothing_seen(ev) if self._slots else None
         found: list[StateResult] = []
         for path, owner, name in self._slots:
             if (id(owner), name) not in ev.state.used:
@@ -455,7 +490,7 @@ class _Entry:
         match value:
             case Ref():
                 contents = self._before.get(value)
-                if value.kind == "object" or value.is_outer:
+                if value.is_outer:
                     return True
                 unchanged = contents is not None and self.evaluator.heap.get(value) is contents
                 return unchanged and all(map(self._is_unchanged, cast(Contents, contents).values()))
@@ -637,15 +672,19 @@ class _Entry:
         ev.place(self.function.span)
         found = run_time_values.handle(ev, ref)
         assert found is not None
-        if self._keeping and not run_time_columns.is_of_numbers(found):
-            message = "an attribute keeps a list of tensors whose length is only known at run time, which is not supported"
-            raise NotStatic(CompileError.at(self.function.span, message).diagnostics)
+        seen = None
+        if self._keeping:
+            times = self._taken_apart[ref] = self._taken_apart.get(ref, -1) + 1
+            assert self._seen is not None
+            seen = run_time_columns.Seen(self._seen, list(self._taken_apart).index(ref), times)
+            if not isinstance(found.type, InstanceType):  # which its pool notes
+                run_time_columns.keep(ev, found, seen, whole=True)
         if isinstance(found.type, DictType):
-            length, keys, values = run_time_columns.dict_columns(ev, found)
+            length, keys, values = run_time_columns.dict_columns(ev, found, seen)
             return TableResult(self._leaf(length), self._column(keys), self._column(values), self._identity(ref))
         if isinstance(found.type, InstanceType):
-            return ValueResult(self._column(run_time_columns.object_columns(ev, found)), self._identity(ref))
-        length, columns = run_time_columns.columns(ev, found)
+            return ValueResult(self._column(run_time_columns.object_columns(ev, found, seen)), self._identity(ref))
+        length, columns = run_time_columns.columns(ev, found, seen)
         return ListResult(self._leaf(length), self._column(columns), self._identity(ref))
 
     def _column(self, column: run_time_columns.Columns) -> Column:
@@ -713,25 +752,27 @@ class _Entry:
             path = self.parameters[i].path
             if path is None:
                 continue
-            slot = next(s for s, _, _ in self._slots if path == s or path.startswith(f"{s}["))
+            slot = next(s for s, _, _ in self._slots if path == s or path.startswith((f"{s}[", f"{s}.")))
             if slot in used or self.block.args[i].uses:
                 used.add(slot)
             else:
                 self.block.erase_argument(i)
                 del self.parameters[i]
+                self.columns = [replace(c, first=c.first - (c.first > i)) for c in self.columns]
         return tuple(path for path, _, _ in self._slots if path in used)
 
     def _note_layouts(self) -> None:
         """Parameters by whose strides something was decided, and those that the caller sees in another shape now."""
         ev = self.evaluator
-        numbers = {a: i for i, a in enumerate(self.block.args) if not isinstance(a.type, TensorType)}
+        numbers: dict[Value, int] = {a: i for i, a in enumerate(self.block.args) if not isinstance(a.type, TensorType)}
         for i, (argument, parameter) in enumerate(zip(self.block.args, self.parameters, strict=True)):
             if argument in ev.layouts.asked:
                 self.parameters[i] = replace(parameter, by_layout=True)
             if parameter.path is not None or argument not in ev.heap:
                 continue
-            now = ev.current(Tensor(argument)).value if isinstance(ev.heap[argument], Mapping) else None
-            looks = None if now is None else steps_between(argument, now, numbers)
+            contents = ev.heap[argument]
+            now = contents.get(0) if isinstance(contents, Mapping) else None
+            looks = steps_between(argument, now.value, numbers) if isinstance(now, Tensor) else None
             if looks is None:
                 message = f"the shape that `{parameter.name}` has after the call is only known at run time"
                 raise CompileError.at(self.function.span, message, help="give a new tensor back: unsqueeze, not unsqueeze_")

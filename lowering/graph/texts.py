@@ -17,10 +17,11 @@ from ...ir.interpreters import builtins
 from ...ir.interpreters.tensor_text import NAMES
 from ...ir.operator import OperatorError
 from ...ir.script_types import BOOL, FLOAT, INT, STR, DictType, ListType, ScriptType
-from . import run_time_columns, run_time_lists, run_time_strings, run_time_values
+from . import calls, run_time_columns, run_time_lists, run_time_strings, run_time_values
 from .branches import fork
 from .values import (
     Abstract,
+    Complex,
     Contents,
     Known,
     Ref,
@@ -83,7 +84,9 @@ def _pieces(ev: Evaluator, value: Abstract) -> list[Piece]:
             return [""]
         case Tensor():
             return [_tensor(ev, value)]
-        case Tuple():
+        case Complex() if not is_static(value, ev.heap):
+            return _complex(ev, value)
+        case Tuple() if not isinstance(value, Complex):
             return ["(", *_joined(ev, value.elements), ",)" if len(value.elements) == 1 else ")"]
         case Ref() if run_time_values.handle(ev, value) is not None:
             return _at_run_time(ev, cast(Value, run_time_values.handle(ev, value)))
@@ -95,6 +98,17 @@ def _pieces(ev: Evaluator, value: Abstract) -> list[Piece]:
             return ["{", *_entries(ev, ev.contents(value)), "}"]
         case _:
             return [Hidden(f"<{type_of(value)}>")]
+
+
+def _complex(ev: Evaluator, value: Complex) -> list[Piece]:
+    """Both parts; a sign where the imaginary one shows none, which of a nan is a minus."""
+    re, im = value.elements
+
+    def unsigned() -> Abstract:
+        return calls.choose(ev, calls.single(ev, "aten::lt.float", [im, known(0.0)]), lambda: known(""), lambda: known("-"))
+
+    sign = calls.choose(ev, calls.single(ev, "aten::ge.float", [im, known(0.0)]), lambda: known("+"), unsigned)
+    return [*_pieces(ev, re), *_pieces(ev, sign), *_pieces(ev, im), "j"]
 
 
 def _tensor(ev: Evaluator, value: Tensor) -> Piece:
@@ -196,7 +210,7 @@ def percent_format(ev: Evaluator, arguments: list[Abstract]) -> Results:
         raise ev.not_static("the format")
     if cast(str, template.value).startswith(builtins.OWN_FORMAT):
         return (Scalar(ev.emit("aten::percentFormat", [ev.materialise(a) for a in arguments], (STR,)).result),)
-    if len(values) == 1 and isinstance(values[0], Tuple):
+    if len(values) == 1 and isinstance(values[0], Tuple) and not isinstance(values[0], Complex):
         values = list(values[0].elements)
     try:
         pieces = builtins.percent_pieces(cast(str, template.value))

@@ -554,8 +554,8 @@ def test_what_depends_on_the_order_of_writes_is_refused(name):
 
 
 def test_a_layout_that_is_not_known_is_not_guessed():
-    """PyTorch's clone of a transposed tensor is transposed, so that this would be a copy."""
-    body = "z = x.t() if c else x.t().clone()\nw = z.contiguous()\nw[0, 0] = 99.0\nreturn x, w"
+    """What the loop carries is transposed in PyTorch."""
+    body = "z = x.t()\nfor i in range(n):\n  z = z * 2\nw = z.contiguous()\nw[0, 0] = 99.0\nreturn x, w, z"
     with pytest.raises(CompileError, match="whether this shares memory with what it is made from"):
         lowered(text_of([body]), 1)
 

@@ -112,9 +112,50 @@ def grid_sampler_2d(
     return (top * (1.0 - fy) + bottom * fy).reshape(shape)
 
 
+def _h_grid_pick_3d(flat: Tensor, x: Tensor, y: Tensor, z: Tensor, w: int, h: int, d: int) -> Tensor:
+    # flat [N, C, D * H * W], the places [N, P] whole numbers; zero outside
+    inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1) & (z >= 0) & (z <= d - 1)
+    index = torch.where(inside, (z * float(h) + y) * float(w) + x, torch.zeros_like(x)).to(torch.int64)
+    index = index.unsqueeze(1).expand([flat.size(0), flat.size(1), x.size(1)])
+    return torch.gather(flat, 2, index) * inside.unsqueeze(1)
+
+
+def grid_sampler_3d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    n, c, d, h, w = input.size(0), input.size(1), input.size(2), input.size(3), input.size(4)
+    shape = [n, c, grid.size(1), grid.size(2), grid.size(3)]
+    points = grid.reshape([n, grid.size(1) * grid.size(2) * grid.size(3), 3])
+    x = _h_grid_pad(_h_grid_place(points.select(2, 0), w, align_corners), w, padding_mode, align_corners)
+    y = _h_grid_pad(_h_grid_place(points.select(2, 1), h, align_corners), h, padding_mode, align_corners)
+    z = _h_grid_pad(_h_grid_place(points.select(2, 2), d, align_corners), d, padding_mode, align_corners)
+    flat = input.reshape([n, c, d * h * w])
+    if interpolation_mode == 1:
+        return _h_grid_pick_3d(flat, torch.round(x), torch.round(y), torch.round(z), w, h, d).reshape(shape)
+    x0 = torch.floor(x)
+    y0 = torch.floor(y)
+    z0 = torch.floor(z)
+    result = torch.zeros([1], dtype=input.dtype)
+    for k in range(2):
+        for j in range(2):
+            for i in range(2):
+                weight = (
+                    (x - x0 if i == 1 else x0 + 1.0 - x)
+                    * (y - y0 if j == 1 else y0 + 1.0 - y)
+                    * (z - z0 if k == 1 else z0 + 1.0 - z)
+                )
+                corner = _h_grid_pick_3d(flat, x0 + float(i), y0 + float(j), z0 + float(k), w, h, d)
+                result = result + corner * weight.unsqueeze(1)
+    return result.reshape(shape)
+
+
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
+    if input.dim() == 5 and interpolation_mode == 2:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    if input.dim() == 5:
+        return grid_sampler_3d(input, grid, interpolation_mode, padding_mode, align_corners)
     if input.dim() != 4:
-        raise RuntimeError("grid_sampler: only 4-D input is supported")
+        raise RuntimeError("grid_sampler(): expected 4D or 5D input and grid with same number of dimensions")
     return grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners)

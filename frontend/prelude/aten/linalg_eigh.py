@@ -1,5 +1,5 @@
 # Eigenvalues and eigenvectors of symmetric matrices: reduction to tridiagonal form, then QL or QR with implicit shifts.
-# In float64 throughout, and step by step as LAPACK's sytd2 and steqr, so that signs are theirs.
+# In float64 throughout, and step by step as MKL's syevd for small matrices (sytd2, steqr), so that signs are its own.
 
 import math
 import torch
@@ -8,24 +8,22 @@ from typing import List, Optional, Tuple
 
 
 def _h_rotation(f: float, g: float) -> Tuple[float, float, float]:
-    # c, s, r with [c s; -s c] [f; g] = [r; 0]
+    # c, s, r with [c s; -s c] [f; g] = [r; 0]; signs as in LAPACK before 3.10, which MKL has kept
     c = 1.0
     s = 0.0
     r = f
     if g != 0.0:
         if f == 0.0:
             c = 0.0
-            s = math.copysign(1.0, g)
-            r = abs(g)
+            s = 1.0
+            r = g
         else:
             scale = max(abs(f), abs(g))
-            f1 = f / scale
-            g1 = g / scale
-            d = math.sqrt(f1 * f1 + g1 * g1)
-            c = abs(f1) / d
-            r = math.copysign(d, f)
-            s = g1 / r
-            r = r * scale
+            r = math.sqrt((f / scale) * (f / scale) + (g / scale) * (g / scale)) * scale
+            if f < 0.0 and abs(f) > abs(g):
+                r = -r
+            c = f / r
+            s = g / r
     return c, s, r
 
 
@@ -190,9 +188,14 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
     rows = torch.zeros_like(given)
     info = torch.zeros([given.size(0)], dtype=torch.int32)
     if n > 0 and given.size(0) > 0:
-        lower = given.transpose(1, 2) if upper else given
+        # the upper triangle is reduced from the last column on: as the lower one of the matrix turned round
+        lower = given.flip([1, 2]) if upper else given
         a, factor = _h_moderate(torch.tril(lower) + torch.tril(lower, -1).transpose(1, 2))
         d, e, q = _h_tridiagonal(a, vectors)
+        if upper:
+            d = d.flip([1])
+            e = torch.roll(e.flip([1]), [-1], [1])
+            q = q.flip([1, 2])
         start = q.transpose(1, 2)
         for b in range(_h_run_time(given.size(0))):
             w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors)
@@ -204,6 +207,12 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
         values, order = torch.sort(values, 1)
         if vectors:
             rows = torch.gather(rows, 1, order.unsqueeze(2).expand([-1, -1, n]))
+            if n > 25:
+                # the signs of LAPACK's divide and conquer: each vector points away from the one that joins the halves
+                k = n // 2
+                joint = start[:, k - 1] + torch.where(e[:, k - 1] < 0, -1.0, 1.0).unsqueeze(1) * start[:, k]
+                towards = (rows * joint.unsqueeze(1)).sum([2], True) > 0
+                rows = torch.where(towards, -rows, rows)
         values = values * factor.reshape([-1, 1])
         finite = torch.isfinite(a).all(2).all(1)
         info = torch.where(finite, info, n - 1).to(torch.int32)

@@ -1,10 +1,27 @@
 # Singular values and vectors: reduction to bidiagonal form, then QR with implicit shifts.
-# In float64 throughout, and step by step as LAPACK's gesdd for small matrices (gebd2, bdsqr), so that signs are theirs.
+# In float64 throughout, and step by step as MKL's gesdd for small matrices (gebd2, bdsqr), so that signs are its own.
 
 import math
 import torch
 from torch import Tensor
 from typing import List, Optional, Tuple
+
+
+def _h_rotation_forwards(f: float, g: float) -> Tuple[float, float, float]:
+    # c, s, r with [c s; -s c] [f; g] = [r; 0] and c >= 0
+    c = 1.0
+    s = 0.0
+    r = f
+    if g != 0.0:
+        scale = max(abs(f), abs(g))
+        d = math.sqrt((f / scale) * (f / scale) + (g / scale) * (g / scale)) * scale
+        r = math.copysign(d, f)
+        c = abs(f) / d
+        s = g / r
+        if f == 0.0:
+            s = math.copysign(1.0, g)
+            r = d
+    return c, s, r
 
 
 def _h_bidiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -220,12 +237,12 @@ def _h_bidiagonal_svd(diagonal: Tensor, above: Tensor, start: Tensor, vectors: b
                     di = float(d[i])
                     ei = float(e[at])
                     dj = float(d[j])
-                    c, s, r = _h_rotation(di * c if zero else f, ei if zero else g)
+                    c, s, r = _h_rotation_forwards(di * c if zero else f, ei if zero else g)
                     if i != near:
                         e[at - step] = s2 * r if zero else r
                     f = c2 * r if zero else c * di + s * ei
                     ei = c * ei - s * di
-                    c2, s2, r = _h_rotation(f, s * dj)
+                    c2, s2, r = _h_rotation_forwards(f, s * dj)
                     d[i] = r
                     if not zero:
                         dj = c * dj
@@ -259,6 +276,7 @@ def _h_svd_upper(d: Tensor, e: Tensor, is_lower: bool, vectors: bool) -> Tuple[T
     values = torch.zeros_like(d)
     us = torch.zeros([count, n, n], dtype=d.dtype)
     vs = torch.zeros([count, n, n], dtype=d.dtype)
+    joints = torch.zeros([count, n], dtype=d.dtype)
     info = torch.zeros([count], dtype=torch.int32)
     ones = torch.eye(n, dtype=d.dtype).repeat([2, 1])
     for b in range(_h_run_time(count)):
@@ -267,13 +285,14 @@ def _h_svd_upper(d: Tensor, e: Tensor, is_lower: bool, vectors: bool) -> Tuple[T
         start = ones.clone()
         if is_lower:
             for i in range(_h_run_time(n - 1)):
-                c, s, r = _h_rotation(float(diagonal[i]), float(beside[i]))
+                c, s, r = _h_rotation_forwards(float(diagonal[i]), float(beside[i]))
                 diagonal[i] = r
                 beside[i] = s * float(diagonal[i + 1])
                 diagonal[i + 1] = c * float(diagonal[i + 1])
                 row = start[i] * c + start[i + 1] * s
                 start[i + 1] = start[i + 1] * c - start[i] * s
                 start[i] = row
+        joints[b] = start[n // 2]
         s1, uv, left = _h_bidiagonal_svd(diagonal, beside, start, vectors)
         values[b] = s1
         if vectors:
@@ -286,6 +305,11 @@ def _h_svd_upper(d: Tensor, e: Tensor, is_lower: bool, vectors: bool) -> Tuple[T
         us = us * sign.unsqueeze(2)
     else:
         vs = vs * sign.unsqueeze(2)
+    if n > 25:
+        # the signs of LAPACK's divide and conquer: what U's columns have of the row that joins the halves is negative
+        towards = (us * joints.unsqueeze(1)).sum([2], True) > 0
+        us = torch.where(towards, -us, us)
+        vs = torch.where(towards, -vs, vs)
     values, order = torch.sort(values.abs(), 1, True)
     places = order.unsqueeze(2).expand([-1, -1, n])
     return torch.gather(us, 1, places), values, torch.gather(vs, 1, places), info
@@ -305,17 +329,15 @@ def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tenso
     # [B, m, n], m >= n: U, S, V, info. If `wide`, a is the transpose of the matrix that is meant.
     m = a.size(1)
     n = a.size(2)
-    if m > n and m >= 11 * n // 6:
+    if not wide and m > n and m >= 3 * n // 2:
+        # of a tall matrix the triangle alone
         packed, taus = _h_geqrf(a)
-        r = torch.triu(packed[:, :n])
-        d, e, us, u_taus, vs, v_taus = _h_bidiagonal(r.transpose(1, 2) if wide else r, vectors)
+        d, e, us, u_taus, vs, v_taus = _h_bidiagonal(torch.triu(packed[:, :n]), vectors)
         left, values, right, info = _h_svd_upper(d, e, False, vectors)
         if not vectors:
             return a, values, a, info
-        u = _h_reflect_rows(us, u_taus, left.transpose(1, 2))
-        v = _h_reflect_rows(vs, v_taus, right.transpose(1, 2))
-        long = _h_reflect(packed, taus, _h_padded(v if wide else u, m, full), False)
-        return long, values, u if wide else v, info
+        u = _h_padded(_h_reflect_rows(us, u_taus, left.transpose(1, 2)), m, full)
+        return _h_reflect(packed, taus, u, False), values, _h_reflect_rows(vs, v_taus, right.transpose(1, 2)), info
     d, e, us, u_taus, vs, v_taus = _h_bidiagonal(a, vectors)
     left, values, right, info = _h_svd_upper(d, e, wide, vectors)
     if not vectors:

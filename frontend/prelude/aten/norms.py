@@ -91,3 +91,26 @@ def renorm(self: Tensor, p: number, dim: int, maxnorm: number) -> Tensor:
     norm = torch.linalg_vector_norm(_h_wide(self), p, rest, True)
     factor = torch.where(norm > maxnorm, float(maxnorm) / (norm + 1e-7), torch.ones_like(norm))
     return _h_narrow(_h_wide(self) * factor, self.dtype)
+
+
+def pdist(self: Tensor, p: float) -> Tensor:
+    # the distances of all pairs of rows, as the upper triangle of `cdist`
+    if self.dim() != 2:
+        raise RuntimeError("pdist only supports 2D tensors, got: {}D".format(self.dim()))
+    if not self.is_floating_point():
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0.0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    pairs = torch.triu_indices(self.size(0), self.size(0), 1)
+    difference = torch.index_select(self, 0, pairs[0]) - torch.index_select(self, 0, pairs[1])
+    if self.size(1) == 0:
+        return torch.zeros([pairs.size(1)], dtype=self.dtype)
+    return _h_norm(difference, p, [1], False)
+
+
+def _pdist_forward(self: Tensor, p: float) -> Tensor:
+    return pdist(self, p)
+
+
+def _cdist_forward(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:
+    return cdist(x1, x2, p, compute_mode)

@@ -37,12 +37,12 @@ def linalg_matmul(self: Tensor, other: Tensor) -> Tensor:
 
 def addmv(self: Tensor, mat: Tensor, vec: Tensor, beta: number, alpha: number) -> Tensor:
     product = torch.mv(mat, vec) * alpha
-    return product if float(beta) == 0.0 else self * beta + product
+    return product if beta == 0 else self * beta + product
 
 
 def addr(self: Tensor, vec1: Tensor, vec2: Tensor, beta: number, alpha: number) -> Tensor:
     product = outer(vec1, vec2) * alpha
-    return product if float(beta) == 0.0 else self * beta + product
+    return product if beta == 0 else self * beta + product
 
 
 def addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, beta: number, alpha: number) -> Tensor:

@@ -575,6 +575,27 @@ def _h_hash(s: str) -> int:
     return _h_mixed(_h_mixed(value) * multiplier)
 
 
+def _h_hash_float(v: float) -> int:
+    # of the eight bytes of the number
+    if v == 0.0:
+        return 0
+    bits = 9221120237041090560
+    if v == v:
+        mantissa, exponent = math.frexp(abs(v))
+        if math.isinf(v):
+            bits = 9218868437227405312
+        elif exponent < -1021:
+            bits = int(abs(v) * 2.0**537 * 2.0**537)
+        else:
+            bits = ((exponent + 1021) << 52) + int(mantissa * 9007199254740992.0)
+    if math.copysign(1.0, v) < 0.0:
+        bits = bits | (1 << 63)
+    multiplier = -4132994306676758123
+    word = _h_mixed(bits * multiplier) * multiplier
+    value = ((3339675911 ^ (8 * multiplier)) ^ word) * multiplier
+    return _h_mixed(_h_mixed(value) * multiplier)
+
+
 # Tensors as PyTorch's C++ shows them. Templates with a zero byte are C's; no program can say them.
 
 

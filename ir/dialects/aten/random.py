@@ -354,7 +354,11 @@ def _lower_permutation(cx: LoweringContext, n: Extent, dtype: Any, **_: Any) -> 
         return arith.remui(b, number, rest)
 
     offsets = cx.pointwise([drawn], DType.int64, choice, [choices])
-    start = cx.generic([], [], [count], I64, [PARALLEL], lambda b: arith.index_cast(b, linalg.index(b, 0), I64))
+
+    def place_itself(b: Builder) -> Value:
+        return arith.index_cast(b, linalg.index(b, 0), I64)
+
+    start = cx.generic([], [], [count], I64, [PARALLEL], place_itself)
 
     def swap(b: Builder, args: Sequence[Value]) -> Sequence[Value]:
         place, order = args

@@ -1,0 +1,107 @@
+"""Quantized tensors and packed weights: what they are made of, and the signatures of the operators on them.
+
+A quantized tensor is an integer tensor with its scale and zero point: `(values - zero_point) * scale`. No stage has a type
+for it: it is an object of one of the classes here, whose parts are ordinary tensors and numbers. Packed weights (C++
+classes of PyTorch) are objects too, of the weight as it was before packing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .dtypes import DType
+from .script_types import BOOL, FLOAT, INT, TENSOR, ClassType, ListType, OptionalType
+
+BY_TENSOR: Final = ClassType("QuantizedTensor", attributes={"values": TENSOR, "scale": FLOAT, "zero_point": INT})
+"""One scale (float32, as a float) and zero point."""
+
+BY_CHANNEL: Final = ClassType(
+    "QuantizedTensorByChannel", attributes={"values": TENSOR, "scales": TENSOR, "zero_points": TENSOR, "axis": INT}
+)
+"""One of each (float64, int64) for every index along `axis`."""
+
+_BOUND: Final = "__torch__.torch.classes"
+
+LINEAR: Final = ClassType(
+    f"{_BOUND}.quantized.LinearPackedParamsBase", attributes={"weight": TENSOR, "bias": OptionalType(TENSOR)}
+)
+
+_CONVOLUTION: Final = {
+    "weight": TENSOR,
+    "bias": OptionalType(TENSOR),
+    "stride": ListType(INT),
+    "padding": ListType(INT),
+    "dilation": ListType(INT),
+    "output_padding": ListType(INT),
+    "groups": INT,
+    "transpose": BOOL,
+}
+CONV2D: Final = ClassType(f"{_BOUND}.quantized.Conv2dPackedParamsBase", attributes=dict(_CONVOLUTION))
+CONV3D: Final = ClassType(f"{_BOUND}.quantized.Conv3dPackedParamsBase", attributes=dict(_CONVOLUTION))
+
+CELL: Final = ClassType(
+    f"{_BOUND}.rnn.CellParamsBase", attributes={"input": LINEAR, "hidden": LINEAR, "reduce_range": BOOL}
+)
+"""Weights of one layer and direction of a dynamically quantized recurrent network."""
+
+TENSORS: Final = (BY_TENSOR, BY_CHANNEL)
+PACKED: Final = {t.name: t for t in (LINEAR, CONV2D, CONV3D, CELL)}
+
+DTYPES: Final = {13: DType.uint8, 12: DType.int8, 14: DType.int32}
+"""quint8, qint8 and qint32 by their number: the dtype of the integers."""
+
+NUMBERS: Final = {dtype: number for number, dtype in DTYPES.items()}
+
+RANGES: Final = {DType.uint8: (0, 255), DType.int8: (-128, 127), DType.int32: (-(1 << 31), (1 << 31) - 1)}
+
+_OUT: Final = "float output_scale, int output_zero_point"
+_CONVOLUTIONS: Final = (("1d", CONV2D, ""), ("2d", CONV2D, ".new"), ("3d", CONV3D, ".new"))
+_PREPACK: Final = "Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups"
+_UNPACKED: Final = "(Tensor unpacked_weights, Tensor? B_origin)"
+_RECURRENT: Final = f"{CELL.name}[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional"
+_NORM: Final = "Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps"
+
+SIGNATURES: Final[tuple[str, ...]] = (
+    *(
+        f"quantized::linear{suffix}(Tensor X, {LINEAR.name} W_prepack, {arguments}) -> Tensor"
+        for suffix, arguments in (
+            ("", "float Y_scale_i, int Y_zero_point_i"),
+            ("_relu", "float Y_scale_i, int Y_zero_point_i"),
+            ("_dynamic", "bool reduce_range=False"),
+            ("_relu_dynamic", "bool reduce_range=False"),
+        )
+    ),
+    f"quantized::linear_prepack(Tensor W, Tensor? B=None) -> {LINEAR.name}",
+    f"quantized::linear_unpack({LINEAR.name} W_prepack) -> (Tensor W_origin, Tensor? B_origin)",
+    f"quantized::linear_prepack_fp16(Tensor W, Tensor? B=None) -> {LINEAR.name}",
+    f"quantized::linear_unpack_fp16({LINEAR.name} W_prepack) -> (Tensor W_origin, Tensor? B_origin)",
+    *(
+        line
+        for dims, packed, overload in _CONVOLUTIONS
+        for line in (
+            f"quantized::conv{dims}{overload}(Tensor qx, {packed.name} packed_weight, {_OUT}) -> Tensor",
+            f"quantized::conv{dims}_relu{overload}(Tensor qx, {packed.name} packed_weight, {_OUT}) -> Tensor",
+            f"quantized::conv{dims}_prepack({_PREPACK}) -> {packed.name}",
+            f"quantized::conv{dims}_unpack({packed.name} packed_weights) -> {_UNPACKED}",
+        )
+    ),
+    *(
+        f"quantized::{name}{relu}({arguments}) -> Tensor"
+        for name, arguments in (
+            ("add", "Tensor qa, Tensor qb, float scale, int zero_point"),
+            ("mul", "Tensor qa, Tensor qb, float scale, int zero_point"),
+            ("cat", "Tensor[] qx, int dim, float? scale, int? zero_point"),
+            *((f"batch_norm{dims}", f"{_NORM}, {_OUT}") for dims in ("", "1d", "2d", "3d")),
+        )
+        for relu in ("", "_relu")
+    ),
+    f"quantized::hardswish(Tensor input, {_OUT}) -> Tensor",
+    f"quantized::leaky_relu(Tensor qx, Scalar negative_slope, bool inplace, {_OUT}) -> Tensor",
+    f"quantized::sigmoid(Tensor qx, {_OUT}) -> Tensor",
+    f"quantized::make_quantized_cell_params_dynamic({LINEAR.name} w_ih, {LINEAR.name} w_hh, Tensor bias_ih, Tensor bias_hh, "
+    f"bool reduce_range=False) -> {CELL.name}",
+    f"aten::quantized_lstm.input(Tensor input, Tensor[] hx, {_RECURRENT}, bool batch_first, *, ScalarType? dtype=None, "
+    "bool use_dynamic=False) -> (Tensor, Tensor, Tensor)",
+    f"aten::quantized_gru.input(Tensor input, Tensor hx, {_RECURRENT}, bool batch_first) -> (Tensor, Tensor)",
+)
+"""The operators of PyTorch's C++ library that its table of operators leaves out."""
