@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 
 from .frontend import prelude
 from .frontend.compile import prelude_function
+from .ir import quantized_rules
 from .ir.core import Block, Operation, OpResult, Value, functions
 from .ir.interpreters import builtins
 from .ir.operators import find, functional_form, is_view, schema, split_name
@@ -59,6 +60,8 @@ def status(name: str) -> str:
 def _resolved_early(name: str) -> bool:
     """Whether the specialiser itself knows what the operator gives."""
     base, form = split_name(name)[0], schema(name)
+    if name in quantized_rules.MAKING or base in quantized_rules.TAKING:
+        return True
     if name in TENSOR_BUILTINS or base in TENSOR_BUILTINS or base in _BY_THE_EVALUATOR:
         return True
     if form is None or not form.arguments or isinstance(form.arguments[0].type, TensorType):

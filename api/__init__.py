@@ -268,6 +268,8 @@ _KNOWN_IMPORTS: Final = {
     "nn": "import torch.nn as nn",
     "F": "import torch.nn.functional as F",
     "Tensor": "from torch import Tensor",
+    "Enum": "from enum import Enum",
+    "dataclass": "from dataclasses import dataclass",
     **{t: f"from typing import {t}" for t in ("Any", "Dict", "Final", "List", "NamedTuple", "Optional", "Tuple", "Union")},
 }
 

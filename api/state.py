@@ -35,6 +35,7 @@ from ..ir.script_types import (
     BOOL,
     FLOAT,
     INT,
+    STR,
     ClassType,
     DictType,
     ListType,
@@ -70,6 +71,9 @@ Slot = tuple[int, str]
 """Identity of an object and the name of its attribute."""
 
 _MAX_ROUNDS: Final = 50
+
+_FEW_ELEMENTS: Final = 64
+"""The elements of a list or dict of so many may come to be of any length each."""
 
 
 def slot_of(holder: Holder) -> Slot:
@@ -346,16 +350,24 @@ class ModuleState:
     # lengths
 
     def _watch_lengths(self, holder: Holder) -> None:
-        """Lists and dicts that have been of several lengths, or had several keys, are given at run time."""
+        """Lists and dicts that have been of several lengths, or had several keys, and strings, are given at run time."""
         pending: list[tuple[str, Any]] = [("", holder[0].attributes[holder[1]])]
         while pending:
             suffix, value = pending.pop()
-            if isinstance(value, list | dict):
+            if isinstance(value, str):
+                seen = self._seen_lengths.setdefault((*slot_of(holder), suffix), set())
+                seen.add(value)
+                if len(seen) >= FEW:
+                    self._of_any_length.add((*slot_of(holder), suffix))
+            elif isinstance(value, list | dict):
                 keys = tuple(cast("dict[Any, Any]", value)) if isinstance(value, dict) else len(cast("list[Any]", value))
                 seen = self._seen_lengths.setdefault((*slot_of(holder), suffix), set())
                 seen.add(keys)
                 if len(seen) >= FEW:
                     self._of_any_length.add((*slot_of(holder), suffix))
+                elif len(_held_by(value)) <= _FEW_ELEMENTS:
+                    inner: Any = list(cast("dict[Any, Any]", value)) if isinstance(value, dict) else range(cast(int, keys))
+                    pending += [(f"{suffix}[{k!r}]", v) for k, v in zip(inner, _held_by(value), strict=True)]
             elif isinstance(value, tuple):
                 pending += [(f"{suffix}[{i}]", v) for i, v in enumerate(cast("tuple[Any, ...]", value))]
             elif isinstance(value, ScriptObject) and not value.type.is_module and not leads_to_itself(value.type):
@@ -393,6 +405,8 @@ class _Describe:
             case bool() | int() | float():
                 type_ = BOOL if isinstance(value, bool) else INT if isinstance(value, int) else FLOAT
                 return ConstantSpec(value) if type_ in self.constant else ScalarSpec(type_)
+            case str() if self.state.is_of_any_length(holder, suffix):
+                return ColumnsSpec(STR)
             case _:
                 return ConstantSpec(value)
 
@@ -428,29 +442,26 @@ class _Describe:
         if not tied and not self.state.is_of_any_length(holder, suffix):
             return None
         declared = _declared(holder, suffix)
-        if declared is None or self._stands_elsewhere(value, holder):
+        if declared is None or self._stands_elsewhere(value):
             return None
         found = form(declared, [opened(value)])
         return None if found is None else ColumnsSpec(found)
 
-    def _stands_elsewhere(self, value: Any, holder: Holder) -> bool:
-        """Whether a list, dict or object in it is somewhere else in the module too; of objects also, whether in it twice."""
-        seen: set[int] = set()
-        pending = list(_held_by(value))
+    def _stands_elsewhere(self, value: Any) -> bool:
+        """Whether a list, dict or object in it is somewhere else in the module too; a list or dict, whether in it twice."""
+        met: dict[int, int] = {}
+        pending = _held_by(value)
         while pending:
             current = pending.pop()
             if isinstance(current, list | dict | ScriptObject):
                 key = id(cast("object", current))
-                if key in seen and not isinstance(current, ScriptObject):
-                    return True
-                if key in seen:
+                met[key] = met.get(key, 0) + 1
+                if met[key] > 1:
+                    if not isinstance(current, ScriptObject):
+                        return True
                     continue
-                seen.add(key)
             pending += _held_by(current)
-        outer = set(map(id, objects_in(value).values())) | {id(value)} | {id(holder[0])}
-        return any(
-            slot_of(h) != slot_of(holder) and id(h[0]) not in outer for k in seen for h in self.places.holders.get(k, ())
-        )
+        return any(len(self.places.holders.get(key, ())) != count for key, count in met.items())
 
     def _elements(self, values: Sequence[Any], holder: Holder, suffix: str) -> tuple[ArgumentSpec, ...]:
         return tuple(self.spec(v, holder, f"{suffix}[{i}]") for i, v in enumerate(values))
@@ -504,7 +515,7 @@ def _declared(holder: Holder, suffix: str) -> ScriptType | None:
         t = t.element if isinstance(t, OptionalType) else t
         match t:
             case TupleType():
-                t = t.elements[key]
+                t = t.elements[cast(int, key)]
             case ListType():
                 t = t.element
             case DictType():

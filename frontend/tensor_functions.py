@@ -15,7 +15,7 @@ import numpy as np
 
 from ..ir.dtypes import DType
 from ..ir.generator import Generator
-from . import initialise
+from . import initialise, signal_functions
 from .host_tensor import DEFAULT_DTYPE, Array, HostTensor, Number, as_array, float_dtype, result_dtype
 from .machine import is_list
 from .values import Device
@@ -693,6 +693,7 @@ def logical_not(cx: Context, input: HostTensor) -> HostTensor:
 _round = _unary(np.round, floats=False)
 
 METHODS: Final[dict[str, Function]] = {
+    **signal_functions.METHODS,
     "add": add,
     "sub": sub,
     "subtract": sub,
@@ -813,6 +814,7 @@ METHODS: Final[dict[str, Function]] = {
 
 FUNCTIONS: Final[dict[str, Function]] = {
     **METHODS,
+    **signal_functions.FUNCTIONS,
     "zeros": zeros,
     "ones": ones,
     "empty": zeros,

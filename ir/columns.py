@@ -239,7 +239,7 @@ def is_of(value: Any, t: ScriptType) -> bool:
         case NoneType():
             return value is None
         case TensorType(dtype):
-            array = value.array if isinstance(value, Constant) else value
+            array: Any = value.array if isinstance(value, Constant) else value
             has_shape = hasattr(array, "dtype") and hasattr(array, "shape")
             return has_shape and len(array.shape) == t.rank and _same_dtype(array, dtype)
         case InstanceType():
@@ -262,8 +262,6 @@ def is_of(value: Any, t: ScriptType) -> bool:
 
 
 def _same_dtype(array: Any, dtype: DType | None) -> bool:
-    if isinstance(array, np.ndarray):
-        return dtype is not None and array.dtype == dtype.numpy
     return dtype is not None and _array(array).dtype == dtype.numpy
 
 

@@ -13,7 +13,7 @@ from .dtypes import DType
 from .script_types import BOOL, FLOAT, INT, TENSOR, ClassType, ListType, OptionalType
 
 BY_TENSOR: Final = ClassType("QuantizedTensor", attributes={"values": TENSOR, "scale": FLOAT, "zero_point": INT})
-"""One scale (float32, as a float) and zero point."""
+"""One scale and zero point. PyTorch keeps a double and computes with the float32 next to it."""
 
 BY_CHANNEL: Final = ClassType(
     "QuantizedTensorByChannel", attributes={"values": TENSOR, "scales": TENSOR, "zero_points": TENSOR, "axis": INT}
@@ -47,6 +47,14 @@ CELL: Final = ClassType(
 TENSORS: Final = (BY_TENSOR, BY_CHANNEL)
 PACKED: Final = {t.name: t for t in (LINEAR, CONV2D, CONV3D, CELL)}
 
+METHODS: Final = {
+    LINEAR: {"unpack": "quantized::linear_unpack"},
+    CONV2D: {"unpack": "quantized::conv2d_unpack"},
+    CONV3D: {"unpack": "quantized::conv3d_unpack"},
+    CELL: dict[str, str](),
+}
+"""Methods of packed weights, and the operators that they are."""
+
 DTYPES: Final = {13: DType.uint8, 12: DType.int8, 14: DType.int32}
 """quint8, qint8 and qint32 by their number: the dtype of the integers."""
 
@@ -71,8 +79,9 @@ SIGNATURES: Final[tuple[str, ...]] = (
             ("_relu_dynamic", "bool reduce_range=False"),
         )
     ),
+    *(f"quantized::linear{relu}_dynamic_fp16(Tensor X, {LINEAR.name} W_prepack) -> Tensor" for relu in ("", "_relu")),
     f"quantized::linear_prepack(Tensor W, Tensor? B=None) -> {LINEAR.name}",
-    f"quantized::linear_unpack({LINEAR.name} W_prepack) -> (Tensor W_origin, Tensor? B_origin)",
+    f"quantized::linear_unpack({LINEAR.name} self) -> (Tensor W_origin, Tensor? B_origin)",
     f"quantized::linear_prepack_fp16(Tensor W, Tensor? B=None) -> {LINEAR.name}",
     f"quantized::linear_unpack_fp16({LINEAR.name} W_prepack) -> (Tensor W_origin, Tensor? B_origin)",
     *(
@@ -82,7 +91,7 @@ SIGNATURES: Final[tuple[str, ...]] = (
             f"quantized::conv{dims}{overload}(Tensor qx, {packed.name} packed_weight, {_OUT}) -> Tensor",
             f"quantized::conv{dims}_relu{overload}(Tensor qx, {packed.name} packed_weight, {_OUT}) -> Tensor",
             f"quantized::conv{dims}_prepack({_PREPACK}) -> {packed.name}",
-            f"quantized::conv{dims}_unpack({packed.name} packed_weights) -> {_UNPACKED}",
+            f"quantized::conv{dims}_unpack({packed.name} self) -> {_UNPACKED}",
         )
     ),
     *(
@@ -100,8 +109,17 @@ SIGNATURES: Final[tuple[str, ...]] = (
     f"quantized::sigmoid(Tensor qx, {_OUT}) -> Tensor",
     f"quantized::make_quantized_cell_params_dynamic({LINEAR.name} w_ih, {LINEAR.name} w_hh, Tensor bias_ih, Tensor bias_hh, "
     f"bool reduce_range=False) -> {CELL.name}",
+    "aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor",
+    "aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor",
+    "aten::q_per_channel_scales(Tensor self) -> Tensor",
+    "aten::q_per_channel_zero_points(Tensor self) -> Tensor",
+    "aten::q_per_channel_axis(Tensor self) -> int",
+    "aten::qscheme(Tensor self) -> QScheme",
     f"aten::quantized_lstm.input(Tensor input, Tensor[] hx, {_RECURRENT}, bool batch_first, *, ScalarType? dtype=None, "
     "bool use_dynamic=False) -> (Tensor, Tensor, Tensor)",
+    f"aten::quantized_lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, {_RECURRENT}, *, ScalarType? dtype=None, "
+    "bool use_dynamic=False) -> (Tensor, Tensor, Tensor)",
+    f"aten::quantized_gru.data(Tensor data, Tensor batch_sizes, Tensor hx, {_RECURRENT}) -> (Tensor, Tensor)",
     f"aten::quantized_gru.input(Tensor input, Tensor hx, {_RECURRENT}, bool batch_first) -> (Tensor, Tensor)",
 )
 """The operators of PyTorch's C++ library that its table of operators leaves out."""

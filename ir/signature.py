@@ -20,9 +20,6 @@ from . import columns
 from .dtypes import DType
 from .objects import PLAIN_OBJECTS
 from .script_types import (
-    BOOL,
-    FLOAT,
-    INT,
     ClassType,
     EnumMember,
     EnumType,
@@ -531,34 +528,6 @@ def leaves(value: Any, spec: ArgumentSpec) -> list[Any]:
             return []
 
 
-def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateSpec, ...] | None:
-    """What the state that a function uses is after a call, seen from its results.
-
-    None where only the results can say, or where a tensor comes to stand in two places and one may be written in place.
-    """
-    if any(p.path is not None and p.write_back is not None for p in signature.parameters) and _comes_to_share(signature):
-        return None
-    before = {s.path: s.spec for s in state}
-    after = {r.path: r.tree for r in signature.state}
-    found: list[StateSpec] = []
-    for path in signature.used:
-        spec = _spec_after(after[path], before) if path in after else before[path]
-        if spec is None:
-            return None
-        found.append(StateSpec(path, spec))
-    return tuple(found)
-
-
-def _comes_to_share(signature: Signature) -> bool:
-    leaves: list[int] = []
-    for result in signature.state:
-        own = [i for i in leaf_numbers(result.tree) if isinstance(signature.results[i], TensorType)]
-        if any(path != result.path for path in kept_paths(result.tree)):
-            return True
-        leaves += own
-    return len(leaves) != len(set(leaves))
-
-
 def kept_paths(tree: ResultTree) -> list[str]:
     """Where the values stood that a result keeps."""
     match tree:
@@ -572,42 +541,6 @@ def kept_paths(tree: ResultTree) -> list[str]:
             return [*kept_paths(then), *kept_paths(otherwise)]
         case _:
             return []
-
-
-def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> ArgumentSpec | None:
-    match tree:
-        case Leaf(index, type):
-            if isinstance(type, TensorType):
-                dims = enumerate(type.shape or ())
-                assert type.dtype is not None
-                return TensorSpec(type.dtype, tuple(Dim(f"result{index}_{i}") if d is None else d for i, d in dims))
-            return ScalarSpec(type)
-        case ConstantResult(value):
-            return _constant_after(value)
-        case KeptResult(path):
-            return before.get(path)
-        case SequenceResult(elements, is_tuple):
-            specs = [_spec_after(e, before) for e in elements]
-            return None if None in specs else SequenceSpec(tuple(s for s in specs if s is not None), is_tuple)
-        case DictResult(keys, values):
-            specs = [_spec_after(v, before) for v in values]
-            return None if None in specs else DictSpec(keys, tuple(s for s in specs if s is not None))
-        case ObjectResult(of, _, values):
-            specs = [_spec_after(v, before) for v in values]
-            return None if None in specs else InstanceSpec(of, tuple(s for s in specs if s is not None))
-        case VariantResult(_, then, otherwise):
-            first, second = _spec_after(then, before), _spec_after(otherwise, before)
-            return first if first == second else None
-        case ListResult() | TableResult() | StringResult() | EnumResult() | ValueResult():
-            return None
-
-
-def _constant_after(value: Any) -> ArgumentSpec:
-    """What a call made a constant may be something else after another one: numbers are given at run time."""
-    for kind, type in ((bool, BOOL), (int, INT), (float, FLOAT)):
-        if isinstance(value, kind):
-            return ScalarSpec(type)
-    return ConstantSpec(value)
 
 
 class LiveState(Protocol):

@@ -7,21 +7,38 @@ that the module starts with; extents that change from call to call become dynami
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from .diagnostics import CompileError, Diagnostic, NotStatic
+from .script_types import BOOL, FLOAT, INT, TensorType
 from .signature import (
     ArgumentSpec,
+    ConstantResult,
+    ConstantSpec,
+    DictResult,
     DictSpec,
     Dim,
+    EnumResult,
+    InstanceSpec,
+    KeptResult,
+    Leaf,
+    ListResult,
+    ObjectResult,
+    ResultTree,
     ScalarSpec,
+    SequenceResult,
     SequenceSpec,
     Signature,
     StateSpec,
+    StringResult,
+    TableResult,
     TensorSpec,
-    next_state,
+    ValueResult,
+    VariantResult,
+    kept_paths,
+    leaf_numbers,
 )
 
 T = TypeVar("T")
@@ -98,6 +115,9 @@ def _spec_fits(general: ArgumentSpec, spec: ArgumentSpec) -> bool:
             return general.keys == spec.keys and all(
                 _spec_fits(g, s) for g, s in zip(general.values, spec.values, strict=True)
             )
+        case InstanceSpec(), InstanceSpec():
+            pairs = zip(general.attributes, spec.attributes)
+            return general.of is spec.of and all(_spec_fits(g, s) for g, s in pairs)
         case _:
             return general == spec
 
@@ -128,7 +148,77 @@ def _wider(path: str, a: ArgumentSpec, b: ArgumentSpec) -> ArgumentSpec | None:
                 _wider(f"{path}[{k!r}]", x, y) for k, x, y in zip(a.keys, a.values, b.values, strict=True)
             ]
             return None if None in parts else replace(a, values=tuple(p for p in parts if p is not None))
+        case InstanceSpec(), InstanceSpec() if a.of is b.of:
+            parts = [_wider(f"{path}.{n}", x, y) for n, x, y in zip(a.of.attributes, a.attributes, b.attributes, strict=True)]
+            return None if None in parts else replace(a, attributes=tuple(p for p in parts if p is not None))
         case ScalarSpec(), ScalarSpec():
             return a if a == b else None
         case _:
             return a if a == b else None
+
+
+# what a call leaves
+
+
+def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateSpec, ...] | None:
+    """What the state that a function uses is after a call, seen from its results.
+
+    None where only the results can say, or where a tensor comes to stand in two places and one may be written in place.
+    """
+    if any(p.path is not None and p.write_back is not None for p in signature.parameters) and _comes_to_share(signature):
+        return None
+    before = {s.path: s.spec for s in state}
+    after = {r.path: r.tree for r in signature.state}
+    found: list[StateSpec] = []
+    for path in signature.used:
+        spec = _spec_after(after[path], before) if path in after else before[path]
+        if spec is None:
+            return None
+        found.append(StateSpec(path, spec))
+    return tuple(found)
+
+
+def _comes_to_share(signature: Signature) -> bool:
+    leaves: list[int] = []
+    for result in signature.state:
+        own = [i for i in leaf_numbers(result.tree) if isinstance(signature.results[i], TensorType)]
+        if any(path != result.path for path in kept_paths(result.tree)):
+            return True
+        leaves += own
+    return len(leaves) != len(set(leaves))
+
+
+def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> ArgumentSpec | None:
+    match tree:
+        case Leaf(index, type):
+            if isinstance(type, TensorType):
+                dims = enumerate(type.shape or ())
+                assert type.dtype is not None
+                return TensorSpec(type.dtype, tuple(Dim(f"result{index}_{i}") if d is None else d for i, d in dims))
+            return ScalarSpec(type)
+        case ConstantResult(value):
+            return _constant_after(value)
+        case KeptResult(path):
+            return before.get(path)
+        case SequenceResult(elements, is_tuple):
+            specs = [_spec_after(e, before) for e in elements]
+            return None if None in specs else SequenceSpec(tuple(s for s in specs if s is not None), is_tuple)
+        case DictResult(keys, values):
+            specs = [_spec_after(v, before) for v in values]
+            return None if None in specs else DictSpec(keys, tuple(s for s in specs if s is not None))
+        case ObjectResult(of, _, values):
+            specs = [_spec_after(v, before) for v in values]
+            return None if None in specs else InstanceSpec(of, tuple(s for s in specs if s is not None))
+        case VariantResult(_, then, otherwise):
+            first, second = _spec_after(then, before), _spec_after(otherwise, before)
+            return first if first == second else None
+        case ListResult() | TableResult() | StringResult() | EnumResult() | ValueResult():
+            return None
+
+
+def _constant_after(value: Any) -> ArgumentSpec:
+    """What a call made a constant may be something else after another one: numbers are given at run time."""
+    for kind, type in ((bool, BOOL), (int, INT), (float, FLOAT)):
+        if isinstance(value, kind):
+            return ScalarSpec(type)
+    return ConstantSpec(value)

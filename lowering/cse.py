@@ -37,23 +37,24 @@ def _visit(block: Block, scopes: list[dict[Hashable, Operation]]) -> bool:
                 changed = True
                 continue
             scopes[-1][key] = op
-        isolated = _isolated(op)
+        if not op.regions:
+            continue
+        isolated = op.name in _ISOLATED
         for region in op.regions:
             for inner in region.blocks:
                 changed |= _visit(inner, [{}] if isolated else [*scopes, {}])
     return changed
 
 
-def _isolated(op: Operation) -> bool:
-    definition = DEFINITIONS.get(op.name)
-    return definition is not None and Trait.ISOLATED in definition.traits
+_ISOLATED = frozenset(name for name, definition in DEFINITIONS.items() if Trait.ISOLATED in definition.traits)
+
+_COMMUTATIVE = frozenset(name for name, definition in DEFINITIONS.items() if Trait.COMMUTATIVE in definition.traits)
 
 
 def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
     """Equal for operations of equal meaning; values made inside a compared region are `numbers`."""
     operands: list[Any] = [numbers.get(v, v) for v in op.operands]
-    definition = DEFINITIONS.get(op.name)
-    if definition is not None and Trait.COMMUTATIVE in definition.traits:
+    if op.name in _COMMUTATIVE:
         operands.sort(key=lambda v: (isinstance(v, Value), v if isinstance(v, int) else id(v)))
     regions: list[Hashable] = []
     for region in op.regions:
@@ -68,7 +69,7 @@ def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
                 for result in nested.results:
                     numbers[result] = len(numbers)
             regions.append((tuple(arguments), tuple(inner)))
-    attributes = tuple(sorted(((k, _typed(v)) for k, v in op.attributes.items()), key=lambda item: item[0]))
+    attributes = tuple([(k, _typed(v)) for k, v in sorted(op.attributes.items())]) if op.attributes else ()
     return op.name, tuple(operands), attributes, tuple(r.type for r in op.results), tuple(regions)
 
 

@@ -11,17 +11,20 @@ _PURE_REGIONS = frozenset(
 )
 
 
+_TERMINATORS = frozenset(name for name, definition in DEFINITIONS.items() if Trait.TERMINATOR in definition.traits)
+
+_PURE = frozenset(name for name, definition in DEFINITIONS.items() if definition.is_pure)
+
+
 def is_terminator(op: Operation) -> bool:
-    definition = DEFINITIONS.get(op.name)
-    return definition is not None and Trait.TERMINATOR in definition.traits
+    return op.name in _TERMINATORS
 
 
 def is_pure(op: Operation) -> bool:
     """No effect and no failure, its regions included; on memrefs structured operations write, so they are not pure."""
-    definition = DEFINITIONS.get(op.name)
-    if definition is None:
-        return False
     if op.regions:
+        if op.name not in DEFINITIONS:
+            return False
         if op.name.startswith("linalg."):
             if not op.results:
                 return False
@@ -33,7 +36,7 @@ def is_pure(op: Operation) -> bool:
             for block in region.blocks
             for inner in block.operations()
         )
-    return definition.is_pure
+    return op.name in _PURE
 
 
 def is_attached(op: Operation, root: Operation) -> bool:
@@ -48,10 +51,12 @@ def erase_unused(root: Operation) -> bool:
     """Removes pure operations whose results nobody uses, last first; True when something went."""
     changed = False
     for op in reversed(list(root.walk())):
-        if op is root or op.parent is None or is_terminator(op):
+        if op.results:
+            if any([r.uses for r in op.results]):
+                continue
+        elif op.name not in ("scf.for", "scf.if", "scf.parallel"):  # loops whose body does nothing
             continue
-        idle = op.name in ("scf.for", "scf.if", "scf.parallel")  # loops whose body does nothing
-        if (op.results or idle) and not any(r.uses for r in op.results) and is_pure(op):
+        if op is not root and op.parent is not None and not is_terminator(op) and is_pure(op):
             op.erase()
             changed = True
     return changed

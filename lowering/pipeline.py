@@ -25,6 +25,7 @@ from .pass_manager import Pipeline, Stage
 from .tensor.canonicalize import Canonicalize
 from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
 from .tensor.fuse_elementwise import FuseElementwise
+from .tensor.move_channels_last import MoveChannelsLast
 
 
 def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
@@ -43,6 +44,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             "linalg",
             ConvertTorchToLinalg(signature),
             Canonicalize(),
+            *(() if gpu else (MoveChannelsLast(),)),  # registers of a CPU run along channels; a GPU has threads for pixels
             FuseElementwise(),
             Canonicalize(),  # what fusion left behind
             ensures=verify_tensor,

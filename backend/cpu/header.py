@@ -6,7 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from ...ir.script_types import DictType, ListType, OptionalType, ScriptType, StrType, TensorType, TupleType
+from ...ir.columns import attribute_types, pool_names, pools_of
+from ...ir.objects import simple_name
+from ...ir.script_types import (
+    NONE,
+    DictType,
+    EnumMember,
+    EnumType,
+    InstanceType,
+    ListType,
+    OptionalType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ...ir.signature import (
     Column,
     ColumnsArgument,
@@ -14,13 +29,20 @@ from ...ir.signature import (
     DictColumn,
     DictResult,
     Dim,
+    EnumColumn,
+    EnumResult,
     KeptResult,
     Leaf,
     ListColumn,
     ListResult,
+    ObjectColumn,
+    ObjectResult,
     OptionalColumn,
     Parameter,
+    Pool,
+    PoolsColumn,
     ResultTree,
+    ResultView,
     SequenceResult,
     Signature,
     StringColumn,
@@ -30,6 +52,7 @@ from ...ir.signature import (
     TensorSpec,
     TupleColumn,
     UnionColumn,
+    ValueResult,
     VariantResult,
 )
 from ..runtime.abi import DL_DATA_TYPE, DL_DEVICE, DL_TENSOR, describe, result_kind, scalar_kind
@@ -144,6 +167,8 @@ def _placed(tree: ResultTree, path: str) -> list[tuple[str, int]]:
             return [p for i, e in enumerate(elements) for p in _placed(e, f"{path}[{i}]")]
         case DictResult(keys, values):
             return [p for k, v in zip(keys, values, strict=True) for p in _placed(v, f"{path}[{k!r}]")]
+        case ObjectResult(_, names, values):
+            return [p for n, v in zip(names, values, strict=True) for p in _placed(v, f"{path}.{n}")]
         case Leaf(index):
             return [(path, index)]
         case _:
@@ -162,6 +187,7 @@ def _function(signature: Signature, following: str | None) -> str:
     notes += [f"   {_given(c, given)}" for c in signature.columns]
     notes += [f"   {_range(d)}" for d in dimensions(signature).values()]
     notes.append(f"   returns {_tree(signature.tree, numbered)}")
+    notes += [_shared(v, signature, names, numbered) for v in signature.views if v.result in numbered]
     notes += [f"   then self.{r.path} is {_tree(r.tree, numbered)}" for r in signature.state]
     notes += [f"   the next call is one of {following}"] if following is not None else []
     text = "\n".join(notes).replace("*/", "* /")
@@ -174,11 +200,19 @@ def _parameter(parameter: Parameter, name: str) -> str:
     return f"{'' if parameter.write_back is not None else 'const '}DLTensor *{name}"
 
 
+def _shared(view: ResultView, signature: Signature, names: Sequence[str], outputs: Mapping[int, str]) -> str:
+    """In memory of its own, where PyTorch gives a view."""
+    base = names[view.base] if view.is_argument else outputs[view.base]
+    return f"   {outputs[view.result]}: a copy; in PyTorch it shares the memory of {base}"
+
+
 def _describe_parameter(parameter: Parameter) -> str:
     if not isinstance(parameter.spec, TensorSpec):
         return f"{parameter.spec.type}{', state' if parameter.path is not None else ''}"
     written = ", written in place" if parameter.write_back is not None else ""
     written += ", state" if parameter.path is not None else ""
+    written += ", row-major: the program decides something by its strides" if parameter.by_layout else ""
+    written += ", keeps its shape, which the program changes in place" if parameter.looks else ""
     return describe(parameter.spec.dtype, parameter.spec.shape) + written
 
 
@@ -197,9 +231,21 @@ def _given(argument: ColumnsArgument, names: Mapping[str, str]) -> str:
             text = f"{argument.type.annotation}: keys, {keys}; values, {values}"
         case ListType(element):
             text = f"{argument.type.annotation}: {_elements(element, name, names)}"
+        case InstanceType(of):
+            text = f"an object of class {simple_name(of.name)}: number {names[f'{name}.number']}"
         case _:
             text = f"{argument.type.annotation}: UTF-8 in {names[name]}"
-    return f"argument {name}, {text}"
+    return f"argument {name}, {text}{_pools_given(argument.type, name, names)}"
+
+
+def _pools_given(t: ScriptType, name: str, names: Mapping[str, str]) -> str:
+    """Where the objects that an argument leads to stand."""
+    found: list[str] = []
+    for pool, place in zip(pools_of(t), pool_names(t, name), strict=True):
+        pairs = zip(pool.of.attributes, attribute_types(pool), strict=True)
+        parts = [f"{n}, {_elements(a, f'{place}.{n}', names)}" for n, a in pairs]
+        found.append(f"objects of class {simple_name(pool.of.name)}, numbered from 0: {'; '.join(parts) or names[place]}")
+    return "".join(f"\n     {line}" for line in found)
 
 
 def _elements(t: ScriptType, name: str, names: Mapping[str, str]) -> str:
@@ -217,6 +263,13 @@ def _elements(t: ScriptType, name: str, names: Mapping[str, str]) -> str:
             return f"there where {names[f'{name}.present']} is true: {_elements(t.element, name, names)}"
         case TupleType():
             return f"tuples ({', '.join(_elements(e, f'{name}.{i}', names) for i, e in enumerate(t.elements))})"
+        case UnionType():
+            parts = ("None" if m == NONE else _elements(m, f"{name}.{i}", names) for i, m in enumerate(t.members))
+            return f"one of ({'; '.join(parts)}) by number in {names[f'{name}.tags']}"
+        case EnumType():
+            return f"members of {simple_name(t.name)} ({', '.join(t.members)}) by number in {names[f'{name}.numbers']}"
+        case InstanceType():
+            return f"objects of class {simple_name(t.of.name)} by number in {names[f'{name}.numbers']}"
         case TensorType() if t.rank:
             places = f"elements in {names[f'{name}.elements']}, {t.rank} extents each in {names[f'{name}.extents']}"
             return f"tensors ({places})"
@@ -248,15 +301,30 @@ def _column(column: Column, outputs: Mapping[int, str]) -> str:
             return f"one of ({'; '.join(parts)}) by number in {_tree(tags, outputs)}"
         case OptionalColumn(present, values):
             return f"there where {_tree(present, outputs)} is true: {_column(values, outputs)}"
+        case EnumColumn(numbers, of):
+            return f"members of {simple_name(of.name)} ({', '.join(of.members)}) by number in {_tree(numbers, outputs)}"
+        case ObjectColumn(numbers, pool):
+            return f"objects by number in {_tree(numbers, outputs)} of pool {pool}"
+        case PoolsColumn(pools, elements):
+            parts = "; ".join(_pool(i, p, outputs) for i, p in enumerate(pools))
+            return f"{_column(elements, outputs)}; {parts}"
         case TensorColumn(elements, extents, rank):
             places = f"elements in {_tree(elements, outputs)}, {rank} extents each in {_tree(extents, outputs)}"
             return f"tensors ({places})"
+
+
+def _pool(number: int, pool: Pool, outputs: Mapping[int, str]) -> str:
+    pairs = zip(pool.of.attributes, pool.attributes, strict=True)
+    parts = ", ".join(f"{n} {_column(c, outputs)}" for n, c in pairs)
+    return f"pool {number} of {_tree(pool.count, outputs)} objects of class {simple_name(pool.of.name)}: {parts or 'nothing'}"
 
 
 def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
     match tree:
         case Leaf(index, _):
             return outputs.get(index, "an argument")
+        case ConstantResult(EnumMember() as member):
+            return f"{simple_name(member.type.name)}.{member.name}"
         case ConstantResult(value):
             return repr(value).replace("*/", "* /")
         case SequenceResult(elements, is_tuple):
@@ -265,6 +333,16 @@ def _tree(tree: ResultTree, outputs: Mapping[int, str]) -> str:
         case DictResult(keys, values):
             inner = ", ".join(f"{k!r}: {_tree(v, outputs)}" for k, v in zip(keys, values, strict=True))
             return f"{{{inner}}}"
+        case ObjectResult(of, names, values):
+            inner = ", ".join(f"{n}={_tree(v, outputs)}" for n, v in zip(names, values, strict=True))
+            return f"{simple_name(of.name)}({inner})"
+        case EnumResult(of, number):
+            return f"a member of {simple_name(of.name)} ({', '.join(of.members)}), number {_tree(number, outputs)}"
+        case ValueResult(PoolsColumn(pools, ObjectColumn(number))):
+            parts = "; ".join(_pool(i, p, outputs) for i, p in enumerate(pools))
+            return f"object {_tree(number, outputs)} of pool 0; {parts}"
+        case ValueResult(column):
+            return _column(column, outputs)
         case KeptResult(path):
             return f"self.{path}"
         case StringResult(data):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
 from ...ir.signature import GivenNumber, ViewStep
+
+_OF_COMPLEX: Final = frozenset(f"aten::{name}" for name in ("real", "imag", "conj", "view_as_real", "view_as_complex"))
+"""Views of another dtype, which strides do not tell."""
 
 
 def seen_through(value: Any, steps: Sequence[ViewStep], given: Sequence[Any]) -> Any:
@@ -24,11 +27,17 @@ def seen_through(value: Any, steps: Sequence[ViewStep], given: Sequence[Any]) ->
         return None
     if not steps:
         return value
-    place = _shadow(tuple(value.shape), tuple(value.stride()), steps, given)
-    if place is None:
-        return None
-    shape, strides, offset = place
-    return value.detach().as_strided(shape, strides, value.storage_offset() + offset)
+    seen = value.detach()
+    for step in steps:
+        if step.name in _OF_COMPLEX and (seen.is_complex() or step.name == "aten::view_as_complex"):
+            seen = getattr(torch, step.name.removeprefix("aten::"))(seen)
+            continue
+        place = _shadow(tuple(seen.shape), tuple(seen.stride()), [step], given)
+        if place is None or seen.is_conj():
+            return None
+        shape, strides, offset = place
+        seen = seen.as_strided(shape, strides, seen.storage_offset() + offset)
+    return seen
 
 
 def look(value: Any, steps: Sequence[ViewStep], given: Sequence[Any], name: str) -> Callable[[], None]:
@@ -70,6 +79,8 @@ def _through(array: Any, steps: Sequence[ViewStep], given: Sequence[Any]) -> Any
         if record is None:
             return None
         arguments = {name: _number(value, given) for name, value in step.arguments}
+        if step.name in _OF_COMPLEX and array.dtype == np.int8:
+            return None
         view = record.reference(self=array, **arguments)
         view = cast(Any, view)[step.index] if isinstance(view, list | tuple) else view
         if view.size and not _is_within(view, array):

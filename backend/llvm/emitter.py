@@ -33,6 +33,11 @@ MAX_UNROLLED_NEST: Final = 8
 compute at once, and the code grows so large that the code generator, which is not linear, takes many seconds."""
 
 
+_STAYS: Final = 'call void asm sideeffect "", ""()'
+"""No code, but keeps LLVM from merging the block with others: a value that comes from hundreds of places, as what failed, or the
+results of a function that failed, takes it seconds."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """A complex number: the registers of its parts."""
@@ -87,6 +92,8 @@ class ModuleContext:
     """Symbol of a `memref.global` -> LLVM symbol."""
     strings: dict[str, str] = field(default_factory=dict[str, str])
     outlined: int = 0
+    lookups: int = 0
+    """Places where a key is looked for in a dict."""
     forks: int = 0
     _shared_metadata: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -159,8 +166,7 @@ class Emitter:
         self.scopes: list[list[str]] = [[]]
         self.access_group: str | None = None
         self.fails = False
-        self._failed: list[str] = []
-        """Numbers of failed assertions, and the blocks that they come from."""
+        self._asserts = False
         self.loop_count = 0
         self.outlined = False
         """The function is the body of a parallel region."""
@@ -424,21 +430,27 @@ class Emitter:
         """Leaves the function with an error unless the i1 holds."""
         number = len(self.context.failures)
         self.context.failures.append(failure)
-        good = self.new_label("good")
-        self._failed.append(f"[ {number}, %{self.label} ]")
-        self.line(f"br i1 {condition}, label %{good}, label %failed, !prof {self.likely()}")
+        bad, good = self.new_label("bad"), self.new_label("good")
+        if not self._asserts:
+            self.entry_lines.append("  %failure = alloca i32, align 4")
+        self.line(f"br i1 {condition}, label %{good}, label %{bad}, !prof {self.likely()}")
+        self.start_block(bad)
+        self.line(f"store volatile i32 {number}, ptr %failure, align 4")
+        self.line(_STAYS)
+        self.line("br label %failed")
         self.start_block(good)
-        self.fails = True
+        self._asserts = self.fails = True
 
     def end_failures(self) -> None:
         """Writes what happens where an assertion fails, and begins the block `fail`, which leaves the function."""
-        if self._failed:
-            # One block for all: LLVM compares blocks that end alike with one another, which takes seconds for hundreds.
+        if self._asserts:
+            # For hundreds of calls, or values of one phi, LLVM takes seconds: it looks at each pair of them.
             self.start_block("failed")
-            number = self.op("i32", f"phi i32 {', '.join(self._failed)}")
+            number = self.op("i32", "load volatile i32, ptr %failure, align 4")
             self.line(f"call void @torchcc.fail_at(i32 {number}, ptr {self.context.failure_table})")
             self.line("br label %fail")
         self.start_block("fail")
+        self.line(_STAYS)
 
     def leave_if(self, condition: str) -> None:
         """Leaves the function with the error that is already recorded if the i1 holds."""

@@ -13,7 +13,6 @@ from typing import Final
 
 from ...ir.attributes import IntegerAttr
 from ...ir.core import Operation, Value
-from .buffers import Buffer
 from .control import innermost_group, parallel_bounds, serial_parallel
 from .emitter import Emit, Emitter, Held, Pair
 from .linear import ZERO, Linear

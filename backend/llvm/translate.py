@@ -17,7 +17,22 @@ from ...ir.core import Operation, functions, symbol
 from ...ir.dialects.func import function_type, is_declaration
 from ...ir.types import MemRefType
 from ..runtime.abi import HEAP_ALIGNMENT
-from . import arithmetic, clock, complexes, control, counted, dicts, forks, memory, parallel, random, records, strings, vectors, views
+from . import (
+    arithmetic,
+    clock,
+    complexes,
+    control,
+    counted,
+    dicts,
+    forks,
+    memory,
+    parallel,
+    random,
+    records,
+    strings,
+    vectors,
+    views,
+)
 from .buffers import Buffer
 from .control import NOTES, result_type, return_text
 from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext

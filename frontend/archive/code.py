@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from ...ir.diagnostics import CompileError
+from ...ir.quantized import PACKED
 from ...ir.source import SourceFile, Span
 from .. import ast
 from ..parser import parse

@@ -13,6 +13,7 @@ import numpy as np
 from ...ir.attributes import Constant, ForeignTensor
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import from_numpy
+from ...ir.quantized import PACKED
 from ...ir.script_types import (
     ANY,
     BOOL,
@@ -45,6 +46,7 @@ from ...ir.script_types import (
 from ...ir.subtyping import is_subtype
 from ..values import ClassValue, Device, FunctionValue
 from .classes import ArchiveCompilation
+from .packed import packed_parts
 from .reader import ArchiveReader
 from .unpickler import OtherTensor, PickledEnum, PickledObject, Tensor
 

@@ -1,7 +1,7 @@
-"""Weights of quantized layers in a pickle: the states of PyTorch's C++ classes, taken apart.
+"""Weights of quantized layers in a pickle: the states of PyTorch's C++ classes, taken apart and put together.
 
 In: the class, and what its `__getstate__` gave. Out: its attributes (`ir/quantized.py`) as pickled values, or None where the
-state has another form; the importer checks their types.
+state has another form; the importer checks their types. And the other way, for the writer.
 """
 
 from __future__ import annotations
@@ -9,9 +9,21 @@ from __future__ import annotations
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ...ir.quantized import CELL, LINEAR
-from ...ir.script_types import ClassType
+from ...ir.script_types import (
+    FLOAT,
+    INT,
+    STR,
+    TENSOR,
+    ClassType,
+    ListType,
+    OptionalType,
+    ScriptObject,
+    ScriptType,
+    TupleType,
+)
 from .unpickler import Tensor
 
 _MAX_DIMENSIONS = 3
@@ -40,7 +52,7 @@ def _convolution(state: tuple[Any, ...]) -> dict[str, Any] | None:
     match state:
         case ("2", [Tensor() as numbers, weight], [bias]):
             found: list[int] = np.asarray(numbers.array).reshape(-1)[:32].astype(np.int64).tolist()
-        case (3, [*given], [_, weight, bias]) if all(type(n) is int for n in cast(list[Any], given)):
+        case (3, [*given], [_, weight, bias]) if all(type(n) is int for n in given):
             found = cast(list[int], given)
         case _:
             return None
@@ -58,3 +70,21 @@ def _convolution(state: tuple[Any, ...]) -> dict[str, Any] | None:
         "groups": found[4 * dims + 1],
         "transpose": bool(found[4 * dims + 2] & 1),
     }
+
+
+def packed_state(value: ScriptObject) -> tuple[ScriptType, Any, npt.NDArray[Any] | None]:
+    """The type and value of the state of an object, and the tensor in it that was made here."""
+    parts = value.attributes
+    optional = OptionalType(TENSOR)
+    if value.type is LINEAR:
+        return TupleType((TENSOR, optional)), (parts["weight"], parts["bias"]), None
+    if value.type is CELL:
+        biases = [parts[name].attributes["bias"] for name in ("input", "hidden")]
+        types = (STR, ListType(TENSOR), ListType(FLOAT), ListType(INT), ListType(LINEAR))
+        packed = [parts["input"], parts["hidden"]]
+        return TupleType(types), ("quantized_dynamic", biases, [], [int(parts["reduce_range"])], packed), None
+    lists = [parts[name] for name in ("stride", "padding", "dilation", "output_padding")]
+    flat = [n for numbers in lists for n in numbers]
+    numbers = np.array([len(lists[0]), *flat, parts["groups"], int(parts["transpose"])], np.int16)
+    types = (STR, ListType(TENSOR), ListType(optional))
+    return TupleType(types), ("2", [numbers, parts["weight"]], [parts["bias"]]), numbers

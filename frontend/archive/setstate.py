@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ...ir.attributes import Constant, ForeignTensor
 from ...ir.core import Operation, lookup
 from ...ir.diagnostics import CompileError, ExecutionError
+from ...ir.interpreters.quantized import parts
 from ...ir.interpreters.torch import Instance, Interpreter
 from ...ir.script_types import NoneType, OptionalType, ScriptObject
 from ..compile import prelude_function
@@ -48,7 +49,7 @@ class _BoundedInterpreter(Interpreter):
     limit: int = MAX_BYTES
     steps: int = 0
     bytes: int = 0
-    exported: dict[int, tuple[Instance, ScriptObject]] = field(default_factory=dict[int, Any])
+    exported: dict[int, tuple[Instance, ScriptObject | ForeignTensor]] = field(default_factory=dict[int, Any])
     sources: dict[int, tuple[Any, Constant]] = field(default_factory=dict[int, Any])
     tensors: dict[int, tuple[Any, Constant | ForeignTensor]] = field(default_factory=dict[int, Any])
     until: float = field(default_factory=lambda: time.monotonic() + MAX_SECONDS)
@@ -59,6 +60,8 @@ class _BoundedInterpreter(Interpreter):
             self.exported[id(result)] = (result, value)
         elif isinstance(value, Constant):
             self.sources[id(result)] = (result, value)
+        elif isinstance(value, ForeignTensor):
+            self.exported[id(result)] = (result, value)
         return result
 
     def given(self, array: npt.NDArray[Any]) -> Constant | None:
@@ -110,7 +113,7 @@ class StateRunner:
         self.interpreter.limit = max(MAX_BYTES, reader.bytes)
         value = importer.value(state, arguments[1].type, f"{path}__setstate__")
         if _has_foreign(value):
-            raise reader.fault(f"restores `{path}` from quantized or sparse tensors, which is not supported", importer.member)
+            raise reader.fault(f"restores `{path}` from sparse tensors or others without operators, which is not supported", importer.member)
         interpreter = self.interpreter
         instance = interpreter.import_value(target)
         try:
@@ -135,7 +138,7 @@ def _composite(name: str) -> Operation | None:
 def _has_foreign(value: Any) -> bool:
     match value:
         case ForeignTensor():
-            return True
+            return parts(value) is None
         case list() | tuple():
             return any(map(_has_foreign, cast("Sequence[Any]", value)))
         case dict():
@@ -180,13 +183,14 @@ class _Exporter:
             case _:
                 return value
 
-    def object(self, instance: Instance, path: str) -> ScriptObject:
+    def object(self, instance: Instance, path: str) -> ScriptObject | ForeignTensor:
         known = self.interpreter.exported.get(id(instance))
-        if known is None:
-            known = (instance, ScriptObject(instance.type))
-            self.interpreter.exported[id(instance)] = known
-            _Exporter(self.interpreter, self.importer, f"{path}.").attributes(known[1], instance)
-        return known[1]
+        if known is not None:
+            return known[1]
+        made = ScriptObject(instance.type)
+        self.interpreter.exported[id(instance)] = instance, made
+        _Exporter(self.interpreter, self.importer, f"{path}.").attributes(made, instance)
+        return made
 
     def tensor(self, array: npt.NDArray[Any], path: str) -> Constant | ForeignTensor:
         given = self.interpreter.given(array)

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 from ...ir.diagnostics import CompileError
 from ...ir.program import Program
 from ...ir.script_types import ScriptObject
+from .getstate import states_of
 from .writer_code import PLACEHOLDER, ArchiveUnit, CodeWriter
 from .writer_pickle import Pickle, pickle_constants, pickle_object
 from .writer_zip import ArchiveWriter, Writable
@@ -40,7 +41,9 @@ def save(
         code.placeholder(program.entry, program.schema)
         state = pickle_object(ScriptObject(PLACEHOLDER, {"training": True}), unit)
     else:
-        state = pickle_object(program.receiver, unit)
+        states = states_of(program.receiver, program.module, program.methods)
+        code.with_state = states.classes
+        state = pickle_object(program.receiver, unit, states.of)
     code.run()
     constants = pickle_constants(unit.constants, unit)
     if isinstance(target, str | os.PathLike):

@@ -8,7 +8,7 @@ their operators ask for. A file starts with what was met first: classes before w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from ...ir.core import BlockArgument, Operation, functions, symbol
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import DType
 from ...ir.program import Methods
+from ...ir.quantized import PACKED
 from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
     BOOL,
@@ -81,7 +82,7 @@ _NO_GRAD: Final = """class no_grad:
 """As PyTorch writes it."""
 
 _HIDDEN: Final = frozenset(("__getstate__", "__setstate__"))
-"""An object is saved by its attributes, whatever it was made from: these would ask for another state."""
+"""Written only for classes whose objects are saved by them (`getstate.py`): they would ask for another state."""
 
 
 @dataclass
@@ -95,6 +96,8 @@ class ArchiveUnit(CodeUnit):
     """What functions stand below."""
 
     def type_name(self, type: NominalType) -> str:
+        if isinstance(type, ClassType) and type.name in PACKED:
+            return type.name  # a class of PyTorch's library
         if type not in self._names:
             atoms = [_atom(a) for a in type.name.removeprefix(f"{_ROOT}.").split(".")]
             self._names[type] = self._free(atoms, {*self._taken, *self._modules})
@@ -132,6 +135,8 @@ class CodeWriter:
     module: Operation
     methods: Methods | None
     files: dict[str, list[Line]] = field(default_factory=dict[str, list[Line]])
+    with_state: Collection[ClassType] = ()
+    """Classes whose objects are saved by their `__getstate__`."""
     _operations: dict[str, Operation] = field(default_factory=dict[str, Operation])
 
     def placeholder(self, entry: str, schema: Schema) -> None:
@@ -195,7 +200,7 @@ class CodeWriter:
     # classes
 
     def _definition(self, type: NominalType) -> None:
-        if type is PLACEHOLDER:
+        if type is PLACEHOLDER or (isinstance(type, ClassType) and type.name in PACKED):
             return
         qualified = self.unit.type_name(type)
         if type is NO_GRAD:
@@ -256,7 +261,7 @@ class CodeWriter:
                 if not is_optional:
                     raise
                 continue
-            if name not in _HIDDEN:
+            if name not in _HIDDEN or type in self.with_state:
                 found.append(name)
         return found
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ...ir.attributes import Constant, ForeignTensor
 from ...ir.diagnostics import CompileError
+from ...ir.quantized import PACKED
 from ...ir.script_types import (
     BOOL,
     FLOAT,
@@ -37,6 +38,7 @@ from ...ir.script_types import (
 )
 from ...ir.torchscript_printer import CodeUnit
 from ..machine import is_dict, is_list
+from .packed import packed_state
 
 Array = npt.NDArray[Any]
 
@@ -167,9 +169,9 @@ class Pickle:
     """The contents of storage n, made when they are asked for."""
 
 
-def pickle_object(value: ScriptObject, unit: CodeUnit) -> Pickle:
-    """`data.pkl` of a module."""
-    writer = _Writer(unit)
+def pickle_object(value: ScriptObject, unit: CodeUnit, states: Mapping[int, tuple[ScriptType, Any]] | None = None) -> Pickle:
+    """`data.pkl` of a module. `states`: of objects that `__setstate__` makes again, by identity."""
+    writer = _Writer(unit, states=states or {})
     return writer.run(lambda w: w.value(value, value.type, ""), [value])
 
 
@@ -188,7 +190,10 @@ class _Writer:
     shared: set[int] = field(default_factory=set[int])
     """Identities of containers that stand in several places."""
     normal: dict[int, Array] = field(default_factory=dict[int, Array])
+    made: list[Any] = field(default_factory=list[Any])
+    """Containers that were made while writing: others must not get their identity."""
     depth: int = 0
+    states: Mapping[int, tuple[ScriptType, Any]] = field(default_factory=dict[int, Any])
 
     def run(self, write: Callable[[_Writer], None], roots: Iterable[Any]) -> Pickle:
         self._survey(roots)
@@ -209,7 +214,7 @@ class _Writer:
             match value:
                 case ScriptObject() if id(value) not in seen:
                     seen.add(id(value))
-                    pending += value.attributes.values()
+                    pending += [self.states[id(value)][1]] if id(value) in self.states else value.attributes.values()
                 case Constant():
                     self._add(value.array, value.strided)
                 case np.ndarray():
@@ -374,7 +379,17 @@ class _Writer:
     def object(self, value: ScriptObject, path: str) -> None:
         if self.recall(("object", id(value))):
             return
+        if value.type.name in PACKED:
+            self.packed(value, path)
+            return
         self.global_name(*_split(self.unit.type(value.type)))
+        if id(value) in self.states:
+            type_, state = self.states[id(value)]
+            self.out += b")\x81"
+            self.deeper(state, type_, f"{path}.__getstate__()")
+            self.out += b"b"
+            self.memoize(("object", id(value)))
+            return
         self.out += b")\x81}("
         for name, declared in value.type.attributes.items():
             if name not in value.attributes:
@@ -387,6 +402,19 @@ class _Writer:
             else:
                 self.deeper(found, declared, f"{path}.{name}")
         self.out += b"ub"
+        self.memoize(("object", id(value)))
+
+    def packed(self, value: ScriptObject, path: str) -> None:
+        """Weights of a quantized layer: an object of a C++ class, with the state that its `__setstate__` takes."""
+        self.global_name(*_split(value.type.name))
+        self.out += b")\x81"
+        type_, state, numbers = packed_state(value)
+        if numbers is not None:
+            self.normal[id(numbers)] = numbers
+            self.storages.alone(numbers)
+        self.made.append(state)
+        self.value(state, type_, path)
+        self.out += b"b"
         self.memoize(("object", id(value)))
 
     def tensor(self, array: Array, path: str, *, requires_gradient: bool = False) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ...ir.diagnostics import CompileError, Diagnostic
+from ...ir.quantized import PACKED
 from ...ir.script_types import (
     ANY,
     BOOL,

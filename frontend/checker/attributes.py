@@ -9,6 +9,7 @@ from ...ir.core import OpResult, Value
 from ...ir.dtypes import DType
 from ...ir.operators import schema
 from ...ir.overloads import has_method, suggest
+from ...ir.quantized import METHODS
 from ...ir.script_types import (
     DEVICE,
     POISON,
@@ -225,6 +226,10 @@ class Attributes(Subscripts):
             case TupleType() if name in (fields := _result_names(value)):
                 operands = (value, self.constant(fields.index(name), span))
                 return self.one("prim::TupleIndex", operands, type_.elements[fields.index(name)], span=span)
+            case ClassType() if type_ in METHODS:
+                if name in METHODS[type_]:
+                    return BuiltinOperator(METHODS[type_][name], value)
+                raise self._no_attribute(type_, name, node)
             case ClassType():
                 return self.object_attribute(value, type_, name, node)
             case EnumType() if name == "name":

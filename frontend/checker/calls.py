@@ -11,6 +11,7 @@ from ...ir.diagnostics import CompileError, Note
 from ...ir.overloads import Failure, OverloadError, resolve_among, suggest
 from ...ir.schema import Argument, Schema
 from ...ir.script_types import (
+    ANY,
     BOOL,
     COMPLEX,
     DEVICE,
@@ -269,9 +270,9 @@ class Calls(Attributes):
         module, _, word = name.rpartition(".")
         if module == "builtins" and word in _SIMPLE_BUILTINS:
             positional, keywords, spans = self.arguments(node)
-            return self.call_operator(
-                _SIMPLE_BUILTINS[word], positional, keywords, span=node.span, shown=word, spans=spans
-            )
+            of_tensor = word == "abs" and any(isinstance(v.type, TensorType) for v in positional)
+            base = "aten::abs" if of_tensor else _SIMPLE_BUILTINS[word]
+            return self.call_operator(base, positional, keywords, span=node.span, shown=word, spans=spans)
         if module == "builtins" and word in _CASTS:
             return self._cast(word, node)
         if module in ("math", "cmath"):
@@ -287,6 +288,8 @@ class Calls(Attributes):
 
     def operator_name(self, name: str) -> str | None:
         """`aten::linalg_norm` for `torch.linalg.norm`; None where there is no such operator."""
+        if name.startswith("torch.ops.quantized."):
+            name = f"quantized::{name.removeprefix('torch.ops.quantized.')}"
         if "::" in name:
             return name if self.exists(name) else None
         if name in _OVERLOADS:
@@ -328,15 +331,7 @@ class Calls(Attributes):
         if name not in _MATH_NAMES and word not in (_CMATH if name.startswith("cmath.") else _MATH):
             raise self._unknown_builtin(name, node)
         positional, keywords, spans = self.arguments(node)
-        tensors = [v for v in positional if isinstance(v.type, TensorType)]
-        if tensors:
-            positional = [self._number_of(v, node.span) for v in positional]
         return self.call_operator(base, positional, keywords, span=node.span, shown=name, spans=spans)
-
-    def _number_of(self, value: Value, span: Span) -> Value:
-        return (
-            self.one("aten::FloatImplicit", (value,), FLOAT, span=span) if isinstance(value.type, TensorType) else value
-        )
 
     # functions and methods in TorchScript
 
@@ -742,7 +737,10 @@ class Calls(Attributes):
             raise self.fault(node.span, "annotate takes a type and a value")
         type_ = self.unit.annotations.read(node.args[0], self.scope)
         value = self.value(node.args[1], type_)
-        return self.declared(value, type_, node.args[1].span, "annotated")
+        declared = self.declared(value, type_, node.args[1].span, "annotated")
+        # a value of a narrower type keeps that: `annotate(Optional[int], 1)` is an int
+        keeps = is_subtype(script_type(value), type_) and not isinstance(value.type, NoneType) and type_ != ANY
+        return value if keeps and value not in self.empty_lists else declared
 
     def declared(self, value: Value, type_: ScriptType, span: Span, what: str) -> Value:
         """A value under a declared type; without conversions of numbers."""

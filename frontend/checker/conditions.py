@@ -13,6 +13,7 @@ from ...ir.script_types import (
     POISON,
     AnyType,
     ClassType,
+    EnumMember,
     ListType,
     NoneType,
     NumberType,
@@ -177,6 +178,8 @@ class Conditions(Branches):
         if none_a is not None and none_b is not None and (none_a or none_b):
             static = (none_a == none_b) is positive
             return Condition(self.constant(static, node.span), static=static)
+        if a is not b and any(_names_member(v, n) for v, n in ((a, left), (b, right))):
+            return Condition(self.constant(not positive, node.span))  # an object of its own, that nothing else is
         value = self.call_operator(COMPARISON[node.ops[0]], [a, b], span=node.span, shown=node.ops[0])
         # What is None keeps its type: it may be set to something else in a block inside the branch.
         is_value: dict[str, ScriptType] = {}
@@ -289,6 +292,13 @@ def _chain(node: ast.Compare) -> ast.BoolOp:
 
 def _common(a: Facts, b: Facts) -> Facts:
     return {name: type_ for name, type_ in a.items() if b.get(name) == type_}
+
+
+def _names_member(value: Value, node: ast.Expr) -> bool:
+    """Whether the expression itself names a member of an Enum."""
+    constant = value.defining_op("prim::Constant")
+    is_member = constant is not None and isinstance(constant.attributes.get("value"), EnumMember)
+    return is_member and isinstance(node, ast.Attribute)
 
 
 def _none_ness(type_: ScriptType) -> bool | None:

@@ -260,8 +260,7 @@ class Expressions(Calls):
         )
         a, b = script_type(left), script_type(right)
         if op == "%" and a == STR:
-            values = self.unpack_tuple(right, node.span) if isinstance(b, TupleType) else [right]
-            return self.call_operator("aten::percentFormat", [left, *values], span=node.span)
+            return self.call_operator("aten::percentFormat", [left, right], span=node.span)
         if op == "+" and isinstance(a, TupleType) and isinstance(b, TupleType):
             items = [*self.unpack_tuple(left, node.span), *self.unpack_tuple(right, node.span)]
             return self.one("prim::TupleConstruct", items, TupleType((*a.elements, *b.elements)), span=node.span)

@@ -88,8 +88,8 @@ def _lu(calls: Calls, node: ast.Call) -> Value | None:
 
 def _tensordot(calls: Calls, node: ast.Call) -> Value | None:
     """`torch.tensordot(a, b, dims=2)`: the last of `a` with the first of `b`, or two lists of dimensions."""
-    given = _given(node, ("a", "b", "dims"))
-    if given is None or not {"a", "b"} <= given.keys():
+    given = _given(node, ("a", "b", "dims", "out"))
+    if given is None or not {"a", "b"} <= given.keys() or ("out" in given and not _is_none(given["out"])):
         return None
     dims = given.get("dims")
     a, b = calls.value(given["a"]), calls.value(given["b"])

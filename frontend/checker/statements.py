@@ -15,6 +15,7 @@ from typing import Final
 
 from ...ir.core import Value
 from ...ir.diagnostics import CompileError
+from ...ir.dialects.torch import CONTEXT
 from ...ir.script_types import (
     FLOAT,
     INT,
@@ -41,6 +42,12 @@ from .state import Fault, is_poison, plural, script_type
 
 Item = ast.Stmt | Callable[[], Flow]
 
+_IN_PLACE_METHODS: Final[dict[ast.BinaryOperator, str]] = {
+    "+": "__iadd__", "-": "__isub__", "*": "__imul__", "/": "__itruediv__", "%": "__imod__", "**": "__ipow__",
+    "&": "__iand__", "|": "__ior__", "^": "__ixor__", "<<": "__ilshift__", ">>": "__irshift__",
+}  # fmt: skip
+"""Special methods of classes; those that have none use that of the operator."""
+
 _IN_PLACE: Final[dict[ast.BinaryOperator, str]] = {
     "+": "aten::add_",
     "-": "aten::sub_",
@@ -66,6 +73,15 @@ _IGNORED_CONTEXTS: Final = frozenset(
     }
 )
 """Contexts that change nothing in a program that computes no gradients."""
+
+_AUTOCASTS: Final[dict[str, str | None]] = {
+    "torch.autocast": None,
+    "torch.amp.autocast": None,
+    "torch.amp.autocast_mode.autocast": None,
+    "torch.cpu.amp.autocast": "cpu",
+    "torch.cuda.amp.autocast": "cuda",
+}
+"""Contexts that cast operands of operators; those of one device, with its name."""
 
 _GRADIENT_MODES: Final = frozenset(
     f"__torch__.torch.autograd.{name}"
@@ -362,11 +378,34 @@ class Statements(Loops):
         name = callee.value.name if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) else ""
         if name in _IGNORED_CONTEXTS and item.target is None:
             return True
+        if name in _AUTOCASTS and item.target is None and isinstance(call, ast.Call):
+            self._check_autocast(call, _AUTOCASTS[name])
+            return True
         if name.startswith("torch."):
             raise self.fault(
                 item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
             )
         return self._is_gradient_mode(item.context)
+
+    def _check_autocast(self, call: ast.Call, device: str | None) -> None:
+        """An autocast that is off, or of devices that nothing here is computed on, changes nothing; others are errors."""
+        positional, keywords, _ = self.arguments(call)
+        names = ["device_type", "dtype", "enabled"] if device is None else ["enabled", "dtype"]
+        given = {**dict(zip(names, positional)), **keywords}
+
+        def constant(name: str, default: object) -> object:
+            value = given.get(name)
+            op = None if value is None else value.defining_op("prim::Constant")
+            if value is not None and op is None:
+                raise self.fault(call.span, f"`{name}` of autocast must be a constant")
+            return default if op is None else op.attributes.get("value")
+
+        if constant("enabled", True) is False:
+            return
+        if str(device or constant("device_type", "cpu")).partition(":")[0] == "cpu":
+            raise self.fault(
+                call.span, "autocast on the CPU is not supported", help="cast what is to be of less precision: `x.bfloat16()`"
+            )
 
     def forked(self, definition: ast.FunctionDef) -> Value:
         *body, last = definition.body
@@ -669,6 +708,11 @@ class Statements(Loops):
         in_place = isinstance(before.type, TensorType) or (isinstance(before.type, ListType) and node.op == "+")
         # `%=` is C's remainder also of numbers, and gives a float; `+=` makes a list of a tuple: as PyTorch has it
         operator = _IN_PLACE[node.op] if in_place else "aten::fmod" if node.op == "%" else BINARY[node.op]
+        if isinstance(before.type, ClassType):
+            own = self.special(before, _IN_PLACE_METHODS[node.op], [value], node.span)
+            if own is not None:
+                return own
+            operator = BINARY[node.op]
         spans = (node.target.span, node.value.span)
         return self.call_operator(operator, [before, value], span=node.span, shown=f"{node.op}=", spans=spans)
 

@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
+from ..dtypes import DType
 from ..operator import OperatorError
 from ..ordering import ordered
 from ..script_types import EnumMember
@@ -141,6 +142,7 @@ def _atanh(a: Any) -> Any:
 
 def _integral(function: Callable[[float], int]) -> Builtin:
     def apply(a: Any) -> int:
+        _refuse_complex(function.__name__, a)
         if not -(2.0**63) <= a < 2.0**63:
             raise OperatorError(f"Cannot convert float {a:f} to integer")
         return function(a)
@@ -165,12 +167,16 @@ def _range_length(lo: int, hi: int, step: int) -> int:
 def _to_int(a: Any) -> int:
     if isinstance(a, str):
         return strings.to_int(a)
-    if isinstance(a, float) and not math.isfinite(a):
+    if isinstance(a, complex):
+        raise OperatorError("value cannot be converted to type int without overflow")
+    if isinstance(a, float) and not -(2.0**63) <= a < 2.0**63:
         return -(1 << 63)
     return wrap(int(a))
 
 
 def _to_float(a: Any) -> float:
+    if isinstance(a, complex):
+        raise OperatorError("a complex number cannot be converted to float")
     return strings.to_float(a) if isinstance(a, str) else float(a)
 
 
@@ -224,13 +230,25 @@ def _frexp(a: float) -> tuple[float, int]:
     return math.frexp(a)
 
 
+def _factorial(a: int) -> int:
+    if a < 0:
+        raise OperatorError("factorial() not defined for negative values")
+    return wrap(math.factorial(a)) if a < 66 else 0  # 2**64 divides it
+
+
 def _gamma(a: Any) -> float:
+    if a == 0:
+        return math.copysign(math.inf, a)
     try:
         return math.gamma(a)
     except ValueError:
         return math.nan
     except OverflowError:
         return math.inf
+
+
+def _lgamma(a: Any) -> float:
+    return math.inf if a <= 0 and float(a).is_integer() else _real(math.lgamma)(a)
 
 
 def _modf(a: float) -> tuple[float, float]:
@@ -279,10 +297,10 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::neg": lambda a: number(-a),
     "aten::eq": lambda a, b: a == b,
     "aten::ne": lambda a, b: a != b,
-    "aten::lt": lambda a, b: a < b,
-    "aten::le": lambda a, b: a <= b,
-    "aten::gt": lambda a, b: a > b,
-    "aten::ge": lambda a, b: a >= b,
+    "aten::lt": _ordered(lambda a, b: a < b),
+    "aten::le": _ordered(lambda a, b: a <= b),
+    "aten::gt": _ordered(lambda a, b: a > b),
+    "aten::ge": _ordered(lambda a, b: a >= b),
     "aten::__and__": lambda a, b: a & b,
     "aten::__or__": lambda a, b: a | b,
     "aten::__xor__": lambda a, b: a ^ b,
@@ -308,7 +326,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::round": _round,
     "aten::divmod": _divmod,
     "aten::gcd": math.gcd,
-    "aten::factorial": lambda a: wrap(math.factorial(a)),
+    "aten::factorial": _factorial,
     "aten::log": _log,
     "aten::log10": _log_of(math.log10, 0.0),
     "aten::log1p": _log_of(math.log1p, -1.0),
@@ -330,7 +348,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::erf": _real(math.erf),
     "aten::erfc": _real(math.erfc),
     "aten::gamma": _gamma,
-    "aten::lgamma": _real(math.lgamma),
+    "aten::lgamma": _lgamma,
     "aten::fabs": _real(math.fabs),
     "aten::degrees": _real(math.degrees),
     "aten::radians": _real(math.radians),
@@ -755,6 +773,18 @@ def find(name: str, values: Sequence[Any]) -> Builtin | None:
     if isinstance(first, np.ndarray | np.generic) and base in ("aten::eq", "aten::ne"):
         return None
     return _ANY.get(base)
+
+
+def check_tolist(dtype: DType, rank: int, depth: int, kind: int) -> None:
+    """That a tensor is what the annotation of the result of `tolist` says: lists so deep, of int, float, bool or complex."""
+    if rank != depth:
+        raise OperatorError("Output annotation list dimension and runtime tensor dimension must match for tolist()")
+    wanted = ((DType.int64,), (DType.float32, DType.float64), (DType.bool,), (DType.complex64, DType.complex128))[kind]
+    if dtype not in wanted:
+        raise OperatorError(
+            "Output annotation element type and runtime tensor element type must match for tolist(): "
+            f"{wanted[0].graph_name} vs {dtype.graph_name}"
+        )
 
 
 def undefined_tensor(name: str) -> str:

@@ -32,7 +32,11 @@ def _multiply(op: Operation) -> Evaluate:
 
 def _create(op: Operation) -> Evaluate:
     dtype = dtype_of(op.result.type)
-    return lambda re, im: made(dtype, re, im)
+
+    def create(re: Any, im: Any) -> Any:
+        return made(dtype, re, im)
+
+    return create
 
 
 def _plain(function: Evaluate) -> Callable[[Operation], Evaluate]:

@@ -21,7 +21,8 @@ from typing import Any, Final, cast
 import numpy as np
 import numpy.typing as npt
 
-from ..attributes import ComplexParts, Constant
+from .. import quantized_rules
+from ..attributes import ComplexParts, Constant, ForeignTensor
 from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError, raised_text
 from ..dialects import torch
@@ -63,7 +64,7 @@ from ..script_types import (
     UnionType,
 )
 from ..string_operators import BYTES_OF, OF_BYTES
-from . import builtins, output
+from . import builtins, output, quantized
 
 Array = npt.NDArray[Any]
 Composite = Callable[[str], Operation | None]
@@ -87,6 +88,7 @@ class Interpreter:
     _tensors: dict[int, tuple[Any, Array]] = field(default_factory=dict[int, Any])
     _changed: dict[int, tuple[Array, Array]] = field(default_factory=dict[int, Any])
     """Tensors whose metadata was changed in place (`unsqueeze_`), by identity: what they are now."""
+    _foreign: dict[int, tuple[ForeignTensor, Any]] = field(default_factory=dict[int, Any])
     depth: int = 0
     contexts: list[tuple[Operation, Instance]] = field(default_factory=list[Any])
     """Objects of `with` that have been entered, the outermost first, and the modules that their methods are in."""
@@ -94,7 +96,7 @@ class Interpreter:
     def run(self, function: Operation, arguments: Sequence[Any]) -> list[Any]:
         """The values that `function` returns; array arguments are used, and written to, as they are."""
         results = _Frame(self, function).call([self.import_value(a) for a in arguments])
-        return [self.current(r) for r in results]
+        return [self.current(_plain(r)) for r in results]
 
     def run_program(self, program: Program, arguments: Sequence[Any]) -> Any:
         """The result of the entry function; `self` is added, and defaults for arguments that are missing."""
@@ -158,6 +160,13 @@ class Interpreter:
         """From now on the tensor object `tensor` is `view`."""
         self._changed[id(tensor)] = (tensor, view)
 
+    def _quantized(self, value: ForeignTensor) -> Any:
+        if id(value) not in self._foreign:
+            found = quantized.parts(value)
+            instance = value if found is None else Instance(found[0], found[1])
+            self._foreign[id(value)] = value, instance
+        return self._foreign[id(value)][1]
+
     def import_value(self, value: Any) -> Any:
         """A compile-time value (attribute, constant) as a run-time one; the same object or tensor gives the same one."""
         match value:
@@ -170,6 +179,8 @@ class Interpreter:
                     for name, attribute in {**value.type.constants, **value.attributes}.items():
                         instance.attributes[name] = self.import_value(attribute)
                 return self._instances[id(value)][1]
+            case ForeignTensor():
+                return self._quantized(value)
             case Constant():
                 if id(value.array) not in self._tensors:
                     self._tensors[id(value.array)] = (value, value.array.copy())
@@ -260,6 +271,9 @@ class _Frame:
         return first if arguments and result is arguments[0] else result
 
     def apply_operator(self, op: Operation, base: str, arguments: list[Any]) -> Any:
+        found = quantized_rules.apply(self.quantized(op), op.name, arguments)
+        if found is not None:
+            return found[0] if len(found) == 1 else tuple(found)
         if base in _TENSOR_BUILTINS:
             return _TENSOR_BUILTINS[base](*arguments)
         form = schema(op.name)
@@ -273,6 +287,14 @@ class _Frame:
         if derived is not None and form is not None and self.interpreter.composite(op.name) is None:
             return self.write_in_place(form, derived, arguments, op)
         return self.call_composite(op.name, arguments, op)
+
+    def quantized(self, op: Operation) -> quantized.Engine:
+        def call(name: str, arguments: list[Any]) -> Any:
+            if "." not in name and find(name) is None:
+                name = resolve_exact(name, [_type_of(a) for a in arguments]) or name
+            return self.apply_named(name, arguments, op)
+
+        return quantized.Engine(call, Instance)
 
     def call_record(self, record: Operator, arguments: list[Any]) -> Any:
         form = record.schema
@@ -414,6 +436,22 @@ class Member:
     type: ScriptType
 
 
+def _plain(value: Any) -> Any:
+    """A result without the types of members of Unions."""
+    match value:
+        case Member():
+            return _plain(value.value)
+        case list():
+            value[:] = map(_plain, cast(list[Any], value))
+            return value
+        case tuple():
+            return tuple(map(_plain, cast(tuple[Any, ...], value)))
+        case dict():
+            return {k: _plain(v) for k, v in cast(dict[Any, Any], value).items()}
+        case _:
+            return value
+
+
 def _unchecked_cast(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     """What is not there, or another member of a Union, gives a value that is never read."""
     (value,), t, given = arguments, cast(ScriptType, op.result.type), cast(ScriptType, op.operand(0).type)
@@ -423,7 +461,7 @@ def _unchecked_cast(frame: _Frame, op: Operation, arguments: list[Any]) -> Seque
         return (list(given.members).index(value.name),)
     if isinstance(t, EnumType) and given == INT:
         return (EnumMember(t, list(t.members)[value]),)
-    if isinstance(t, UnionType) and given in t.members:
+    if isinstance(t, UnionType) and given in t.members and isinstance(value, list | dict | tuple | np.ndarray | Instance):
         return (Member(value, given),)
     return (placeholder(t) if value is None else value,)
 
@@ -492,7 +530,9 @@ def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
 
 
 def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
-    return (cast(Array, arguments[0]).tolist(),)
+    array, depth, kind = cast(Array, arguments[0]), *arguments[1:]
+    builtins.check_tolist(from_numpy(array.dtype), array.ndim, depth, kind)
+    return (array.tolist(),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -801,7 +841,11 @@ def _viewed(form: Schema, arguments: list[Any], result: Any, *, copies: bool = F
     base, _ = split_name(form.name)
     if copies:
         return np.array(result)
-    if base in _SAME:
+    if base == "aten::conj" and source.dtype.kind == "c":
+        value = np.array(result)
+        value.flags.writeable = False  # numpy has no view that conjugates
+        return value
+    if base in _SAME and np.shape(result) == source.shape and np.asarray(result).dtype == source.dtype:
         return source
     if isinstance(result, list | tuple):
         parts = [np.asarray(v) for v in cast(list[Any], result)]

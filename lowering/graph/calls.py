@@ -23,6 +23,7 @@ from . import (
     containers,
     hashes,
     nested_tensors,
+    quantized_tensors,
     run_time_dicts,
     run_time_enums,
     run_time_lists,
@@ -76,6 +77,8 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         if found is not None:
             return found
     found = nested_tensors.apply(ev, name, arguments)
+    if found is None:
+        found = quantized_tensors.apply(ev, name, arguments)
     if found is not None:
         return found
     builtin = tensor_builtins.TENSOR_BUILTINS.get(name) or tensor_builtins.TENSOR_BUILTINS.get(base)

@@ -34,10 +34,12 @@ from ...ir.script_types import (
     DictType,
     EnumMember,
     FunctionRefType,
+    InstanceType,
     ListType,
     OptionalType,
     ScriptObject,
     ScriptType,
+    StrType,
     TensorType,
     TupleType,
 )
@@ -47,6 +49,7 @@ from . import (
     calls,
     forks,
     loops,
+    quantized_tensors,
     run_time_dicts,
     run_time_lists,
     run_time_objects,
@@ -58,6 +61,7 @@ from . import (
 from .layouts import Layouts
 from .merging import Choice, decided_contents, negate
 from .state import State
+from .unrolling import Unrolling
 from .values import (
     HANDLE,
     Abstract,
@@ -157,10 +161,14 @@ class Evaluator:
     _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
     _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
     _containers: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
+    _foreign: dict[int, tuple[ForeignTensor, Abstract]] = field(default_factory=dict[int, Any])
     """Lists and dicts of the module that are imported already."""
     _holder: tuple[ScriptObject, str] | None = None
     """The attribute whose value is being imported."""
     _emitted: int = 0
+    on_objects: int = 0
+    """Nodes that make, read or change strings, lists, dicts and objects at run time."""
+    unrolling: Unrolling = field(default_factory=Unrolling)
     takes_numbers: bool = False
     """Whether the caller gave numbers at run time that he could give as constants."""
     _literals: int = 0
@@ -213,6 +221,8 @@ class Evaluator:
         self._emitted += 1
         if self._emitted > MAX_OPERATIONS:
             raise self.error("the program is too large once its loops are unrolled and its calls inlined")
+        if _is_on_object(operands, types):
+            self.on_objects += 1
         return self.b.create(name, operands, types, attributes)
 
     def emit_raise(self, parts: Sequence[str | Scalar]) -> Diverged:
@@ -408,11 +418,17 @@ class Evaluator:
             case EnumMember():
                 return Enumerator(value)
             case ForeignTensor():
-                return Foreign(f"`{value.name}`, {value.description},", None)
+                return self._import_foreign(value)
             case Enumerator() | Known() | Scalar() | Tensor() | Ref() | Tuple() | Function() | Text() | Variant():
                 return value
             case _:
                 raise InternalError(f"value of class {type(value).__name__} in a program")
+
+    def _import_foreign(self, value: ForeignTensor) -> Abstract:
+        if id(value) not in self._foreign:
+            found = quantized_tensors.imported(self, value)
+            self._foreign[id(value)] = value, found or Foreign(f"`{value.name}`, {value.description},", None)
+        return self._foreign[id(value)][1]
 
     def _import_list(self, values: list[Any], type_: ScriptType | None) -> Abstract:
         if isinstance(type_, OptionalType):
@@ -616,6 +632,14 @@ class Evaluator:
         """Moves the operations of a detached block to the insertion point."""
         for op in list(block.operations()):
             self.b.insert(op.detach())
+
+
+def _is_on_object(operands: Sequence[Value], types: Sequence[ScriptType]) -> bool:
+    first = types[0] if types else operands[0].type if operands else None
+    if isinstance(first, StrType | DictType | InstanceType | ClassType):
+        return True
+    source = operands[0].type if operands else None
+    return isinstance(source, ListType | StrType | DictType | InstanceType | ClassType)
 
 
 def escape(text: str) -> str:

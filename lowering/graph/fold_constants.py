@@ -134,8 +134,9 @@ class _Folder:
         size = elements * op.result.type.dtype.itemsize
         given = sum(s.nbytes for s in sources)
         is_view = base in ("aten::expand", "aten::expand_as")
-        return (size <= 2 * given or base in _PRODUCTS or is_view) and self.spent + size <= max(
-            _LARGE_FLOOR, 3 * self.weights
+        growth = 4 if any(s.dtype.itemsize == 1 for s in sources) else 2  # quantized weights are computed with as floats
+        return (size <= growth * given or base in _PRODUCTS or is_view) and self.spent + size <= max(
+            _LARGE_FLOOR, (growth + 1) * self.weights
         )
 
     def replace(self, op: Operation) -> None:

@@ -64,6 +64,10 @@ SOME: Final = 64
 LITTLE: Final = 500
 """And if they come to at most so many nodes."""
 
+FEW_ON_OBJECTS: Final = 200
+"""No loop is unrolled to more nodes than this on strings, lists, dicts and objects of run time, if it can be a loop: each is
+a few calls and branches, of which nothing becomes simpler by being written more than once."""
+
 MAX_PROMOTIONS: Final = 64
 """Attempts to write a loop with ever more lists as run-time lists."""
 
@@ -92,7 +96,7 @@ def run(ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstra
     if may_be_few:
         try:
             with ev.attempt():
-                return _unrolled(ev, trip, condition, carried, body, FEW)
+                return _unrolled(ev, trip, condition, carried, body, FEW, on_objects=FEW_ON_OBJECTS)
         except _CannotUnroll:
             pass
     way = _Ways(ev, trip, condition, carried, body)
@@ -107,7 +111,7 @@ def run(ev: Evaluator, trip: Abstract, condition: Abstract, carried: list[Abstra
                 return way.results
         if way.works(lambda: _residual(ev, trip, condition, carried, body, strict=True)):
             return way.results
-    if way.works(lambda: _unrolled(ev, trip, condition, carried, body, SOME, LITTLE), decides=True):
+    if way.works(lambda: _unrolled(ev, trip, condition, carried, body, SOME, LITTLE, FEW_ON_OBJECTS), decides=True):
         return way.results
     if way.works_with_lists():
         return way.results
@@ -234,12 +238,16 @@ def _unrolled(
     body: Body,
     limit: int,
     operations: int | None = None,
+    on_objects: int | None = None,
 ) -> list[Abstract]:
-    """`limit`: at most so many iterations; `operations`: and so many nodes."""
+    """`limit`: at most so many iterations; `operations`: and so many nodes; `on_objects`: of these on strings, lists, ..."""
     i = 0
-    before = ev.emitted
+    before, on_objects_before = ev.emitted, ev.on_objects
     while not _is_over(ev, i, trip, condition):
         if i >= limit or (operations is not None and ev.emitted - before > operations):
+            raise _CannotUnroll
+        if on_objects is not None and ev.unrolling.is_limited and ev.on_objects - on_objects_before > on_objects:
+            ev.unrolling.was_cut = True
             raise _CannotUnroll
         condition, *carried = body([known(i), *carried])
         i += 1

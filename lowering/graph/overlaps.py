@@ -18,6 +18,7 @@ from ...ir.core import Operation, OpResult, Value
 from ...ir.operator import Unknown
 from ...ir.operators import is_view, schema
 from ...ir.script_types import TensorType
+from . import run_time_overlaps
 from .aliases import RESHAPES, contiguous_strides, reshaped_strides, static_shape, view_of
 from .nodes import inferred
 
@@ -65,6 +66,10 @@ class _Place:
 def check(ev: Evaluator, target: Value, inputs: Sequence[Value]) -> None:
     """Raises the error of the program where an input shares some elements with the target, in other places."""
     written = _place(target)
+    if written is None or any(_place(value) is None for value in inputs):
+        for value in inputs:
+            if isinstance(value.type, TensorType):
+                run_time_overlaps.check(ev, target, value, INPUT_OVERLAP)
     if written is None or 0 in written.shape:
         return
     if any(n > 1 and s == 0 for n, s in zip(written.shape, written.strides)):
@@ -78,7 +83,8 @@ def check(ev: Evaluator, target: Value, inputs: Sequence[Value]) -> None:
 def _is_partial(written: _Place, read: _Place) -> bool:
     if written.spans() == read.spans():
         if written.offset == read.offset:
-            return False  # each element is read where it is written
+            # each element is read where it is written; PyTorch compares the strides of extents of 1, too
+            return written.strides != read.strides and written.is_dense() and read.is_dense()
         if read.offset > written.offset and not (written.is_dense() and read.is_dense()):
             return False  # in the order of memory each element is read before it is written
     return _share(written, read)

@@ -288,7 +288,7 @@ class _Reader:
         large = calls.single(ev, "aten::ge.int", [number, known(len(t.members))])
 
         def fail() -> list[Abstract]:
-            raise ev.emit_raise([f"argument `{self.name}`: {t.name} has no member of number ", number])
+            raise ev.emit_raise([f"argument `{self.name}`: {t.name} has no member of number ", cast(Scalar, number)])
 
         fork(ev, cast(Scalar, calls.single(ev, "aten::__or__.bool", [small, large])), fail, list)
         return ev.emit("prim::unchecked_cast", (ev.materialise(number),), (t,)).result

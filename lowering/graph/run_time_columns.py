@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Region, Value
+from ...ir.diagnostics import InternalError
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.script_types import (
@@ -387,6 +388,8 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns, pools: _Po
             appended(ev, into.elements, ev.emit("aten::reshape", (own, minus), (TensorType(whole.dtype, (None,)),)).result)
             for extent in ev.shape(Tensor(item)):
                 appended(ev, into.extents, ev.materialise(extent))
+        case OfPools():
+            raise InternalError("pools stand in nothing")
         case _:
             appended(ev, into, item)
 
@@ -451,6 +454,8 @@ def _finished(ev: Evaluator, gathered: Columns) -> Columns:
             t = element_of(gathered.elements)
             whole = ev.emit("aten::cat", (gathered.elements, ev.pool.number(0, INT)), (t,)).result
             return OfTensors(whole, _vector(ev, gathered.extents), gathered.rank)
+        case OfPools():
+            raise InternalError("pools stand in nothing")
         case _:
             return _vector(ev, gathered)
 

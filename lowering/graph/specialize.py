@@ -90,6 +90,7 @@ from .evaluator import Composite, Evaluator
 from .forks import Forks, forked_functions
 from .result_views import steps_between
 from .survey import Surveyor, surveyed
+from .unrolling import Unrolling
 from .values import (
     Abstract,
     Complex,
@@ -136,10 +137,11 @@ def specialize(
     """
     hints: dict[Any, Any] = {}
     attempts = 0
+    unrolling = Unrolling()
     forked = Forks(forks)
     while True:
         try:
-            return _specialized(program, arguments, composite, name, state, generous_lists, hints, forked)
+            return _specialized(program, arguments, composite, name, state, generous_lists, hints, forked, unrolling)
         except run_time_values.Retype as found:
             attempts += 1
             if attempts > MAX_RETYPES:
@@ -148,6 +150,9 @@ def specialize(
         except StateNeeded:
             raise
         except CompileError:
+            if unrolling.was_cut:
+                unrolling, hints, attempts = Unrolling(is_limited=False), {}, 0
+                continue
             again = forked.without()
             if again is None:
                 raise
@@ -163,12 +168,16 @@ def _specialized(
     generous_lists: bool,
     hints: Mapping[Any, ScriptType],
     forks: Forks,
+    unrolling: Unrolling,
 ) -> tuple[Operation, Signature]:
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
     title = name if name is not None else program.entry
-    entry = _Entry(function, Evaluator(Builder(Block()), composite, generous_lists=generous_lists, hints=hints, forks=forks))
+    evaluator = Evaluator(
+        Builder(Block()), composite, generous_lists=generous_lists, hints=hints, forks=forks, unrolling=unrolling
+    )
+    entry = _Entry(function, evaluator)
     try:
         values = entry.receive(program, arguments, state)
         try:
@@ -179,7 +188,7 @@ def _specialized(
             tree, after = entry.flatten(result), entry.state_results()
     except CompileError as error:
         if isinstance(error, run_time_values.ElementMismatch) and not generous_lists:
-            return _specialized(program, arguments, composite, name, state, True, hints, forks)
+            return _specialized(program, arguments, composite, name, state, True, hints, forks, unrolling)
         if isinstance(error, run_time_values.Retype):
             raise
         entry.check_state()  # the error may come from taking for a constant what is none
@@ -443,13 +452,14 @@ class _Entry:
             case ColumnsSpec(type_):
                 number = len(self._numbered)
                 value = self._columns(f"self.{path}", type_, path)
-                self._numbered.insert(number, (value, path, slot))
+                if type_ != STR:  # of which it matters to nobody where else it is
+                    self._numbered.insert(number, (value, path, slot))
                 return value
 
     def _state_container(
         self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
     ) -> Ref:
-        ref = Ref("list" if isinstance(declared, ListType) else "dict", declared)
+        ref = Ref("list" if isinstance(declared, ListType) else "dict", declared, site=self.function.span)
         self._numbered.append((ref, path, slot))
         contents = {k: self._state_value(f"{path}[{k!r}]", s, of_value, slot) for k, s in specs.items()}
         self.evaluator.heap[ref] = contents
@@ -587,7 +597,10 @@ class _Entry:
         ev = self.evaluator
         if leads_to_itself(of) or ref in self._inside:
             ev.place(self.function.span)
-            ev.promote(ref)
+            try:
+                ev.promote(ref)
+            except run_time_values.ElementMismatch:
+                raise run_time_values.retyped(ev, ref, ev.contents_type(ref)) from None
             return self._run_time_list(ref)
         self._inside.append(ref)
         try:

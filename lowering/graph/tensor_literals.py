@@ -10,7 +10,9 @@ import numpy as np
 from ...ir.attributes import Constant
 from ...ir.diagnostics import NotStatic
 from ...ir.dtypes import DType
+from ...ir.interpreters import builtins
 from ...ir.interpreters.torch import default_dtype
+from ...ir.operator import OperatorError
 from ...ir.operators import schema, split_name
 from ...ir.script_types import BOOL, FLOAT, INT, TENSOR, ListType, ScriptType, TensorType
 from . import calls, run_time_lists, tensor_builtins, tensor_parts, tensor_writes
@@ -131,6 +133,13 @@ def to_list(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | No
     tensor = arguments[0]
     if not isinstance(tensor, Tensor):
         return None
+    if len(arguments) == 3 and all(isinstance(a, Known) for a in arguments[1:]):
+        depth, kind = (cast(int, cast(Known, a).value) for a in arguments[1:])
+        type_ = ev.tensor_type(tensor)
+        try:
+            builtins.check_tolist(cast(DType, type_.dtype), type_.rank, depth, kind)
+        except OperatorError as error:
+            raise ev.operator_error(str(error)) from None
     return (_listed(ev, tensor),)
 
 

@@ -9,7 +9,7 @@ become parallel kernels. What is left on the host is control flow, extents, allo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, cast
@@ -20,7 +20,8 @@ from ...ir.core import Block, Operation, Value, functions, symbol
 from ...ir.definition import Trait
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import DEFINITIONS, arith, func, gpu, memref, scf
-from ...ir.types import INDEX, MemRefType, VectorType
+from ...ir.dialects import complex as complexes
+from ...ir.types import INDEX, ComplexType, MemRefType, VectorType
 
 KERNELS = "kernels"
 
@@ -139,11 +140,16 @@ class _Mapper:
         name = f"{self.prefix}_{self.count}"
         self.count += 1
         captured = list(dict.fromkeys([*lowers, *trips, *steps, *_captures(ops), *returned.values()]))
-        constants = [v for v in captured if v.defining_op("arith.constant") is not None]
-        operands = [v for v in captured if v not in constants]
+        constants = [v for v in captured if v.defining_op("arith.constant") or v.defining_op("complex.constant")]
+        values = [v for v in captured if v not in constants]
+        operands = [part for v in values for part in _parts(b, v)]
         kernel = gpu.kernel(self.container, name, [v.type for v in operands], [v.name for v in operands])
         inner = Builder(kernel.body(), span=ops[0].span)
-        mapping: dict[Value, Value] = dict(zip(operands, kernel.body().args, strict=True))
+        given: Iterator[Value] = iter(kernel.body().args)
+        mapping: dict[Value, Value] = {}
+        for value in values:
+            is_complex = isinstance(value.type, ComplexType)
+            mapping[value] = complexes.create(inner, next(given), next(given)) if is_complex else next(given)
         for value in constants:
             origin = value.defining_op()
             assert origin is not None
@@ -208,6 +214,13 @@ class _Mapper:
             return ()
 
         scf.if_(b, some, [], start)
+
+
+def _parts(b: Builder, value: Value) -> list[Value]:
+    """The parameters of a kernel that a value takes."""
+    if not isinstance(value.type, ComplexType):
+        return [value]
+    return [complexes.re(b, value), complexes.im(b, value)]
 
 
 def _bounds(op: Operation) -> tuple[Sequence[Value], Sequence[Value], Sequence[Value]]:

@@ -1,5 +1,7 @@
-"""Calls give back all they took: no object of the run time is left, and memory does not grow."""
+"""Calls give back all they took: no object of the run time is left, no byte of the heap, and memory does not grow."""
 
+import ctypes
+import gc
 import os
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from torchcc import api
 from torchcc.backend.cpu import jit
 from torchcc.ir.diagnostics import ExecutionError
 
-CALLS = 50_000
+CALLS = 100_000
 STATM = Path("/proc/self/statm")
 
 PROGRAM = """
@@ -92,6 +94,26 @@ def resident():
     return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+class HeapFacts(ctypes.Structure):
+    """glibc's `struct mallinfo2`."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in ("arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost")
+    ]
+
+
+def allocated():
+    """Bytes that `malloc` has given out, 0 where that is not told."""
+    facts = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if facts is None:
+        return 0
+    facts.restype = HeapFacts
+    gc.collect()
+    found = facts()
+    return found.uordblks + found.hblkhd
+
+
 @pytest.mark.skipif(not STATM.exists(), reason="reads /proc")
 def test_calls_leave_nothing():
     library = api.compile_source(PROGRAM)
@@ -113,6 +135,7 @@ def test_calls_leave_nothing():
 
     before = left()
     call(200)
-    start = resident()
+    start, bytes_before = resident(), allocated()
     call(CALLS // len(CASES))
+    assert allocated() - bytes_before < CALLS  # a byte for each call
     assert resident() - start < 4 << 20

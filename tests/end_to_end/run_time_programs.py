@@ -30,6 +30,32 @@ from collections import OrderedDict
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 """
 
+POINT = """
+class Point:
+    def __init__(self, x: int, y: float):
+        self.x = x
+        self.y = y
+    def moved(self, by: int) -> "Point":
+        return Point(self.x + by, self.y * 2)
+    def shift(self, by: int) -> None:
+        self.x += by
+        self.y = self.y + by
+    def norm(self) -> float:
+        return self.x * self.x + self.y * self.y
+"""
+
+NODE = """
+class Node:
+    next: Optional["Node"]
+    def __init__(self, value: int):
+        self.value = value
+        self.next = torch.jit.annotate(Optional["Node"], None)
+"""
+
+
+def normal(*shape):
+    return np.random.RandomState(sum(shape) + len(shape)).randn(*shape).astype(np.float32)
+
 
 def spec(value, dynamic=True):
     if isinstance(value, np.ndarray):

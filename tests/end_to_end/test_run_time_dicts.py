@@ -1,6 +1,8 @@
 """Dicts whose keys are known at run time only: every stage, and PyTorch, compute the same; nothing is left on the heap."""
 
 import importlib.util
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +15,13 @@ from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.parser import parse_module
 from torchcc.ir.printer import print_module
-from torchcc.ir.script_types import BOOL, FLOAT, INT
-from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec, rebuild
+from torchcc.ir.script_types import INT
+from torchcc.ir.signature import ScalarSpec, TensorSpec, rebuild
 from torchcc.ir.structure import difference
 from torchcc.verify import verify_stages
 
-PRELUDE = (
-    "import torch\nfrom torch import Tensor\nfrom collections import OrderedDict\n"
-    "from typing import Dict, List, NamedTuple, Optional, Tuple\n"
-)
+sys.path.insert(0, str(Path(__file__).parent))
+from run_time_programs import PRELUDE, lowered, native, spec
 
 WORDS = np.random.RandomState(0).randint(0, 9, 40).astype(np.int64)
 ROWS = np.random.RandomState(1).randn(6, 3).astype(np.float32)
@@ -464,22 +464,6 @@ def f(ops: Tensor, n: int):
         log.append(len(d))
     return log, d
 """
-
-
-def spec(value):
-    if isinstance(value, np.ndarray):
-        return TensorSpec(from_numpy(value.dtype), tuple(Dim(f"{value.ctypes.data}_{i}") for i in range(value.ndim)))
-    return ScalarSpec(BOOL if isinstance(value, bool) else INT if isinstance(value, int) else FLOAT)
-
-
-def lowered(source, values):
-    return driver.lower(compile_text(PRELUDE + source), [spec(v) for v in values])
-
-
-def native(source, values):
-    found = lowered(source, values)
-    function = compile_module(found.modules["loops"], found.signature)
-    return lambda: rebuild(found.signature.tree, function.call_flat(list(values)))
 
 
 def plain(value):

@@ -1,24 +1,13 @@
 """Elements that may be None, of several types, or members of an Enum, known at run time: every stage, and PyTorch, agree."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from torchcc import driver
-from torchcc.frontend.compile import compile_text
-from torchcc.ir.dtypes import from_numpy
-from torchcc.ir.interpreters.torch import Interpreter
-from torchcc.ir.parser import parse_module
-from torchcc.ir.script_types import BOOL, FLOAT, INT
-from torchcc.ir.signature import Dim, ScalarSpec, TensorSpec
-from torchcc.ir.structure import difference
-from torchcc.verify import verify_stages
-
-PRELUDE = """
-import torch
-from torch import Tensor
-from enum import Enum
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
-"""
+sys.path.insert(0, str(Path(__file__).parent))
+from run_time_programs import check, normal
 
 COLOR = """
 class Color(Enum):
@@ -40,10 +29,6 @@ class Circle:
     def area(self) -> float:
         return 3.0 * self.radius * self.radius
 """
-
-
-def normal(*shape):
-    return np.random.RandomState(sum(shape) + len(shape)).randn(*shape).astype(np.float32)
 
 
 PROGRAMS = {
@@ -762,59 +747,6 @@ def f(n: int):
         [5],
     ),
 }
-
-
-def spec(value, dynamic=True):
-    if isinstance(value, np.ndarray):
-        shape = tuple(Dim(f"d{i}_{e}") if dynamic else e for i, e in enumerate(value.shape))
-        return TensorSpec(from_numpy(value.dtype), shape)
-    return ScalarSpec(BOOL if isinstance(value, bool) else INT if isinstance(value, int) else FLOAT)
-
-
-def program_of(source):
-    return compile_text(PRELUDE + source, entry="f")
-
-
-def in_torch(source, arguments):
-    torch = pytest.importorskip("torch", reason="the expected values are PyTorch's")
-
-    def plain(value):
-        if isinstance(value, list | tuple):
-            return type(value)(map(plain, value))
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items()}
-        return value.numpy() if isinstance(value, torch.Tensor) else value
-
-    names = {}
-    exec(PRELUDE + source, names)
-    return plain(names["f"](*(torch.from_numpy(a.copy()) if isinstance(a, np.ndarray) else a for a in arguments)))
-
-
-def assert_same(expected, got):
-    if isinstance(expected, list | tuple):
-        assert type(got) is type(expected) and len(got) == len(expected)
-        for e, g in zip(expected, got):
-            assert_same(e, g)
-    elif isinstance(expected, np.ndarray):
-        assert got.shape == expected.shape and got.dtype == expected.dtype
-        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
-    elif isinstance(expected, dict):
-        assert list(got) == list(expected)
-        assert_same(list(expected.values()), list(got.values()))
-    else:
-        assert type(got) is type(expected) and got == pytest.approx(expected)
-
-
-def check(source, arguments):
-    program = program_of(source)
-    specs = [spec(a) for a in arguments]
-    report = verify_stages(program, specs, arguments)
-    assert all(line.agrees for line in report), report
-    assert_same(in_torch(source, arguments), Interpreter(driver.composite).run_program(program, arguments))
-    lowered = driver.lower(program, specs)
-    for stage in ("linalg", "loops"):
-        again = parse_module(driver.print_stage(lowered, stage), driver.constants(lowered.modules[stage]))
-        assert difference(lowered.modules[stage], again) is None, stage
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -9,6 +9,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+from prelude_linalg_calls import LINALG_CALLS
 
 from torchcc.api import compile_source
 from torchcc.frontend import prelude
@@ -398,6 +399,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
         (_t(2, 5, 8), 8, 2, *ATTENTION, g, n, 1e-5, *[_t(8, seed=i) for i in range(4)], _t(16, 8), _t(16), _t(8, 16), _t(8), m, t)
         for (m, t), (g, n) in zip(MASKS, [(False, False), (True, True), (False, True)])
     ],
+    **LINALG_CALLS,
 }  # fmt: skip
 
 
@@ -485,4 +487,5 @@ def test_composite_compiles_to_native_code(name: str) -> None:
         found = np.asarray(value)
         assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape)
         tolerance = 2e-2 if wanted.dtype.itemsize == 2 else 5e-5
-        np.testing.assert_allclose(found.astype(float), wanted.astype(float), rtol=tolerance, atol=tolerance / 5)
+        wide = complex if wanted.dtype.kind == "c" else float
+        np.testing.assert_allclose(found.astype(wide), wanted.astype(wide), rtol=tolerance, atol=tolerance / 5)

@@ -165,7 +165,8 @@ class Changes(Choices):
     def parts(self, dims: Sequence[str]) -> list[str]:
         """Views of a tensor, written behind its name."""
         last = self.choose(["0", "-1"])
-        found = [".reshape(-1)[1:]", ".flatten()[::2]", f".select(-1, {last}).unsqueeze(0)[:]", "[..., :1]", ".unsqueeze(0)[0, :1]", "[1:][:1]"]
+        found = [".view(-1)[1:]"] if self.has("layouts") else []
+        found += [".reshape(-1)[1:]", ".flatten()[::2]", f".select(-1, {last}).unsqueeze(0)[:]", "[..., :1]", ".unsqueeze(0)[0, :1]", "[1:][:1]"]
         if len(dims) > 1:
             found += [f".transpose(0, 1)[{last}]", ".diagonal()[:1]", f"[1:, {last}]", ".permute(1, 0)[::2]" if len(dims) == 2 else "[:1, :1]"]
         return found
@@ -185,8 +186,7 @@ class Changes(Choices):
             if self.chance(0.4):
                 items += [line("else:"), self.block(scope.inner(), 2)]
             return [Statement(items)]
-        # annotated, as the name is no Optional from there on otherwise
-        value = expr(v.type, f"torch.jit.annotate({v.type.text}, $)", self.expression(scope, v.type.parts[0], 1))
+        value = self.may_be_none(v.type, self.expression(scope, v.type.parts[0], 1))
         other = Statement([line(f"{v.name} = $", value)])
         if v.is_assignable and self.chance(0.6):
             return [Statement([line(f"if {v.name} is None:"), Block([other])])]

@@ -197,6 +197,8 @@ class Expressions(Choices):
             case "tensor" if v.type.dims:
                 d = self.random.randrange(len(v.type.dims))
                 options = [(0.5, lambda: Expr(INT, [self.choose([f"{name}.size({d})", f"{name}.numel()", f"{name}.dim()"])]))]
+                if self.has("layouts"):
+                    options.append((0.5, lambda: Expr(INT, [f"{name}.{self.choose([f'stride({d})', 'storage_offset()'])}"])))
                 if v.type.name == "int64":
                     options.append((0.7, lambda: Expr(INT, [f"int({name}.sum())"])))
                 if v.type.name == "bool":
@@ -225,7 +227,8 @@ class Expressions(Choices):
             (0.3, lambda: expr(FLOAT, "round($)", e())),
             (0.3, lambda: expr(FLOAT, "float(math.floor(float(to_int($))))", e())),
             (0.3, lambda: expr(FLOAT, "math.fmod($, 2.5)", e())),
-            (0.3, lambda: expr(FLOAT, "math.copysign($, $)", e(), e())),
+            # never the sign of a zero: PyTorch takes the constants 0.0 and -0.0 for one
+            (0.3, lambda: expr(FLOAT, "math.copysign($, float(to_int($)) - 0.5)", e(), e())),
             (0.3, lambda: expr(FLOAT, "($ ** 2)", e(self.choose([INT, FLOAT])))),
             *self.parts_of(scope, FLOAT, depth),
         ]
@@ -272,6 +275,8 @@ class Expressions(Choices):
                     options.append((0.6, lambda v=v: Expr(BOOL, [f"({v.name} is {self.choose(['', 'not '])}None)"])))
                 case "enum":
                     options.append((0.8, lambda v=v: expr(BOOL, f"({v.name} == $)", e(v.type))))
+                case "tensor" if v.type.dims and self.has("layouts") and self.chance(0.5):
+                    options.append((0.5, lambda v=v: Expr(BOOL, [f"{v.name}.is_contiguous()"])))
                 case "tensor" if not v.type.dims and v.type.exact:
                     right = {"bool": "", "int64": " > 2", "float32": " <= 0.5"}[v.type.name]
                     options.append((0.5, lambda v=v, r=right: Expr(BOOL, [f"bool({v.name}{r})"])))

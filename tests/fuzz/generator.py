@@ -26,6 +26,7 @@ from programs import (
     Function,
     Line,
     Program,
+    Shared,
     Statement,
     Type,
     dict_of,
@@ -78,6 +79,8 @@ class Generator(Statements, Changes, Expressions, TensorExpressions):
         statements.append(Statement([Line([])]))
         main = Function("main", parameters, None, Block(statements))
         inputs = [self.arguments(parameters, s) for s in self.input_sizes()]
+        if self.has("views") and self.chance(0.3):
+            self.share(parameters, inputs)
         flat = [self.flattened(v.name, v.type) for v in results]
         methods = [*self.enums, *self.records, *self.classes, *self.functions]
         return Program(methods, main, flat, inputs, has_open_extents=self.chance(0.6))
@@ -115,10 +118,21 @@ class Generator(Statements, Changes, Expressions, TensorExpressions):
             options += [list_of(tensor_of("float32", "n"))] if self.has("tensors", "lists") else []
         if self.has("tensors"):
             options += [tensor_of("float32", "n"), tensor_of("bool", "n", "m"), tensor_of("int64", "n", "m")]
+        if self.has("tensors", "views"):
+            options += [tensor_of("float32", "n", "m"), tensor_of("int64", "m")]
         return self.choose(options)
 
     def arguments(self, parameters: Sequence[tuple[str, Type]], sizes: dict[str, int]) -> list[Any]:
         return [self.value(t, sizes) for _, t in parameters]
+
+    def share(self, parameters: Sequence[tuple[str, Type]], inputs: list[list[Any]]) -> None:
+        """Gives a tensor twice, or as a part of itself, where another of its kind is a parameter."""
+        for i, (_, type) in enumerate(parameters):
+            for k, (_, other) in enumerate(parameters[:i]):
+                if type.kind == "tensor" and (type.name, type.dims) == (other.name, other.dims) and self.chance(0.7):
+                    for values in inputs:
+                        values[i] = Shared(k)
+                    return
 
     def value(self, type: Type, sizes: dict[str, int]) -> Any:
         """A value of the type for a caller to give."""

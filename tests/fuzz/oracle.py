@@ -19,16 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from programs import Program
+from programs import Program, Shared
+from programs import given as made
 
 from torchcc import driver
-from torchcc.api import adapted, fitting, flat_values, spec_of
+from torchcc.api import ScriptFunction, adapted, fitting, flat_values, spec_of
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.core import lookup
 from torchcc.ir.diagnostics import CompileError, ExecutionError
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.interpreters.torch import Interpreter
+from torchcc.ir.script_types import BoolType, DictType, FloatType, IntType, ListType, StrType, TensorType, TupleType
 from torchcc.ir.signature import Dim, TensorSpec, rebuild
 
 OWN_FAULT = re.compile("INTERNAL ASSERT|Expected .* but got None")
@@ -48,6 +50,8 @@ class Outcome:
     """Of an operator that failed: for the report, not compared."""
     arguments: tuple[Any, ...] = ()
     printed: str = ""
+    shared: frozenset[tuple[int, int]] = frozenset()
+    """Which results (of the tuple that the program gives) share memory with which arguments."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,9 @@ def judge_text(text: str, inputs: Sequence[list[Any]], dims: Sequence[tuple[str,
         stage = "torch"
         found = [run_source(compiled, values) for values in copied(inputs)]
         wrong = first_difference(expected or found, found)
+        declared = compiled.schema.returns[0].type
+        if wrong and not all(e.error is not None or is_of(e.value, declared) for e in expected or ()):
+            return Verdict("broken", "PyTorch gives a value of another type")
         if wrong:
             return Verdict("differs at torch", wrong)
         expected = expected or found
@@ -117,7 +124,7 @@ def reason(error: CompileError) -> str:
 def run_torch(text: str, values: list[Any]) -> Outcome:
     import torch
 
-    given = [to_torch(v) for v in values]
+    given = made([to_torch(v) for v in values])
     function = scripted(text)
     message = ""
     with torch.jit.optimized_execution(False), Printed() as printed:
@@ -127,7 +134,8 @@ def run_torch(text: str, values: list[Any]) -> Outcome:
             result, error = None, raised(str(failure).strip().splitlines()[-1])
         except RuntimeError as failure:
             result, error, message = None, torch_failure(str(failure)), str(failure)
-    return Outcome(plain(result), error, message, tuple(map(plain, given)), printed.text)
+    value = plain(result)
+    return Outcome(value, error, message, tuple(map(plain, given)), printed.text, shared_with(result, given))
 
 
 def torch_failure(message: str) -> str:
@@ -170,6 +178,7 @@ def scripted(text: str) -> Callable[..., Any]:
 
 
 def run_source(compiled: Any, values: list[Any]) -> Outcome:
+    values = made(values)
     return outcome(lambda: Interpreter(driver.composite).run_program(compiled, values), values)
 
 
@@ -196,7 +205,7 @@ def grouped(
     """Specs that the inputs are compiled for, and the numbers of the inputs that each is for."""
     found: list[tuple[Any, list[int]]] = []
     for i, values in enumerate(inputs):
-        given = adapted(compiled.schema.arguments, values)
+        given = adapted(compiled.schema.arguments, made(values))
         specs = tuple(opened(spec_of(v), dims[n] if n < len(dims) else ()) for n, v in enumerate(given))
         for known, numbers in found:
             if known == specs:
@@ -231,7 +240,8 @@ def run_lowered(
     compiled: Any, inputs: Sequence[list[Any]], group: tuple[Any, list[int]], expected: list[Outcome]
 ) -> Verdict | None:
     specs, numbers = group
-    first = adapted(compiled.schema.arguments, inputs[numbers[0]])
+    sharing = any(isinstance(v, Shared) for n in numbers for v in inputs[n])
+    first = adapted(compiled.schema.arguments, made(inputs[numbers[0]]))
     _, chosen, lowered = fitting(lambda s: driver.lower(compiled, s), specs, first)
     if chosen != specs:
         numbers = numbers[:1]  # numbers became constants
@@ -244,8 +254,12 @@ def run_lowered(
         ("loops", lambda given: interpret(lowered.modules["loops"], name, given)),
         ("native", native.call_flat),
     ]
+    compiled_call = ScriptFunction(compiled)
     for number in numbers:
-        for stage, run in runs:
+        wrong = called(compiled_call, inputs[number], expected[number])
+        if wrong:
+            return Verdict("differs in a call", f"input {number}: {wrong}")
+        for stage, run in () if sharing else runs:  # a call knows what shares memory
             try:
                 found = run_flat(run, compiled, inputs[number], chosen, lowered.signature)
             except CompileError as error:
@@ -256,8 +270,53 @@ def run_lowered(
     return None
 
 
+def called(compiled_call: ScriptFunction, values: list[Any], expected: Outcome) -> str:
+    """A call as users make it. What results share with arguments has to be so in PyTorch, and is so where nothing decides it."""
+    given = made(copied(values))
+    kept: list[Any] = []
+
+    def call() -> Any:
+        kept.append(compiled_call(*given))
+        return kept[0]
+
+    found = outcome(call, given)
+    wrong = difference(expected, found)
+    if wrong or not kept or not HAS_TORCH:
+        return wrong
+    more = shared_with(kept[0], given) - expected.shared
+    return f"results share memory with arguments: {sorted(more)}" if more else ""
+
+
+def shared_with(result: Any, given: Sequence[Any]) -> frozenset[tuple[int, int]]:
+    parts = result if isinstance(result, tuple) else (result,)
+    arrays = [(i, a) for i, p in enumerate(parts) if (a := array_of(p)) is not None]
+    others = [(k, a) for k, g in enumerate(given) if (a := array_of(g)) is not None]
+    return frozenset((i, k) for i, a in arrays for k, b in others if np.may_share_memory(a, b))
+
+
+def is_of(value: Any, declared: Any) -> bool:
+    """Whether there is None nowhere but where the type allows it."""
+    match declared:
+        case TupleType():
+            return isinstance(value, tuple) and all(map(is_of, value, declared.elements))
+        case ListType():
+            return isinstance(value, list) and all(is_of(v, declared.element) for v in value)
+        case DictType():
+            return isinstance(value, dict) and all(is_of(v, declared.value) for v in value.values())
+        case IntType() | FloatType() | BoolType() | StrType() | TensorType():
+            return value is not None
+        case _:
+            return True
+
+
+def array_of(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value
+    return value.detach().numpy() if hasattr(value, "detach") else None
+
+
 def run_flat(run: Callable[[list[Any]], list[Any]], compiled: Any, values: list[Any], specs: Any, signature: Any) -> Outcome:
-    given = copied(adapted(compiled.schema.arguments, values))
+    given = copied(adapted(compiled.schema.arguments, made(values)))
     flat = flat_values(given, specs)
 
     def call() -> Any:

@@ -165,6 +165,23 @@ def to_int(x: float) -> int:
 }
 
 
+@dataclass(frozen=True)
+class Shared:
+    """An argument that is argument `index`, or a part of it, to be resolved when the others are there: views of its memory."""
+
+    index: int
+    start: int = 0
+    stop: int | None = None
+
+    def of(self, value: Any) -> Any:
+        return value if self.start == 0 and self.stop is None else value[self.start : self.stop]
+
+
+def given(values: list[Any]) -> list[Any]:
+    """The arguments of a call, with those that share memory made of the others."""
+    return [v.of(values[v.index]) if isinstance(v, Shared) else v for v in values]
+
+
 @dataclass(eq=False)
 class Program:
     """The definitions, the entry function `main`, what it returns, and arguments to call it with."""

@@ -24,11 +24,11 @@ from programs import (
 
 FEATURES = (
     "lists", "nested", "tuples", "records", "enums", "strings", "dicts", "objects", "optionals", "tensors", "views",
-    "functions", "raises", "prints", "arguments",
+    "functions", "raises", "prints", "arguments", "layouts",
 )  # fmt: skip
-"""What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place."""
+"""What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place; `layouts` asks for strides."""
 
-RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5}
+RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5, "layouts": 0.1}
 """How many of the programs have a feature that is asked for, where that is not 0.7."""
 
 WORDS = ("", "a", "ab", "b,c", "Foo bar", "x1", " y ", "zz-z", "7")

@@ -121,9 +121,11 @@ class Statements(Choices):
         return Statement([line("if $:", condition), Block([sides[0]]), line("else:"), Block([sides[1]])])
 
     def typed(self, value: Expr) -> Expr:
-        if value.type.kind == "optional":
-            return expr(value.type, f"torch.jit.annotate({value.type.text}, $)", value)
-        return value
+        return self.may_be_none(value.type, value) if value.type.kind == "optional" else value
+
+    def may_be_none(self, type: Type, value: Expr) -> Expr:
+        """Of the type itself, which is an Optional: `annotate` alone leaves an int an int."""
+        return expr(type, f"torch.jit.annotate({type.text}, $ if bool(int({self.choose(['True', 'True', 'False'])})) else None)", value)
 
     def for_(self, scope: Scope) -> Statement:
         name = self.fresh("i")
@@ -215,7 +217,8 @@ class Statements(Choices):
         return [Statement([line(f"acc = acc * 3 + {form}", *([self.expression(scope, INT, 1)] if "$" in form else []))])]
 
     def failing(self, scope: Scope) -> list[Statement]:
-        condition = self.plain_condition(scope)
+        # not known to hold at compile time: what stood before would be unused then, with its errors
+        condition = expr(BOOL, "($ and $ != 77)", self.plain_condition(scope), self.expression(scope, INT, 0))
         error = self.choose(["ValueError", "RuntimeError", "IndexError"])
         if self.chance(0.5):
             return [Statement([line("assert $, 'no'", expr(BOOL, "(not $)", condition))])]

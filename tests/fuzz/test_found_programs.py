@@ -3,10 +3,71 @@
 import numpy as np
 import pytest
 from oracle import HAS_TORCH, judge_text
+from programs import Shared
 
 HEAD = "import math\nfrom typing import Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
 
 PROGRAMS = {
+    "annotate leaves a narrower type": (
+        """
+def main(n: int):
+    v = torch.jit.annotate(Optional[int], 1)
+    w = torch.jit.annotate(Optional[int], None)
+    if n > 1:
+        w = 1
+    o = torch.jit.annotate(Optional[str], 'a' if n > 2 else None)
+    if o is not None:
+        if n % 2 == 0:
+            o = torch.jit.annotate(Optional[str], 'b')
+    return v + 1, w, o
+""",
+        [[1], [3], [4]],
+    ),
+    "the largest int is no bound of a slice": (
+        """
+def main(l: List[int], s: str, a: int, b: int):
+    return l[a:b], l[a:b:-1], s[a:b], s[a:b:-1], len('a'[9223372036854775807:1]), [1, 2, 3][1:9223372036854775807:-1]
+""",
+        [[[1, 2, 3], "abc", 2**63 - 1, 1], [[1, 2, 3], "abc", 1, 2**63 - 1], [[1, 2], "ab", 2**63 - 1, 2**63 - 1]],
+    ),
+    "the left side of % is evaluated twice": (
+        """
+class C:
+    def __init__(self, n: int):
+        self.n = n
+    def g(self) -> int:
+        self.n += 1
+        return self.n
+
+def main(l: List[int]):
+    o = C(0)
+    d: Dict[int, int] = {}
+    d[o.g() % 4] = 5
+    a = l.pop() % 3
+    b = (l.pop() % 7 + o.g()) % 5 % 9
+    return d, l, a, b, o.n
+""",
+        [[list(range(50, 90))]],
+    ),
+    "what is repeated once is new": (
+        """
+def main(x: Tensor):
+    y = x.repeat_interleave(1, 0)
+    y[0] = 5.0
+    return y
+""",
+        [[np.ones((2, 3), np.float32)]],
+    ),
+    "tensors that overlap": (
+        """
+def main(x: Tensor, y: Tensor, z: Tensor):
+    for i in range(2):
+        x += 1
+        y[0] = z[1] * 2
+    return x, y, z.is_contiguous()
+""",
+        [[np.arange(6, dtype=np.float32), Shared(0), Shared(0, 1, 4)]],
+    ),
     "the sum of no floats is a float": (
         """
 def main(l: List[float], n: int):

@@ -58,7 +58,7 @@ def work(tasks: Sequence[tuple[Any, str, str, int | None]], pipe: Connection) ->
     for op, dtype, form, count in tasks:
         try:
             found = error_verdicts(op) if form == "errors" else verdicts(op, DTYPES[dtype], form, count)
-        except Exception as error:  # noqa: BLE001: a fault of the harness is a line of the table
+        except Exception as error:
             found = [Verdict("failed", f"the harness: {type(error).__name__}: {error}", full_name(op))]
         pipe.send(found)
     pipe.close()
@@ -116,6 +116,7 @@ def write_known() -> None:
     """Operators run one by one, so that the file does not depend on their neighbours."""
     lines = ["# What the first samples of an operator in a dtype give instead of agreement. Written by `run.py --write-known`."]
     for op in operators():
+        print(full_name(op), flush=True)
         lines += [f"{name}\t{dtype}\t{v.kind}: {general(v.reason)}" for (name, dtype), v in short_verdicts([op]).items()]
     KNOWN.write_text("\n".join([*lines, ""]))
 

@@ -27,7 +27,7 @@ def full_name(op: Any) -> str:
 
 
 def operators(pattern: str | None = None) -> list[Any]:
-    from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415: takes seconds
+    from torch.testing._internal.common_methods_invocations import op_db
 
     patterns = (pattern or "*").split(",")
     return [op for op in op_db if any(fnmatch.fnmatch(full_name(op), p) for p in patterns)]

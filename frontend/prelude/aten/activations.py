@@ -41,8 +41,9 @@ def prelu(self: Tensor, weight: Tensor) -> Tensor:
 
 
 def logit(self: Tensor, eps: Optional[float]) -> Tensor:
-    x = self if eps is None else torch.clamp(self, eps, 1.0 - eps)
-    return torch.log(x / (1.0 - x))
+    y = _h_wide(_h_floating(self))
+    x = y if eps is None else torch.clamp(y, eps, 1.0 - eps)
+    return _h_narrow(torch.log(x / (1.0 - x)), _h_floating(self).dtype)
 
 
 def heaviside(self: Tensor, values: Tensor) -> Tensor:

@@ -90,3 +90,7 @@ def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator:
     padded = torch.cat([drawn, torch.ones([1], dtype=torch.float64)])
     slopes = padded[order].to(self.dtype).reshape(self.size())
     return torch.where(self <= 0, self * slopes, self)
+
+
+def native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: float) -> Tensor:
+    return grad_output * (mask * scale)

@@ -123,52 +123,78 @@ def _h_fft_times(z: Tensor, c: Tensor, s: Tensor) -> Tensor:
     return z * c.to(z.dtype) + z.flip([1]) * both
 
 
-def _h_fft_smooth(z: Tensor, n: int, sign: float, scale: float) -> Tensor:
-    batch = z.size(0)
+def _h_fft_pass(z: Tensor, n: int, sign: float, scale: float) -> Tensor:
+    # z [lines, 2, n], n without large prime factors
+    lines = z.size(0)
     if n == 1:
-        return z * scale
+        z = z * scale
     s = 1
     rest = n
     while rest > 1:
         r = _h_fft_factor(rest)
         m = rest // r
         matrix = _h_fft_matrix(r, sign, scale if s == 1 else 1.0, z)
-        y = torch.matmul(matrix, z.reshape([batch, 2 * r, m * s]))
+        y = torch.matmul(matrix, z.reshape([lines, 2 * r, m * s]))
         if m > 1:
             k = torch.arange(r).unsqueeze(1) * torch.arange(m)
             c, d = _h_fft_turn(k, rest)
-            y = _h_fft_times(y.reshape([batch, 2, r, m, s]), c.unsqueeze(-1), d.unsqueeze(-1) * sign)
-            y = y.permute([0, 1, 3, 2, 4])
-        z = y.reshape([batch, 2, n])
+            y = _h_fft_times(y.reshape([lines, 2, r, m, s]), c.unsqueeze(-1), d.unsqueeze(-1) * sign)
+            z = y.permute([0, 1, 3, 2, 4]).reshape([lines, 2, n])
+        else:
+            z = y.reshape([lines, 2, n])
         s = s * r
         rest = m
     return z
 
 
-def _h_fft_chirp(z: Tensor, n: int, sign: float, scale: float) -> Tensor:
-    # exp(-2 pi i j k / n) = w[j] w[k] / w[k - j] with w[k] = exp(-pi i k k / n): a convolution, by transforms of length 2^l
+# Bluestein: exp(-2 pi i j k / n) = w[j] w[k] / w[k - j] with w[k] = exp(-pi i k k / n), a convolution, by two passes of
+# a length that is a power of two.
+
+
+def _h_fft_chirp(n: int, sign: float) -> Tuple[Tensor, Tensor]:
+    k = torch.arange(n)
+    c, s = _h_fft_turn(k * k % (2 * n), 2 * n)
+    return c, s * sign
+
+
+def _h_fft_padded(n: int) -> int:
+    # the least power of two from 2 n - 1 on
     size = 2 * n - 2
     for i in [1, 2, 4, 8, 16, 32]:
         size = size | (size >> i)
-    size = size + 1
-    k = torch.arange(n)
-    c, s = _h_fft_turn(k * k % (2 * n), 2 * n)
-    s = s * sign
-    chirp = torch.stack([c, s]).to(z.dtype).unsqueeze(0)
+    return size + 1
+
+
+def _h_fft_spread(z: Tensor, n: int, size: int, sign: float) -> Tensor:
+    # the lines times w, and 1 / w as one more line
+    c, s = _h_fft_chirp(n, sign)
+    around = torch.stack([c, s]).to(z.dtype).unsqueeze(0)
     gap = torch.zeros([1, 2, size - 2 * n + 1], dtype=z.dtype)
-    around = torch.cat([chirp, gap, chirp.slice(2, 1, n).flip([2])], 2)
-    kernel = _h_fft_smooth(around, size, 1.0, 1.0).select(0, 0)
-    spread = torch.nn.functional.pad(_h_fft_times(z, c, s), [0, size - n])
-    product = _h_fft_times(_h_fft_smooth(spread, size, 1.0, 1.0), kernel.select(0, 0), -kernel.select(0, 1))
-    found = _h_fft_smooth(product, size, -1.0, scale / size)
-    return _h_fft_times(found.slice(2, 0, n), c, s)
+    kernel = torch.cat([around, gap, around.slice(2, 1, n).flip([2])], 2)
+    return torch.cat([torch.constant_pad_nd(_h_fft_times(z, c, s), [0, size - n], 0), kernel], 0)
 
 
 def _h_fft_planes(z: Tensor, n: int, sign: float, scale: float) -> Tensor:
-    # z [batch, 2, n]; sign 1 forward, -1 backward
-    if _h_fft_is_rough(n):
-        return _h_fft_chirp(z, n, sign, scale)
-    return _h_fft_smooth(z, n, sign, scale)
+    # z [batch, 2, n]; sign 1 forward, -1 backward. One pass, or two and a convolution between: written as a loop, so that
+    # where n is known at run time only there is one copy of a pass.
+    batch = z.size(0)
+    rough = _h_fft_is_rough(n)
+    size = _h_fft_padded(n) if rough else n
+    x = _h_fft_spread(z, n, size, sign) if rough else z
+    for i in range(2 if rough else 1):
+        way = sign
+        factor = scale
+        if rough:
+            way = 1.0 if i == 0 else -1.0
+            factor = 1.0 if i == 0 else scale / size
+        x = _h_fft_pass(x, size, way, factor)
+        if rough and i == 0:
+            kernel = x.select(0, batch)
+            x = _h_fft_times(x.narrow(0, 0, batch), kernel.select(0, 0), -kernel.select(0, 1))
+    if rough:
+        c, s = _h_fft_chirp(n, sign)
+        x = _h_fft_times(x.slice(2, 0, n), c, s)
+    return x
 
 
 def _h_fft_count(shape: List[int]) -> int:
@@ -188,16 +214,14 @@ def _h_fft_complex(x: Tensor, dim: int, sign: float, scale: float) -> Tensor:
     return torch.complex(z.select(1, 0), z.select(1, 1)).reshape(shape).movedim(-1, dim)
 
 
-def _h_fft_real_even(x: Tensor, h: int, scale: float) -> Tensor:
-    # x [batch, 2h]: even elements as real parts, odd ones as imaginary parts of one line of half the length
-    z = x.reshape([x.size(0), h, 2]).permute([0, 2, 1])
-    z = _h_fft_planes(z, h, 1.0, 0.5 * scale)
+def _h_fft_half(z: Tensor, h: int) -> Tensor:
+    # z [batch, 2, h]: the transform of even elements as real parts and odd ones as imaginary parts, to that of 2h real ones
     z = torch.cat([z, z.slice(2, 0, 1)], 2)
     re, im = z.select(1, 0), z.select(1, 1)
     back = z.flip([2])
     back_re, back_im = back.select(1, 0), back.select(1, 1)
     c, s = _h_fft_turn(torch.arange(h + 1), 2 * h)
-    c, s = c.to(x.dtype), s.to(x.dtype)
+    c, s = c.to(z.dtype), s.to(z.dtype)
     odd_re, odd_im = im + back_im, back_re - re
     return torch.complex(re + back_re + c * odd_re + s * odd_im, im - back_im + c * odd_im - s * odd_re)
 
@@ -206,12 +230,19 @@ def _h_fft_real(x: Tensor, dim: int, onesided: bool, scale: float) -> Tensor:
     line = x.movedim(dim, -1)
     shape = line.size()
     n = shape[-1]
-    flat = line.reshape([_h_fft_count(shape), n])
-    if n % 2 == 0:
-        half = _h_fft_real_even(flat, n // 2, scale)
+    batch = _h_fft_count(shape)
+    flat = line.reshape([batch, n])
+    even = n % 2 == 0
+    length = n // 2 if even else n
+    if even:
+        z = flat.reshape([batch, length, 2]).permute([0, 2, 1])
     else:
-        z = _h_fft_planes(torch.stack([flat, torch.zeros_like(flat)], 1), n, 1.0, scale).slice(2, 0, n // 2 + 1)
-        half = torch.complex(z.select(1, 0), z.select(1, 1))
+        z = torch.stack([flat, torch.zeros_like(flat)], 1)
+    z = _h_fft_planes(z, length, 1.0, 0.5 * scale if even else scale)
+    if even:
+        half = _h_fft_half(z, length)
+    else:
+        half = torch.complex(z.select(1, 0), z.select(1, 1)).slice(1, 0, n // 2 + 1)
     if not onesided:
         half = torch.cat([half, half.slice(1, 1, n - n // 2).flip([1]).conj()], 1)
         return half.reshape(shape).movedim(-1, dim)
@@ -219,29 +250,35 @@ def _h_fft_real(x: Tensor, dim: int, onesided: bool, scale: float) -> Tensor:
     return half.reshape(shape).movedim(-1, dim)
 
 
+def _h_fft_packed(re: Tensor, im: Tensor, n: int) -> Tensor:
+    # the other way: from the transform of n = 2h real elements, of which half is given, to lines of h complex ones
+    back_re, back_im = re.flip([1]), im.flip([1])
+    c, s = _h_fft_turn(torch.arange(n // 2 + 1), n)
+    c, s = c.to(re.dtype), s.to(re.dtype)
+    odd_re, odd_im = re - back_re, im + back_im
+    z_re = re + back_re - s * odd_re - c * odd_im
+    z_im = im - back_im + c * odd_re - s * odd_im
+    return torch.stack([z_re, z_im], 1).slice(2, 0, n // 2)
+
+
+def _h_fft_mirrored(re: Tensor, im: Tensor, n: int) -> Tensor:
+    z = torch.stack([re, im], 1)
+    return torch.cat([z, torch.stack([re, -im], 1).slice(2, 1, n // 2 + 1).flip([2])], 2)
+
+
 def _h_fft_to_real(x: Tensor, dim: int, n: int, scale: float) -> Tensor:
     line = x.movedim(dim, -1)
     shape = line.size()
-    h = n // 2
-    flat = line.reshape([_h_fft_count(shape), shape[-1]])
-    place = torch.arange(h + 1)
+    batch = _h_fft_count(shape)
+    flat = line.reshape([batch, shape[-1]])
+    place = torch.arange(n // 2 + 1)
     re = flat.real
     # what stands beside the real first (and last) number is not looked at
     im = torch.where((place == 0) | (2 * place == n), 0.0, flat.imag)
-    if n % 2 == 0:
-        back_re, back_im = re.flip([1]), im.flip([1])
-        c, s = _h_fft_turn(torch.arange(h + 1), n)
-        c, s = c.to(re.dtype), s.to(re.dtype)
-        odd_re, odd_im = re - back_re, im + back_im
-        z_re = re + back_re - s * odd_re - c * odd_im
-        z_im = im - back_im + c * odd_re - s * odd_im
-        z = torch.stack([z_re, z_im], 1).slice(2, 0, h)
-        z = _h_fft_planes(z, h, -1.0, scale)
-        found = z.permute([0, 2, 1])
-    else:
-        z = torch.stack([re, im], 1)
-        mirrored = torch.stack([re, -im], 1).slice(2, 1, h + 1).flip([2])
-        found = _h_fft_planes(torch.cat([z, mirrored], 2), n, -1.0, scale).select(1, 0)
+    even = n % 2 == 0
+    z = _h_fft_packed(re, im, n) if even else _h_fft_mirrored(re, im, n)
+    z = _h_fft_planes(z, n // 2 if even else n, -1.0, scale)
+    found = z.permute([0, 2, 1]).reshape([batch, n]) if even else z.select(1, 0)
     shape[-1] = n
     return found.reshape(shape).movedim(-1, dim)
 

@@ -109,9 +109,14 @@ def take(self: Tensor, index: Tensor) -> Tensor:
     return self.reshape([-1])[index]
 
 
+def _h_wrapped(indices: Tensor, n: int) -> Tensor:
+    # negative ones count from the end
+    return torch.where(indices < 0, indices + n, indices)
+
+
 def take_along_dim(self: Tensor, indices: Tensor, dim: Optional[int]) -> Tensor:
     if dim is None:
-        return torch.gather(self.reshape([-1]), 0, indices.reshape([-1]))
+        return torch.gather(self.reshape([-1]), 0, _h_wrapped(indices.reshape([-1]), self.numel()))
     d = dim + self.dim() if dim < 0 else dim
     shape: List[int] = []
     places: List[int] = []
@@ -119,7 +124,7 @@ def take_along_dim(self: Tensor, indices: Tensor, dim: Optional[int]) -> Tensor:
         extent = max(self.size(i), indices.size(i))
         shape.append(self.size(i) if i == d else extent)
         places.append(indices.size(i) if i == d else extent)
-    return torch.gather(self.expand(shape), d, indices.expand(places))
+    return torch.gather(self.expand(shape), d, _h_wrapped(indices, self.size(d)).expand(places))
 
 
 def argwhere(self: Tensor) -> Tensor:
@@ -152,6 +157,8 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Optional[Tensor]) -> Tensor:
     x = self
+    if n == 0:
+        return x.clone()
     if prepend is not None:
         x = torch.cat([prepend, x], dim)
     if append is not None:

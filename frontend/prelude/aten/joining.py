@@ -215,3 +215,51 @@ def combinations(self: Tensor, r: int, with_replacement: bool) -> Tensor:
     for place in places:
         columns.append(self[place[kept]])
     return torch.stack(columns, 1)
+
+
+def atleast_1d__Sequence(tensors: List[Tensor]) -> List[Tensor]:
+    results: List[Tensor] = []
+    for t in tensors:
+        results.append(atleast_1d(t))
+    return results
+
+
+def atleast_2d__Sequence(tensors: List[Tensor]) -> List[Tensor]:
+    results: List[Tensor] = []
+    for t in tensors:
+        results.append(atleast_2d(t))
+    return results
+
+
+def atleast_3d__Sequence(tensors: List[Tensor]) -> List[Tensor]:
+    results: List[Tensor] = []
+    for t in tensors:
+        results.append(atleast_3d(t))
+    return results
+
+
+def _chunk_cat(tensors: List[Tensor], dim: int, num_chunks: int) -> Tensor:
+    # each tensor in as many chunks, the last filled up with zeros; chunks of all tensors side by side
+    parts: List[Tensor] = []
+    for t in tensors:
+        d = dim + t.dim() if dim < 0 else dim
+        n = t.size(d)
+        each = (n + num_chunks - 1) // num_chunks
+        pads: List[int] = []
+        for _ in range(t.dim() - 1 - d):
+            pads.append(0)
+            pads.append(0)
+        padded = torch.constant_pad_nd(t, pads + [0, each * num_chunks - n], 0)
+        shape: List[int] = []
+        rest = 1
+        for i in range(t.dim()):
+            if i < d:
+                shape.append(t.size(i))
+            elif i > d:
+                rest = rest * t.size(i)
+        parts.append(padded.reshape(shape + [num_chunks, each * rest]))
+    return torch.cat(parts, parts[0].dim() - 1)
+
+
+def diagflat(self: Tensor, offset: int) -> Tensor:
+    return torch.diag(self.reshape([self.numel()]), offset)

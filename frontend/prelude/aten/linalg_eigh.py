@@ -112,7 +112,7 @@ def _h_tridiagonal_eigen(diagonal: Tensor, beside: Tensor, rows: Tensor, vectors
             while m < n - 1 and abs(float(e[m])) > math.sqrt(abs(float(d[m]))) * math.sqrt(abs(float(d[m + 1]))) * eps:
                 m += 1
             if m < n - 1:
-                e[m] = 0.0
+                e[m].fill_(0.0)
             step = 1 if abs(float(d[m])) >= abs(float(d[first])) else -1
             l = first if step == 1 else m
             end = m if step == 1 else first
@@ -125,15 +125,15 @@ def _h_tridiagonal_eigen(diagonal: Tensor, beside: Tensor, rows: Tensor, vectors
             ) * abs(float(d[m + step])) + tiny:
                 m += step
             if m != end:
-                e[min(m, m + step)] = 0.0
+                e[min(m, m + step)].fill_(0.0)
             if m == l:
                 l += step
             elif m == l + step:
                 i = min(l, m)
                 larger, smaller, c, s = _h_symmetric_two(float(d[i]), float(e[i]), float(d[i + 1]))
-                d[i] = larger
-                d[i + 1] = smaller
-                e[i] = 0.0
+                d[i].fill_(larger)
+                d[i + 1].fill_(smaller)
+                e[i].fill_(0.0)
                 if vectors:
                     row = z[i] * c + z[i + 1] * s
                     z[i + 1] = z[i + 1] * c - z[i] * s
@@ -155,19 +155,19 @@ def _h_tridiagonal_eigen(diagonal: Tensor, beside: Tensor, rows: Tensor, vectors
                     b = c * float(e[at])
                     c, s, r = _h_rotation(g, s * float(e[at]))
                     if i != m:
-                        e[at + step] = r
+                        e[at + step].fill_(r)
                     g = float(d[i]) - p
                     r = (float(d[j]) - g) * s + 2.0 * c * b
                     p = s * r
-                    d[i] = g + p
+                    d[i].fill_(g + p)
                     g = c * r - b
                     if vectors:
                         row = z[j] * s + z[i] * c
                         z[j] = z[j] * c - z[i] * s
                         z[i] = row
                     i = j
-                d[l] = float(d[l]) - p
-                e[edge] = g
+                d[l].fill_(float(d[l]) - p)
+                e[edge].fill_(g)
             working = (end - l) * step >= 0
     return d, z, left
 
@@ -231,11 +231,6 @@ def _h_eigh_of(A: Tensor, UPLO: str, vectors: bool, name: str) -> Tuple[Tensor, 
 
 def linalg_eigh(self: Tensor, UPLO: str) -> Tuple[Tensor, Tensor]:
     return _h_eigh_of(self, UPLO, True, "linalg.eigh")
-
-
-def _linalg_eigh(A: Tensor, UPLO: str, compute_v: bool) -> Tuple[Tensor, Tensor]:
-    w, v = _h_eigh_of(A, UPLO, compute_v, "linalg.eigh")
-    return w, v if compute_v else torch.empty([0], dtype=A.dtype)
 
 
 def linalg_eigvalsh(self: Tensor, UPLO: str) -> Tensor:

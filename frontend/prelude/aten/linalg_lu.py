@@ -94,10 +94,6 @@ def linalg_lu_factor(A: Tensor, pivot: bool) -> Tuple[Tensor, Tensor]:
     return lu, pivots
 
 
-def _lu_with_info(self: Tensor, pivot: bool, check_errors: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    return linalg_lu_factor_ex(self, pivot, check_errors)
-
-
 def _h_permutation_matrix(pivots: Tensor, m: int, dtype: int) -> Tensor:
     lead = _h_batch(pivots, 1)
     k = pivots.size(-1)
@@ -229,15 +225,6 @@ def linalg_solve_ex(A: Tensor, B: Tensor, left: bool, check_errors: bool) -> Tup
     return x, info
 
 
-def _linalg_solve_ex(
-    A: Tensor, B: Tensor, left: bool, check_errors: bool
-) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    x, lu, pivots, info = _h_solve(A, B, left)
-    if check_errors:
-        _h_check_solve(info, A.dim() == 2, "torch.linalg.solve_ex")
-    return x, lu, pivots, info
-
-
 def linalg_solve(A: Tensor, B: Tensor, left: bool) -> Tensor:
     x, lu, pivots, info = _h_solve(A, B, left)
     _h_check_solve(info, A.dim() == 2, "torch.linalg.solve")
@@ -335,14 +322,7 @@ def det(self: Tensor) -> Tensor:
     return linalg_det(self)
 
 
-def _linalg_det(A: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
-    _h_need_floats(A, "linalg.det")
-    _h_need_square(A, "linalg.det")
-    _h_need_kernel(A, "lu_cpu")
-    return _h_determinant(A)
-
-
-def _linalg_slogdet(A: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+def _h_slogdet(A: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     _h_need_wide(A, "linalg.slogdet")
     _h_need_square(A, "linalg.slogdet")
     lu, pivots, info = _h_factor(A)
@@ -352,17 +332,17 @@ def _linalg_slogdet(A: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def linalg_slogdet(A: Tensor) -> Tuple[Tensor, Tensor]:
-    sign, size, lu, pivots = _linalg_slogdet(A)
+    sign, size, lu, pivots = _h_slogdet(A)
     return sign, size
 
 
 def slogdet(self: Tensor) -> Tuple[Tensor, Tensor]:
-    sign, size, lu, pivots = _linalg_slogdet(self)
+    sign, size, lu, pivots = _h_slogdet(self)
     return sign, size
 
 
 def logdet(self: Tensor) -> Tensor:
     _h_need_wide(self, "logdet")
     _h_need_square(self, "logdet")
-    sign, size, lu, pivots = _linalg_slogdet(self)
+    sign, size, lu, pivots = _h_slogdet(self)
     return torch.where(sign == -1, torch.full_like(size, float("nan")), size)

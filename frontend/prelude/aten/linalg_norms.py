@@ -49,6 +49,18 @@ def _h_need_norm(x: Tensor, dtype: Optional[int]) -> Tensor:
     y = x.to(dtype)
     if not y.is_floating_point() and not y.is_complex():
         raise RuntimeError("linalg.matrix_norm: dtype should be floating point or complex, but got {}".format(_h_type_name(y.dtype)))
+    return _h_not_narrowed(x, y, "linalg.matrix_norm")
+
+
+def _h_not_narrowed(x: Tensor, y: Tensor, name: str) -> Tensor:
+    # y, which is x as another floating point dtype
+    half = _h_half(y) and not (y.dtype == x.dtype)
+    if half or (y.dtype == torch.float32 and x.dtype == torch.float64):
+        raise RuntimeError(
+            "{}: the dtype of the input ({}) should be convertible without narrowing to the specified dtype ({})".format(
+                name, _h_type_name(x.dtype), _h_type_name(y.dtype)
+            )
+        )
     return y
 
 

@@ -174,14 +174,14 @@ def _h_bidiagonal_svd(diagonal: Tensor, above: Tensor, start: Tensor, vectors: b
             top -= 1
             largest = max(largest, max(abs(float(d[top])), abs(float(e[top]))))
         if top > 0:
-            e[top - 1] = 0.0
+            e[top - 1].fill_(0.0)
         if top == m:
             m -= 1
         elif top == m - 1:
             larger, smaller, snr, csr, snl, csl = _h_svd_of_two(float(d[top]), float(e[top]), float(d[m]))
-            d[top] = larger
-            e[top] = 0.0
-            d[m] = smaller
+            d[top].fill_(larger)
+            e[top].fill_(0.0)
+            d[m].fill_(smaller)
             if vectors:
                 row = uv[n + top] * csr + uv[n + m] * snr
                 uv[n + m] = uv[n + m] * csr - uv[n + top] * snr
@@ -198,14 +198,14 @@ def _h_bidiagonal_svd(diagonal: Tensor, above: Tensor, start: Tensor, vectors: b
             last = min(far, far - step)
             converged = abs(float(e[last])) <= tol * abs(float(d[far]))
             if converged:
-                e[last] = 0.0
+                e[last].fill_(0.0)
             mu = abs(float(d[near]))
             least = mu
             i = near
             while i != far and not converged:
                 at = min(i, i + step)
                 if abs(float(e[at])) <= tol * mu:
-                    e[at] = 0.0
+                    e[at].fill_(0.0)
                     converged = True
                 else:
                     mu = abs(float(d[i + step])) * (mu / (mu + abs(float(e[at]))))
@@ -239,19 +239,19 @@ def _h_bidiagonal_svd(diagonal: Tensor, above: Tensor, start: Tensor, vectors: b
                     dj = float(d[j])
                     c, s, r = _h_rotation_forwards(di * c if zero else f, ei if zero else g)
                     if i != near:
-                        e[at - step] = s2 * r if zero else r
+                        e[at - step].fill_(s2 * r if zero else r)
                     f = c2 * r if zero else c * di + s * ei
                     ei = c * ei - s * di
                     c2, s2, r = _h_rotation_forwards(f, s * dj)
-                    d[i] = r
+                    d[i].fill_(r)
                     if not zero:
                         dj = c * dj
                         f = c2 * ei + s2 * dj
-                        d[j] = c2 * dj - s2 * ei
-                        e[at] = ei
+                        d[j].fill_(c2 * dj - s2 * ei)
+                        e[at].fill_(ei)
                         if j != far:
                             g = s2 * float(e[at + step])
-                            e[at + step] = c2 * float(e[at + step])
+                            e[at + step].fill_(c2 * float(e[at + step]))
                     if vectors:
                         one = n if step == 1 else 0
                         row = uv[one + i] * c + uv[one + j] * s
@@ -263,9 +263,9 @@ def _h_bidiagonal_svd(diagonal: Tensor, above: Tensor, start: Tensor, vectors: b
                     i = j
                 if shift == 0.0:
                     h = float(d[far]) * c
-                    d[far] = h * c2
+                    d[far].fill_(h * c2)
                     f = h * s2
-                e[last] = 0.0 if abs(f) <= threshold else f
+                e[last].fill_(0.0 if abs(f) <= threshold else f)
     return d, uv, left
 
 
@@ -286,9 +286,9 @@ def _h_svd_upper(d: Tensor, e: Tensor, is_lower: bool, vectors: bool) -> Tuple[T
         if is_lower:
             for i in range(_h_run_time(n - 1)):
                 c, s, r = _h_rotation_forwards(float(diagonal[i]), float(beside[i]))
-                diagonal[i] = r
-                beside[i] = s * float(diagonal[i + 1])
-                diagonal[i + 1] = c * float(diagonal[i + 1])
+                diagonal[i].fill_(r)
+                beside[i].fill_(s * float(diagonal[i + 1]))
+                diagonal[i + 1].fill_(c * float(diagonal[i + 1]))
                 row = start[i] * c + start[i + 1] * s
                 start[i + 1] = start[i + 1] * c - start[i] * s
                 start[i] = row
@@ -386,18 +386,6 @@ def linalg_svd(A: Tensor, full_matrices: bool, driver: Optional[str]) -> Tuple[T
     _h_need_driver(driver)
     _h_need_floats(A, "linalg.svd")
     _h_need_matrix(A, "linalg.svd", "A")
-    return _h_svd(A, full_matrices, True, "linalg.svd")
-
-
-def _linalg_svd(
-    A: Tensor, full_matrices: bool, compute_uv: bool, driver: Optional[str]
-) -> Tuple[Tensor, Tensor, Tensor]:
-    _h_need_driver(driver)
-    _h_need_floats(A, "linalg.svd")
-    _h_need_matrix(A, "linalg.svd", "A")
-    if not compute_uv:
-        none = torch.empty([0], dtype=A.dtype)
-        return none, linalg_svdvals(A, driver), none
     return _h_svd(A, full_matrices, True, "linalg.svd")
 
 

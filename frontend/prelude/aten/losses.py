@@ -114,8 +114,8 @@ def triplet_margin_loss(
 def multi_margin_loss(
     self: Tensor, target: Tensor, p: number, margin: number, weight: Optional[Tensor], reduction: int
 ) -> Tensor:
-    x = self if self.dim() == 2 else self.unsqueeze(0)
-    y = target if target.dim() == 1 else target.unsqueeze(0)
+    x = self if self.dim() == 2 else self.reshape([1, self.numel()])
+    y = target if target.dim() == 1 else target.reshape([1])
     index = y.unsqueeze(1)
     terms = torch.clamp_min(x - torch.gather(x, 1, index) + margin, 0)
     if float(p) == 2.0:

@@ -66,9 +66,10 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float, eps: float, keepdim: boo
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
-    n1 = torch.clamp_min(_h_norm_as(x1, 2.0, [dim], True), eps)
-    n2 = torch.clamp_min(_h_norm_as(x2, 2.0, [dim], True), eps)
-    return torch.sum((x1 / n1) * (x2 / n2), [dim])
+    a, b = torch.broadcast_tensors([x1, x2])
+    n1 = torch.clamp_min(_h_norm_as(a, 2.0, [dim], True), eps)
+    n2 = torch.clamp_min(_h_norm_as(b, 2.0, [dim], True), eps)
+    return torch.sum((a / n1) * (b / n2), [dim])
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:

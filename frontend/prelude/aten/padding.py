@@ -33,7 +33,11 @@ def _h_pad_with(self: Tensor, padding: List[int], mode: str) -> Tensor:
             elif mode == "replicate":
                 index = _h_replicated(n, before, after)
             else:
-                index = torch.remainder(torch.arange(-before, n + after), n)
+                # what is cut off is not wrapped round
+                kept = n + min(before, 0) + min(after, 0)
+                if before > kept or after > kept:
+                    raise RuntimeError("Padding value causes wrapping around more than once.")
+                index = torch.remainder(torch.arange(-max(before, 0), kept + max(after, 0)), kept) - min(before, 0)
             result = torch.index_select(result, dim, index)
     return result
 

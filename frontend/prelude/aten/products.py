@@ -36,11 +36,13 @@ def linalg_matmul(self: Tensor, other: Tensor) -> Tensor:
 
 
 def addmv(self: Tensor, mat: Tensor, vec: Tensor, beta: number, alpha: number) -> Tensor:
-    product = torch.mv(mat, vec) * alpha
-    return product if beta == 0 else self * beta + product
+    return torch.addmm(self.unsqueeze(-1), mat, vec.unsqueeze(1), beta=beta, alpha=alpha).squeeze(1)
 
 
 def addr(self: Tensor, vec1: Tensor, vec2: Tensor, beta: number, alpha: number) -> Tensor:
+    if self.dtype == torch.bool and vec1.dtype == torch.bool and vec2.dtype == torch.bool:
+        both = torch.logical_and(outer(vec1, vec2), torch.full([], alpha != 0))
+        return torch.logical_or(both, torch.logical_and(self, torch.full([], beta != 0)))
     product = outer(vec1, vec2) * alpha
     return product if beta == 0 else self * beta + product
 
@@ -72,6 +74,18 @@ def tensordot(self: Tensor, other: Tensor, dims_self: List[int], dims_other: Lis
     for i in range(len(dims_self)):
         bound_left.append(dims_self[i] + self.dim() if dims_self[i] < 0 else dims_self[i])
         bound_right.append(dims_other[i] + other.dim() if dims_other[i] < 0 else dims_other[i])
+    # of a dimension of extent 1, the other side's elements are summed
+    for i in range(len(bound_left)):
+        if self.size(bound_left[i]) == 1 and other.size(bound_right[i]) != 1:
+            other = other.sum([bound_right[i]], True).to(other.dtype)
+        elif other.size(bound_right[i]) == 1 and self.size(bound_left[i]) != 1:
+            self = self.sum([bound_left[i]], True).to(self.dtype)
+        elif self.size(bound_left[i]) != other.size(bound_right[i]):
+            raise RuntimeError(
+                "contracted dimensions need to match, but first has size {} in dim {} and second has size {} in dim {}".format(
+                    self.size(bound_left[i]), bound_left[i], other.size(bound_right[i]), bound_right[i]
+                )
+            )
     free_left: List[int] = []
     free_right: List[int] = []
     shape: List[int] = []

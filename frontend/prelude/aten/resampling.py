@@ -192,6 +192,16 @@ def upsample_bicubic2d__vec(
     return upsample_bicubic2d(input, size, align_corners, _h_scale(scale_factors, 0), _h_scale(scale_factors, 1))
 
 
+def _h_permute_last(x: Tensor, order: List[int]) -> Tensor:
+    lead = x.dim() - len(order)
+    dims: List[int] = []
+    for i in range(lead):
+        dims.append(i)
+    for d in order:
+        dims.append(lead + d)
+    return x.permute(dims)
+
+
 def pixel_shuffle(self: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     lead = self.size()[:-3]
@@ -202,16 +212,16 @@ def pixel_shuffle(self: Tensor, upscale_factor: int) -> Tensor:
                 c, r * r
             )
         )
-    split = self.reshape([-1, c // (r * r), r, r, h, w])
-    return split.permute([0, 1, 4, 2, 5, 3]).reshape(lead + [c // (r * r), h * r, w * r])
+    split = self.reshape(lead + [c // (r * r), r, r, h, w])
+    return _h_permute_last(split, [0, 3, 1, 4, 2]).reshape(lead + [c // (r * r), h * r, w * r])
 
 
 def pixel_unshuffle(self: Tensor, downscale_factor: int) -> Tensor:
     r = downscale_factor
     lead = self.size()[:-3]
     c, h, w = self.size(-3), self.size(-2), self.size(-1)
-    split = self.reshape([-1, c, h // r, r, w // r, r])
-    return split.permute([0, 1, 3, 5, 2, 4]).reshape(lead + [c * r * r, h // r, w // r])
+    split = self.reshape(lead + [c, h // r, r, w // r, r])
+    return _h_permute_last(split, [0, 2, 4, 1, 3]).reshape(lead + [c * r * r, h // r, w // r])
 
 
 def channel_shuffle(self: Tensor, groups: int) -> Tensor:

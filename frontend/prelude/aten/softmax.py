@@ -42,6 +42,23 @@ def _log_softmax(self: Tensor, dim: int, half_to_float: bool) -> Tensor:
     return result if half_to_float else _h_narrow(result, self.dtype)
 
 
+def _safe_softmax(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    # a row of nothing but -inf gives zeros
+    x = self if dtype is None else self.to(dtype)
+    hidden = torch.all(x == float("-inf"), dim, True)
+    return torch.where(hidden, 0, softmax__int(x, dim, None))
+
+
+def _softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: int) -> Tensor:
+    product = _h_wide(grad_output) * _h_wide(output)
+    return (product - _h_wide(output) * torch.sum(product, [dim], True)).to(input_dtype)
+
+
+def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, input_dtype: int) -> Tensor:
+    grad = _h_wide(grad_output)
+    return (grad - torch.exp(_h_wide(output)) * torch.sum(grad, [dim], True)).to(input_dtype)
+
+
 def logsumexp(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
     x = _h_wide(_h_floating(self))
     top = torch.amax(x, dim, True)

@@ -33,6 +33,19 @@ def _h_special_argument(self: Tensor) -> Tensor:
     return _h_wide(_h_floating(self))
 
 
+def _h_wide_argument(self: Tensor, kernel: str) -> Tensor:
+    # of functions that PyTorch does not have for half types
+    _h_refuse_halves(self.dtype, kernel)
+    return _h_floating(self)
+
+
+def _h_refuse_halves(dtype: int, kernel: str):
+    if dtype == torch.float16:
+        raise RuntimeError('"' + kernel + "\" not implemented for 'Half'")
+    if dtype == torch.bfloat16:
+        raise RuntimeError('"' + kernel + "\" not implemented for 'BFloat16'")
+
+
 def _h_special_result(y: Tensor, self: Tensor) -> Tensor:
     if self.is_floating_point():
         return _h_narrow(y, self.dtype)
@@ -120,6 +133,7 @@ def special_i0(self: Tensor) -> Tensor:
 
 
 def special_modified_bessel_i0(self: Tensor) -> Tensor:
+    _h_refuse_halves(self.dtype, "modified_bessel_i0_cpu")
     return i0(self)
 
 
@@ -132,6 +146,7 @@ def special_i1(self: Tensor) -> Tensor:
 
 
 def special_modified_bessel_i1(self: Tensor) -> Tensor:
+    _h_refuse_halves(self.dtype, "modified_bessel_i1_cpu")
     return special_i1(self)
 
 
@@ -199,25 +214,25 @@ def _h_k1_parts(x: Tensor) -> Tuple[Tensor, Tensor]:
 
 
 def special_modified_bessel_k0(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "modified_bessel_k0_cpu")
     small, large = _h_k0_parts(x)
     return _h_special_result(_h_k_at_poles(x, torch.where(x <= 2.0, small, torch.exp(-x) * large)), self)
 
 
 def special_modified_bessel_k1(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "modified_bessel_k1_cpu")
     small, large = _h_k1_parts(x)
     return _h_special_result(_h_k_at_poles(x, torch.where(x <= 2.0, small, torch.exp(-x) * large)), self)
 
 
 def special_scaled_modified_bessel_k0(x: Tensor) -> Tensor:
-    y = _h_special_argument(x)
+    y = _h_wide_argument(x, "scaled_modified_bessel_k0_cpu")
     small, large = _h_k0_parts(y)
     return _h_special_result(_h_k_at_poles(y, torch.where(y <= 2.0, small * torch.exp(y), large)), x)
 
 
 def special_scaled_modified_bessel_k1(x: Tensor) -> Tensor:
-    y = _h_special_argument(x)
+    y = _h_wide_argument(x, "scaled_modified_bessel_k1_cpu")
     small, large = _h_k1_parts(y)
     return _h_special_result(_h_k_at_poles(y, torch.where(y <= 2.0, small * torch.exp(y), large)), x)
 
@@ -339,11 +354,11 @@ def _h_bessel_j1(x: Tensor) -> Tensor:
 
 
 def special_bessel_j0(self: Tensor) -> Tensor:
-    return _h_special_result(_h_bessel_j0(torch.abs(_h_special_argument(self))), self)
+    return _h_special_result(_h_bessel_j0(torch.abs(_h_wide_argument(self, "bessel_j0_cpu"))), self)
 
 
 def special_bessel_j1(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "bessel_j1_cpu")
     y = _h_bessel_j1(torch.abs(x))
     return _h_special_result(torch.where(x < 0, -y, y), self)
 
@@ -353,7 +368,7 @@ def _h_y_at_poles(x: Tensor, y: Tensor) -> Tensor:
 
 
 def special_bessel_y0(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "bessel_y0_cpu")
     z = x * x
     small = (
         _h_horner(
@@ -379,7 +394,7 @@ def special_bessel_y0(self: Tensor) -> Tensor:
 
 
 def special_bessel_y1(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "bessel_y1_cpu")
     z = x * x
     small = x * (
         _h_horner(
@@ -404,7 +419,7 @@ def special_bessel_y1(self: Tensor) -> Tensor:
 
 
 def special_spherical_bessel_j0(x: Tensor) -> Tensor:
-    y = _h_special_argument(x)
+    y = _h_wide_argument(x, "spherical_bessel_j0_cpu")
     z = y * y
     series = _h_horner(z, [1.0 / 6227020800.0, -1.0 / 39916800.0, 1.0 / 362880.0, -1.0 / 5040.0, 1.0 / 120.0, -1.0 / 6.0, 1.0])
     value = torch.where(torch.abs(y) < 0.5, series, torch.sin(y) / y)
@@ -415,7 +430,7 @@ def special_spherical_bessel_j0(x: Tensor) -> Tensor:
 
 
 def special_airy_ai(x: Tensor) -> Tensor:
-    y = _h_special_argument(x)
+    y = _h_wide_argument(x, "airy_ai_cpu")
     # x < -2.09: a phase and two amplitudes
     root = torch.sqrt(-y)
     phase = -2.0 * y * root / 3.0

@@ -29,7 +29,7 @@ def _h_erfcx(x: Tensor) -> Tensor:
 
 
 def special_erfcx(self: Tensor) -> Tensor:
-    return _h_special_result(_h_erfcx(_h_special_argument(self)), self)
+    return _h_special_result(_h_erfcx(_h_wide_argument(self, "erfcx_cpu")), self)
 
 
 def special_ndtr(self: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ def special_ndtr(self: Tensor) -> Tensor:
 
 
 def special_log_ndtr(self: Tensor) -> Tensor:
-    x = _h_special_argument(self)
+    x = _h_wide_argument(self, "log_ndtr_cpu")
     t = x * 0.7071067811865476
     far = torch.log(_h_erfcx(-t) / 2.0) - t * t
     return _h_special_result(torch.where(x < -1.0, far, torch.log1p(-torch.erfc(t) / 2.0)), self)
@@ -46,7 +46,7 @@ def special_log_ndtr(self: Tensor) -> Tensor:
 
 def special_ndtri(self: Tensor) -> Tensor:
     # Cephes: two expansions in the tail, one in the middle
-    p = _h_special_argument(self)
+    p = _h_wide_argument(self, "ndtri_cpu")
     upper = p > 1.0 - 0.13533528323661269189
     y = torch.where(upper, 1.0 - p, p)
     c = y - 0.5

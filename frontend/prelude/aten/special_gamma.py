@@ -179,6 +179,7 @@ def _h_zeta(x: Tensor, q: Tensor) -> Tensor:
 
 def special_zeta(self: Tensor, other: Tensor) -> Tensor:
     dtype = _h_float_dtype(torch.result_type(self, other))
+    _h_refuse_halves(dtype, "zeta_cpu")
     x, q = torch.broadcast_tensors([self.to(torch.float64), other.to(torch.float64)])
     return _h_narrow(_h_zeta(x, q), dtype)
 

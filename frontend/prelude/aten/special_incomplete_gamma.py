@@ -40,10 +40,10 @@ def _h_lanczos_scaled(x: Tensor) -> Tensor:
     return torch.where(inner, down, up)
 
 
-def _h_gamma_factor(a: Tensor, x: Tensor) -> Tensor:
+def _h_gamma_factor(a: Tensor, x: Tensor, log_gamma: Tensor) -> Tensor:
     # x^a exp(-x) / gamma(a)
     far = torch.abs(a - x) > 0.4 * torch.abs(a)
-    direct = torch.exp(a * torch.log(x) - x - lgamma(a))
+    direct = torch.exp(a * torch.log(x) - x - log_gamma)
     fac = a + 5.524680040776729583740234375
     root = torch.sqrt(fac / math.e) / _h_lanczos_scaled(a)
     near = root * torch.exp(a - x) * torch.pow(x / fac, a)
@@ -56,8 +56,7 @@ def _h_gamma_epsilon(a: Tensor) -> float:
     return 1.11022302462515654042e-16 if a.dtype == torch.float64 else 5.9604644775390625e-8
 
 
-def _h_lower_series(a: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
-    factor = _h_gamma_factor(a, x)
+def _h_lower_series(a: Tensor, x: Tensor, factor: Tensor, wanted: Tensor) -> Tensor:
     epsilon = _h_gamma_epsilon(a)
     r = a
     term = torch.ones_like(a)
@@ -73,7 +72,7 @@ def _h_lower_series(a: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
     return torch.where(factor == 0.0, 0.0, sum * factor / a)
 
 
-def _h_upper_series(a: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
+def _h_upper_series(a: Tensor, x: Tensor, log_gamma1: Tensor, wanted: Tensor) -> Tensor:
     epsilon = _h_gamma_epsilon(a)
     power = torch.ones_like(a)
     sum = torch.zeros_like(a)
@@ -85,12 +84,11 @@ def _h_upper_series(a: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
         sum = torch.where(going, sum + term, sum)
         going = torch.logical_and(going, torch.abs(term) > epsilon * torch.abs(sum))
         n += 1
-    logarithm = torch.log(x)
-    return -torch.expm1(a * logarithm - lgamma(1.0 + a)) - torch.exp(a * logarithm - lgamma(a)) * sum
+    power = a * torch.log(x) - log_gamma1
+    return -torch.expm1(power) - torch.exp(power) * a * sum
 
 
-def _h_upper_fraction(a: Tensor, x: Tensor, wanted: Tensor) -> Tensor:
-    factor = _h_gamma_factor(a, x)
+def _h_upper_fraction(a: Tensor, x: Tensor, factor: Tensor, wanted: Tensor) -> Tensor:
     epsilon = _h_gamma_epsilon(a)
     big = 4.503599627370496e15 if a.dtype == torch.float64 else 16777216.0
     y = 1.0 - a
@@ -185,37 +183,39 @@ def _h_uniform_expansion(a: Tensor, x: Tensor, sign: float) -> Tensor:
     return 0.5 * torch.erfc(sign * eta * torch.sqrt(a / 2.0)) + sign * torch.exp(-0.5 * a * eta * eta) * sum / torch.sqrt(2.0 * math.pi * a)
 
 
-def _h_upper_gamma(a: Tensor, x: Tensor) -> Tensor:
+def _h_incomplete(a: Tensor, x: Tensor, by_lower: Tensor, upper: bool) -> Tensor:
+    # where `by_lower`, the lower function is found by its series; elsewhere the upper one, by one of two ways
+    log_gamma1 = lgamma(1.0 + a)
+    factor = _h_gamma_factor(a, x, log_gamma1 - torch.log(a))
     uniform = torch.logical_and(a > 200.0, torch.abs(x - a) / a < 4.5 / torch.sqrt(a))
-    rest = torch.logical_not(uniform)
-    small = torch.where(x <= 0.5, -0.4 / torch.log(x) < a, x * 1.1 < a)
-    by_lower = torch.logical_and(rest, torch.where(x > 1.1, x < a, small))
-    by_fraction = torch.logical_and(torch.logical_and(rest, x > 1.1), x >= a)
-    by_upper = torch.logical_and(torch.logical_and(rest, x <= 1.1), torch.logical_not(small))
-    value = torch.where(
-        by_lower,
-        1.0 - _h_lower_series(a, x, by_lower),
-        torch.where(by_fraction, _h_upper_fraction(a, x, by_fraction), _h_upper_series(a, x, by_upper)),
-    )
-    value = torch.where(uniform, _h_uniform_expansion(a, x, 1.0), value)
-    value = torch.where(torch.isinf(x), 0.0, value)
-    value = torch.where(torch.isinf(a), torch.where(torch.isinf(x), math.nan, 1.0), value)
-    value = torch.where(x == 0, 1.0, value)
-    value = torch.where(a == 0, torch.where(x > 0, 0.0, math.nan), value)
+    inside = torch.logical_and(torch.logical_and(a > 0, x > 0), torch.logical_not(torch.logical_or(torch.isinf(x), torch.isinf(a))))
+    wanted = torch.logical_and(inside, torch.logical_not(uniform))
+    by_upper = torch.logical_and(wanted, torch.logical_not(by_lower))
+    by_fraction = torch.logical_and(by_upper, x > 1.1)
+    by_series = torch.logical_and(by_upper, x <= 1.1)
+    low = _h_lower_series(a, x, factor, torch.logical_and(wanted, by_lower))
+    fraction = _h_upper_fraction(a, x, factor, by_fraction)
+    high = torch.where(by_fraction, fraction, _h_upper_series(a, x, log_gamma1, by_series))
+    if upper:
+        value = torch.where(by_lower, 1.0 - low, high)
+    else:
+        value = torch.where(by_lower, low, 1.0 - high)
+    value = torch.where(uniform, _h_uniform_expansion(a, x, 1.0 if upper else -1.0), value)
+    at_zero = 1.0 if upper else 0.0
+    value = torch.where(torch.isinf(x), 1.0 - at_zero, value)
+    value = torch.where(torch.isinf(a), torch.where(torch.isinf(x), math.nan, at_zero), value)
+    value = torch.where(x == 0, at_zero, value)
+    value = torch.where(a == 0, torch.where(x > 0, 1.0 - at_zero, math.nan), value)
     return torch.where(torch.logical_or(torch.logical_or(x < 0, a < 0), torch.isnan(x + a)), math.nan, value)
+
+
+def _h_upper_gamma(a: Tensor, x: Tensor) -> Tensor:
+    small = torch.where(x <= 0.5, -0.4 / torch.log(x) < a, x * 1.1 < a)
+    return _h_incomplete(a, x, torch.where(x > 1.1, x < a, small), True)
 
 
 def _h_lower_gamma(a: Tensor, x: Tensor) -> Tensor:
-    uniform = torch.logical_and(a > 200.0, torch.abs(x - a) / a < 4.5 / torch.sqrt(a))
-    by_upper = torch.logical_and(x > 1.0, x > a)
-    by_series = torch.logical_and(torch.logical_not(uniform), torch.logical_not(by_upper))
-    value = torch.where(by_upper, 1.0 - _h_upper_gamma(a, x), _h_lower_series(a, x, by_series))
-    value = torch.where(uniform, _h_uniform_expansion(a, x, -1.0), value)
-    value = torch.where(torch.isinf(x), 1.0, value)
-    value = torch.where(torch.isinf(a), torch.where(torch.isinf(x), math.nan, 0.0), value)
-    value = torch.where(x == 0, 0.0, value)
-    value = torch.where(a == 0, torch.where(x > 0, 1.0, math.nan), value)
-    return torch.where(torch.logical_or(torch.logical_or(x < 0, a < 0), torch.isnan(x + a)), math.nan, value)
+    return _h_incomplete(a, x, torch.logical_or(x <= 1.0, x <= a), False)
 
 
 def igamma(self: Tensor, other: Tensor) -> Tensor:

@@ -9,8 +9,7 @@ from typing import Tuple
 def _h_polynomial_arguments(x: Tensor, n: Tensor) -> Tuple[Tensor, Tensor, int]:
     # argument, degree, the result's dtype
     dtype = _h_float_dtype(torch.result_type(x, n))
-    if dtype == torch.float16 or dtype == torch.bfloat16:
-        raise RuntimeError("polynomials are not implemented for 16-bit floats")
+    _h_refuse_halves(dtype, "polynomial_cpu")
     a, b = torch.broadcast_tensors([x.to(dtype), n.to(dtype)])
     return a, b.to(torch.int64), dtype
 

@@ -228,6 +228,8 @@ def corrcoef(self: Tensor) -> Tensor:
 
 
 def sum_to_size(self: Tensor, size: List[int]) -> Tensor:
+    if len(size) == 0:
+        return self.sum()
     lead = self.dim() - len(size)
     if lead < 0:
         raise RuntimeError("size {} is not expandable to size {}.".format(size, self.size()))

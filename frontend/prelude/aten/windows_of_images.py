@@ -47,7 +47,9 @@ def im2col(self: Tensor, kernel_size: List[int], dilation: List[int], padding: L
     spread1 = dilation[1] * (kernel_size[1] - 1) + 1
     windows = x.unfold(2, spread0, stride[0]).unfold(3, spread1, stride[1])
     windows = windows[:, :, :, :, :: dilation[0], :: dilation[1]]
-    columns = windows.permute([0, 1, 4, 5, 2, 3]).reshape([x.size(0), x.size(1) * kernel_size[0] * kernel_size[1], -1])
+    columns = windows.permute([0, 1, 4, 5, 2, 3]).reshape(
+        [x.size(0), x.size(1) * kernel_size[0] * kernel_size[1], windows.size(2) * windows.size(3)]
+    )
     return columns if self.dim() == 4 else columns.squeeze(0)
 
 

@@ -438,7 +438,7 @@ CLAMPS: tuple[Operator, ...] = (
     ),
     elementwise(
         "aten::clamp_min.Tensor(Tensor self, Tensor min) -> Tensor",
-        refusing(promoted, "clamp_min_cpu", is_bool),
+        promoted,
         Scalars.maximum,
         np.maximum,
         lambda: binary_tensors("f32", "i64", "u8", "f16"),
@@ -452,7 +452,7 @@ CLAMPS: tuple[Operator, ...] = (
     ),
     elementwise(
         "aten::clamp_max.Tensor(Tensor self, Tensor max) -> Tensor",
-        refusing(promoted, "clamp_max_cpu", is_bool),
+        promoted,
         Scalars.minimum,
         np.minimum,
         lambda: binary_tensors("f32", "i64", "u8", "f16"),

@@ -171,6 +171,10 @@ def _exp(z: Number) -> Number:
     return Number(real.choose(size, none.choose(size, cosine)), real.choose(z.im, none.choose(size, sine)))
 
 
+def _exp2(z: Number) -> Number:
+    return _exp(z.scaled(numbers.log(2)))
+
+
 def _expm1(z: Number) -> Number:
     half = (z.im * 0.5).apply(math.sin)
     re = z.re.apply(math.expm1) * z.im.apply(math.cos) - half * half * 2.0
@@ -334,6 +338,10 @@ def _real(formula: Callable[..., Real]) -> Function:
     return element
 
 
+def _square(b: Builder, z: Value) -> Value:
+    return complexes.mul(b, z, z)
+
+
 def _lerp(b: Builder, x: Value, end: Value, weight: Value) -> Value:
     """From the nearer end, so that both ends are reached exactly."""
     w = Number.of(b, weight)
@@ -355,7 +363,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "absolute": absolute,
     "angle": _real(_angle),
     "exp": exponential,
-    "exp2": _function(lambda z: _exp(z.scaled(numbers.log(2)))),
+    "exp2": _function(_exp2),
     "expm1": _function(_expm1),
     "log": logarithm,
     "log2": _function(_scaled_log(2)),
@@ -381,7 +389,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "pow": _function(_pow),
     "float_power": _function(_pow),
     "lerp": _lerp,
-    "square": lambda b, z: complexes.mul(b, z, z),
+    "square": _square,
 }
 """By name of the operator: what it does to one complex element of each operand."""
 

@@ -309,7 +309,10 @@ def type_operand(cx: LoweringContext, operand: Any) -> Operand:
 
 
 def _of_builder(function: complex_functions.Function) -> Callable[..., Value]:
-    return lambda k, *elements: function(k.b, *elements)
+    def formula(k: Scalars, *elements: Value) -> Value:
+        return function(k.b, *elements)
+
+    return formula
 
 
 def _with_real_result(rule: Rule) -> Rule:

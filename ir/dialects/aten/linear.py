@@ -242,7 +242,11 @@ def contract(
     """
     dtype = cx.dtype(operands[0])
     if dtype.is_complex and len(operands) == 2:
-        return product_of_parts(cx, *operands, init, lambda x, y, start: contract(cx, [x, y], labels, out, start))
+
+        def multiply(x: Value, y: Value, start: Value | None) -> Value:
+            return contract(cx, [x, y], labels, out, start)
+
+        return product_of_parts(cx, operands[0], operands[1], init, multiply)
     extents = label_extents(cx, operands, labels)
     order = [*out, *(n for n in extents if n not in out)]
     place = {name: AffineDim(i) for i, name in enumerate(order)}

@@ -434,6 +434,7 @@ class LoweringContext:
         """A scalar constant; of a tensor type, a splat."""
         if isinstance(type, ComplexType):
             return arith.constant(self.b, complex(value), type)
+        assert not isinstance(value, complex)
         if isinstance(type, IntegerType):
             value = _wrap(int(value), type.width)
         elif isinstance(type, FloatType):

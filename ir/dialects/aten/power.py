@@ -107,7 +107,7 @@ def integer_power(k: Scalars, x: Value, y: Value, exponent: float | None = None)
 
 
 def _numpy_power(x: Array, y: Array) -> Array:
-    if x.dtype.kind == "f":
+    if x.dtype.kind in "fc":
         return np.power(x, y)
     x, y = np.broadcast_arrays(x, y)
     wrapped = [
@@ -121,7 +121,7 @@ def _power_types(self: Operand, exponent: Operand) -> Types:
     if dtype_of(self) is DType.bool and dtype_of(exponent) is DType.bool and not isinstance(exponent, TensorType):
         return types(DType.bool)
     chosen = refusing(promoted, "pow", is_bool)(self, exponent)
-    if not chosen.compute.is_floating and isinstance(exponent, int) and exponent < 0:
+    if chosen.compute.category < 2 and isinstance(exponent, int) and exponent < 0:
         raise OperatorError("Integers to negative integer powers are not allowed.")
     return chosen
 

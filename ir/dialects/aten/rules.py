@@ -183,7 +183,7 @@ def cast_array(value: Any, dtype: DType) -> Array:
     assert source is not None
     with np.errstate(all="ignore"):
         if source.is_complex and not dtype.is_complex and dtype is not DType.bool:
-            return cast_array(array.real, dtype)
+            return cast_array(np.real(array), dtype)
         if dtype is DType.bool or dtype.is_complex or source.is_complex:
             return array != 0 if dtype is DType.bool else array.astype(dtype.numpy)
         if not source.is_floating:

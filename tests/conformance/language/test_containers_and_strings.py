@@ -64,7 +64,7 @@ GOOD = {
     "text of containers": ("def f(): return str([1, 2]), str(['a']), str((1, 'a', 2.5)), str({'a': 1.5}), f'{1.5} {[1]}', str([1.0]), str([True])", [((), ("[1, 2]", "[a]", "(1, a, 2.5)", "{a: 1.5}", "1.5 [1]", "[1.]", "[True]"))], {"torch": True}),
     "text of complex": ("def f(): return str(1 + 2j), f'{2j}'", [((), ("1.+2.j", "0.+2.j"))], {"torch": True}),
     "text of late numbers": ("def f(n: int, x: float, b: bool): return str(n), str(x), str(b), f'{n}/{x}'", [((3, 2.5, True), ("3", "2.5", "True", "3/2.5")), ((-10, 1.0, False), ("-10", "1.", "False", "-10/1."))]),
-    "hash": ("def f(n: int, s: str, x: float, b: bool): return hash(n), hash(s), hash(x), hash(b), hash((n, s)), hash(s) == hash('ab')", [((3, "hello", 1.5, True), (3, 2762169579135187400, 4982507072649106663, 1, 2762169754450229580, False)), ((-1, "", float("inf"), False), (-1, 6142509188972423790, 3377428025507081056, 0, 6142509364287539501, False)), ((5, "ab", -5e-324, True), (5, 5498234120169091963, 5542710494715179254, 1, 5498234296024209076, True)), ((5, "é", 1e-310, True), ]),
+    "hash": ("def f(n: int, s: str, x: float, b: bool): return hash(n), hash(s), hash(x), hash(b), hash((n, s)), hash(s) == hash('ab')", [((3, "hello", 1.5, True), (3, 2762169579135187400, 4982507072649106663, 1, 2762169754450229580, False)), ((-1, "", float("inf"), False), (-1, 6142509188972423790, 3377428025507081056, 0, 6142509364287539501, False)), ((5, "ab", -5e-324, True), (5, 5498234120169091963, 5542710494715179254, 1, 5498234295085908637, True))]),
 }
 
 BAD = {

@@ -1,0 +1,64 @@
+"""Special functions at their poles, zeros, signs and limits, and between: what PyTorch gives."""
+
+import pytest
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.5, 3.25, 7.75, 8.0, 8.5, 12.0, -7.3, 30.0, 1e-7, -1e-7, 1e6]
+LIMITS = [float("inf"), float("-inf"), float("nan")]
+UNARY = [
+    "lgamma", "digamma", "erfinv", "i0", "special.i0e", "special.i1", "special.i1e", "special.erfcx", "special.ndtr", "special.log_ndtr",
+    "special.ndtri", "special.entr", "special.bessel_j0", "special.bessel_j1", "special.bessel_y0", "special.bessel_y1",
+    "special.modified_bessel_i0", "special.modified_bessel_k0", "special.modified_bessel_k1", "special.scaled_modified_bessel_k0",
+    "special.scaled_modified_bessel_k1", "special.spherical_bessel_j0", "special.airy_ai",
+]  # fmt: skip
+ALSO_HALVES = ("lgamma", "digamma", "erfinv", "i0", "special.i1e", "special.erfcx", "special.entr")
+
+
+def tensors(dtype):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    values = SPECIAL + LIMITS
+    x = torch.tensor(values, dtype=dtype or torch.float32)
+    n = torch.tensor([k % 12 - 1 for k in range(len(values))])
+    return {"x": x, "n": n.to(x.dtype), "a": torch.linspace(0.1, 300, len(values), dtype=x.dtype), "b": x.flip(0)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_of_one_argument(check, dtype):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    cases = [f"torch.{name}(x)" for name in UNARY]
+    check(tensors(getattr(torch, dtype)), cases)
+
+
+def test_of_integers_and_halves(check):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    inputs = {"i": torch.tensor([0, 1, 2, 5]), "h": torch.tensor([0.25, 1.5, -0.5]).bfloat16(), "g": torch.tensor([0.25, 1.5, -0.5]).half()}
+    cases = [f"torch.{name}({x})" for name in ALSO_HALVES for x in "ihg"]
+    check(inputs, cases)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_of_two_arguments(check, dtype):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    cases = [f"torch.{name}(x.abs(), b.abs())" for name in ("special.xlog1py", "igamma", "igammac")]
+    cases += ["torch.igamma(a, a * 1.02)", "torch.igammac(a, a * 0.99)", "torch.special.zeta(x.abs(), b)", "torch.special.zeta(a, x)"]
+    cases += ["torch.special.zeta(2.5, x)", "torch.special.zeta(x, 2)", "torch.special.xlog1py(x, 2.0)", "torch.special.xlog1py(0, x)"]
+    cases += [f"torch.polygamma({n}, x)" for n in range(5)] + ["torch.mvlgamma(x.abs() + 2, 3)", "torch.nextafter(x, b)"]
+    check(tensors(getattr(torch, dtype)), cases)
+
+
+@pytest.mark.parametrize("kind", ["chebyshev_polynomial_t", "chebyshev_polynomial_u", "hermite_polynomial_h", "hermite_polynomial_he"])
+def test_polynomials(check, kind):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    check(tensors(torch.float64), [f"torch.special.{kind}(x, n)", f"torch.special.{kind}(0.25, n)", f"torch.special.{kind}(x, 3)"])
+
+
+def test_more_polynomials(check):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    kinds = ["chebyshev_polynomial_v", "chebyshev_polynomial_w", "laguerre_polynomial_l", "legendre_polynomial_p"]
+    kinds += [f"shifted_chebyshev_polynomial_{k}" for k in "tuvw"]
+    check(tensors(torch.float64), [f"torch.special.{kind}(x, n)" for kind in kinds])
+
+
+def test_parts_of_floats(check):
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
+    x = torch.tensor([*SPECIAL, *LIMITS, 1e-310, 5e-324, 1.7e308, 0.1], dtype=torch.float64)
+    check({"x": x, "k": torch.tensor([3, -2, 0, 7])}, ["torch.frexp(x)", "torch.frexp(x.float())", "torch.ldexp(x[:4], k)"])
