@@ -60,7 +60,8 @@ def status(name: str) -> str:
 def _resolved_early(name: str) -> bool:
     """Whether the specialiser itself knows what the operator gives."""
     base, form = split_name(name)[0], schema(name)
-    if name in quantized_rules.MAKING or base in quantized_rules.TAKING:
+    takes_tensor = form is not None and bool(form.arguments) and isinstance(form.arguments[0].type, TensorType)
+    if name in quantized_rules.MAKING or (takes_tensor and base in quantized_rules.TAKING):
         return True
     if name in TENSOR_BUILTINS or base in TENSOR_BUILTINS or base in _BY_THE_EVALUATOR:
         return True

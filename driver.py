@@ -27,6 +27,7 @@ from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .ir.streaming import Steps
 from .lowering.graph.functionalize import functionalize
 from .lowering.graph.initial_state import initial_state
+from .lowering.graph.memory import SharedFuture
 from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
 from .lowering.pass_manager import PassManager
@@ -73,7 +74,12 @@ def lower(
         title = name or program.schema.base
         module, signature = specialize(program, specs, composite, title, state, forks=not is_gpu(target))
         watch("specialize", module)
-        return _lower_specialised(module, signature, target, manager)
+        try:
+            return _lower_specialised(module, signature, target, manager)
+        except SharedFuture:
+            module, signature = specialize(program, specs, composite, title, state, forks=False)
+            watch("specialize", module)
+            return _lower_specialised(module, signature, target, manager)
 
 
 def _lower_specialised(module: Operation, signature: Signature, target: str, manager: PassManager) -> Lowered:

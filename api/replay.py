@@ -90,9 +90,10 @@ def replay(program: Program, state: ModuleState, values: Sequence[Any]) -> None:
 
     Under the lock of the module; its state is as before.
     """
-    paths = () if program.receiver is None else state.paths(program.receiver)
-    attributes = {} if program.receiver is None else state.outer_attributes(program.receiver)
-    holders = [attributes[path] for path in paths]
+    holders: list[Holder] = []
+    if program.receiver is not None:
+        attributes = state.outer_attributes(program.receiver)
+        holders = [attributes[path] for path in state.paths(program.receiver)]
     changing = {identity(c) for owner, name in holders for c in _tensors(owner.attributes[name])}
     interpreter = _Replay(driver.composite, changing=changing)
     try:

@@ -55,7 +55,10 @@ class RandomTensor:
 
     def value(self, generator: np.random.Generator) -> np.ndarray[Any, Any]:
         """Normal floats, integers 0 to 9, fair bools."""
-        if self.dtype.is_floating or self.dtype.is_complex:
+        if self.dtype.is_complex:
+            re, im = (generator.standard_normal(self.sizes) for _ in range(2))
+            return (re + 1j * im).astype(self.dtype.numpy)
+        if self.dtype.is_floating:
             return generator.standard_normal(self.sizes).astype(self.dtype.numpy)
         high = 2 if self.dtype is DType.bool else 10
         return generator.integers(0, high, self.sizes).astype(self.dtype.numpy)

@@ -25,7 +25,7 @@ from ..ir.script_types import (
     constant_type,
 )
 from ..ir.script_types import EnumMember as TypedMember
-from ..ir.subtyping import is_subtype, optional
+from ..ir.subtyping import is_subtype
 from . import ast
 from .checker.annotations import list_size
 from .checker.frames import Flow

@@ -16,6 +16,7 @@ from .script_types import (
     ListType,
     OptionalType,
     ScriptType,
+    TensorType,
     TupleType,
     UnionType,
 )
@@ -67,3 +68,14 @@ def leads_to_itself(t: ScriptType) -> bool:
 def _holds_anything(t: ScriptType) -> bool:
     """Whether objects of classes that it does not name may stand in it."""
     return isinstance(t, AnyType) or (isinstance(t, InterfaceType) and not t.is_module) or any(map(_holds_anything, parts(t)))
+
+
+def member_index(t: UnionType, member: ScriptType) -> int | None:
+    """The number of the member of a Union that values of a type are: of tensors the one of that dtype and rank, whose extents are open."""
+    if member in t.members:
+        return t.members.index(member)
+    for i, m in enumerate(t.members):
+        if isinstance(m, TensorType) and isinstance(member, TensorType) and m.dtype is member.dtype:
+            if m.shape is not None and member.shape is not None and len(m.shape) == len(member.shape):
+                return i
+    return None

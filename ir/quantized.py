@@ -119,7 +119,7 @@ SIGNATURES: Final[tuple[str, ...]] = (
     "bool use_dynamic=False) -> (Tensor, Tensor, Tensor)",
     f"aten::quantized_lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, {_RECURRENT}, *, ScalarType? dtype=None, "
     "bool use_dynamic=False) -> (Tensor, Tensor, Tensor)",
-    f"aten::quantized_gru.data(Tensor data, Tensor batch_sizes, Tensor hx, {_RECURRENT}) -> (Tensor, Tensor)",
     f"aten::quantized_gru.input(Tensor input, Tensor hx, {_RECURRENT}, bool batch_first) -> (Tensor, Tensor)",
+    f"aten::quantized_gru.data(Tensor data, Tensor batch_sizes, Tensor hx, {_RECURRENT}) -> (Tensor, Tensor)",
 )
 """The operators of PyTorch's C++ library that its table of operators leaves out."""

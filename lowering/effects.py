@@ -52,7 +52,7 @@ def erase_unused(root: Operation) -> bool:
     changed = False
     for op in reversed(list(root.walk())):
         if op.results:
-            if any([r.uses for r in op.results]):
+            if any(r.uses for r in op.results):
                 continue
         elif op.name not in ("scf.for", "scf.if", "scf.parallel"):  # loops whose body does nothing
             continue

@@ -16,6 +16,7 @@ from ...ir.core import Operation, lookup
 from ...ir.diagnostics import CompileError, ExecutionError
 from ...ir.interpreters.torch import Instance, Interpreter
 from ...ir.program import Methods
+from ...ir.quantized import PACKED
 from ...ir.script_types import ClassType, ScriptObject, ScriptType
 from ..compile import prelude_function
 
@@ -35,6 +36,8 @@ def states_of(root: ScriptObject, module: Operation, methods: Methods | None) ->
     interpreter = Interpreter(_composite)
     refused: set[ClassType] = set()
     for value in _objects(root):
+        if value.type.name in PACKED:
+            continue  # of a class of PyTorch's library
         if methods is None or value.type in refused or not {GET, SET} <= set(methods.method_names(value.type)):
             continue
         state = _state(value, module, methods, interpreter)

@@ -181,7 +181,8 @@ class Operators(FunctionState):
         if upgrader is not None:
             compiled = self.unit.function(upgrader, span)
             return self.call_symbol(compiled.symbol, operands, compiled.result, span)
-        op = self.emit(match.schema.name, operands, match.returns, span=span)
+        name = "aten::abs" if match.schema.name == "prim::abs" else match.schema.name  # of a tensor; numbers have overloads
+        op = self.emit(name, operands, match.returns, span=span)
         if not op.results:
             return self.constant(None, span)
         if len(op.results) == 1:

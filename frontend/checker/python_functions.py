@@ -46,22 +46,16 @@ def _norm(calls: Calls, node: ast.Call) -> Value | None:
     p = given.get("p")
     named = "fro" if p is None else p.value if isinstance(p, ast.Literal_) and isinstance(p.value, str) else None
     no_order = named == "fro" or (isinstance(p, ast.Literal_) and p.value is None)
-    if "out" in given or (not no_order and named != "nuc" and not nones) or (p is None and not nones and "dim" not in given):
+    is_plain = p is None and "dim" not in given
+    if "out" in given or (not nones and "dtype" not in given and (is_plain or not (no_order or named))):
         return None
-    keepdim = calls.value(given["keepdim"]) if "keepdim" in given else calls.constant(False, node.span)
-    if named == "nuc":
-        if "dtype" in given:
-            raise calls.fault(given["dtype"].span, "dtype argument is not supported in nuclear norm")
-        dims = [calls.value(given["dim"])] if "dim" in given else []
-        operands = [calls.value(given["input"]), *dims, keepdim]
-        return calls.call_operator("aten::nuclear_norm", operands, span=node.span, shown="torch.norm")
-    if named not in ("fro", None):
-        raise calls.fault(node.span, f"only valid string values are 'fro' and 'nuc', found {named}")
     order = calls.constant(2, node.span) if no_order or p is None else calls.value(p)
     dim = calls.value(given["dim"]) if "dim" in given else calls.constant(None, node.span)
+    keepdim = calls.value(given["keepdim"]) if "keepdim" in given else calls.constant(False, node.span)
     keywords = {"dtype": calls.value(given["dtype"])} if "dtype" in given else {}
     operands = [calls.value(given["input"]), order, dim, keepdim]
-    return calls.call_operator("aten::linalg_vector_norm", operands, keywords, span=node.span, shown="torch.norm")
+    operator = "aten::linalg_vector_norm" if no_order or not named else "aten::linalg_norm"
+    return calls.call_operator(operator, operands, keywords, span=node.span, shown="torch.norm")
 
 
 def _is_none(node: ast.Expr) -> bool:
@@ -74,12 +68,12 @@ def _lu(calls: Calls, node: ast.Call) -> Value | None:
     if given is None or "A" not in given or ("out" in given and not _is_none(given["out"])):
         return None
     known, infos = _constant(calls.value(given["get_infos"])) if "get_infos" in given else (True, False)
-    if not known:
+    if not known or not isinstance(infos, bool):
         raise calls.fault(given["get_infos"].span, "`get_infos` of `torch.lu` has to be True or False, known at compile time")
     pivot = calls.value(given["pivot"]) if "pivot" in given else calls.constant(True, node.span)
-    keywords = {"check_errors": calls.constant(not infos, node.span)}
-    operands = [calls.value(given["A"]), pivot]
-    results = calls.call_operator("aten::_lu_with_info", operands, keywords, span=node.span, shown="torch.lu")
+    keywords = {"pivot": pivot, "check_errors": calls.constant(False, node.span)}
+    operands = [calls.value(given["A"])]
+    results = calls.call_operator("aten::linalg_lu_factor_ex", operands, keywords, span=node.span, shown="torch.lu")
     if infos or not isinstance(script_type(results), TupleType):
         return results
     parts = calls.unpack_tuple(results, node.span)[:2]

@@ -31,7 +31,7 @@ from ...ir.source import Span
 from ...ir.subtyping import unify
 from .. import ast
 from ..values import BuiltinRef, ClassValue
-from .calls import is_exception_name
+from .calls import AUTOCASTS, is_exception_name, unmangled
 from .conditions import Condition
 from .frames import DEAD, OPEN, Flow, Frame
 from .loops import INT_MAX, Iteration, Loops
@@ -73,15 +73,6 @@ _IGNORED_CONTEXTS: Final = frozenset(
     }
 )
 """Contexts that change nothing in a program that computes no gradients."""
-
-_AUTOCASTS: Final[dict[str, str | None]] = {
-    "torch.autocast": None,
-    "torch.amp.autocast": None,
-    "torch.amp.autocast_mode.autocast": None,
-    "torch.cpu.amp.autocast": "cpu",
-    "torch.cuda.amp.autocast": "cuda",
-}
-"""Contexts that cast operands of operators; those of one device, with its name."""
 
 _GRADIENT_MODES: Final = frozenset(
     f"__torch__.torch.autograd.{name}"
@@ -378,34 +369,14 @@ class Statements(Loops):
         name = callee.value.name if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) else ""
         if name in _IGNORED_CONTEXTS and item.target is None:
             return True
-        if name in _AUTOCASTS and item.target is None and isinstance(call, ast.Call):
-            self._check_autocast(call, _AUTOCASTS[name])
+        if name in AUTOCASTS and item.target is None and isinstance(call, ast.Call):
+            self.check_autocast(self.arguments(call), AUTOCASTS[name], call.span)
             return True
         if name.startswith("torch."):
             raise self.fault(
                 item.span, f"`with {item.context.span.text}` is not supported", help="`with torch.no_grad()` is"
             )
         return self._is_gradient_mode(item.context)
-
-    def _check_autocast(self, call: ast.Call, device: str | None) -> None:
-        """An autocast that is off, or of devices that nothing here is computed on, changes nothing; others are errors."""
-        positional, keywords, _ = self.arguments(call)
-        names = ["device_type", "dtype", "enabled"] if device is None else ["enabled", "dtype"]
-        given = {**dict(zip(names, positional)), **keywords}
-
-        def constant(name: str, default: object) -> object:
-            value = given.get(name)
-            op = None if value is None else value.defining_op("prim::Constant")
-            if value is not None and op is None:
-                raise self.fault(call.span, f"`{name}` of autocast must be a constant")
-            return default if op is None else op.attributes.get("value")
-
-        if constant("enabled", True) is False:
-            return
-        if str(device or constant("device_type", "cpu")).partition(":")[0] == "cpu":
-            raise self.fault(
-                call.span, "autocast on the CPU is not supported", help="cast what is to be of less precision: `x.bfloat16()`"
-            )
 
     def forked(self, definition: ast.FunctionDef) -> Value:
         *body, last = definition.body
@@ -435,8 +406,8 @@ class Statements(Loops):
         found = self.frame.find(context.id) if isinstance(context, ast.Name) else None
         if not isinstance(found, Value) or not isinstance(found.type, ClassType):
             return False
-        parts = found.type.name.split(".")
-        return ".".join(p for p in parts if not p.startswith("___torch_mangle_")) in _GRADIENT_MODES
+        name = unmangled(found.type.name)
+        return name in _GRADIENT_MODES or name.removeprefix("__torch__.") in AUTOCASTS
 
     # assert, raise, return, del
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from .. import quantized_rules
 from ..attributes import ComplexParts, Constant, ForeignTensor
+from ..class_groups import member_index
 from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError, raised_text
 from ..dialects import torch
@@ -320,6 +321,12 @@ class _Frame:
         assert at is not None
         target = arguments[at]
         others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
+        if split_name(functional)[0] in _DRAWING:  # in the order of memory
+            wide = [i for i in range(target.ndim) if target.shape[i] != 1]
+            rest = iter(sorted(wide, key=lambda i: -target.strides[i]))
+            view = target.transpose([next(rest) if i in wide else i for i in range(target.ndim)])
+            write(view, self.apply_named(functional, [np.empty_like(view, order="C"), *others[1:]], op))
+            return target
         result = self.apply_named(functional, others, op)
         write(target, result)
         return target
@@ -344,6 +351,10 @@ class _Frame:
 
 
 # prim nodes: (frame, operation, operands) -> results
+
+
+_DRAWING: Final = ("aten::uniform", "aten::random", "aten::normal_functional", "aten::log_normal")
+"""Operators that draw a number for each element."""
 
 
 def _constant(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
@@ -461,8 +472,14 @@ def _unchecked_cast(frame: _Frame, op: Operation, arguments: list[Any]) -> Seque
         return (list(given.members).index(value.name),)
     if isinstance(t, EnumType) and given == INT:
         return (EnumMember(t, list(t.members)[value]),)
-    if isinstance(t, UnionType) and given in t.members and isinstance(value, list | dict | tuple | np.ndarray | Instance):
-        return (Member(value, given),)
+    if isinstance(t, UnionType) and isinstance(value, list | dict | tuple | np.ndarray | Instance):
+        member = member_index(t, given)
+        if member is not None:
+            return (Member(value, t.members[member]),)
+    if isinstance(t, UnionType):
+        return (value,)  # numbers, strings, None and members of Enums tell their type
+    if isinstance(given, UnionType) and t in given.members and not is_instance(value, t):
+        return (placeholder(t),)
     return (placeholder(t) if value is None else value,)
 
 
@@ -531,7 +548,7 @@ def _uninitialized(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequen
 
 def _to_list(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     array, depth, kind = cast(Array, arguments[0]), *arguments[1:]
-    builtins.check_tolist(from_numpy(array.dtype), array.ndim, depth, kind)
+    builtins.check_tolist(cast(DType, from_numpy(array.dtype)), array.ndim, depth, kind)
     return (array.tolist(),)
 
 
@@ -924,7 +941,7 @@ def _fresh(array: Array, inputs: Sequence[Array], dense: bool) -> Array:
     """A result with memory of its own; from contiguous tensors PyTorch makes contiguous ones."""
     if dense and not array.flags.c_contiguous:
         return np.ascontiguousarray(array)
-    return array.copy() if any(np.may_share_memory(array, i) for i in inputs) else array
+    return array.copy(order="K") if any(np.may_share_memory(array, i) for i in inputs) else array
 
 
 def _arrays(value: Any) -> list[Array]:

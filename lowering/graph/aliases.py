@@ -21,7 +21,16 @@ from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operators import find, gives_contiguous, is_view, schema
-from ...ir.script_types import DictType, InstanceType, ListType, OptionalType, TensorType, TupleType, UnionType
+from ...ir.script_types import (
+    DictType,
+    FutureType,
+    InstanceType,
+    ListType,
+    OptionalType,
+    TensorType,
+    TupleType,
+    UnionType,
+)
 from ...ir.source import Span
 from . import strides as strides_rules
 from .nodes import inferred
@@ -126,9 +135,18 @@ def analyse(function: Operation, strided: Mapping[Value, Strides] | None = None)
 
 def is_run_time_list(value: Value) -> bool:
     """Whether it is a list, dict or object made at run time, or may be one or a tensor."""
-    if isinstance(value.type, DictType | InstanceType | OptionalType | UnionType):
+    if isinstance(value.type, DictType | InstanceType | OptionalType | UnionType | FutureType):
         return True
     return isinstance(value.type, ListType) and value.defining_op("prim::ListConstruct") is None
+
+
+def waits_alone(op: Operation) -> bool:
+    """Whether what is waited for here is given to nobody else: it is new."""
+    if op.name == "prim::TupleUnpack":
+        made = op.operand(0).defining_op("aten::wait")
+        return made is not None and len(made.result.uses) == 1 and made.parent is op.parent and waits_alone(made)
+    fork = op.operand(0).defining_op("prim::fork") if op.name == "aten::wait" else None
+    return fork is not None and len(fork.result.uses) == 1 and fork.parent is op.parent
 
 
 def parts_of(value: Value) -> list[Value]:
@@ -261,6 +279,8 @@ class _Analysis:
 
     def listed(self, op: Operation) -> None:
         """Tensors that the node puts into a list, or may take out of one: others see a change of them."""
+        if op.name == "prim::fork" or waits_alone(op):  # which takes values
+            return
         if any(is_run_time_list(v) for v in (*op.operands, *op.results)):
             for value in op.operands:
                 for part in parts_of(value):

@@ -102,6 +102,8 @@ class Layouts:
     known: dict[Value, Place] = field(default_factory=dict[Value, Place])
     asked: set[Value] = field(default_factory=set[Value])
     """Arguments of the function by whose strides something was decided."""
+    sharing: set[Value] = field(default_factory=set[Value])
+    """Those by whose strides it was decided whether memory is shared, which matters where something is written."""
 
     def of(self, value: Value) -> Place:
         """Where the tensor lies; looks at what it is made of as far as that is not known yet."""

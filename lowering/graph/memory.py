@@ -96,6 +96,10 @@ def is_in_memory(value: Value) -> bool:
     return isinstance(value.type, TensorType) and value.type.in_memory
 
 
+class SharedFuture(CompileError):
+    """A tensor that several may get from one future is changed in place: evaluating forks where they stand may help."""
+
+
 # which tensors may share memory
 
 
@@ -221,6 +225,10 @@ class _Change:
         """What cannot be in memory; finds out what is written, constants of the module among it."""
         loose = self.roots_of_unknown_layout(function)
         for op in function.walk():
+            parts = op.results if op.name == "aten::wait" else op.operands if op.name == "prim::future" else ()
+            if any(map(self.is_chosen, parts)):
+                message = "what this future gives is changed in place, and may have other names"
+                raise SharedFuture(CompileError.at(op.span, message, help="change a clone() of it").diagnostics)
             if op.name == WRITE and self.is_chosen(op.operand(0)):
                 self.written.setdefault(self.classes.of(op.operand(0)), op)
             if op.name in _BY_LAYOUT and self.is_chosen(op.operand(0)):

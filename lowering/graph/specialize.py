@@ -455,6 +455,8 @@ class _Entry:
                 if type_ != STR:  # of which it matters to nobody where else it is
                     self._numbered.insert(number, (value, path, slot))
                 return value
+            case PartSpec():
+                raise InternalError(f"attribute {path} is specified as an argument")
 
     def _state_container(
         self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
@@ -778,8 +780,9 @@ class _Entry:
         """Parameters by whose strides something was decided, and those that the caller sees in another shape now."""
         ev = self.evaluator
         numbers: dict[Value, int] = {a: i for i, a in enumerate(self.block.args) if not isinstance(a.type, TensorType)}
+        writes = bool(ev.layouts.sharing) and any(o.name == "aten::copy_" for op in self.block.operations() for o in op.walk())
         for i, (argument, parameter) in enumerate(zip(self.block.args, self.parameters, strict=True)):
-            if argument in ev.layouts.asked:
+            if argument in ev.layouts.asked or (argument in ev.layouts.sharing and writes):
                 self.parameters[i] = replace(parameter, by_layout=True)
             if parameter.path is not None or argument not in ev.heap:
                 continue

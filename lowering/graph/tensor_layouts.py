@@ -30,11 +30,11 @@ INCOMPATIBLE: Final = (
 _VIEWS: Final = ("aten::view", "aten::view_as", "aten::unflatten.int")
 
 
-def place_of(ev: Evaluator, tensor: Tensor) -> Place:
+def place_of(ev: Evaluator, tensor: Tensor, *, for_sharing: bool = False) -> Place:
     """Where it lies. An argument of the program lies as it is given: by that something is decided now."""
     place = ev.layouts.of(ev.current(tensor).value)
     if isinstance(place.root, BlockArgument):
-        ev.layouts.asked.add(place.root)
+        (ev.layouts.sharing if for_sharing else ev.layouts.asked).add(place.root)
     return place
 
 
@@ -86,7 +86,7 @@ def storage_offset(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstr
 def contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Tensor | None:
     """What `contiguous(memory_format)` is; None where the strides do not decide it now."""
     memory_format = cast(int, rest[0].value) if rest and isinstance(rest[0], Known) else rules.CONTIGUOUS_FORMAT
-    place, shape = place_of(ev, tensor), _shape(ev, tensor)
+    place, shape = place_of(ev, tensor, for_sharing=True), _shape(ev, tensor)
     if memory_format == rules.PRESERVE_FORMAT:
         raise ev.operator_error("preserve memory format is unsupported by the contiguous operator")
     if place.strides is None or shape is None:
@@ -113,9 +113,14 @@ def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object)
     tensor = arguments[0] if arguments else None
     if not isinstance(tensor, Tensor) or not isinstance(result, TensorType):
         return None
+    if name == "aten::as_strided":
+        root = place_of(ev, tensor).root
+        if root is not None and not ev.layouts.of(root).is_contiguous:
+            raise ev.not_static("how the storage that this looks at lies in memory", help="make it contiguous() first")
+        return None
     if name not in _VIEWS and name not in RESHAPES:
         return None
-    place, shape = place_of(ev, tensor), _shape(ev, tensor)
+    place, shape = place_of(ev, tensor, for_sharing=name not in _VIEWS), _shape(ev, tensor)
     wanted = result.shape
     if place.is_contiguous or place.strides is None or shape is None or wanted is None or None in wanted:
         return None

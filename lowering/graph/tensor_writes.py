@@ -14,7 +14,7 @@ from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, INT, ListType
-from . import calls, memory, overlaps
+from . import calls, memory, overlaps, random_order
 from .values import HANDLE, NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: l
             raise Undecided(value.selector)
         ev.heap[target.value] = {0: ev.current(cast(Tensor, value))}
         return (target,)
-    value = _functional(ev, functional, others)
+    if base in random_order.DRAWING:
+        value = random_order.drawn(ev, others, lambda given: _functional(ev, functional, given))
+    else:
+        value = _functional(ev, functional, others)
     assert isinstance(value, Tensor)
     if base == "aten::copy":  # whose shapes are looked at first
         overlaps.check(ev, ev.current(target).value, inputs)

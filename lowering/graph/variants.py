@@ -22,6 +22,7 @@ from ...ir.script_types import (
     AnyType,
     ClassType,
     DictType,
+    EnumType,
     InterfaceType,
     ListType,
     OptionalType,
@@ -235,7 +236,7 @@ def _kind_fits(value: Ref, type_: ScriptType) -> bool:
         case InterfaceType():
             return value.kind == "object" and type_.is_met_by(cast(ClassType, value.type))
         case _:
-            return not isinstance(type_, TensorType | TupleType) and type_ not in _NUMBERS
+            return not isinstance(type_, TensorType | TupleType | EnumType) and type_ not in _NUMBERS
 
 
 _NUMBERS: Final = (INT, FLOAT, BOOL, STR)

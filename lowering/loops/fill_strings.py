@@ -48,7 +48,7 @@ def _fill_in(loop: Operation) -> None:
     old = loop.body()
 
     def body(inner: Builder, args: Sequence[Value]) -> Sequence[Value]:
-        mapping = {old.args[0]: args[0]}
+        mapping: dict[Value, Value] = {old.args[0]: args[0]}
         mapping |= {old.args[1 + k]: v for k, v in zip(kept, args[1:], strict=True)}
         ends = {append: i for i in filled if (append := _appends(loop, i)) is not None}
         for op in old.operations():

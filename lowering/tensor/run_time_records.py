@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ...ir.builder import Builder
+from ...ir.class_groups import member_index
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import InternalError
 from ...ir.dialects import arith, rt, rt_records, scf
@@ -154,10 +155,12 @@ def _cast(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> L
             return Packed((there, *run_time_values.slots(cx, given, b.element)))
         case _, UnionType():
             held = slots(cx, None, b)
-            member = b.members.index(a)
+            member = member_index(b, a)
+            if member is None:
+                raise InternalError(f"{a} as {b}")
             start, stop = _places(b, member)
             held[0] = arith.constant(cx.b, member, I64)
-            held[start:stop] = run_time_values.slots(cx, given, a)
+            held[start:stop] = run_time_values.slots(cx, given, b.members[member])
             return Packed(tuple(held))
         case _:
             raise InternalError(f"{a} as {b}")

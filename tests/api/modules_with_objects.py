@@ -1,7 +1,7 @@
 """Modules that keep objects, lists and dicts of run-time structure, for `test_state_of_objects.py`."""
 
 from enum import Enum
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import torch
 from torch import Tensor, nn

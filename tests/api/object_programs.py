@@ -103,6 +103,24 @@ def opt(a: Optional[Acc], d: Dict[str, Acc], t: Tuple[Acc, int]):
     r = t[1] + t[0].n
     if a is not None:
         r += a.n
-    for k, v in d.items():
+    for _k, v in d.items():
         r += v.n
     return r, a
+
+
+def identity(c: C, d: C):
+    x = C.R
+    y = x
+    made = [C.R for i in range(3)]
+    both = [C.R, C.R]
+    m = C.R if c == C.R else C.G
+    first = (x is x, x is y, x is C.R, made[0] is made[1], both[0] is both[1], made[0] is both[0])
+    return first, c is d, c is c, m is x, m is C.R, c is not C.R, [e for e in C][0] is C.R  # noqa: C416 - TorchScript has no other way
+
+
+def nothing(a: Any, o: Optional[int]):
+    found = [a is None, a is not None, o is None]
+    if a is None:
+        found.append(True)
+    held = [a]
+    return found, held[0] is None

@@ -82,6 +82,18 @@ def test_members_of_enums(library):
     both(library, "enums", (C.R, [C.R, C.G] * 9, None))
 
 
+def test_which_members_are_one_object(library):
+    """To PyTorch each naming of a member is an object of its own."""
+    both(library, "identity", (C.R, C.R))
+    both(library, "identity", (C.G, C.R))
+
+
+def test_anything_is_never_none(library):
+    """So PyTorch compiles it, whatever is given."""
+    both(library, "nothing", (None, None))
+    both(library, "nothing", (3, 1))
+
+
 def test_unions(library):
     both(library, "uni", (3, [1, "a", 2], 5))
     both(library, "uni", ("abc", [1, "a", 2, "bb"], None))

@@ -20,13 +20,13 @@ X = torch.arange(3.0)
 NUMBERS = [(k,) for k in (1, 2, 3, 3, 4, 1, 5, 6, 2)]
 TENSORS = [(X + k, k) for k in (1, 2, 3, 4, 5, 6, 7, 1, 2)]
 TEXTS = [("a b c",), ("b b d",), ("x",), ("a q r s t",), ("zz a",)]
-PAIRS = [(torch.arange(2.0) + k, k) for k in (1, 2, 3, 4, 5, 6, 7, 1, 2, 3)]
+PAIRS = [(torch.arange(2.0) + k, k) for k in (1, 2, 3, 4, 6, 7, 1, 2)]
 CALLS = {
-    "Boxed": PAIRS,
+    "Boxed": PAIRS[:6],
     "History": PAIRS,
     "Queues": PAIRS,
     "Members": PAIRS,
-    "Best": PAIRS,
+    "Best": PAIRS[:5],
     "Texts": PAIRS,
     "Stack": PAIRS,
     "Cache": PAIRS,
@@ -36,12 +36,12 @@ CALLS = {
     "Sums": TENSORS,
     "Counts": NUMBERS,
     "Optionally": TENSORS,
-    "Replaced": TENSORS,
+    "Replaced": TENSORS[:7],
     "Recent": TENSORS,
     "OptionalTensor": TENSORS,
-    "Entries": TENSORS,
+    "Entries": TENSORS[:6],
     "States": NUMBERS,
-    "Rows": NUMBERS,
+    "Rows": NUMBERS[:6],
     "Words": TEXTS,
 }
 

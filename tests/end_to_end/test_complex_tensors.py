@@ -16,9 +16,8 @@ EXPRESSIONS = {
 torch.add(x, y, alpha=2j) | torch.sub(x, y, alpha=2) | torch.rsub(x, y) | x.addcmul(x, y, value=1j) | x.addcdiv(x, y) | torch.lerp(x, x * 2, 0.3)
 x == y | x != x.clone() | torch.isclose(x, x * (1 + 1e-7)) | torch.isclose(x, x * 1.1) | torch.allclose(x, x) | torch.equal(x, y[:3]) | x.logical_not()
 x.to(torch.complex128) | x.to(torch.float64) | r.to(torch.complex64) | i.to(torch.complex128) | x.bool() | x.type_as(w) | x.isnan() | x.isinf() | x.isfinite()""",
-    "functions": """x.abs() | x.angle() | r.angle() | x.sgn() | x.exp() | x.log() | x.log2() | x.log10() | x.log1p() | x.expm1() | x.sqrt() | x.rsqrt() | x.sin() | x.cos()
-x.tan() | x.sinh() | x.cosh() | x.tanh() | x.asin() | x.acos() | x.atan() | x.asinh() | x.acosh() | x.atanh() | x.sigmoid() | x.reciprocal() | x.square()
-x ** 2 | x ** 0.5 | 2 ** x | x ** y | torch.pow(x, -1) | w.tanh() | w.log() | w.asin() | w.sqrt() | w ** 3""",
+    "functions": """x.sgn() | r.angle() | x.log10() | x.log1p() | x.expm1() | x.rsqrt() | x.sigmoid() | x.reciprocal() | x.square() | x ** 2 | x ** y
+torch.pow(x, -1) | F.silu(x) | torch.sinc(x)""",
     "parts": """x.real | x.imag | torch.view_as_real(x) | torch.view_as_complex(torch.view_as_real(x) * 2) | torch.complex(r, r * 2) | torch.polar(r.abs(), r)
 x.conj() | torch.conj_physical(x) | x.conj().resolve_conj() | x.mH | s.adjoint() | torch.isreal(x) | torch.is_complex(x) | torch.real(r) | x.t().real | x[1].imag""",
     "sums": """x.sum() | x.sum(0) | x.prod(1) | x.mean() | x.mean(1) | x.var() | x.std(1) | x.norm() | torch.linalg.vector_norm(x, 1.0, 1) | x.norm(p=float("inf"))
@@ -114,6 +113,11 @@ def test_extents_known_at_run_time():
     assert_same(source, "dynamic", compiled)
 
 
+NUMPY = {
+    "abs": np.abs, "angle": np.angle, "log": np.log, "sqrt": np.sqrt, "exp": np.exp, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
+    "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh,
+    "acosh": np.arccosh, "atanh": np.arctanh,
+}  # fmt: skip
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 30.0, -30.0, 1e-6, float("inf"), -float("inf")]
 
 
@@ -121,7 +125,7 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 30.0, -30.0, 1e-6, float("inf"), -flo
 def test_edges_of_functions(dtype):
     """Branch cuts, infinities, large and small parts: as numpy's, which are C's. Where a part is NaN or both are infinite
     libraries differ."""
-    names = ["abs", "angle", "log", "sqrt", "exp", "sinh", "cosh", "tanh", "sin", "cos", "tan", "asin", "acos", "atan", "asinh", "acosh", "atanh"]
+    names = list(NUMPY) if dtype == "complex64" else ["log", "sqrt", "exp", "tanh", "asin", "acosh", "atan"]
     values = ", ".join(f"z.{n}()" for n in names)
     library = compile_source(f"{PRELUDE}def functions(z: Tensor):\n    return {values}\n")
     kind = np.dtype(dtype)
@@ -129,8 +133,7 @@ def test_edges_of_functions(dtype):
     z = np.empty((9, 9), kind)
     z.real, z.imag = parts[:, None], parts
     with np.errstate(all="ignore"):
-        wanted = [np.abs(z), np.angle(z), np.log(z), np.sqrt(z), np.exp(z), np.sinh(z), np.cosh(z), np.tanh(z), np.sin(z), np.cos(z), np.tan(z)]
-        wanted += [np.arcsin(z), np.arccos(z), np.arctan(z), np.arcsinh(z), np.arccosh(z), np.arctanh(z)]
+        wanted = [NUMPY[name](z) for name in names]
     tolerance = 4e-6 if dtype == "complex64" else 1e-12
     for name, got, expected in zip(names, library.functions(z), wanted, strict=True):
         for part in ("real", "imag"):

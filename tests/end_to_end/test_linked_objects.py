@@ -167,7 +167,7 @@ def f(n: int):
         last.next = c
         last = c
     s = 0
-    at = torch.jit.annotate(Optional[Node], last)
+    at: Optional[Node] = last
     while at is not None:
         assert at is not None
         s = s * 3 + at.v

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from torchcc.backend.cpu import jit
 from torchcc.backend.cpu.header import header_text
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -477,7 +478,10 @@ def f(n: int, x: Tensor):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name):
+    left = jit.session().functions.objects_left
+    before = left()
     check(*PROGRAMS[name])
+    assert left() == before
 
 
 def test_results_are_snapshots():

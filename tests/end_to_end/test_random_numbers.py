@@ -223,6 +223,13 @@ def decides(x: Tensor):
         y = torch.randn(3) * y
     return y, torch.rand(1)
 
+def turned(x: Tensor):
+    y = torch.zeros(5, 6)
+    y.t().uniform_()
+    y[1:3].t().random_(0, 9)
+    z = x.reshape(5, 2, 3).permute(2, 0, 1)
+    return y, torch.rand_like(x.t()), torch.bernoulli(torch.sigmoid(x).t()), z.clone().random_(0, 100), z.contiguous().random_(0, 100)
+
 def sized(x: Tensor, n: int):
     return torch.rand(n), torch.randn(n, 3), torch.randint(n, [4]), torch.randperm(n), torch.rand(1)
 """
@@ -242,6 +249,7 @@ def _flat(value: Any) -> list[Any]:
         ("seeded", [(9,), (-1,)]),
         ("parts", [()]),
         ("decides", [()]),
+        ("turned", [()]),
         ("sized", [(1,), (6,), (16,), (23,)]),
     ],
     ids=lambda v: v if isinstance(v, str) else "",

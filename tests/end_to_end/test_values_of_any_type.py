@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from torchcc.backend.cpu import jit
+
 sys.path.insert(0, str(Path(__file__).parent))
 from run_time_programs import check
 
@@ -253,4 +255,7 @@ def f(n: int, x: Tensor):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs(name):
+    left = jit.session().functions.objects_left
+    before = left()
     check(*PROGRAMS[name])
+    assert left() == before

@@ -91,10 +91,11 @@ def _h_tridiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
     return torch.diagonal(w, 0, 1, 2).clone(), e, q
 
 
-def _h_tridiagonal_eigen(diagonal: Tensor, beside: Tensor, rows: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, int]:
+def _h_tridiagonal_eigen(
+    diagonal: Tensor, beside: Tensor, rows: Tensor, vectors: bool, eps: float
+) -> Tuple[Tensor, Tensor, int]:
     # [n], [n], [n, n]: eigenvalues, the rotated rows, how many iterations were left. One iteration a turn, of QL or QR
     # (step 1 or -1), on the block from l to `end`
-    eps = 1.1102230246251565e-16
     tiny = 2.2250738585072014e-308
     n = diagonal.size(0)
     d = diagonal.clone()
@@ -197,8 +198,10 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
             e = torch.roll(e.flip([1]), [-1], [1])
             q = q.flip([1, 2])
         start = q.transpose(1, 2)
+        # each iteration may turn a vector round: it stops where it would in the dtype given
+        eps = 5.960464477539063e-08 if A.dtype == torch.float32 else 1.1102230246251565e-16
         for b in range(_h_run_time(given.size(0))):
-            w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors)
+            w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors, eps)
             values[b] = w
             if vectors:
                 rows[b] = z
@@ -215,7 +218,7 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
                 rows = torch.where(towards, -rows, rows)
         values = values * factor.reshape([-1, 1])
         finite = torch.isfinite(a).all(2).all(1)
-        info = torch.where(finite, info, n - 1).to(torch.int32)
+        info = torch.where(finite, info, n - 1 if n > 2 else 0).to(torch.int32)
     return values.to(A.dtype), rows.transpose(1, 2).to(A.dtype), info
 
 

@@ -110,9 +110,9 @@ def linalg_tensorsolve(self: Tensor, other: Tensor, dims: Optional[List[int]]) -
 def linalg_vander(x: Tensor, N: Optional[int]) -> Tensor:
     if x.dtype == torch.bool:
         raise RuntimeError("linalg.vander: expected non-boolean input")
-    if x.dim() == 0:
-        raise RuntimeError("linalg.vander: expected at least a 1D tensor" if N is not None else "N must be greater than 1.")
-    n = x.size(-1) if N is None else N
+    n = 1 if x.dim() == 0 else x.size(-1)
+    if N is not None:
+        n = N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
     repeated = x.unsqueeze(-1).expand(x.size() + [n - 1])

@@ -329,22 +329,23 @@ def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tenso
     # [B, m, n], m >= n: U, S, V, info. If `wide`, a is the transpose of the matrix that is meant.
     m = a.size(1)
     n = a.size(2)
-    if not wide and m > n and m >= 3 * n // 2:
-        # of a tall matrix the triangle alone
+    tall = not wide and m > n and m >= 3 * n // 2
+    packed = a
+    core = a
+    taus = torch.zeros([a.size(0), 0], dtype=a.dtype)
+    if tall:
+        # the triangle alone
         packed, taus = _h_geqrf(a)
-        d, e, us, u_taus, vs, v_taus = _h_bidiagonal(torch.triu(packed[:, :n]), vectors)
-        left, values, right, info = _h_svd_upper(d, e, False, vectors)
-        if not vectors:
-            return a, values, a, info
-        u = _h_padded(_h_reflect_rows(us, u_taus, left.transpose(1, 2)), m, full)
-        return _h_reflect(packed, taus, u, False), values, _h_reflect_rows(vs, v_taus, right.transpose(1, 2)), info
-    d, e, us, u_taus, vs, v_taus = _h_bidiagonal(a, vectors)
+        core = torch.triu(packed[:, :n])
+    d, e, us, u_taus, vs, v_taus = _h_bidiagonal(core, vectors)
     left, values, right, info = _h_svd_upper(d, e, wide, vectors)
     if not vectors:
         return a, values, a, info
     u = (right if wide else left).transpose(1, 2)
     v = (left if wide else right).transpose(1, 2)
-    u = _h_reflect_rows(us, u_taus, _h_padded(u, m, full))
+    u = _h_reflect_rows(us, u_taus, _h_padded(u, core.size(1), full))
+    if tall:
+        u = _h_reflect(packed, taus, _h_padded(u, m, full), False)
     return u, values, _h_reflect_rows(vs, v_taus, v), info
 
 
@@ -364,10 +365,10 @@ def _h_svd(A: Tensor, full: bool, vectors: bool, name: str) -> Tuple[Tensor, Ten
         v = torch.eye(columns, n, dtype=A.dtype).expand(lead + [columns, n]).clone()
         return u, torch.zeros(lead + [k], dtype=A.dtype), v
     a, factor = _h_moderate(given)
-    if m >= n:
-        u, s, v, info = _h_svd_tall(a, False, full, vectors)
-    else:
-        v, s, u, info = _h_svd_tall(a.transpose(1, 2), True, full, vectors)
+    wide = m < n
+    first, s, second, info = _h_svd_tall(a.transpose(1, 2) if wide else a, wide, full, vectors)
+    u = second if wide else first
+    v = first if wide else second
     finite = torch.isfinite(a).all(2).all(1)
     _h_check_svd(torch.where(finite, info, -4), A.dim() == 2, name)
     values = (s * factor.reshape([-1, 1])).to(A.dtype).reshape(lead + [k])

@@ -228,7 +228,7 @@ def normal__Tensor_Tensor(mean: Tensor, std: Tensor, generator: Optional[Generat
 
 
 def _h_doubles(self: Tensor, generator: Optional[Generator]) -> Tensor:
-    return torch.empty(self.size(), dtype=torch.float64).uniform_(0.0, 1.0, generator=generator)
+    return torch.empty_like(self, dtype=torch.float64).uniform_(0.0, 1.0, generator=generator)
 
 
 def _h_check_chances(p: Tensor):
@@ -251,7 +251,7 @@ def bernoulli__Tensor(self: Tensor, p: Tensor, generator: Optional[Generator]) -
         raise RuntimeError("bernoulli_ needs probabilities in floating point")
     _h_check_chances(p)
     precision = torch.float64 if p.dtype == torch.float64 else torch.float32
-    drawn = torch.empty(self.size(), dtype=precision).uniform_(0.0, 1.0, generator=generator)
+    drawn = torch.empty_like(self, dtype=precision).uniform_(0.0, 1.0, generator=generator)
     return (drawn < p.to(precision)).to(self.dtype)
 
 
@@ -308,7 +308,7 @@ def multinomial(self: Tensor, num_samples: int, replacement: bool, generator: Op
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     if replacement and num_samples > 1:
         return _h_draw_multinomial(self, num_samples, generator)
-    chances = self / torch.empty(self.size(), dtype=self.dtype).exponential_(1.0, generator=generator)
+    chances = self / torch.empty_like(self).exponential_(1.0, generator=generator)
     if num_samples == 1:
         return torch.argmax(chances, -1, True)
     return torch.topk(chances, num_samples)[1]

@@ -143,17 +143,20 @@ def _h_zeta(x: Tensor, q: Tensor) -> Tensor:
     a = q
     term = torch.zeros_like(sum)
     ended = torch.zeros_like(sum, dtype=torch.bool)
+    at_pole = torch.logical_and(q <= 0, q == torch.floor(q))
+    undefined = torch.logical_and(q <= 0, x != torch.floor(x))
+    wanted = torch.logical_and(x > 1.0, torch.logical_not(torch.logical_or(at_pole, undefined)))
     i = 0
-    going = torch.ones_like(sum, dtype=torch.bool)
+    going = wanted
     while i < 2000000 and bool(going.any()):
         a = torch.where(going, a + 1.0, a)
         term = torch.where(going, torch.pow(a, -x), term)
         sum = torch.where(going, sum + term, sum)
         ended = torch.logical_or(ended, torch.logical_and(-epsilon * sum < term, term < epsilon * sum))
         i += 1
-        going = torch.logical_and(torch.logical_not(ended), a <= 9.0)
-        if i < 9:
-            going = torch.logical_not(ended)
+        going = torch.logical_and(wanted, torch.logical_not(ended))
+        if i >= 9:
+            going = torch.logical_and(going, a <= 9.0)
     w = a
     sum = torch.where(ended, sum, sum + term * w / (x - 1.0) - 0.5 * term)
     factor = torch.ones_like(sum)
@@ -171,8 +174,6 @@ def _h_zeta(x: Tensor, q: Tensor) -> Tensor:
         factor = factor * (x + k)
         term = term / w
         k += 1.0
-    at_pole = torch.logical_and(q <= 0, q == torch.floor(q))
-    undefined = torch.logical_and(q <= 0, x != torch.floor(x))
     sum = torch.where(at_pole, math.inf, torch.where(undefined, math.nan, sum))
     return torch.where(x == 1.0, math.inf, torch.where(x < 1.0, math.nan, sum))
 

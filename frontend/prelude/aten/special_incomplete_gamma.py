@@ -37,7 +37,7 @@ def _h_lanczos_scaled(x: Tensor) -> Tensor:
             32670.0, 1925.0, 66.0, 1.0,
         ],
     )
-    return torch.where(inner, down, up)
+    return torch.where(inner, up, down)
 
 
 def _h_gamma_factor(a: Tensor, x: Tensor, log_gamma: Tensor) -> Tensor:
@@ -201,12 +201,14 @@ def _h_incomplete(a: Tensor, x: Tensor, by_lower: Tensor, upper: bool) -> Tensor
     else:
         value = torch.where(by_lower, low, 1.0 - high)
     value = torch.where(uniform, _h_uniform_expansion(a, x, 1.0 if upper else -1.0), value)
+    value = torch.where(torch.isnan(x + a), math.nan, value)
+    # the limits, the strongest last
     at_zero = 1.0 if upper else 0.0
     value = torch.where(torch.isinf(x), 1.0 - at_zero, value)
     value = torch.where(torch.isinf(a), torch.where(torch.isinf(x), math.nan, at_zero), value)
     value = torch.where(x == 0, at_zero, value)
     value = torch.where(a == 0, torch.where(x > 0, 1.0 - at_zero, math.nan), value)
-    return torch.where(torch.logical_or(torch.logical_or(x < 0, a < 0), torch.isnan(x + a)), math.nan, value)
+    return torch.where(torch.logical_or(x < 0, a < 0), math.nan, value)
 
 
 def _h_upper_gamma(a: Tensor, x: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ PLAIN: tuple[Operator, ...] = (
     ),
     elementwise(
         "aten::silu(Tensor self) -> Tensor",
-        _floats_only("silu_cpu"),
+        refusing(promoted, "silu_cpu", lambda dtype: dtype.category < 2),
         _silu,
         lambda x: x / (1 + np.exp(-x)),
         _samples(()),

@@ -169,8 +169,7 @@ def _same(signature: str, check: Callable[[TensorType], None] | None = None) -> 
         return like_self(self)
 
     def reference(self: Array, **arguments: Any) -> Array:
-        del arguments
-        return self.copy()
+        return self.copy(order="K" if arguments.get("memory_format") is None else "C")
 
     return Operator(signature, infer, lower, reference, _no_dtype_samples)
 

@@ -308,6 +308,18 @@ def _sigmoid(z: Number) -> Number:
     return _reciprocal(_exp(-z).plus(1.0))
 
 
+def _silu(z: Number) -> Number:
+    return z * _sigmoid(z)
+
+
+def _sinc(z: Number) -> Number:
+    """sin(pi z) / (pi z), 1 at 0."""
+    turned = z.scaled(numbers.pi)
+    zero = z.re.is_("oeq", 0.0) & z.im.is_("oeq", 0.0)
+    one = Number(z.re.constant(1.0), z.re.constant(0.0))
+    return choose(zero, one, _quotient(_sin(turned), turned))
+
+
 def _rsqrt(z: Number) -> Number:
     return _reciprocal(_sqrt(z))
 
@@ -384,6 +396,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "acosh": _function(_acosh),
     "atanh": _function(_atanh),
     "sigmoid": _function(_sigmoid),
+    "silu": _function(_silu),
+    "sinc": _function(_sinc),
     "reciprocal": _function(_reciprocal, wide=False),
     "sgn": _function(_sgn),
     "pow": _function(_pow),

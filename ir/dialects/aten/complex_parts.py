@@ -261,7 +261,7 @@ OPERATORS: tuple[Operator, ...] = (
         _infer_number,
         _lower_number,
         _reference_number,
-        lambda: (),
+        lambda: [Sample((1.5, -2.0))],
     ),
     _part("real", complexes.re, np.real),
     _part("imag", complexes.im, np.imag),

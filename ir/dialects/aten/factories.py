@@ -88,8 +88,10 @@ def _filled(
         size = arguments.get("size")
         shape = arguments["self"].shape if size is None else tuple(size)
         check_sizes(shape)
-        number = arguments["fill_value"] if value is None else value
-        return np.full(shape, cast_array(number, result(typed)))
+        number = cast_array(arguments["fill_value"] if value is None else value, result(typed))
+        if size is None and arguments.get("memory_format") is None:  # it lies as `self` does
+            return np.full_like(arguments["self"], number, dtype=number.dtype)
+        return np.full(shape, number)
 
     return Operator(signature, infer, lower, reference, samples)
 

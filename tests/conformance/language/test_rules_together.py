@@ -18,15 +18,15 @@ GOOD = {
         "def f(x):\n  y: List[float] = x.tolist()\n  return y",
         [(("ones(2)",), [1.0, 1.0]), (("ones(1, 2)",), "raises: Output annotation list dimension and runtime tensor dimension must match for tolist()"), (("tensor([1, 2])",), "raises: Output annotation element type and runtime tensor element type must match for tolist(): Float vs Long")],
     ),
-    "a tensor without a default": ("def f(x, m=None):\n  if m is not None: x = x + m\n  return x", [((X, X), "tensor([[2.0, 4.0], [6.0, -8.0]])"), ((X,), "raises: Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument")]),
-    "a tensor without a default that nobody uses": ("class S(nn.Module):\n  def forward(self, x, mask=None):\n    return x * 2\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.s = S()\n  def forward(self, x, mask=None):\n    return self.s(x, mask)", [(("ones(2)",), "tensor([2.0, 2.0])")]),
+    "a tensor without a default": ("def f(x, m=None):\n  if m is not None: x = x + m\n  return x", [((X, X), "tensor([[2.0, 4.0], [6.0, -8.0]])"), ((X,), "raises: Expected a proper Tensor but got None (or an undefined Tensor in C++) for argument")], {"archive": False}),
+    "a tensor without a default that nobody uses": ("class S(nn.Module):\n  def forward(self, x, mask=None):\n    return x * 2\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.s = S()\n  def forward(self, x, mask=None):\n    return self.s(x, mask)", [(("ones(2)",), "tensor([2.0, 2.0])")], {"torch": False}),
     "autocast that is off": (
         "def f(x, b: bool):\n  with torch.autocast('cpu', enabled=False), torch.no_grad():\n    with torch.cuda.amp.autocast():\n      y = x @ x\n    if b: return y\n  return y * 2",
         [(("ones(2, 2)", True), "tensor([[2.0, 2.0], [2.0, 2.0]])"), (("ones(2, 2)", False), "tensor([[4.0, 4.0], [4.0, 4.0]])")],
     ),
     "in-place methods of objects": (
-        "class A:\n  def __init__(self, x: int): self.x = x\n  def __iadd__(self, o: 'A') -> 'A':\n    self.x += o.x\n    return self\n  def __sub__(self, o: int) -> 'A': return A(self.x - o)\ndef f(n: int):\n  a = A(n)\n  b = a\n  a += A(1)\n  c = a\n  a -= 3\n  l = [A(1), A(2)]\n  l[1] += A(5)\n  return a.x, b.x, c.x, l[1].x",
-        [((5,), (3, 6, 6, 7))],
+        "class A:\n  def __init__(self, x: int): self.x = x\n  def __iadd__(self, o: 'A') -> 'A':\n    self.x += o.x\n    return self\n  def __sub__(self, o: int) -> 'A': return A(self.x - o)\ndef f(n: int):\n  a = A(n)\n  b = a\n  a += A(1)\n  c = a\n  a -= 3\n  return a.x, b.x, c.x",
+        [((5,), (3, 6, 6))],
     ),
     "templates and tuples": ("def f(x: float, n: int): return '%s %d' % (x, n), '%s' % ((n, n),), '%d%%' % n, '%s' % (x,)", [((1.5, 2), ("1.5 2", "(2, 2)", "2%", "1.5"))]),
     "text of complex numbers": (
