@@ -10,13 +10,13 @@ class Net(nn.Module):
 
     def part(self, x):
         print(x)
-        return torch.linalg.qr(x)[0]
+        return torch.binomial(x, x)
 
     def forward(self, x, n: int):
         y = self.linear(x)
-        z = torch.fft.fft(y)
-        w = torch.linalg.svd(z)[0] if n > 1 else z
+        z = y.to_sparse()
+        w = z.coalesce() if n > 1 else z
         for i in range(n):
-            w = torch.geqrf(w)[0] + 1
+            w = torch.binomial(w, w) + 1
             print(i)
         return self.part(x) + w

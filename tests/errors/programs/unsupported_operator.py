@@ -4,4 +4,4 @@ from torch import Tensor
 
 
 def f(x: Tensor) -> Tensor:
-    return torch.fft.fft(x)
+    return torch.binomial(x, x)
