@@ -118,8 +118,13 @@ def erfinv(self: Tensor) -> Tensor:
     tail = torch.copysign(_h_horner(z, [1.641345311, 3.429567803, -1.624906493, -1.970840454]), y)
     tail = tail / _h_horner(z, [1.637067800, 3.543889200, 1.0])
     x = torch.where(size <= 0.7, middle, tail)
+    # near 1 and -1 what is left of it, 1 - |y|, is exact, and erfc keeps its digits
+    rest = 1.0 - size
     for _ in range(2):
-        x = x - (torch.erf(x) - y) / (1.1283791670955126 * torch.exp(-x * x))
+        slope = 1.1283791670955126 * torch.exp(-x * x)
+        inner = torch.erf(x) - y
+        outer = torch.sign(y) * (rest - torch.erfc(torch.abs(x)))
+        x = x - torch.where(size <= 0.5, inner, outer) / slope
     x = torch.where(size == 1.0, torch.copysign(torch.full_like(y, math.inf), y), x)
     return _h_special_result(torch.where(size > 1.0, math.nan, x), self)
 

@@ -60,6 +60,7 @@ def _h_lgamma(x: Tensor) -> Tensor:
     # reflection
     sine = torch.abs(torch.sin(math.pi * (a - torch.round(a))))
     left = torch.log(math.pi / (a * sine)) - value
+    left = torch.where(a < 1e-17, -torch.log(a), left)  # where the product is nothing
     whole = a == torch.floor(a)
     return torch.where(x <= 0, torch.where(whole, math.inf, left), value)
 
