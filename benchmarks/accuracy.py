@@ -98,7 +98,7 @@ FUNCTIONS = (
     Function("digamma", mpmath.digamma, POSITIVE, (0.0, 8.0)),
     Function("special.i0", lambda x: mpmath.besseli(0, x), (-80.0, 80.0)),
     Function("special.i1", lambda x: mpmath.besseli(1, x), (-80.0, 80.0)),
-    Function("special.ndtri", lambda x: mpmath.sqrt(2) * mpmath.erfinv(2 * x - 1), (0.0, 1.0), (0.0, 1.0)),
+    Function("special.ndtri", lambda x: mpmath.sqrt(2) * mpmath.erfinv(2 * x - 1), (1e-40, 1.0), (0.0, 1.0)),
     Function("special.erfcx", lambda x: mpmath.exp(x * x) * mpmath.erfc(x), (-9.0, 1e6)),
     Function("nn.functional.gelu", _gelu),
     Function("nn.functional.silu", lambda x: x * _sigmoid(x)),
