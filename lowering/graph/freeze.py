@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
 from ...ir.core import Operation, Value, functions, lookup, new_module
+from ...ir.dead_code import remove_dead_code
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import torch
 from ...ir.program import Methods, Program
@@ -39,7 +40,6 @@ from ...ir.script_types import (
     constant_type,
 )
 from ...ir.types import Type
-from .eliminate_dead_code import eliminate_dead_code
 from .fold_frozen import fold_frozen
 from .fold_frozen_batch_norm import fold_frozen_batch_norm
 from .inline_calls import inline_calls
@@ -181,7 +181,8 @@ class _Freezer:
                 for op in function.walk():
                     if updates_statistics(op) and not op.result.uses:
                         raise CompileError.at(op.span, "a norm in training mode whose result nothing uses cannot be frozen")
-            eliminate_dead_code(self.module)
+            for function in functions(self.module):
+                remove_dead_code(function)
             for function, _ in self.functions.values():
                 changed = fold_frozen_batch_norm(function) or changed
             if not changed:
