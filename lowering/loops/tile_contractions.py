@@ -33,7 +33,7 @@ from .plan_tiles import Plan, plan_tiles
 from .vector_body import VectorBody, product_of, reassociable
 
 _SHORT: Final = 4
-"""Inner reduction loops of up to this many steps (filter taps) are unrolled."""
+"""Reduction loops of up to this many steps (filter taps) are unrolled, if no longer one stands inside."""
 
 
 def tile(b: Builder, nest: Nest, target: Target) -> bool:
@@ -99,9 +99,12 @@ class _Tiler:
         outer = [d for d in nest.of_kind(linalg.PARALLEL) if d not in (plan.column, plan.row)]
         inner = [d for d in outer if self.packer is not None and not self.packer.packing.depends_on(d)]
         outer = [d for d in outer if d not in inner]
+        spread: list[int] = []
+        if constant is not None:
+            spread, inner = inner, []  # nothing is packed for each panel: all that is independent is for threads
         panels = indexing.ceildiv(b, nest.extents[plan.column], block.columns)
         chunks: Size = 1 if plan.chunk is None else indexing.ceildiv(b, row_extent, plan.chunk)
-        bounds: list[Size] = [*(nest.extents[d] for d in outer), chunks, panels]
+        bounds: list[Size] = [*(nest.extents[d] for d in outer), chunks, panels, *(nest.extents[d] for d in spread)]
         loops = [i for i, size in enumerate(bounds) if size != 1]
 
         def body(ib: Builder, args: Sequence[Value]) -> None:
@@ -109,9 +112,10 @@ class _Tiler:
             for i, value in zip(loops, args, strict=True):
                 values[i] = value
             positions: list[Size] = [0] * nest.rank
-            for d, value in zip(outer, values, strict=False):
+            chunk, panel, *rest = values[len(outer) :]
+            for d, value in zip((*outer, *spread), (*values[: len(outer)], *rest), strict=True):
                 positions[d] = value
-            self._panel(ib, positions, values[-2], values[-1], constant, inner)
+            self._panel(ib, positions, chunk, panel, constant, inner)
 
         if not loops:
             body(b, ())
@@ -140,6 +144,10 @@ class _Tiler:
         loop_over(b, [(d, nest.extents[d]) for d in inner], positions, rows)
         if packed is not None and constant is None:
             memref.dealloc(b, packed.buffer)
+
+    def _is_short(self, dim: int) -> bool:
+        extent = self.nest.extents[dim]
+        return isinstance(extent, int) and extent <= _SHORT
 
     def _mask(self, b: Builder, extent: Size, column: Size) -> Value | None:
         """The lanes of a vector that lie inside the output; None where all do."""
@@ -330,7 +338,7 @@ class _Tiler:
             place.positions[dim] = indexing.add(ib, k, lower)
             return self._reduce(ib, place, rest, inner, in_parts)
 
-        if isinstance(extent, int) and extent <= _SHORT:
+        if isinstance(extent, int) and (extent == 1 or all(self._is_short(d) for d in (dim, *rest))):
             for k in range(extent):
                 accs = at(b, k, accs)
             return accs
