@@ -93,7 +93,7 @@ class Table:
         forms = {
             "dict_new": (pointer, number, number),
             "dict_find_i64": (number, pointer, number, number),
-            "dict_place_i64": (pointer, pointer, number, number),
+            "dict_place_i64": (pointer, pointer, number, number, number),
             "dict_next": (number, pointer, number),
             "dict_at": (pointer, pointer, number, number),
             "dict_erase": (ctypes.c_bool, pointer, number),
@@ -115,7 +115,7 @@ class Table:
         return None if position < 0 else self.words(position)[2]
 
     def put(self, key, value):
-        ctypes.c_int64.from_address(self.call["dict_place_i64"](self.dict, key, 3) + 16).value = value
+        ctypes.c_int64.from_address(self.call["dict_place_i64"](self.dict, self.find(key), key, 3) + 16).value = value
 
     def erase(self, position):
         assert not self.call["dict_erase"](self.dict, position)
