@@ -126,6 +126,7 @@ def _expected(tree: ResultTree, value: Any, place: int, depth: int = 0) -> Itera
         case ConstantResult(known):
             assert known == value or known != known
         case SequenceResult(elements):
+            value = (value.real, value.imag) if isinstance(value, complex) else value
             assert len(elements) == len(value)
             for i, (element, inner) in enumerate(zip(elements, value, strict=True)):
                 yield from _expected(element, inner, place if depth else i, depth + 1)

@@ -35,6 +35,8 @@ TOLERANCE = {
     np.dtype(ml_dtypes.bfloat16): (1.6e-2, 1e-2),
     np.dtype(np.float32): (2e-5, 1e-5),
     np.dtype(np.float64): (1e-9, 1e-9),
+    np.dtype(np.complex64): (2e-5, 1e-5),
+    np.dtype(np.complex128): (1e-9, 1e-9),
 }
 """Relative and absolute."""
 

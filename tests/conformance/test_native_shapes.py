@@ -84,7 +84,8 @@ def short_form(dtype, dynamic, long):
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
 def test_views(check, dtype, dynamic, long):
     short_form(dtype, dynamic, long)
-    static = ("squeeze", "unbind", "split", "chunk", "unflatten", "hstack", "tolist")
+    # whether `contiguous` copies depends on strides, which decide at compile time: a call compiles again for others
+    static = ("squeeze", "unbind", "split", "chunk", "unflatten", "hstack", "tolist", "contiguous")
     cases = VIEWS if not dynamic else [c for c in VIEWS if not any(w in c for w in static)]
     check(tensors(dtype), cases, dynamic)
 
