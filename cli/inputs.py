@@ -296,7 +296,7 @@ _DIGITS: Final = re.compile(r"\d+")
 
 
 def load_array(path: Path) -> np.ndarray[Any, Any]:
-    """The array of a .npy file."""
+    """The array of a .npy file, row-major: the order of a file says nothing of the strides that a program should see."""
     try:
         array: Any = np.load(path, allow_pickle=False)
     except OSError as error:
@@ -310,7 +310,7 @@ def load_array(path: Path) -> np.ndarray[Any, Any]:
     found = cast(np.ndarray[Any, Any], array)
     if from_numpy(found.dtype) is None:
         raise CompileError(Diagnostic(f"`{path}` holds an array of {found.dtype}, which no tensor has"))
-    return found
+    return np.asarray(found, order="C")
 
 
 # what it means

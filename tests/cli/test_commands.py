@@ -351,6 +351,15 @@ def test_info_of_a_module(program):
     assert "every operator is supported" in text
 
 
+def test_the_order_of_a_file_is_no_layout(program, tmp_path):
+    path = program(
+        "from torch import Tensor\ndef f(x: Tensor) -> Tensor:\n"
+        "    return x.contiguous().view(-1) if x.is_contiguous() else x.reshape(-1)\n"
+    )
+    np.save(tmp_path / "x.npy", np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)))
+    assert "[0. 1. 2. 3. 4. 5.]" in torchcc_("run", path, "-i", f"x=@{tmp_path / 'x.npy'}").stdout
+
+
 def test_info_names_everything_that_is_not_supported(program):
     path = program(
         "import torch\nfrom torch import Tensor\n\n"

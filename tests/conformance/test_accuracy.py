@@ -14,6 +14,8 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import accuracy  # noqa: E402
 
 POINTS = 200
+HAVE_ZEROS = ("lgamma", "digamma")
+"""Near a zero at a number that is none of the dtype, errors in units of the last place have no bound."""
 
 
 def rows():
@@ -31,11 +33,11 @@ ROWS = list(rows())
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["function"])
 def test_errors_are_as_documented(row):
     function = next(f for f in accuracy.FUNCTIONS if f.name == row["function"])
+    room = 3 if function.name in HAVE_ZEROS else 1.25  # these are other points than those of the document
     for dtype in ("f32", "f64"):
         documented = float(row[dtype])
         found, _ = accuracy.measured(function, accuracy.DTYPES[dtype], POINTS, seed=1)
-        # other points: near zeros of a function (lgamma, digamma) an error in units of the last place has no bound
-        assert found <= 3 * documented + 0.5, f"{dtype}: {found} ulp, {documented} documented"
+        assert found <= room * documented + 0.5, f"{dtype}: {found} ulp, {documented} documented"
 
 
 def test_every_function_is_documented():
