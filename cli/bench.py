@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 
 from ..backend.cpu.jit import num_threads
+from .against import compare
 from .console import out, waiting
 from .request import Request
 from .run import compiled_call, use_threads
@@ -13,11 +15,16 @@ from .run import compiled_call, use_threads
 WARM_UP = 10
 
 
-def bench(request: Request, runs: int) -> None:
+def bench(request: Request, runs: int, against: Sequence[str] = (), python: str | None = None) -> None:
+    """`against` are names of libraries, which the interpreter `python` has (this one, if None)."""
     use_threads(request)
     start = time.perf_counter()
     call, origin = compiled_call(request)
     out.print(f"{origin} in {time.perf_counter() - start:.3f} s")
+    if against:
+        call()
+        compare(request, call, time.perf_counter() - start, against, python, runs, num_threads())
+        return
 
     def measure() -> list[float]:
         times: list[float] = []

@@ -282,7 +282,13 @@ def info_(model: Model, input: Inputs = None, weights: Weights = None) -> None:
     info.info(Request.of(model, input or [], weights, 0, None))
 
 
-@app.command(name="bench", epilog=_examples("torchcc bench net.py --input x=f32[64,784] --runs 200"))
+@app.command(
+    name="bench",
+    epilog=_examples(
+        "torchcc bench net.py --input x=f32[64,784] --runs 200",
+        "torchcc bench net.pt --input x=f32[1,3,224,224] --threads 1 --against torch,onnxruntime,openvino",
+    ),
+)
 @command
 def bench_(
     model: Model,
@@ -291,15 +297,25 @@ def bench_(
     seed: Seed = 0,
     runs: Annotated[int, typer.Option("--runs", min=1, help="timed calls")] = 100,
     threads: Threads = None,
+    against: Annotated[
+        str | None,
+        typer.Option("--against", metavar="NAMES", help="torch, onnxruntime, openvino: run the model by these too, in turn"),
+    ] = None,
+    peer_python: Annotated[
+        str | None, typer.Option("--peer-python", metavar="FILE", help="interpreter that has these libraries (default: this one)")
+    ] = None,
 ) -> None:
     """Time the compiled MODEL.
 
-    Prints the compile time, then minimum, median and maximum of the calls.
+    Prints the compile time, then minimum, median and maximum of the calls. With --against, other libraries run the same
+    archive with the same inputs and threads, each in a process of its own and in turn with torchcc: medians, their
+    ratio (below 1: torchcc is faster), seconds until the first result, and how far the results lie apart.
     """
     from . import bench  # noqa: PLC0415 - see above
     from .request import Request  # noqa: PLC0415
 
-    bench.bench(Request.of(model, input or [], weights, seed, threads), runs)
+    names = [n.strip() for n in (against or "").split(",") if n.strip()]
+    bench.bench(Request.of(model, input or [], weights, seed, threads), runs, names, peer_python)
 
 
 @app.command(
@@ -308,6 +324,7 @@ def bench_(
         "torchcc profile net.py --input x=f32[64,784]", "torchcc profile net.pt --input x=f32[1,3,224,224] --trace net.json"
     ),
 )
+@command
 def profile_(
     model: Model,
     input: Inputs = None,

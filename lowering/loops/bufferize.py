@@ -370,7 +370,8 @@ class _Bufferizer:
             return
         constant = attribute.value
         if isinstance(constant, tuple):
-            array = np.array(constant, dtype=_NUMPY[t.element]).reshape(cast("tuple[int, ...]", t.shape))
+            # integers have no sign here: 255 and -1 are one i8
+            array = np.array(constant).astype(_NUMPY[t.element]).reshape(cast("tuple[int, ...]", t.shape))
             constant = Constant(self._fresh_symbol("constant"), array)
         of = MemRefType(t.shape, t.element)
         name = memref.global_(self.module, constant, of)

@@ -93,11 +93,11 @@ def program(tmp_path):
 
 def test_help_names_every_command_and_status():
     text = torchcc_("--help").stdout
-    for word in ("run", "compile", "save", "dump", "info", "bench", "ops", "opt", "Exit status", "130"):
+    for word in ("run", "compile", "save", "dump", "info", "bench", "profile", "ops", "opt", "Exit status", "130"):
         assert word in text
 
 
-@pytest.mark.parametrize("name", ["run", "compile", "save", "dump", "info", "bench", "ops", "opt"])
+@pytest.mark.parametrize("name", ["run", "compile", "save", "dump", "info", "bench", "profile", "ops", "opt"])
 def test_help_has_an_example(name):
     text = torchcc_(name, "--help").stdout
     assert f"  torchcc {name}" in text
@@ -396,6 +396,27 @@ def test_bench():
     assert "3 runs" in text
 
 
+def test_bench_against_another_library():
+    pytest.importorskip("torch", reason="is what it is compared with")
+    result = torchcc_("bench", ROWS, "-i", "x=f32[2,3]", "--runs", "3", "--threads", "1", "--against", "torch")
+    head, ours, theirs = result.stdout.splitlines()[1:]
+    assert head.split("  ")[-1] == "largest difference"
+    assert ours.startswith("torchcc ")
+    assert theirs.startswith("torch ")
+    assert float(theirs.split()[-1]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--against", "tensorflow"], "--against tensorflow: no such library"),
+        (["--against", "torch", "--peer-python", "no/such/python"], "cannot start `no/such/python`: No such file"),
+    ],
+)
+def test_what_cannot_be_compared(arguments, text):
+    assert text in torchcc_("bench", ROWS, "-i", "x=f32[2,3]", *arguments, status=1).stderr
+
+
 # files that cannot be read
 
 
@@ -405,7 +426,7 @@ def test_bench():
 )
 def test_models_that_cannot_be_read(model, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for command in ("run", "info", "dump", "bench"):
+    for command in ("run", "info", "dump", "bench", "profile"):
         assert message in torchcc_(command, model, status=1).stderr
 
 

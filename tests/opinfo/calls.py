@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -243,7 +244,7 @@ def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out
     recorder = Recorder({key: f"a{i}" for i, key in enumerate(inputs)}, parameters=len(inputs))
     expected: Any
     try:
-        with torch.no_grad(), recorder:
+        with torch.no_grad(), recorder, seeds_seen(recorder.lines):
             expected = function(given[0], *given[1], **given[2])
     except EAGER_ERRORS as error:
         expected = error
@@ -259,6 +260,22 @@ def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out
         result = "None"
     frozen = mapped(lambda t: t.detach().clone(), expected) if not isinstance(expected, Exception) else expected
     return Call(tuple(recorder.lines), result, (*tensors, *recorder.extra), frozen, tuple(inputs.values()))
+
+
+@contextmanager
+def seeds_seen(lines: list[str]) -> Iterator[None]:
+    """OpInfo wraps operators that draw random numbers in a function that seeds first; `torch.manual_seed` is no torch function."""
+    original = torch.manual_seed
+
+    def seed(number: int) -> torch.Generator:
+        lines.append(f"torch.manual_seed({number})")
+        return original(number)
+
+    torch.manual_seed = seed
+    try:
+        yield
+    finally:
+        torch.manual_seed = original
 
 
 def record_error(function: Callable[..., Any], input: Any, args: Any, kwargs: Any) -> Call:

@@ -89,8 +89,8 @@ def rows(tasks: list[tuple[Any, str, str, int | None]]) -> Iterator[Row]:
 
 def line(row: Row) -> str:
     name, dtype, form, kinds, others = row
-    counts = "\t".join(str(kinds[k]) for k in ("agreed", "refused", "failed", "unscriptable"))
-    first = next((v for kind in ("failed", "refused", "unscriptable") for v in others if v.kind == kind), None)
+    counts = "\t".join(str(kinds[k]) for k in ("agreed", "refused", "failed", "unscriptable", "nearer"))
+    first = next((v for kind in ("failed", "refused", "unscriptable", "nearer") for v in others if v.kind == kind), None)
     why = "" if first is None else f"{first.kind}: {first.reason}\t{first.text}"
     return f"{name}\t{dtype}\t{form}\t{counts}\t{why[:900]}".replace("\n", " ")
 
