@@ -19,6 +19,7 @@ from .ir.program import Program
 from .ir.script_types import ClassType, ScriptObject, TensorType
 from .ir.source import Span
 from .lowering.graph.tensor_builtins import TENSOR_BUILTINS
+from .lowering.tensor import memory
 
 SUPPORTED: Final = ("primitive", "composite", "derived", "language")
 
@@ -48,7 +49,8 @@ def status(name: str) -> str:
     """How `aten::add.Tensor` is implemented."""
     record = find(name)
     if record is not None:
-        return f"not yet: {record.lower.__doc__}" if record.lower.__name__ == "unsupported" else "primitive"
+        refuses = record.lower.__name__ == "unsupported" and name not in memory.VIEWS
+        return f"not yet: {record.lower.__doc__}" if refuses else "primitive"
     if prelude.is_composite(name):
         return "composite"
     form = functional_form(name)

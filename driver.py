@@ -61,10 +61,12 @@ def lower(
     name: str | None = None,
     manager: PassManager | None = None,
     state: Sequence[StateSpec] = (),
+    *,
+    places: bool = False,
 ) -> Lowered:
     """Source program to loops, for `host`, another CPU, or an NVIDIA chip.
 
-    StateNeeded where the program changes attributes of its module that `state` does not declare.
+    StateNeeded where the program changes attributes of its module that `state` does not declare. `places`: see `functionalize`.
     """
     manager = manager or PassManager()
     watch = manager.watch or _ignore
@@ -75,18 +77,20 @@ def lower(
         module, signature = specialize(program, specs, composite, title, state, forks=not is_gpu(target))
         watch("specialize", module)
         try:
-            return _lower_specialised(module, signature, target, manager)
+            return _lower_specialised(module, signature, target, manager, places=places)
         except SharedFuture:
             module, signature = specialize(program, specs, composite, title, state, forks=False)
             watch("specialize", module)
-            return _lower_specialised(module, signature, target, manager)
+            return _lower_specialised(module, signature, target, manager, places=places)
 
 
-def _lower_specialised(module: Operation, signature: Signature, target: str, manager: PassManager) -> Lowered:
+def _lower_specialised(
+    module: Operation, signature: Signature, target: str, manager: PassManager, *, places: bool = False
+) -> Lowered:
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
     watch = manager.watch or _ignore
-    signature = functionalize(module, signature)
+    signature = functionalize(module, signature, places=places)
     check_unwritten(signature, module)
     watch("functionalize", module)
     modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
@@ -102,7 +106,7 @@ def translate_native(
 ) -> cpu.CpuModule:
     """LLVM text for this machine; `native.py` makes code of it and keeps that."""
     # Every pass is verified in tests and dumps; a call pays for the contracts at the ends of stages.
-    lowered = lower(program, specs, manager=PassManager(verify="stages"), state=state)
+    lowered = lower(program, specs, manager=PassManager(verify="stages"), state=state, places=True)
     return cpu.translate(lowered.modules["loops"], lowered.signature, host())
 
 

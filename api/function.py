@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ..backend.cpu.call import CompiledFunction, SharedArguments, StridedArguments, read_only
+from ..backend.cpu.direct import DirectCall, direct_call
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
 from ..ir.objects import PLAIN_OBJECTS
@@ -61,6 +62,12 @@ if TYPE_CHECKING:
 MAX_SPECIALISATIONS: Final = 128
 """Of one function; the one that was not called for longest goes first."""
 
+DIRECT_AFTER: Final = 8
+"""Calls of a specialisation with plain arguments after which it gets a direct call (`backend/cpu/direct.py`)."""
+
+MAX_DIRECT: Final = 4
+"""Direct calls that are tried in turn before the general way."""
+
 STATE_NUMBERS: Final[tuple[tuple[ScriptType, ...], ...]] = ((BOOL,), (BOOL, INT), (BOOL, INT, FLOAT))
 """Numbers in the state that are constants, as `NUMBERS_FIXED` for arguments; tried after those."""
 
@@ -76,7 +83,7 @@ _ticks = itertools.count()
 class Specialisation:
     """A function compiled for one set of specs, and how it is given its state."""
 
-    __slots__ = ("compiled", "finish", "last_used", "plan", "presenting", "signature")
+    __slots__ = ("calls", "compiled", "finish", "is_direct", "last_used", "plan", "presenting", "signature")
 
     def __init__(
         self,
@@ -92,6 +99,9 @@ class Specialisation:
         self.signature = signature
         self.plan = plan
         self.last_used = 0
+        self.calls = 0
+        self.is_direct = plan is None and finish is None
+        """Whether nothing has to be done about a call but to make it."""
 
     def call(self, flat: Sequence[Any]) -> Any:
         """Under the lock of the module if there is a plan."""
@@ -101,8 +111,8 @@ class Specialisation:
         if self.plan is None:
             results = self.compiled.call_flat(flat)
         else:
-            results = self.compiled.call_flat([*flat, *self.plan.inputs()])
-            self.plan.store(results)
+            results, own = self.compiled.call_twofold([*flat, *self.plan.inputs()])
+            self.plan.store(own)
         result = rebuild(self.signature.tree, results, presenting=self.presenting)
         return result if self.finish is None else self.finish(result)
 
@@ -140,6 +150,8 @@ class ScriptFunction:
         """For specs that have failed: which lists and numbers have to be fixed, those of the state too."""
         self._version = self.state.version
         self._choice: Choice | None = None
+        self._direct: tuple[DirectCall, ...] = ()
+        """For the specialisations of this version that are called most, the latest first."""
         self.presenting: Presenting = PLAIN_OBJECTS
         """Whose classes results have."""
 
@@ -162,17 +174,35 @@ class ScriptFunction:
         return f"<torchcc {self.name}({arguments})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._direct and not kwargs:
+            result = self.call_directly(self._direct, args)
+            if result is not NotImplemented:
+                return result
         values = adapted(self.parameters, self.bind(args, kwargs))
         specs = self.choice.specs(values)
         while True:
             try:
-                return self.call_adapted(specs, values)
+                return self.call_adapted(specs, values, None if kwargs else len(args))
             except (SharedArguments, StridedArguments) as found:
                 # nothing was computed yet: what is special to these arguments is compiled for
                 other = shared_tensors(values, specs) if isinstance(found, SharedArguments) else strided_tensors(values, specs)
                 if other == specs:
                     raise
                 specs = other
+
+    def call_directly(self, directs: Sequence[DirectCall], args: tuple[Any, ...]) -> Any:
+        """The result of the first of these that takes the arguments; NotImplemented if none does."""
+        if self._version != self.state.version:
+            return NotImplemented
+        for direct in directs:
+            result = direct.stub(direct.plan, args)
+            if result is ...:
+                error = direct.compiled.error()
+                self._left_on_error(adapted(self.parameters, self.bind(args, {})))
+                raise error
+            if result is not NotImplemented:
+                return result
+        return NotImplemented
 
     @property
     def choice(self) -> Choice:
@@ -181,13 +211,16 @@ class ScriptFunction:
             self._choice = Choice([p.type for p in self.parameters])
         return self._choice
 
-    def call_adapted(self, specs: Specs, values: Sequence[Any]) -> Any:
-        """A call with values that `adapted` gave, specialised for `specs`."""
+    def call_adapted(self, specs: Specs, values: Sequence[Any], given: int | None = None) -> Any:
+        """A call with values that `adapted` gave, specialised for `specs`; the first `given` stood in the call, in order."""
         if self._version == self.state.version:
             _, state_level, fixing = self._fixed.get(specs, _UNFIXED)
             chosen = specs if fixing is None else fixed(specs, values, fixing)
             found = self._compiled.get((chosen, ()))
             if found is not None and not state_level:
+                found.calls += 1
+                if found.is_direct and found.calls % DIRECT_AFTER == 0 and given is not None:
+                    self._keep_direct(found, chosen, given)
                 try:
                     return found.call(flat_values(values, chosen))
                 except ExecutionError:
@@ -196,6 +229,16 @@ class ScriptFunction:
         with self.state.lock:
             chosen, found = self.entry(specs, values, learns=True)
             return self.run(found, chosen, values)
+
+    def _keep_direct(self, entry: Specialisation, specs: Specs, given: int) -> None:
+        """For the specialisations that are called now; the one that was not for longest goes."""
+        made = direct_call(entry.compiled, specs, given)
+        if made is None:
+            entry.is_direct = False
+            return
+        with self.state.lock:
+            if self._version == self.state.version:
+                self._direct = (made, *self._direct)[:MAX_DIRECT]
 
     def _left_on_error(self, values: Sequence[Any]) -> None:
         """What contexts do when an error leaves them, see `replay.py`."""
@@ -220,11 +263,16 @@ class ScriptFunction:
                 self._left_on_error(values)
             raise
 
-    def call_chosen(self, chosen: Specs, values: Sequence[Any], state_level: int) -> Any:
-        """A call for exactly these specs, in which numbers are fixed already."""
+    def chosen(self, chosen: Specs, state_level: int) -> Specialisation:
+        """The specialisation for exactly these specs, in which numbers are fixed already."""
         with self.state.lock:
             self._refresh()
-            found = self._at(chosen, state_level) or self._specialised(chosen, state_level)
+            return self._at(chosen, state_level) or self._specialised(chosen, state_level)
+
+    def call_chosen(self, chosen: Specs, values: Sequence[Any], state_level: int) -> Any:
+        """A call for exactly these specs."""
+        with self.state.lock:
+            found = self.chosen(chosen, state_level)
             if found.plan is not None:
                 return self.run(found, chosen, values)
         try:
@@ -380,6 +428,7 @@ class ScriptFunction:
         """Forgets what was compiled for other constants."""
         if self._version != self.state.version:
             self._compiled.clear()
+            self._direct = ()
             self._marked.clear()
             self._paths.clear()
             self._version = self.state.version
@@ -465,11 +514,21 @@ class CompiledCall:
         self.specs = specs
         self.signature = signature
         self._state_level = state_level
+        self._calls = 0
+        self._direct: tuple[DirectCall, ...] = ()
+        self._version = function.state.version
 
     def __repr__(self) -> str:
         return f"<torchcc {self.function.name} for {', '.join(map(str, self.specs))}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._direct and not kwargs and self._version == self.function.state.version:
+            result = self.function.call_directly(self._direct, args)
+            if result is not NotImplemented:
+                return result
+        self._calls += 1
+        if not self._calls % DIRECT_AFTER and not kwargs:
+            self._refresh_direct(len(args))
         parameters = self.function.parameters
         defaults = {p.name: s.value for p, s in zip(parameters, self.specs, strict=True) if isinstance(s, ConstantSpec)}
         given = {p.name for p in parameters[: len(args)]} | set(kwargs)
@@ -478,6 +537,13 @@ class CompiledCall:
         for value, spec, parameter in zip(values, self.specs, parameters, strict=True):
             check_fits(value, spec, parameter.name)
         return self.function.call_chosen(self.specs, values, self._state_level)
+
+    def _refresh_direct(self, given: int) -> None:
+        """For the state that there is now."""
+        with self.function.state.lock:
+            entry = self.function.chosen(self.specs, self._state_level)
+            made = direct_call(entry.compiled, self.specs, given) if entry.is_direct else None
+            self._direct, self._version = () if made is None else (made,), self.function.state.version
 
 
 def _wanted_spec(given: Any, parameter: Argument, *, left_out: bool) -> tuple[ArgumentSpec, Any]:

@@ -102,6 +102,7 @@ class _Handle:
     def __init__(self, shared: _Shared, own: ScriptObject | None) -> None:
         self.shared = shared
         self._own = own
+        self._is_forward_of_root = own is None and shared.function.name == "forward"
 
     @property
     def value(self) -> ScriptObject:
@@ -117,13 +118,13 @@ class _Handle:
 
     def called(self) -> ScriptFunction:
         """What a call of the module runs: `forward` with its hooks around it; that of the root has them already."""
-        if self.is_root and self.shared.function.name == "forward":
+        if self._is_forward_of_root:
             return self.shared.function
         return self.shared.method(self.value, "__call__") if self.has_hooks() else self.forward()
 
     def forward(self) -> ScriptFunction:
         """`forward` alone. AttributeError where there is none."""
-        if self.is_root and self.shared.function.name == "forward" and not self.has_hooks():
+        if self._is_forward_of_root and not self.has_hooks():
             return self.shared.function
         if "forward" not in self.shared.methods().method_names(self.value.type):
             raise AttributeError(f"'{self.original_name}' object has no attribute 'forward'")

@@ -6,7 +6,8 @@ are its inputs from then on, for every method of the module, and their new value
     compiled, signature = state.settle(receiver, lambda specs: compile(..., specs))
     plan = state.plan(receiver, signature)
     with state.lock:
-        plan.store(compiled.call_flat([*arguments, *plan.inputs()]))
+        results, own = compiled.call_twofold([*arguments, *plan.inputs()])
+        plan.store(own)
 
 Tensors that are written in place keep their memory; an attribute that is set gets a tensor of its own, so that nothing
 outside shares memory with the module. What a call that raises leaves is in `replay.py`.
@@ -630,17 +631,16 @@ class Plan:
     def __init__(self, state: ModuleState, receiver: ScriptObject, signature: Signature) -> None:
         self._state = state
         self._receiver = receiver
-        self._foreign = frozenset(v.result for v in signature.views)
         self._attributes = state.outer_attributes(receiver)
         self._outputs = [(self._attributes[r.path], r.tree) for r in signature.state]
         self.inputs = _inputs_at(signature, self._attributes)
         """Gives the values of the parameters that are state."""
 
     def store(self, results: Sequence[Any]) -> None:
-        """Sets the attributes to what a call gave."""
+        """Sets the attributes to what a call gave, in memory that is not the caller's."""
         if not self._outputs:
             return
-        live = _Live(self._state, self._receiver, self._attributes, self._foreign)
+        live = _Live(self._state, self._receiver, self._attributes)
         new = [(holder, rebuild(tree, results, live)) for holder, tree in self._outputs]
         live.refill()
         modules = objects = False
@@ -656,13 +656,11 @@ class _Live:
     """The state before a call (`LiveState`)."""
 
     def __init__(
-        self, state: ModuleState, receiver: ScriptObject, attributes: Mapping[str, Holder], foreign: frozenset[int]
+        self, state: ModuleState, receiver: ScriptObject, attributes: Mapping[str, Holder]
     ) -> None:
         self._state = state
         self._receiver = receiver
         self._attributes = attributes
-        self._foreign = foreign
-        """Results that are views of what was given."""
         self._tensors: dict[int, Constant] = {}
         self._containers: dict[str, Any] = {}
         self._contents: list[tuple[Any, Any]] = []
@@ -670,8 +668,7 @@ class _Live:
     def tensor(self, index: int, array: Any) -> Constant:
         if index not in self._tensors:
             # what the caller gets is the attribute, unless it is memory that the caller has
-            own = numpy_copy(array) if index in self._foreign else shared_array(array)
-            self._tensors[index] = self._state.new_tensor(own)
+            self._tensors[index] = self._state.new_tensor(shared_array(array))
         return self._tensors[index]
 
     def element(self, array: Any) -> Constant:

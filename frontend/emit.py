@@ -51,6 +51,12 @@ class FunctionEmitter(Statements):
                 f"`{function.name}` cannot be compiled: what this decorator makes of it is not known",
                 help="decorators of torch are known, and functions of the file that give a function",
             )
+        if any(d.startswith("torch.amp.autocast_mode.") for d in function.decorators):
+            raise CompileError.at(
+                definition.name_span,
+                f"`{function.name}` cannot be compiled: autocast is not supported as a decorator",
+                help="write `with torch.autocast(...):` in the function",
+            )
         scope: Any = function.closure or function.scope
         super().__init__(unit, scope, Block())
         self.function = function

@@ -47,6 +47,18 @@ from .values import (
 _NN = "torch.nn"
 _NN_MODULES = "torch.nn.modules."
 _FUNCTIONAL = "torch.nn.functional"
+_AUTOCAST = "torch.amp.autocast_mode"
+
+_AUTOCASTS = {
+    "torch.autocast": "autocast",
+    "torch.amp.autocast": "autocast",
+    "torch.amp.autocast_mode.autocast": "autocast",
+    "torch.cpu.amp.autocast": "cpu_autocast",
+    "torch.cpu.amp.autocast_mode.autocast": "cpu_autocast",
+    "torch.cuda.amp.autocast": "cuda_autocast",
+    "torch.cuda.amp.autocast_mode.autocast": "cuda_autocast",
+}
+"""The class, and functions that make objects of it with arguments of their own."""
 
 _BREAK, _CONTINUE = object(), object()
 
@@ -138,7 +150,7 @@ class Interpreter(Expressions):
 
     @staticmethod
     def _is_library(name: str) -> bool:
-        return name.startswith(_NN)
+        return name.startswith(_NN) or name == _AUTOCAST
 
     def _library_scope(self, name: str) -> Scope | None:
         """The scope of `torch.nn.functional`, of `torch.nn.modules.X`, or of another file of the user's."""
@@ -148,6 +160,8 @@ class Interpreter(Expressions):
         source: ast.SourceModule | None = None
         if name == _FUNCTIONAL:
             source = library_source("prelude", "functional")
+        elif name == _AUTOCAST:
+            source = library_source("prelude", "autocast")
         elif name.startswith(_NN_MODULES):
             source = library_source("nn", name.removeprefix(_NN_MODULES))
         elif not is_module(name) and self._loader is not None:
@@ -172,6 +186,9 @@ class Interpreter(Expressions):
             if not is_module(module):
                 inner = f"{module}.{name}"
                 return ModuleRef(inner) if self._library_scope(inner) is not None else MISSING
+        if name == "autocast" and f"{module}.autocast" in _AUTOCASTS:
+            scope = self._library_scope(_AUTOCAST)
+            return MISSING if scope is None else scope.names[_AUTOCASTS[f"{module}.autocast"]]
         return member(module, name)
 
     @property

@@ -404,7 +404,7 @@ class Expressions(Objects):
                     fail(span, "a 0-dim tensor cannot be iterated")
                 items = (HostTensor(np.asarray(row)) for row in value.array)
             case ClassValue() if value.kind == "enum":
-                items = [m for m in value.members.values() if isinstance(m, EnumMember)]
+                items = [m for n, m in value.members.items() if isinstance(m, EnumMember) and m.name == n]
             case ObjectValue() if value.cls.kind == "named_tuple":
                 items = list(value.attributes.values())
             case _:

@@ -24,7 +24,8 @@ _MODULES: Final = words(
     """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils
     torch.nn.quantized torch.jit torch.jit.annotations torch.fft torch.linalg torch.special torch.autograd
     torch.autograd.profiler torch.utils torch.cuda torch.cuda.amp torch.backends torch.optim torch.ops
-    torch.functional torch.amp torch.cpu torch.cpu.amp torch.futures torch.types torch.testing torch.onnx
+    torch.functional torch.amp torch.amp.autocast_mode torch.cpu torch.cpu.amp torch.cpu.amp.autocast_mode
+    torch.cuda.amp.autocast_mode torch.futures torch.types torch.testing torch.onnx
     torch.random torch.distributions torch._C math cmath typing typing_extensions collections collections.abc
     enum dataclasses functools itertools numbers abc warnings copy logging numpy os os.path sys time random
     __future__ torchcc"""

@@ -435,8 +435,15 @@ class Objects(ABC):
                     member.owner = cls
                     member.qualified = f"{cls.qualified}.{member.name}"
             elif cls.kind == "enum" and not name.startswith("_"):
-                value = len(cls.members) if member == BuiltinRef("enum.auto") else member
-                cls.members[name] = EnumMember(cls, name, value)
+                cls.members[name] = self._enum_member(cls, name, member)
+
+    def _enum_member(self, cls: ClassValue, name: str, value: Value) -> EnumMember:
+        """A member of its own; for a value that an earlier one has, that one, of which this is another name."""
+        earlier = [m for m in cls.members.values() if isinstance(m, EnumMember)]
+        if value == BuiltinRef("enum.auto"):
+            value = next((m.value for m in reversed(earlier) if isinstance(m.value, int)), 0) + 1
+        same = (m for m in earlier if type(m.value) is type(value) and m.value == value)
+        return next(same, None) or EnumMember(cls, name, value)
 
     def _base_kind(self, value: Value, node: ast.Expr) -> ClassKind | None:
         if isinstance(value, ClassValue):

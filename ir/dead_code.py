@@ -14,7 +14,9 @@ from .core import Block, Operation, OpResult
 from .dialects import torch
 from .operators import schema
 
-_EFFECTS: Final = frozenset({"prim::RaiseException", "prim::Print", "prim::SetAttr", "aten::warn", "aten::wait"})
+_EFFECTS: Final = frozenset(
+    {"prim::RaiseException", "prim::Print", "prim::SetAttr", "aten::warn", "aten::wait", "prim::Enter", "prim::Exit"}
+)
 RANDOM: Final = frozenset(
     f"aten::{name}"
     for name in (

@@ -55,11 +55,16 @@ def functional_base(base: str) -> str | None:
     return None
 
 
-@cache
-def functional_form(name: str) -> tuple[str, str] | None:
-    """(functional operator, written argument) of an in-place or `out=` operator; None where `name` is neither.
+OPTIONS: Final = ("dtype", "layout", "device", "pin_memory")
+"""Of operators that make tensors; those with `out=` have none of them."""
 
-    The functional operator takes the same arguments, without the written `out`.
+
+@cache
+def functional_form(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """(functional operator, written arguments) of an in-place or `out=` operator; None where `name` is neither.
+
+    The functional operator takes the same arguments, without those written as `out`, of which there is one for each result;
+    and `OPTIONS`.
     """
     own = schema(name)
     if own is None or not own.arguments:
@@ -67,13 +72,14 @@ def functional_form(name: str) -> tuple[str, str] | None:
     base, overload = split_name(name)
     if own.arguments[0].is_written and own.arguments[0].type == _TENSOR:
         twin = functional_base(base)
-        return None if twin is None else (_twin(own, twin, overload), own.arguments[0].name)
+        return None if twin is None else (_twin(own, twin, overload), (own.arguments[0].name,))
     written = [a for a in own.arguments if a.is_written]
-    if len(written) == 1 and written[0].keyword_only:
+    if written and all(a.keyword_only and a.type == _TENSOR for a in written):
         wanted = [(a.name, a.type) for a in own.arguments if not a.is_written]
         for candidate in candidates(base):
-            if [(a.name, a.type) for a in candidate.arguments] == wanted:
-                return candidate.name, written[0].name
+            given = [(a.name, a.type) for a in candidate.arguments if a.name not in OPTIONS or (a.name, a.type) in wanted]
+            if given == wanted and len(candidate.returns) == len(written) and not any(a.is_written for a in candidate.arguments):
+                return candidate.name, tuple(a.name for a in written)
     return None
 
 

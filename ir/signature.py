@@ -418,6 +418,8 @@ class Parameter:
     """Whether the program decides something by how the tensor lies in memory: it must lie as `spec` says."""
     looks: tuple[ViewStep, ...] = ()
     """How the caller sees the tensor after the call, if its metadata was changed in place (`unsqueeze_`)."""
+    stride: tuple[int, int] | None = None
+    """Of a number that the call finds out itself: the stride in bytes of a tensor parameter in a dimension."""
 
 
 @dataclass(frozen=True)
@@ -444,6 +446,24 @@ class ResultView:
     base: int
     is_argument: bool
     steps: tuple[ViewStep, ...]
+
+
+@dataclass(frozen=True)
+class FlatNumber:
+    """The number that is flat result `result`."""
+
+    result: int
+
+
+@dataclass(frozen=True)
+class PlacedResult:
+    """Flat result `result` is a view if `base` says so: of parameter `base` if that is not negative, of result `-2 - base`
+    if it is below -1, and -1: of nothing. Where it lies in that, in bytes; `strides` None: it is all of it, as that lies."""
+
+    result: int
+    base: int | FlatNumber
+    offset: int | FlatNumber = 0
+    strides: tuple[int | FlatNumber, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -478,6 +498,8 @@ class Signature:
     columns: tuple[ColumnsArgument, ...] = ()
     views: tuple[ResultView, ...] = ()
     """Results that share memory with arguments, or with results before them."""
+    placed: tuple[PlacedResult, ...] = ()
+    """Results of which the run says whether they do, in further results; only for callers in this process."""
     prints: bool = False
     """Whether calls may write to the standard output."""
 
@@ -485,6 +507,11 @@ class Signature:
     def returned(self) -> frozenset[int]:
         """Flat results that the caller gets; the other outputs are state."""
         return frozenset(leaf_numbers(self.tree))
+
+    @property
+    def returned_tensors(self) -> frozenset[int]:
+        """Flat results that the caller sees as tensors, or the memory of several; others are parts of lists and strings."""
+        return frozenset(_tensor_leaves(self.tree))
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -756,6 +783,22 @@ def tensor_columns(tree: Any) -> list[Leaf]:
         case _ if is_dataclass(tree) and not isinstance(tree, ScriptType | type):
             return [leaf for f in fields(tree) for leaf in tensor_columns(getattr(tree, f.name))]
         case _:
+            return []
+
+
+def _tensor_leaves(tree: ResultTree) -> list[int]:
+    match tree:
+        case Leaf(index, type):
+            return [index] if isinstance(type, TensorType) else []
+        case SequenceResult(elements):
+            return [i for e in elements for i in _tensor_leaves(e)]
+        case DictResult(_, values) | ObjectResult(_, _, values):
+            return [i for v in values for i in _tensor_leaves(v)]
+        case VariantResult(_, then, otherwise):
+            return [*_tensor_leaves(then), *_tensor_leaves(otherwise)]
+        case ValueResult() | ListResult() | TableResult():
+            return [leaf.index for leaf in tensor_columns(tree)]
+        case StringResult() | EnumResult() | ConstantResult() | KeptResult():
             return []
 
 

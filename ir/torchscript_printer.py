@@ -452,7 +452,7 @@ class _Function:
 
     def _block(self, block: Block, indent: str, end: Callable[[Operation, str], None]) -> Iterator[Iterator[Any]]:
         """Writes a block; yields the generators of blocks in it. `end` writes the terminator."""
-        before = len(self.lines)
+        before = region = len(self.lines)
         for op in block.operations():
             self.span = op.span or self.span
             self.stands_for = None
@@ -464,10 +464,26 @@ class _Function:
                 yield self._loop(op, indent)
             elif op.name == "prim::fork":
                 yield self._fork(op, indent)
+            elif op.name == "prim::Enter":
+                indent = self._enter(op, indent)
+                region = len(self.lines)
+            elif op.name == "prim::Exit":
+                self._flush(indent)
+                if len(self.lines) == region:
+                    self._emit(indent, "pass")
+                indent = indent[:-2]
             elif self.flow.is_needed(op) and not _makes_context(op):
                 self._operation(op, indent)
         if len(self.lines) == before:
             self._emit(indent, "pass")
+
+    def _enter(self, op: Operation, indent: str) -> str:
+        """The head of a `with`; the indent of its body."""
+        texts = self._consume(op.operands, indent)
+        self._flush(indent)
+        target = f" as {self._name(op.result)}" if op.result.uses else ""
+        self._emit(indent, f"with {texts[0].text}{target}:")
+        return f"{indent}  "
 
     def _stand_for(self, values: Sequence[Value]) -> None:
         """A line that holds an expression stands for that, and not for the whole statement."""

@@ -31,7 +31,7 @@ from ...ir.signature import (
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, describe, scalar_kind
-from .views import look, seen_through
+from .views import NEW, flat_number, look, placed, seen_through, strides_of
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
 _TENSOR_SIZE: Final = ctypes.sizeof(DL_TENSOR.ctype)
@@ -158,8 +158,10 @@ class CompiledFunction:
         self.is_from_cache = False
         """Whether nothing had to be compiled for it."""
         self._outputs = signature.outputs
-        self._returned = signature.returned
-        self._converters = [_converter(p) for p in signature.parameters]
+        self._returned_tensors = signature.returned_tensors
+        self._strides = [p.stride for p in signature.parameters if p.stride is not None]
+        """Numbers that follow those that are given, and are found out here."""
+        self._converters = [_converter(p) for p in signature.parameters if p.stride is None]
         self._looked = [i for i, p in enumerate(signature.parameters) if p.looks]
         given = [i for i, p in enumerate(signature.parameters) if isinstance(p.spec, TensorSpec)]
         if all(signature.parameters[i].path is not None for i in given):
@@ -192,6 +194,10 @@ class CompiledFunction:
 
     def call_flat(self, arguments: Sequence[Any]) -> list[Any]:
         """Flat results by number; those written back into arguments are None."""
+        return self.call_twofold(arguments)[0]
+
+    def call_twofold(self, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Flat results as the caller gets them, and all of them in memory of their own, views of arguments too."""
         if len(arguments) != len(self._converters):
             raise TypeError(f"{self.signature.name} takes {len(self._converters)} arguments, got {len(arguments)}")
         block = self._block_type()
@@ -205,7 +211,7 @@ class CompiledFunction:
         for i, (convert, argument) in enumerate(zip(self._converters, arguments, strict=True)):
             value = convert(argument)
             if isinstance(value, _TensorArgument):
-                if self._shareable:
+                if self._shareable or self._strides:
                     tensors[i] = value
                 place, numbers, layout, (rank, code, bits) = next(places)
                 strides = 0
@@ -223,30 +229,44 @@ class CompiledFunction:
                     torch = sys.modules["torch"]
                 value = base + place
             values.append(value)
+        for i, dimension in self._strides:
+            values.append(strides_of(arguments[i], tensors[i].place()[2])[dimension])
         for k in range(len(self._outputs)):
             values.append(base + k * _TENSOR_SIZE)
         if self._shareable:
             self._check_apart(tensors)
         if self._function(*values) != 0:
-            raise self._error()
+            raise self.error()
         for finish in after:
             finish()
         results: list[Any] = [None] * len(self.signature.results)
         for k, (number, read) in enumerate(zip(self._outputs, self._readers, strict=True)):
             result = read(block, base, k * _TENSOR_SIZE)
-            is_tensor = isinstance(self.signature.results[number], TensorType)
-            is_given_out = torch is not None and is_tensor and number in self._returned
+            is_given_out = torch is not None and number in self._returned_tensors
             results[number] = _to_torch(torch, result) if is_given_out else result
-        for view in self.signature.views:
-            base = arguments[view.base] if view.is_argument else results[view.base]
-            base = whole(base, _tensor_argument("", base, written=False)) if isinstance(base, GivenPart) else base
-            found = seen_through(base, view.steps, arguments)
-            if found is not None:
-                results[view.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+        own = results
+        if self.signature.placed or self.signature.views:
+            own = list(results)
+            self._make_views(arguments, results, torch)
         for i in self._looked:
             parameter = self.signature.parameters[i]
             look(arguments[i], parameter.looks, arguments, parameter.name)()
-        return results
+        return results, own
+
+    def _make_views(self, arguments: Sequence[Any], results: list[Any], torch: Any) -> None:
+        """Puts views in place of the results that share memory."""
+        for place in self.signature.placed:
+            number = flat_number(place.base, results)
+            if number != NEW:
+                base = _base(arguments[number]) if number >= 0 else results[-2 - number]
+                found = placed(base, results[place.result], place, results)
+                if found is not None:
+                    results[place.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+        for view in self.signature.views:
+            base = _base(arguments[view.base]) if view.is_argument else results[view.base]
+            found = seen_through(base, view.steps, arguments)
+            if found is not None:
+                results[view.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
 
     def _check_apart(self, tensors: Mapping[int, _TensorArgument]) -> None:
         """SharedArguments where a write to one argument would be a write to another one too."""
@@ -263,7 +283,8 @@ class CompiledFunction:
                         f"`{parameters[i].name}` is written in place: give a copy of one of them"
                     )
 
-    def _error(self) -> ExecutionError:
+    def error(self) -> ExecutionError:
+        """Of the call that failed last in this thread."""
         message = self._functions.last_error().decode(errors="replace")
         number = self._functions.error_number()
         span = self._spans[number] if 0 <= number < len(self._spans) else None
@@ -507,6 +528,11 @@ def numpy_copy(result: Any) -> npt.NDArray[Any]:
         torch = sys.modules["torch"]
         return np.array(result.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
     return np.array(result.numpy())
+
+
+def _base(value: Any) -> Any:
+    """What a result may be a view of: an argument, or the memory that it lies in."""
+    return whole(value, _tensor_argument("", value, written=False)) if isinstance(value, GivenPart) else value
 
 
 class _Whole:

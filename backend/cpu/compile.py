@@ -8,7 +8,7 @@ from typing import Any
 from ...ir.core import Operation
 from ...ir.diagnostics import InternalError
 from ...ir.signature import Signature
-from ..llvm.binding import llvm
+from ..llvm.binding import emit_object, llvm, run_passes
 from ..llvm.translate import LlvmModule, Options, translate_module
 from ..runtime.library import DECLARATIONS, PUBLIC, structure_definitions
 from .host import CpuTarget, machine
@@ -24,6 +24,8 @@ class CpuModule:
     program: LlvmModule
     optimize: bool
     """Whether LLVM's mid-end is run."""
+    parts: tuple[tuple[str, bool], ...]
+    """The same as one or several modules, each with whether the mid-end is run: less work, and for all cores."""
 
 
 def translate(module: Operation, signature: Signature, target: CpuTarget) -> CpuModule:
@@ -37,8 +39,12 @@ def translate(module: Operation, signature: Signature, target: CpuTarget) -> Cpu
     if facts is None:
         raise InternalError(f"the module has no function @{signature.name}")
     wrapper = exported_function(signature, facts, prefix, program.has_threads)
-    text = "\n".join((structure_definitions(), DECLARATIONS, wrapper, program.text))
-    return CpuModule(text, signature, program, program.needs_optimizer)
+    head = (structure_definitions(), DECLARATIONS)
+    text = "\n".join((*head, wrapper, program.text))
+    first, *others = program.parts
+    parts = [("\n".join((*head, wrapper, first.text)), first.is_scalar)]
+    parts += [("\n".join((*head, part.text)), part.is_scalar) for part in others]
+    return CpuModule(text, signature, program, program.needs_optimizer, tuple(parts))
 
 
 def parse(text: str, target_machine: Any, triple: str) -> Any:
@@ -63,7 +69,7 @@ def optimize(module: Any, target_machine: Any, level: int = 3) -> None:
     options.loop_interleaving = True
     options.loop_unrolling = True
     builder = llvm.create_pass_builder(target_machine, options)
-    builder.getModulePassManager().run(module, builder)
+    run_passes(builder.getModulePassManager(), module, builder)
 
 
 def _inline_always(module: Any, target_machine: Any) -> None:
@@ -100,7 +106,7 @@ def _parsed(text: str, target: CpuTarget, optimized: bool) -> tuple[Any, Any]:
 def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     """Object code of a module's text."""
     module, target_machine = _parsed(text, target, optimized)
-    return bytes(target_machine.emit_object(module))
+    return emit_object(target_machine, module)
 
 
 def llvm_text(text: str, target: CpuTarget, *, optimized: bool) -> str:

@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..runtime.abi import HEAP_ALIGNMENT
 from ..runtime.library import JIT_EXPORTS, runtime_text
 from . import object_cache
 from .call import CompiledFunction, RuntimeFunctions
-from .host import CpuTarget, host, machine
+from .host import CpuTarget, host, initialize, machine, thread_count
 
 if TYPE_CHECKING:
     from ...ir.core import Operation
@@ -87,6 +88,23 @@ def object_code(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     return found
 
 
+def object_codes(module: CpuModule, target: CpuTarget) -> list[bytes]:
+    """Object code of a module's parts, by as many threads as there are cores; the largest are begun first."""
+    if len(module.parts) == 1:
+        ((text, optimized),) = module.parts
+        return [object_code(text, target, optimized=optimized)]
+    initialize()
+    with ThreadPoolExecutor(thread_count(), "torchcc-llvm") as pool:
+        order = sorted(range(len(module.parts)), key=lambda i: -_work(*module.parts[i]))
+        waiting = {i: pool.submit(object_code, module.parts[i][0], target, optimized=module.parts[i][1]) for i in order}
+        return [waiting[i].result() for i in range(len(module.parts))]
+
+
+def _work(text: str, optimized: bool) -> int:
+    """What LLVM has to do, in no unit: the mid-end takes several times as long as code generation."""
+    return len(text) * (4 if optimized else 1)
+
+
 def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     """Object code of LLVM text, by LLVM."""
     from .compile import compile_text as compiled  # noqa: PLC0415 - code from the disk needs no emitters
@@ -103,25 +121,41 @@ def compile_module(module: Operation, signature: Signature, target: CpuTarget | 
 
 def load(module: CpuModule, target: CpuTarget) -> CompiledFunction:
     """Compiles and loads translated LLVM text."""
-    code = object_code(module.text, target, optimized=module.optimize)
+    codes = object_codes(module, target)
     arrays = {symbol: aligned(array) for symbol, array in module.program.data.items()}
     addresses = {symbol: int(array.ctypes.data) for symbol, array in arrays.items()}
-    return link(code, module.signature, [f.span for f in module.program.failures], addresses, arrays)
+    return link(codes, module.signature, [f.span for f in module.program.failures], addresses, arrays)
 
 
 def link(
-    code: bytes, signature: Signature, spans: Sequence[Span | None], addresses: Mapping[str, int], keep: Any
+    codes: Sequence[bytes], signature: Signature, spans: Sequence[Span | None], addresses: Mapping[str, int], keep: Any
 ) -> CompiledFunction:
     """Loads object code; constants are at these addresses, in memory that `keep` owns."""
     owner = session()
     with _lock:
-        builder: Any = (
-            llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY).add_current_process()
-        )
+        builder: Any = llvm.JITLibraryBuilder()
+        for code in codes:
+            builder = builder.add_object_img(code)
+        builder = builder.add_jit_library(_RUNTIME_LIBRARY).add_current_process()
         for symbol, address in addresses.items():
             builder = builder.import_symbol(symbol, address)
         library = builder.export_symbol(signature.name).link(owner.jit, f"torchcc.{next(_numbers)}")
     return CompiledFunction(signature, library[signature.name], owner.functions, spans, keep=_Keep(library, keep))
+
+
+def load_text(text: str, name: str, addresses: Mapping[str, int]) -> tuple[int, Any]:
+    """Compiles and loads LLVM text whose external symbols are at these addresses, or in the run time.
+
+    Gives the address of the function `name`, and what must live as long as it may be called.
+    """
+    code = object_code(text, host(), optimized=True)
+    owner = session()
+    with _lock:
+        builder: Any = llvm.JITLibraryBuilder().add_object_img(code).add_jit_library(_RUNTIME_LIBRARY)
+        for symbol, address in addresses.items():
+            builder = builder.import_symbol(symbol, address)
+        library = builder.export_symbol(name).link(owner.jit, f"torchcc.{next(_numbers)}")
+    return library[name], _Keep(library, None)
 
 
 class _Keep:

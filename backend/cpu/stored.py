@@ -1,6 +1,6 @@
 """Whole compiled functions on disk: what `lowering/` and LLVM have made of a program, found again by its key.
 
-An entry is JSON: the signature, source positions of run-time errors, the key of the object code, and where each constant
+An entry is JSON: the signature, source positions of run-time errors, the keys of the object code, and where each constant
 is in a block. The block is mapped, never copied: processes that run the same model share its memory. That a program needs
 a number at compile time is kept as well, so that the attempt is not repeated.
 """
@@ -50,8 +50,8 @@ def load(name: str) -> CompiledFunction | None:
         return None
     try:
         match records.from_text(data):
-            case ("code", Signature() as signature, spans, code, (block, size), places):
-                return _linked(signature, spans, code, (block, size), places)
+            case ("code", Signature() as signature, spans, codes, (block, size), places):
+                return _linked(signature, spans, codes, (block, size), places)
             case ("not static", diagnostics):
                 raise NotStatic(diagnostics)
             case ("refused", diagnostics):
@@ -65,18 +65,18 @@ def load(name: str) -> CompiledFunction | None:
 
 
 def _linked(
-    signature: Signature, spans: Any, code: str, block: tuple[str, int], places: Mapping[str, int]
+    signature: Signature, spans: Any, codes: Sequence[str], block: tuple[str, int], places: Mapping[str, int]
 ) -> CompiledFunction | None:
-    image = cache.load(code)
-    if image is None:
+    images = [image for image in map(cache.load, codes) if image is not None]
+    if len(images) != len(codes):
         return None
     if not places:
-        return jit.link(image, signature, spans, {}, None)
+        return jit.link(images, signature, spans, {}, None)
     constants = cache.load_block(*block)
     if constants is None:
         return None
     base = int(np.frombuffer(constants, np.uint8).ctypes.data)
-    return jit.link(image, signature, spans, {s: base + at for s, at in places.items()}, constants)
+    return jit.link(images, signature, spans, {s: base + at for s, at in places.items()}, constants)
 
 
 def store(name: str, module: CpuModule, target: CpuTarget) -> None:
@@ -84,9 +84,9 @@ def store(name: str, module: CpuModule, target: CpuTarget) -> None:
     layout = _Layout.of(module.program.data)
     block = cache.digest(*layout.pieces) if layout.size else ""
     spans = tuple(f.span for f in module.program.failures)
-    code = object_cache.key(module.text, target, module.optimize)
+    codes = tuple(object_cache.key(text, target, optimized) for text, optimized in module.parts)
     try:
-        text = records.to_text(("code", module.signature, spans, code, (block, layout.size), layout.places))
+        text = records.to_text(("code", module.signature, spans, codes, (block, layout.size), layout.places))
     except records.NotStorable:
         return
     # several specialisations of a model have the same weights, and one block

@@ -1,7 +1,7 @@
 """Views that a call gives out: results over the memory of arguments, and arguments whose metadata was changed in place.
 
-In: what the caller gave (numpy arrays, torch tensors) and the steps of a `ResultView`. Out: the same memory, looked at through
-the view operators. Their meaning on arrays is that of the operators' records.
+In: what the caller gave (numpy arrays, torch tensors), and the steps of a `ResultView` or where a `PlacedResult` lies. Out: the
+same memory, looked at so. What view operators mean on arrays is what the operators' records say.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from ...ir.signature import GivenNumber, ViewStep
+from ...ir.signature import FlatNumber, GivenNumber, PlacedResult, ViewStep
 
 _OF_COMPLEX: Final = frozenset(f"aten::{name}" for name in ("real", "imag", "conj", "view_as_real", "view_as_complex"))
 """Views of another dtype, which strides do not tell."""
@@ -38,6 +38,68 @@ def seen_through(value: Any, steps: Sequence[ViewStep], given: Sequence[Any]) ->
         shape, strides, offset = place
         seen = seen.as_strided(shape, strides, seen.storage_offset() + offset)
     return seen
+
+
+NEW: Final = -1
+"""The base of a result with memory of its own."""
+
+
+def flat_number(number: int | FlatNumber, results: Sequence[Any]) -> int:
+    return results[number.result] if isinstance(number, FlatNumber) else number
+
+
+def strides_of(value: Any, strides: Sequence[int]) -> Sequence[int]:
+    """Those of an argument in bytes; `strides`: of what the call is given for it, which may be a copy."""
+    return value.strides if isinstance(value, np.ndarray) else strides
+
+
+def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) -> Any:
+    """The view of `base` that a result is, an array or torch tensor; None where the base is neither, or has no such view."""
+    if place.strides is None:
+        return seen_through(base, (), ())
+    shape = tuple(result.shape)
+    strides = tuple(flat_number(s, results) for s in place.strides)
+    offset = flat_number(place.offset, results)
+    if isinstance(base, np.ndarray):
+        return _array_at(base, np.dtype(result.dtype) if isinstance(result, np.ndarray) else None, shape, strides, offset)
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(base, torch.Tensor) or base.is_conj() or base.is_neg():
+        return None
+    base = base.detach()
+    size = result.element_size() if isinstance(result, torch.Tensor) else result.itemsize
+    steps = tuple(s // size for s in strides)
+    at = (base.storage_offset() * base.element_size() + offset) // size
+    if base.element_size() == size:
+        return base.as_strided(shape, steps, at)
+    seen = torch.empty(0, dtype=_torch_dtype(torch, result))
+    return seen.set_(base.untyped_storage(), at, shape, steps)
+
+
+def _torch_dtype(torch: Any, result: Any) -> Any:
+    return result.dtype if isinstance(result, torch.Tensor) else torch.from_numpy(result[:0] if result.ndim else result).dtype
+
+
+class _Seen:
+    """Part of the memory of an array, which lives as long."""
+
+    __slots__ = ("__array_interface__", "_base")
+
+    def __init__(self, base: Any, interface: dict[str, Any]) -> None:
+        self._base = base
+        self.__array_interface__ = interface
+
+
+def _array_at(base: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Any:
+    """`dtype`: of the result, in the byte order of this machine; None: that of the base."""
+    own = base.dtype
+    if dtype is not None and dtype.itemsize != own.itemsize:
+        own = dtype if own.isnative else dtype.newbyteorder()
+    data, read_only = base.__array_interface__["data"]
+    repeats = any(n > 1 and s == 0 for n, s in zip(shape, strides, strict=True))  # as PyTorch refuses to write to such
+    kind = own.str if own.kind != "V" else f"V{own.itemsize}"
+    interface = {"data": (data + offset, read_only or repeats), "shape": shape, "strides": strides, "typestr": kind, "version": 3}
+    array = np.asarray(cast("Any", _Seen(base, interface)))
+    return array if array.dtype == own else array.view(own)
 
 
 def look(value: Any, steps: Sequence[ViewStep], given: Sequence[Any], name: str) -> Callable[[], None]:

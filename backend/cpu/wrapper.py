@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 from ...ir.diagnostics import CompileError, InternalError
@@ -20,51 +19,13 @@ from ...ir.signature import Dim, Parameter, Signature, TensorSpec
 from ...ir.types import MemRefType, Type
 from ..llvm.control import result_type
 from ..llvm.emitter import FunctionFacts
-from ..llvm.types import quoted, register_type
+from ..llvm.types import register_type
 from ..runtime.abi import DATA_TYPES, describe, scalar_kind
+from .text import FunctionText
 
 _MAX_RANK: Final = 64
 _NO_MAXIMUM: Final = 2**63 - 1
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-@dataclass
-class _Text:
-    """The wrapper under construction."""
-
-    prefix: str
-    globals: list[str] = field(default_factory=list[str])
-    lines: list[str] = field(default_factory=list[str])
-    counter: int = 0
-
-    def name(self) -> str:
-        self.counter += 1
-        return f"%v{self.counter}"
-
-    def line(self, text: str) -> None:
-        self.lines.append("  " + text)
-
-    def op(self, text: str) -> str:
-        name = self.name()
-        self.line(f"{name} = {text}")
-        return name
-
-    def label(self, label: str) -> None:
-        self.lines.append(f"{label}:")
-
-    def fail_if(self, condition: str) -> None:
-        self.counter += 1
-        self.line(f"br i1 {condition}, label %fail, label %next{self.counter}")
-        self.label(f"next{self.counter}")
-
-    def constant(self, type: str, value: str) -> str:
-        symbol = f'@"{self.prefix}.abi.{len(self.globals)}"'
-        self.globals.append(f"{symbol} = private unnamed_addr constant {type} {value}")
-        return symbol
-
-    def string(self, text: str) -> str:
-        data = text.encode() + b"\0"
-        return self.constant(f"[{len(data)} x i8]", quoted(data))
 
 
 def check_name(name: str) -> str:
@@ -92,7 +53,7 @@ def dimensions(signature: Signature) -> dict[str, Dim]:
 
 def exported_function(signature: Signature, facts: FunctionFacts, prefix: str, wakes_pool: bool) -> str:
     """LLVM text of the C function `signature.name` around the function with these facts."""
-    w = _Text(prefix)
+    w = FunctionText(prefix)
     dims = dimensions(signature)
     numbers = {name: i for i, name in enumerate(dims)}
     if len(facts.inputs) != len(signature.parameters) or len(facts.results) != len(signature.results):
@@ -150,14 +111,14 @@ def _maximum(dim: Dim) -> int:
     return _NO_MAXIMUM if dim.maximum is None else dim.maximum
 
 
-def _dimension_table(w: _Text, dims: dict[str, Dim]) -> str:
+def _dimension_table(w: FunctionText, dims: dict[str, Dim]) -> str:
     entries = [
         f"%DimensionCheck {{ ptr {w.string(d.name)}, i64 {d.minimum}, i64 {_maximum(d)} }}" for d in dims.values()
     ]
     return w.constant(f"[{len(entries)} x %DimensionCheck]", f"[{', '.join(entries)}]") if entries else "null"
 
 
-def _tensor_check(w: _Text, role: str, dtype: DType, extents: Sequence[int], expected: str) -> str:
+def _tensor_check(w: FunctionText, role: str, dtype: DType, extents: Sequence[int], expected: str) -> str:
     if len(extents) > _MAX_RANK:
         raise CompileError.at(None, f"{role}: tensors of more than {_MAX_RANK} dimensions are not supported")
     code, bits = DATA_TYPES[dtype]
@@ -167,7 +128,7 @@ def _tensor_check(w: _Text, role: str, dtype: DType, extents: Sequence[int], exp
     return w.constant("%TensorCheck", f"{{ {fields} }}")
 
 
-def _arguments(w: _Text, parameter: Parameter, place: tuple[int, str], t: Type, numbers: dict[str, int]) -> list[str]:
+def _arguments(w: FunctionText, parameter: Parameter, place: tuple[int, str], t: Type, numbers: dict[str, int]) -> list[str]:
     """The registers of one argument of the inner function; `place` is its number and, of a tensor, its bound data."""
     index, data = place
     if not isinstance(t, MemRefType) or not isinstance(parameter.spec, TensorSpec):
@@ -196,7 +157,7 @@ def _component_types(t: Type) -> list[str]:
     return ["ptr"] + ["i64"] * (_component_count(t) - 1) if isinstance(t, MemRefType) else [register_type(t)]
 
 
-def _call(w: _Text, facts: FunctionFacts, arguments: str) -> list[list[str]]:
+def _call(w: FunctionText, facts: FunctionFacts, arguments: str) -> list[list[str]]:
     """The call, its status check, and the registers of each result."""
     flat = (["i32"] if facts.can_fail else []) + [c for t in facts.results for c in _component_types(t)]
     whole = result_type(flat)
@@ -217,7 +178,7 @@ def _call(w: _Text, facts: FunctionFacts, arguments: str) -> list[list[str]]:
 
 
 def _hand_out(
-    w: _Text, signature: Signature, facts: FunctionFacts, parts: list[list[str]], checks: dict[int, str]
+    w: FunctionText, signature: Signature, facts: FunctionFacts, parts: list[list[str]], checks: dict[int, str]
 ) -> None:
     """First all checks, then all results, so that a bad output tensor leaves the others untouched."""
     outputs = signature.outputs
@@ -254,7 +215,7 @@ def _dtype(t: TensorType) -> DType:
     return t.dtype
 
 
-def _shape(w: _Text, t: Type, registers: list[str]) -> str:
+def _shape(w: FunctionText, t: Type, registers: list[str]) -> str:
     """The result's extents in memory."""
     assert isinstance(t, MemRefType)
     rest = iter(registers[1:])
@@ -265,7 +226,7 @@ def _shape(w: _Text, t: Type, registers: list[str]) -> str:
     return name
 
 
-def _store_scalar(w: _Text, place: str, t: ScriptType, value: str) -> None:
+def _store_scalar(w: FunctionText, place: str, t: ScriptType, value: str) -> None:
     kind = scalar_kind(t).llvm
     if kind == "i8":
         value = w.op(f"zext i1 {value} to i8")

@@ -1,7 +1,13 @@
-"""The door to llvmlite, which has no type information."""
+"""The door to llvmlite, which has no type information.
+
+llvmlite lets one thread at a time into LLVM. Passes and code generation, which is nearly all of the time, are entered without
+its lock here: LLVM itself only asks that a context is not used by two threads, and every module has one of its own.
+"""
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache
 from typing import Any, Final
 
 import llvmlite  # pyright: ignore[reportMissingTypeStubs]
@@ -10,3 +16,30 @@ import llvmlite.binding  # pyright: ignore[reportMissingTypeStubs]
 llvm: Final[Any] = llvmlite.binding
 LLVM_VERSION: Final = ".".join(str(part) for part in llvm.llvm_version_info)
 LLVMLITE_VERSION: Final = str(getattr(llvmlite, "__version__", ""))
+
+
+@cache
+def _unlocked(name: str) -> Any:
+    """A function of llvmlite's C interface without the lock; other threads run Python meanwhile."""
+    known = getattr(llvm.ffi.lib, name)
+    function = getattr(ctypes.CDLL(llvm.ffi.lib._name), name)  # noqa: SLF001 - as of any library that ctypes has loaded
+    function.argtypes, function.restype = known.argtypes, known.restype
+    return function
+
+
+def run_passes(passes: Any, module: Any, builder: Any) -> None:
+    """`ModulePassManager.run`."""
+    _unlocked("LLVMPY_RunNewModulePassManager")(passes, module, builder)
+
+
+def emit_object(machine: Any, module: Any) -> bytes:
+    """`TargetMachine.emit_object`. RuntimeError where LLVM refuses."""
+    with llvm.ffi.OutputString() as error:
+        buffer = _unlocked("LLVMPY_TargetMachineEmitToMemory")(machine, module, 1, error)
+        if not buffer:
+            raise RuntimeError(str(error))
+    lib = llvm.ffi.lib
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(buffer)

@@ -21,9 +21,26 @@ from .sharing import Body
 ATTRIBUTE: Final = "threads"
 """Marks loops worth the pool (set by the pass `parallelize`); an integer value is the least iterations of a piece."""
 
+_LOOPS: Final = ("scf.for", "scf.parallel", "scf.while")
+
+
+def goes_to_pool(op: Operation) -> bool:
+    """Whether a loop that stands in no other such loop is run by the pool of threads, if there is one."""
+    return op.name == "scf.parallel" and ATTRIBUTE in op.attributes and not op.results
+
+
+def has_scalar_loop(op: Operation) -> bool:
+    """Whether an innermost loop of `op`, or `op` itself if it is one, has no vector operation."""
+    for loop in op.walk():
+        if loop.name in _LOOPS:
+            inner = [o.name for o in loop.walk() if o is not loop]
+            if not any(n in _LOOPS or n.startswith("vector.") for n in inner):
+                return True
+    return False
+
 
 def _parallel(e: Emitter, op: Operation) -> None:
-    if ATTRIBUTE in op.attributes and e.context.threads and not e.outlined and not op.results:
+    if goes_to_pool(op) and e.context.threads and not e.outlined:
         _outline(e, op)
     else:
         serial_parallel(e, op)
@@ -108,7 +125,7 @@ def _outline(e: Emitter, op: Operation) -> None:
         inner.end_failures()
         inner.line("ret i32 1")
     body = "\n".join((*inner.entry_lines, *inner.lines))
-    e.context.bodies.append(Body(symbol, f"entry:\n{body}"))
+    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op)))
 
     context = e.fresh("context")
     e.entry_lines.append(f"  {context} = alloca {context_type}, align 16")

@@ -12,7 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_NODE: Final = re.compile(r"!(\d+)\b")
+NODE: Final = re.compile(r"!(\d+)\b")
+"""A metadata node's number."""
+
+_PARAMETERS: Final = ("ptr noalias readonly %context", "i64 %begin", "i64 %end")
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,40 @@ class Body:
 
     symbol: str
     text: str
+    is_scalar: bool = True
+    """Whether it has loops that LLVM's mid-end should see; vector code does as well without."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function of the module, as text."""
+
+    symbol: str
+    parameters: tuple[str, ...]
+    """Types, attributes and names."""
+    body: str
+    is_scalar: bool
+    passes_on: bool = False
+    """Whether it only calls another one."""
+
+    @property
+    def text(self) -> str:
+        return f"define internal i32 {self.symbol}({', '.join(self.parameters)}) #0 {{\n{self.body}\n}}\n"
+
+    @property
+    def exported(self) -> str:
+        """The definition in a module of its own."""
+        return self.text.replace("define internal", "define", 1)
+
+    @property
+    def declaration(self) -> str:
+        """What other modules say of it then."""
+        return f"declare i32 {self.symbol}({', '.join(p.rpartition(' %')[0] for p in self.parameters)}) #0\n"
 
 
 def shared_definitions(
     bodies: Sequence[Body], data: Mapping[str, int], metadata: Sequence[str], prefix: str, alignment: int
-) -> list[str]:
+) -> list[Definition]:
     """Definitions of all bodies. `data`: bytes of external constants by symbol, without `@`."""
     symbols = re.compile("|".join(f'@"{re.escape(name)}"' for name in sorted(data, key=len, reverse=True)) or r"(?!)")
     groups: dict[str, list[tuple[Body, list[str]]]] = {}
@@ -33,29 +65,25 @@ def shared_definitions(
         found: dict[str, str] = {}
         text = symbols.sub(lambda m, found=found: found.setdefault(m[0], f"%data{len(found)}"), body.text)
         groups.setdefault(_canonical(text, metadata, [data[s[2:-1]] for s in found]), []).append((body, list(found)))
-    definitions: list[str] = []
+    definitions: list[Definition] = []
     for group in groups.values():
         first, constants = group[0]
         if len(group) == 1:
-            definitions += [_define(body.symbol, body.text) for body, _ in group]
+            definitions.append(Definition(first.symbol, _PARAMETERS, first.text, first.is_scalar))
             continue
         numbers = {s: f"%data{i}" for i, s in enumerate(constants)}
         shared = f'@"{prefix}.shared.{len(definitions)}"'
         # What LLVM knows of a constant it is told of the parameter.
         facts = [f"ptr noalias readonly align {alignment} dereferenceable({max(1, data[s[2:-1]])})" for s in constants]
         text = symbols.sub(lambda m, numbers=numbers: numbers[m[0]], first.text)
-        more = "".join(f", {f} {n}" for f, n in zip(facts, numbers.values(), strict=True))
-        definitions.append(_define(shared, text, more))
+        more = tuple(f"{f} {n}" for f, n in zip(facts, numbers.values(), strict=True))
+        definitions.append(Definition(shared, (*_PARAMETERS, *more), text, first.is_scalar))
         for body, own in group:
             given = "".join(f", ptr {s}" for s in own)
             call = f"tail call i32 {shared}(ptr %context, i64 %begin, i64 %end{given}) noinline"
-            definitions.append(_define(body.symbol, f"entry:\n  %status = {call}\n  ret i32 %status"))
+            passing = f"entry:\n  %status = {call}\n  ret i32 %status"
+            definitions.append(Definition(body.symbol, _PARAMETERS, passing, is_scalar=False, passes_on=True))
     return definitions
-
-
-def _define(symbol: str, text: str, more: str = "") -> str:
-    parameters = f"ptr noalias readonly %context, i64 %begin, i64 %end{more}"
-    return f"define internal i32 {symbol}({parameters}) #0 {{\n{text}\n}}\n"
 
 
 def _canonical(text: str, metadata: Sequence[str], sizes: Sequence[int]) -> str:
@@ -65,10 +93,10 @@ def _canonical(text: str, metadata: Sequence[str], sizes: Sequence[int]) -> str:
     def number(match: re.Match[str]) -> str:
         return f"!{numbers.setdefault(match[1], len(numbers))}"
 
-    parts = [_NODE.sub(number, text), str(sizes)]
+    parts = [NODE.sub(number, text), str(sizes)]
     done = 0
     while done < len(numbers):
         node = list(numbers)[done]
-        parts.append(_NODE.sub(number, metadata[int(node)]))
+        parts.append(NODE.sub(number, metadata[int(node)]))
         done += 1
     return "\n".join(parts)

@@ -38,6 +38,8 @@ from .control import NOTES, result_type, return_text
 from .emitter import Emit, Emitter, Failure, FunctionFacts, ModuleContext
 from .linear import ZERO
 from .memory import copy_buffer, declare_global, is_heap_block, is_written
+from .parallel import goes_to_pool, has_scalar_loop
+from .partition import Part, partition
 from .sharing import shared_definitions
 from .types import itemsize
 
@@ -83,6 +85,8 @@ class LlvmModule:
     has_threads: bool
     needs_optimizer: bool
     """Whether there are scalar loops that LLVM's mid-end should see; vector code does as well without."""
+    parts: tuple[Part, ...]
+    """The same definitions as several modules, the one with the functions first."""
 
 
 def function_symbol(prefix: str, name: str) -> str:
@@ -108,24 +112,22 @@ def translate_module(module: Operation, options: Options) -> LlvmModule:
     context.define_failures()
     sizes = {name: array.nbytes for name, array in context.data.items()}
     bodies = shared_definitions(context.bodies, sizes, context.metadata, options.prefix, HEAP_ALIGNMENT)
-    text = "\n".join(
-        (
-            *context.globals,
-            "",
-            *bodies,
-            *context.functions,
-            f"attributes #0 = {{ {options.attributes} }}",
-            *context.metadata,
-            "",
-        )
-    )
+    attributes = f"attributes #0 = {{ {options.attributes} }}"
+
+    def text(definitions: Sequence[str]) -> str:
+        return "\n".join((*context.globals, "", *definitions, *context.functions, attributes, *context.metadata, ""))
+
+    split = partition(bodies, context.globals, context.metadata, attributes)
+    stay_scalar = any(b.is_scalar and t == b.text for b, t in zip(bodies, split.kept, strict=True))
+    is_scalar = stay_scalar or any(_has_scalar_loop(op, threads=options.threads) for op in defined)
     return LlvmModule(
-        text,
+        text([b.text for b in bodies]),
         context.facts,
         tuple(context.failures),
         context.data,
         context.outlined > 0,
-        any(_has_scalar_loop(op) for op in defined),
+        is_scalar or any(b.is_scalar for b in bodies),
+        (Part(text(split.kept), is_scalar), *split.parts),
     )
 
 
@@ -159,13 +161,20 @@ def _failing(defined: Sequence[Operation]) -> set[str]:
     return failing
 
 
-def _has_scalar_loop(op: Operation) -> bool:
-    """Whether an innermost loop has no vector operation."""
-    for loop in op.walk():
-        if loop.name in ("scf.for", "scf.parallel", "scf.while"):
-            inner = [o.name for o in loop.walk() if o is not loop]
-            if not any(n in ("scf.for", "scf.parallel", "scf.while") or n.startswith("vector.") for n in inner):
-                return True
+def _has_scalar_loop(op: Operation, *, threads: bool) -> bool:
+    """Whether an innermost loop has no vector operation; of those that are functions of their own nothing is said."""
+    if not threads:
+        return has_scalar_loop(op)
+    stack = [op]
+    while stack:
+        for inner in (o for region in stack.pop().regions for block in region.blocks for o in block.operations()):
+            if goes_to_pool(inner):
+                continue
+            if inner.regions and not any(goes_to_pool(o) for o in inner.walk()):
+                if has_scalar_loop(inner):
+                    return True
+            elif inner.regions:
+                stack.append(inner)
     return False
 
 

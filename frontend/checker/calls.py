@@ -136,17 +136,6 @@ _RETURN_INDICES: Final = {
 _PROFILING: Final = frozenset({"__torch__.torch.autograd.profiler.record_function"})
 """Classes of archives whose methods say something to PyTorch's profiler, and do nothing else."""
 
-AUTOCASTS: Final[dict[str, str | None]] = {
-    "torch.autocast": None,
-    "torch.amp.autocast": None,
-    "torch.amp.autocast_mode.autocast": None,
-    "torch.cpu.amp.autocast": "cpu",
-    "torch.cpu.amp.autocast_mode.autocast": "cpu",
-    "torch.cuda.amp.autocast": "cuda",
-    "torch.cuda.amp.autocast_mode.autocast": "cuda",
-}
-"""Contexts that cast operands of operators; those of one device, with its name."""
-
 
 def unmangled(name: str) -> str:
     """The name of a class without what archives put in to tell it from others."""
@@ -391,35 +380,12 @@ class Calls(Attributes):
         assert isinstance(type_, ClassType)
         if type_.name in _PROFILING:
             return self.constant(None, node.span)
-        autocast = unmangled(type_.name).removeprefix("__torch__.")
-        if autocast in AUTOCASTS and callee.function.name == "__init__":
-            self.check_autocast(given, AUTOCASTS[autocast], node.span)
-            return self.constant(None, node.span)
         compiled = self.unit.method(type_, callee.function, node.span)
         arguments = _with_first(callee.receiver, given, node)
         operands = self.match_call(compiled.schema, callee.function.name, arguments, node, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
-
-    def check_autocast(self, arguments: CallArguments, device: str | None, span: Span) -> None:
-        """An autocast that is off, or of devices that nothing here is computed on, changes nothing; others are errors."""
-        names = ["device_type", "dtype", "enabled"] if device is None else ["enabled", "dtype"]
-        given = {**dict(zip(names, arguments.positional)), **arguments.keywords}
-
-        def constant(name: str, default: object) -> object:
-            value = given.get(name)
-            op = None if value is None else value.defining_op("prim::Constant")
-            if value is not None and op is None:
-                raise self.fault(span, f"`{name}` of autocast must be a constant")
-            return default if op is None else op.attributes.get("value")
-
-        if constant("enabled", True) is False:
-            return
-        if str(device or constant("device_type", "cpu")).partition(":")[0] == "cpu":
-            raise self.fault(
-                span, "autocast on the CPU is not supported", help="cast what is to be of less precision: `x.bfloat16()`"
-            )
 
     def _call_interface(self, callee: InterfaceMethod, node: ast.Call) -> Value:
         parameters = (("self", script_type(callee.receiver)), *callee.type.parameters)

@@ -266,7 +266,7 @@ class Classes:
 
     def enum(self, cls: ClassValue) -> EnumType:
         if cls not in self._enums:
-            members = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember)}
+            members = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember) and m.name == n}
             if not any(members and all(type(v) is kind for v in members.values()) for kind in (int, float, str)):
                 span = cls.definition.name_span if cls.definition is not None else None
                 raise CompileError.at(

@@ -136,15 +136,20 @@ class Expressions(Calls):
         if isinstance(wanted, UnionType):
             lists = [m for m in wanted.members if isinstance(m, ListType)]
             wanted = lists[0] if len(lists) == 1 else None
-        if not node.elements:
-            return self.empty_list(wanted, node.span)
         expected = wanted.element if isinstance(wanted, ListType) else None
-        values = [self.value(e, expected) for e in node.elements]
+        values: list[Value] = []
+        nodes: list[ast.Expr] = []
+        for element in node.elements:
+            found = self.unpack_starred(element) if isinstance(element, ast.Starred) else [self.value(element, expected)]
+            values += found
+            nodes += [element] * len(found)
+        if not values:
+            return self.empty_list(wanted, node.span)
         types = [script_type(v) for v in values]
         if any(isinstance(t, PoisonType) for t in types):
             return self.poison(node.span)
         if expected is not None:
-            values = self._elements_as(expected, values, node.elements)
+            values = self._elements_as(expected, values, nodes)
         element = expected or unify_all(types, or_union=True)
         assert element is not None
         return self.one("prim::ListConstruct", values, ListType(element), span=node.span)

@@ -68,7 +68,7 @@ class Loops(Expressions):
             case Value():
                 return self._value_iteration(iterable, span)
             case Host(value=ClassValue(kind="enum") as cls):
-                members = [m for m in cls.members.values() if isinstance(m, EnumMember)]
+                members = [m for n, m in cls.members.items() if isinstance(m, EnumMember) and m.name == n]
                 elements = [self.constant(self.unit.enum_member(m), span) for m in members]
                 types = [script_type(e) for e in elements]
                 listed = self.one("prim::ListConstruct", elements, ListType(types[0]), span=span)

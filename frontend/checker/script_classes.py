@@ -6,6 +6,8 @@ its attributes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from ...ir.source import SourceFile, Span
@@ -100,58 +102,131 @@ def _method(span: Span, name: str, params: list[ast.Param], returns: ast.Expr, b
     return ast.FunctionDef(span, name, span, [ast.Param(span, "self", None, None), *params], returns, body, [])
 
 
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    annotation: ast.Expr
+    is_kept: bool
+    """Whether it is an attribute: not an `InitVar`."""
+    options: dict[str, bool]
+
+    @property
+    def is_compared(self) -> bool:
+        return self.is_kept and self.options.get("compare", True)
+
+    @property
+    def is_optional(self) -> bool:
+        match self.annotation:
+            case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), indices=indices):
+                return name == "Optional" or (name == "Union" and any(map(_is_none, indices)))
+            case ast.BinaryOp(op="|", left=left, right=right):
+                return _is_none(left) or _is_none(right)
+            case _:
+                return False
+
+
+def _is_none(node: object) -> bool:
+    return isinstance(node, ast.Literal_) and node.value is None
+
+
+def _fields(cls: ClassValue) -> list[_Field]:
+    found: list[_Field] = []
+    for name, annotation in cls.annotations.items():
+        options = {}
+        value = _written(cls, name)
+        if isinstance(cls.members.get(name), Partial) and isinstance(value, ast.Call):
+            options = {k.name: k.value.value is True for k in value.keywords if k.name and isinstance(k.value, ast.Literal_)}
+        match annotation:
+            case ast.Subscript(value=ast.Name(id="InitVar") | ast.Attribute(attr="InitVar"), indices=[ast.Expr() as given]):
+                found.append(_Field(name, given, False, options))
+            case _:
+                found.append(_Field(name, annotation, True, options))
+    return found
+
+
 def _init(cls: ClassValue, span: Span) -> ast.FunctionDef:
     """`def __init__(self, x: int, y: int = 3): self.x = x; ...`, and `__post_init__` if there is one."""
-    params = [ast.Param(span, n, a, _default(cls, n)) for n, a in cls.annotations.items()]
+    fields = [f for f in _fields(cls) if f.options.get("init", True)]
+    params = [ast.Param(span, f.name, f.annotation, _default(cls, f.name)) for f in fields]
     body: list[ast.Stmt] = [
-        ast.Assign(span, [_field(span, "self", name)], _name(span, name)) for name in cls.annotations
+        ast.Assign(span, [_field(span, "self", f.name)], _name(span, f.name)) for f in fields if f.is_kept
     ]
     if isinstance(cls.members.get("__post_init__"), FunctionValue):
-        body.append(ast.ExprStmt(span, ast.Call(span, _field(span, "self", "__post_init__"), [], [])))
+        given: list[ast.Expr] = [_name(span, f.name) for f in fields if not f.is_kept]
+        body.append(ast.ExprStmt(span, ast.Call(span, _field(span, "self", "__post_init__"), given, [])))
     return _method(span, "__init__", params, ast.Literal_(span, None), body or [ast.Pass(span)])
 
 
 def _default(cls: ClassValue, name: str) -> ast.Expr | None:
     """The expression of a field's default, as it stands in the class."""
     value = cls.members.get(name, MISSING)
-    if value is MISSING or cls.definition is None:
+    if value is MISSING:
         return None
-    found = next(
-        (
-            s.value
-            for s in cls.definition.body
-            if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.target.id == name
-        ),
-        None,
-    )
+    found = _written(cls, name)
     if isinstance(value, Partial) and value.function == BuiltinRef("dataclasses.field"):
         given = {k.name: k.value for k in found.keywords} if isinstance(found, ast.Call) else {}
         return given.get("default") or given.get("default_factory")  # the latter is refused as a default
     return found
 
 
-def _equality(cls: ClassValue, span: Span) -> ast.FunctionDef:
-    parts: list[ast.Expr] = [
-        ast.Compare(span, ["=="], [_field(span, "self", n), _field(span, "other", n)]) for n in cls.annotations
-    ]
-    result = ast.BoolOp(span, "and", parts) if len(parts) > 1 else parts[0] if parts else ast.Literal_(span, True)
-    return _method(span, "__eq__", [_other(cls, span)], _name(span, "bool"), [ast.Return(span, result)])
+def _written(cls: ClassValue, name: str) -> ast.Expr | None:
+    """What stands behind the `=` of a field."""
+    statements = cls.definition.body if cls.definition is not None else []
+    fields = (s for s in statements if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name) and s.target.id == name)
+    return next((s.value for s in fields), None)
 
 
 def _other(cls: ClassValue, span: Span) -> ast.Param:
     return ast.Param(span, "other", _name(span, cls.name), None)
 
 
+def _equality(cls: ClassValue, span: Span) -> ast.FunctionDef:
+    """False for the first field in which the two differ."""
+
+    def decide(sides: list[ast.Expr]) -> list[ast.Stmt]:
+        return [ast.If(span, ast.Compare(span, ["!="], sides), [_answer(span, False)], [])]
+
+    return _by_fields(cls, span, "__eq__", decide, [_answer(span, False)], equal=True)
+
+
 def _comparison(cls: ClassValue, span: Span, name: str, op: ast.ComparisonOperator) -> ast.FunctionDef:
     """The first field in which the two differ decides."""
+    strict: ast.ComparisonOperator = "<" if op in ("<", "<=") else ">"
+
+    def decide(sides: list[ast.Expr]) -> list[ast.Stmt]:
+        after = ast.If(span, ast.Compare(span, [strict], sides[::-1]), [_answer(span, False)], [])
+        return [ast.If(span, ast.Compare(span, [strict], sides), [_answer(span, True)], [after])]
+
+    text = ast.Literal_(span, f"Cannot compare {cls.name} with None")
+    refuse = ast.Raise(span, ast.Call(span, _name(span, "TypeError"), [text], []), None)
+    return _by_fields(cls, span, name, decide, [refuse], equal=op in ("<=", ">="))
+
+
+def _answer(span: Span, value: bool) -> ast.Return:
+    return ast.Return(span, ast.Literal_(span, value))
+
+
+def _by_fields(
+    cls: ClassValue,
+    span: Span,
+    name: str,
+    decide: Callable[[list[ast.Expr]], list[ast.Stmt]],
+    one_is_none: list[ast.Stmt],
+    *,
+    equal: bool,
+) -> ast.FunctionDef:
+    """Field by field as `decide` says; `one_is_none` where one of two optional values is there and the other is not."""
     body: list[ast.Stmt] = []
-    for field in cls.annotations:
-        sides: list[ast.Expr] = [_field(span, "self", field), _field(span, "other", field)]
-        strict: ast.ComparisonOperator = "<" if op in ("<", "<=") else ">"
-        decided = ast.Return(span, ast.Compare(span, [strict], list(sides)))
-        body.append(ast.If(span, ast.Compare(span, ["!="], list(sides)), [decided], []))
-    body.append(ast.Return(span, ast.Literal_(span, op in ("<=", ">="))))
-    return _method(span, name, [_other(cls, span)], _name(span, "bool"), body)
+    for f in (f for f in _fields(cls) if f.is_compared):
+        names = (f"_own_{f.name}", f"_other_{f.name}")
+        body += [ast.Assign(span, [_name(span, n)], _field(span, o, f.name)) for n, o in zip(names, ("self", "other"), strict=True)]
+        decided = decide([_name(span, n) for n in names])
+        if f.is_optional:
+            there: list[ast.Expr] = [ast.Compare(span, ["is not"], [_name(span, n), ast.Literal_(span, None)]) for n in names]
+            differ = ast.If(span, ast.Compare(span, ["!="], list(there)), one_is_none, [])
+            decided = [ast.If(span, ast.BoolOp(span, "and", there), decided, [differ])]
+        body += decided
+    return _method(span, name, [_other(cls, span)], _name(span, "bool"), [*body, _answer(span, equal)])
 
 
 _SORT: Final = """\

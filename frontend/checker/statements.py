@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ...ir import autocast
 from ...ir.core import Value
 from ...ir.diagnostics import CompileError
 from ...ir.dialects.torch import CONTEXT
@@ -31,7 +32,7 @@ from ...ir.source import Span
 from ...ir.subtyping import unify
 from .. import ast
 from ..values import BuiltinRef, ClassValue
-from .calls import AUTOCASTS, is_exception_name, unmangled
+from .calls import is_exception_name, unmangled
 from .conditions import Condition
 from .frames import DEAD, OPEN, Flow, Frame
 from .loops import INT_MAX, Iteration, Loops
@@ -332,7 +333,10 @@ class Statements(Loops):
                 if item.target is not None:
                     self.assign(item.target, context, item.span)
                 continue
-            result = self._special_of_context(context, "__enter__", (), item)
+            if _is_autocast(context):
+                result = self.one("prim::Enter", (context,), script_type(context), span=item.span)
+            else:
+                result = self._special_of_context(context, "__enter__", (), item)
             if item.target is not None:
                 self.assign(item.target, result, item.span)
             self.contexts.append((context, item))
@@ -343,8 +347,13 @@ class Statements(Loops):
         del self.contexts[entered:]
         return flow
 
-    def _leave(self, contexts: Sequence[tuple[Value, ast.WithItem]]) -> None:
+    def _leave(self, contexts: Sequence[tuple[Value, ast.WithItem]], *, raising: bool = False) -> None:
+        """Writes the ends of regions; those of autocast stand where the region starts, in the same block."""
         for context, item in reversed(contexts):
+            if _is_autocast(context):
+                if not raising:
+                    self.emit("prim::Exit", (context,), span=item.span)
+                continue
             nothing = self.constant(None, item.span)
             self._special_of_context(context, "__exit__", (nothing, nothing, nothing), item)
 
@@ -368,9 +377,6 @@ class Statements(Loops):
         callee = self.callee(call.func) if isinstance(call, ast.Call) else None
         name = callee.value.name if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) else ""
         if name in _IGNORED_CONTEXTS and item.target is None:
-            return True
-        if name in AUTOCASTS and item.target is None and isinstance(call, ast.Call):
-            self.check_autocast(self.arguments(call), AUTOCASTS[name], call.span)
             return True
         if name.startswith("torch."):
             raise self.fault(
@@ -406,8 +412,7 @@ class Statements(Loops):
         found = self.frame.find(context.id) if isinstance(context, ast.Name) else None
         if not isinstance(found, Value) or not isinstance(found.type, ClassType):
             return False
-        name = unmangled(found.type.name)
-        return name in _GRADIENT_MODES or name.removeprefix("__torch__.") in AUTOCASTS
+        return unmangled(found.type.name) in _GRADIENT_MODES
 
     # assert, raise, return, del
 
@@ -457,7 +462,7 @@ class Statements(Loops):
                 )
 
     def _raise_exception(self, message: Value, name: str | None, span: Span) -> Flow:
-        self._leave(self.contexts)
+        self._leave(self.contexts, raising=True)
         self.emit("prim::RaiseException", (message, self.constant(name, span)), span=span)
         return DEAD
 
@@ -548,8 +553,10 @@ class Statements(Loops):
                 self.assign_attribute(target, self.as_value(meaning, span))
             case ast.Subscript():
                 self.assign_subscript(target, self.as_value(meaning, span))
-            case ast.TupleExpr() | ast.ListExpr():
+            case ast.TupleExpr():
                 self._unpack(target, target.elements, meaning, span)
+            case ast.ListExpr():
+                raise self.fault(target.span, "a list cannot be assigned to", help="write the names as a tuple: `a, b = ...`")
             case _:
                 raise self.fault(target.span, "this cannot be assigned to")
 
@@ -735,3 +742,7 @@ def is_forked(definition: ast.FunctionDef) -> bool:
 
 def _first_span(items: Sequence[Item]) -> Span | None:
     return next((i.span for i in items if isinstance(i, ast.Node)), None)
+
+
+def _is_autocast(context: Value) -> bool:
+    return isinstance(context.type, ClassType) and autocast.is_context(context.type.name)

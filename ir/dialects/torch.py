@@ -87,6 +87,8 @@ OPS: tuple[OpDefinition, ...] = (
     OpDefinition("prim::CallMethod", ("object", "arguments*")),
     OpDefinition("prim::CallFunction", ("function", "arguments*")),
     OpDefinition("prim::CreateObject"),
+    OpDefinition("prim::Enter", ("context",)),
+    OpDefinition("prim::Exit", ("context",), results=0),
     OpDefinition("prim::id", ("object",), traits=_PURE),
     OpDefinition("prim::RaiseException", ("message", "class_name", "noted*"), results=0),
     OpDefinition("prim::Print", ("values*",), results=0),

@@ -372,8 +372,6 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::is_scripting": lambda: True,
     "aten::is_grad_enabled": lambda: False,
     "aten::_get_tracing_state": lambda: False,
-    "aten::is_autocast_enabled": lambda *a: False,
-    "aten::is_autocast_cpu_enabled": lambda: False,
     "aten::has_torch_function": lambda *a: False,
 }
 
@@ -538,6 +536,7 @@ STRINGS: Final[dict[str, Builtin]] = {
     "aten::percentFormat": percent_format,
     "aten::device": lambda kind, index=None: kind if index is None else f"{kind}:{index}",
     "prim::type": lambda device: device.partition(":")[0],
+    "aten::get_autocast_dtype": lambda kind: int(DType.bfloat16 if kind.startswith("cpu") else DType.float16),
     "prim::index": lambda device: int(device.partition(":")[2]) if ":" in device else None,
 }
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from .. import quantized_rules
 from ..attributes import ComplexParts, Constant, ForeignTensor
+from ..autocast import ATTRIBUTES, OFF, Autocast, dtype_argument
 from ..class_groups import member_index
 from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError, raised_text
@@ -91,6 +92,8 @@ class Interpreter:
     """Tensors whose metadata was changed in place (`unsqueeze_`), by identity: what they are now."""
     _foreign: dict[int, tuple[ForeignTensor, Any]] = field(default_factory=dict[int, Any])
     depth: int = 0
+    autocast: tuple[Autocast, ...] = (OFF,)
+    """What is on, and what was before."""
     contexts: list[tuple[Operation, Instance]] = field(default_factory=list[Any])
     """Objects of `with` that have been entered, the outermost first, and the modules that their methods are in."""
 
@@ -107,7 +110,7 @@ class Interpreter:
         receiver = [] if program.receiver is None else [program.receiver]
         missing = program.schema.arguments[len(arguments) :]
         defaults = [list(a.default) if isinstance(a.type, ListType) and a.default else a.default for a in missing]
-        self.contexts = []
+        self.contexts, self.autocast = [], (OFF,)
         try:
             return self.run(function, [*receiver, *arguments, *defaults])[0]
         except ExecutionError:
@@ -218,10 +221,12 @@ class _Frame:
         if self.interpreter.depth >= MAX_DEPTH:
             raise ExecutionError("calls are nested too deeply", self.function.span)
         self.interpreter.depth += 1
+        autocast = self.interpreter.autocast
         try:
             return self.run_block(block, arguments)
         finally:
             self.interpreter.depth -= 1
+            self.interpreter.autocast = autocast
 
     def run_block(self, block: Block, arguments: Sequence[Any] = ()) -> list[Any]:
         """Runs a block; the operands of its terminator."""
@@ -246,10 +251,27 @@ class _Frame:
         self.interpreter.before(op, arguments)
         if handler is not None:
             return handler(self, op, arguments)
+        if self.interpreter.autocast[-1] is not OFF:
+            arguments = self.cast(op, arguments)
         result = self.apply(op, arguments)
         if len(op.results) == 1:
             return (result,)
         return () if not op.results else cast(Sequence[Any], result)
+
+    def cast(self, op: Operation, arguments: list[Any]) -> list[Any]:
+        """The operands of an operator as autocast gives them to it."""
+        on = self.interpreter.autocast[-1]
+        base, _ = split_name(op.name)
+        policy = on.policy(base)
+        at = None if policy is None else dtype_argument(op.name, policy)
+        if policy is None or (at is not None and arguments[at : at + 1] not in ([], [None])):
+            return arguments
+
+        def cast_one(value: Any) -> Any:
+            wanted = on.cast(policy, dtype_of(value)) if isinstance(value, np.ndarray) else None
+            return value if wanted is None else self.apply_named("aten::to.dtype", [value, int(wanted), False, False, None], op)
+
+        return [cast_one(self.interpreter.current(a)) for a in arguments]
 
     # operators
 
@@ -267,7 +289,15 @@ class _Frame:
             )
             self.interpreter.change(arguments[0], view)
             return arguments[0]
-        first, arguments = arguments[0] if arguments else None, [self.interpreter.current(a) for a in arguments]
+        given, arguments = arguments, [self.interpreter.current(a) for a in arguments]
+        first = given[0] if given else None
+        if base in _RESIZING:
+            sizes = arguments[1].shape if base == "aten::resize_as_" else arguments[1]
+            self.interpreter.change(given[0], _resized(arguments[0], sizes))
+            return given[0]
+        form, derived = schema(op.name), functional_form(op.name)
+        if form is not None and derived is not None and any(a.is_written and a.keyword_only for a in form.arguments):
+            return self.write_out(form, derived, given, op)
         result = self.apply_operator(op, base, arguments)
         return first if arguments and result is arguments[0] else result
 
@@ -315,12 +345,27 @@ class _Frame:
         dense = gives_contiguous(form.name) or all(a.flags.c_contiguous for a in inputs)
         return _map_arrays(results, lambda a: _fresh(a, inputs, dense))
 
-    def write_in_place(self, form: Schema, derived: tuple[str, str], arguments: list[Any], op: Operation) -> Any:
+    def write_out(self, form: Schema, derived: tuple[str, tuple[str, ...]], given: list[Any], op: Operation) -> Any:
+        """Results into the `out=` tensors, which get their shapes."""
         functional, written = derived
-        at = form.index(written)
-        assert at is not None
-        target = arguments[at]
-        others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
+        places = [i for i, a in enumerate(form.arguments) if a.name in written]
+        values = {a.name: self.interpreter.current(v) for a, v in zip(form.arguments, given)}
+        values.setdefault("dtype", int(dtype_of(values[written[0]])))
+        own = schema(functional)
+        assert own is not None
+        result = self.apply_named(functional, [values.get(a.name) for a in own.arguments], op)
+        targets = [given[i] for i in places]
+        for target, value in zip(targets, result if len(places) > 1 else [result], strict=True):
+            now = self.interpreter.current(target)
+            if now.shape != value.shape:
+                now = _resized(now, value.shape)
+                self.interpreter.change(target, now)
+            write(now, value)
+        return tuple(targets) if len(places) > 1 else targets[0]
+
+    def write_in_place(self, form: Schema, derived: tuple[str, tuple[str, ...]], arguments: list[Any], op: Operation) -> Any:
+        functional, _ = derived
+        target, others = arguments[0], arguments
         if split_name(functional)[0] in _DRAWING:  # in the order of memory
             wide = [i for i in range(target.ndim) if target.shape[i] != 1]
             rest = iter(sorted(wide, key=lambda i: -target.strides[i]))
@@ -347,7 +392,11 @@ class _Frame:
             if exact is not None and exact != name and (find(exact) is not None or self.interpreter.composite(exact)):
                 return self.apply_named(exact, arguments, op)
             raise ExecutionError(f"operator {name} is not supported", op.span)
-        return _Frame(self.interpreter, function).call(arguments)[0]
+        autocast, self.interpreter.autocast = self.interpreter.autocast, (OFF,)
+        try:
+            return _Frame(self.interpreter, function).call(arguments)[0]
+        finally:
+            self.interpreter.autocast = autocast
 
 
 # prim nodes: (frame, operation, operands) -> results
@@ -563,11 +612,26 @@ class Future:
 def _fork(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     """Runs at once, which is one of the orders that a program may see."""
     callee = cast("str | None", op.attributes.get("callee"))
+    autocast, frame.interpreter.autocast = frame.interpreter.autocast, (OFF,)
     try:
         (value,) = frame.run_block(op.body()) if callee is None else _call(frame, op, callee, arguments)
     except ExecutionError as error:
         return (Future(error=error),)
+    finally:
+        frame.interpreter.autocast = autocast
     return (Future(value),)
+
+
+def _enter(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    context, before = cast(Instance, arguments[0]), frame.interpreter.autocast
+    device, enabled, dtype = (context.attributes[n] for n in ATTRIBUTES)
+    frame.interpreter.autocast = (*before, before[-1].inside(device, enabled, dtype))
+    return (context,)
+
+
+def _exit(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
+    frame.interpreter.autocast = frame.interpreter.autocast[:-1]
+    return ()
 
 
 def _wait(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
@@ -580,6 +644,10 @@ def _wait(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
 _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]] = {
     "prim::Constant": _constant,
     "prim::future": lambda frame, op, arguments: (Future(arguments[0]),),
+    "prim::Enter": _enter,
+    "prim::Exit": _exit,
+    "aten::is_autocast_enabled": lambda frame, op, arguments: (frame.interpreter.autocast[-1].cuda,),
+    "aten::is_autocast_cpu_enabled": lambda frame, op, arguments: (frame.interpreter.autocast[-1].cpu is not None,),
     "aten::wait": _wait,
     "prim::ModuleContainerIndex.list": _module_index,
     "prim::ModuleContainerIndex.dict": _module_index,
@@ -806,9 +874,11 @@ def _expand(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 _METADATA: Final = frozenset(
-    ["aten::unsqueeze_", "aten::squeeze_", "aten::transpose_", "aten::t_", "aten::swapaxes_", "aten::swapdims_"]
+    ["aten::unsqueeze_", "aten::squeeze_", "aten::transpose_", "aten::t_", "aten::swapaxes_", "aten::swapdims_", "aten::as_strided_"]
 )
 """Operators that change how a tensor is looked at, not its elements."""
+
+_RESIZING: Final = frozenset(["aten::resize_", "aten::resize_as_"])
 
 _SAME: Final = frozenset(["aten::positive", "aten::conj", "aten::resolve_conj", "aten::resolve_neg"])
 """Operators that return their input (real numbers only)."""
@@ -831,6 +901,16 @@ _MAYBE_COPIES: Final = frozenset(
         "aten::unflatten",
     ]
 )
+
+
+def _resized(x: Array, shape: Sequence[int]) -> Array:
+    """`resize_`: the first elements of its memory, or more of them in memory of its own."""
+    count = math.prod(shape)
+    if x.flags.c_contiguous and count <= x.size:
+        return x.reshape(-1)[:count].reshape(shape)
+    larger = np.zeros(count, x.dtype)
+    larger[: x.size] = x.reshape(-1)[:count]
+    return larger.reshape(shape)
 
 
 def _strided(x: Array, size: list[int], stride: list[int], offset: int | None = None) -> Array:

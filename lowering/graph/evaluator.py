@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...ir.attributes import Attribute, Constant, ForeignTensor
+from ...ir.autocast import OFF
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, Value, lookup, symbol
 from ...ir.diagnostics import CompileError, InternalError, Note, NotStatic, raised_text
@@ -45,6 +46,7 @@ from ...ir.script_types import (
 )
 from ...ir.source import Span
 from . import (
+    autocast,
     branches,
     calls,
     forks,
@@ -157,6 +159,8 @@ class Evaluator:
     equal_dims: dict[tuple[Value, int], tuple[Value, int]] = field(default_factory=dict[Any, Any])
     """Extents of arguments that are declared equal: to which one."""
     layouts: Layouts = field(default_factory=Layouts)
+    regions: autocast.State = autocast.START
+    """What autocast is here, and what it was before."""
     _calls: list[Span | None] = field(default_factory=list[Span | None])
     _sizes: dict[tuple[Value, int], Value] = field(default_factory=dict[Any, Value])
     _objects: dict[int, tuple[Any, Ref]] = field(default_factory=dict[int, Any])
@@ -504,7 +508,8 @@ class Evaluator:
         saved = self.inlined_at
         self.inlined_at = saved or self.span
         try:
-            return self.call(function, arguments)
+            with autocast.off(self):
+                return self.call(function, arguments)
         finally:
             self.inlined_at = saved
 
@@ -512,6 +517,14 @@ class Evaluator:
         """Evaluates a block; the operands of its terminator."""
         values = frame.values
         values.update(zip(block.args, arguments))
+        outside = self.regions
+        try:
+            return self._run_block(frame, block)
+        finally:
+            self.regions = outside  # a region ends in its block, and with an error
+
+    def _run_block(self, frame: Frame, block: Block) -> list[Abstract]:
+        values = frame.values
         for op in block.operations():
             operands = [values[v] for v in op.operands]
             if op.name in (torch.RETURN, torch.YIELD):
@@ -589,6 +602,8 @@ class Evaluator:
         for operand in operands:
             if isinstance(operand, RunTimeOnly):
                 raise self.use_error(operand)
+        if self.regions[-1] is not OFF:
+            operands = autocast.operands(self, op.name, operands)
         return calls.apply(self, op.name, operands, op)
 
     def condition(self, value: Abstract) -> bool | Scalar:
@@ -892,6 +907,16 @@ def _cast(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) 
     return operands
 
 
+def _enter(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    autocast.enter(ev, operands[0])
+    return operands
+
+
+def _exit(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
+    autocast.leave(ev)
+    return ()
+
+
 def _uninitialized(ev: Evaluator, frame: Frame, op: Operation, operands: list[Abstract]) -> _Results:
     return (Uninitialized(cast(ScriptType, op.result.type)),)
 
@@ -921,6 +946,10 @@ _PRIM: Final[dict[str, Callable[[Evaluator, Frame, Operation, list[Abstract]], _
     "prim::fork": lambda ev, frame, op, operands: forks.fork(ev, frame, op),
     "prim::future": lambda ev, frame, op, operands: operands,
     "aten::wait": lambda ev, frame, op, operands: (forks.wait(ev, operands[0]),),
+    "prim::Enter": _enter,
+    "prim::Exit": _exit,
+    "aten::is_autocast_enabled": lambda ev, frame, op, operands: (known(ev.regions[-1].cuda),),
+    "aten::is_autocast_cpu_enabled": lambda ev, frame, op, operands: (known(ev.regions[-1].cpu is not None),),
     "prim::Uninitialized": _uninitialized,
     "aten::warn": lambda ev, frame, op, operands: (),
 }

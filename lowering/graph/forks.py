@@ -18,7 +18,7 @@ from ...ir.dialects import torch
 from ...ir.program import StateNeeded
 from ...ir.script_types import BOOL, FLOAT, INT, NEVER, NONE, FutureType, ScriptType, TensorType
 from ...ir.signature import ConstantResult, Parameter, ScalarSpec, Signature
-from . import run_time_values
+from . import autocast, run_time_values
 from .aliases import Aliases, analyse, is_tensor
 from .fold_constants import RANDOM
 from .functionalize import functionalize
@@ -66,8 +66,9 @@ def is_future(value: Abstract) -> bool:
 
 def fork(ev: Evaluator, frame: Frame, op: Operation) -> list[Abstract]:
     """What stands for the future: one, or what it would give."""
-    found = _attempted(ev, frame, op) if ev.forks.allowed else None
-    return ev.run_block(frame, op.body()) if found is None else [found]
+    with autocast.off(ev):
+        found = _attempted(ev, frame, op) if ev.forks.allowed else None
+        return ev.run_block(frame, op.body()) if found is None else [found]
 
 
 def wait(ev: Evaluator, value: Abstract) -> Abstract:

@@ -242,6 +242,10 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "prim::is_ipu": _constant(lambda ev, t: False),
     "prim::is_leaf": _constant(lambda ev, t: True),
     "aten::is_leaf": _constant(lambda ev, t: True),
+    "aten::retains_grad": _constant(lambda ev, t: False),
+    "aten::output_nr": _constant(lambda ev, t: 0),
+    "aten::get_device": _constant(lambda ev, t: -1),
+    "aten::is_pinned": _constant(lambda ev, t: False),
     "prim::itemsize": _constant(lambda ev, t: dtype_of(ev, t).itemsize),
     "prim::nbytes": of_tensor(
         lambda ev, t, rest: calls.single(ev, "aten::mul.int", [_numel(ev, t, []), known(dtype_of(ev, t).itemsize)])
@@ -274,6 +278,7 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::requires_grad_": of_tensor(lambda ev, t, rest: t),
     "aten::to": _to,
     "aten::_to_copy": _to,
+    "aten::to_dense": _to,
     "aten::type_as": of_tensor(_type_as),
     "aten::squeeze": _squeeze,
     "aten::unbind": of_tensor(tensor_parts.unbind),

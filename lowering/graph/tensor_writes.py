@@ -14,7 +14,7 @@ from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, INT, ListType
-from . import calls, memory, overlaps, random_order
+from . import calls, memory, overlaps, random_order, resizing
 from .values import HANDLE, NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
 
 if TYPE_CHECKING:
@@ -22,45 +22,104 @@ if TYPE_CHECKING:
 
 Results = Sequence[Abstract]
 
-def in_place(ev: Evaluator, form: Schema, derived: tuple[str, str], arguments: list[Abstract]) -> Results:
+def in_place(ev: Evaluator, form: Schema, derived: tuple[str, tuple[str, ...]], arguments: list[Abstract]) -> Results:
     functional, written = derived
-    at = form.index(written)
+    at = form.index(written[0])
     assert at is not None
+    if at != 0 or form.arguments[0].keyword_only:
+        return _to_out(ev, form, derived, arguments)
     target = arguments[at]
     if isinstance(target, Known) and target.value is None:
-        return calls.apply(ev, functional, [a for i, a in enumerate(arguments) if i != at or at == 0])
+        return calls.apply(ev, functional, arguments)
     assert isinstance(target, Tensor)
-    others = arguments if at == 0 else [*arguments[:at], *arguments[at + 1 :]]
     base, _ = split_name(functional)
+    if base in resizing.RESIZING:
+        return (resizing.resize(ev, base, arguments),)
     if base in _OF_MEMORY:
         name = form.base.removeprefix("aten::")
         raise ev.error(f"{name}() changes what memory a tensor has, which is not supported", help="make a new tensor")
-    inputs = list(_tensors(ev, [a for i, a in enumerate(arguments) if i != at]))
+    inputs = list(_tensors(ev, arguments[1:]))
     if base not in _METADATA | _ANY_INPUTS | {"aten::copy"}:
         overlaps.check(ev, ev.current(target).value, inputs)
     if base in _METADATA:
         check_own(ev, target)
-        value = _functional(ev, functional, others)
+        value = _functional(ev, functional, arguments)
         if isinstance(value, Variant):
             raise Undecided(value.selector)
         ev.heap[target.value] = {0: ev.current(cast(Tensor, value))}
         return (target,)
     if base in random_order.DRAWING:
-        value = random_order.drawn(ev, others, lambda given: _functional(ev, functional, given))
+        value = random_order.drawn(ev, arguments, lambda given: _functional(ev, functional, given))
     else:
-        value = _functional(ev, functional, others)
+        value = _functional(ev, functional, arguments)
     assert isinstance(value, Tensor)
     if base == "aten::copy":  # whose shapes are looked at first
         overlaps.check(ev, ev.current(target).value, inputs)
-    own, new = ev.tensor_type(target), ev.tensor_type(value)
-    if base not in _CONVERTING and cast(DType, new.dtype).category > cast(DType, own.dtype).category:
-        raise ev.operator_error(
-            f"result type {cast(DType, new.dtype).graph_name} can't be cast to the desired output type "
-            f"{cast(DType, own.dtype).graph_name}"
-        )
-    keeps_shape = base in _OF_SHAPE_OF_SELF or (at == 0 and not any(_has_dimensions(ev, a) for a in arguments[1:]))
+    if base not in _CONVERTING:
+        _check_category(ev, target, value)
+    keeps_shape = base in _OF_SHAPE_OF_SELF or not any(_has_dimensions(ev, a) for a in arguments[1:])
     store(ev, target, value, keeps_shape=keeps_shape)
     return (target,)
+
+
+def _to_out(ev: Evaluator, form: Schema, derived: tuple[str, tuple[str, ...]], arguments: list[Abstract]) -> Results:
+    """`out=`: the results of the functional operator into the tensors, which get their shapes."""
+    functional, written = derived
+    places = [i for i, a in enumerate(form.arguments) if a.name in written]
+    targets = [arguments[i] for i in places]
+    others = _without_out(ev, form, functional, arguments)
+    if any(isinstance(t, Known) for t in targets):  # None
+        return calls.apply(ev, functional, others)
+    if split_name(functional)[0] not in _ANY_INPUTS:
+        inputs = list(_tensors(ev, others))
+        for target in targets:
+            overlaps.check(ev, ev.current(cast(Tensor, target)).value, inputs)
+    values = calls.apply(ev, functional, others) if calls.exists(ev, functional) else [_functional(ev, functional, others)]
+    for target, value in zip(targets, values, strict=True):
+        assert isinstance(target, Tensor)
+        if isinstance(value, Variant):
+            raise Undecided(value.selector)
+        assert isinstance(value, Tensor)
+        _check_category(ev, target, value)
+        _shape_like(ev, target, value)
+        store(ev, target, value)
+    return targets
+
+
+def _without_out(ev: Evaluator, form: Schema, functional: str, arguments: list[Abstract]) -> list[Abstract]:
+    """What the functional operator takes: it makes tensors of the dtype of `out`."""
+    own = schema(functional)
+    assert own is not None
+    given = {a.name: v for a, v in zip(form.arguments, arguments)}
+    written = next((v for a, v in zip(form.arguments, arguments) if a.is_written and isinstance(v, Tensor)), None)
+    if written is not None:
+        given.setdefault("dtype", known(int(dtype_of(ev, written))))
+    return [given.get(a.name, NONE_VALUE) for a in own.arguments]
+
+
+def _check_category(ev: Evaluator, target: Tensor, value: Tensor) -> None:
+    own, new = (dtype_of(ev, t) for t in (target, value))
+    if new.category > own.category:
+        raise ev.operator_error(
+            f"result type {new.graph_name} can't be cast to the desired output type {own.graph_name}"
+        )
+
+
+def dtype_of(ev: Evaluator, tensor: Tensor) -> DType:
+    return cast(DType, ev.tensor_type(tensor).dtype)
+
+
+def _shape_like(ev: Evaluator, target: Tensor, value: Tensor) -> None:
+    """An `out=` tensor of another shape gets that of the result; where that shows at run time only, it has to have it."""
+    own, new = ev.tensor_type(target).shape, ev.tensor_type(value).shape
+    assert own is not None and new is not None
+    if len(own) != len(new) or 0 in own or any(m is not None and n is not None and m != n for m, n in zip(own, new)):
+        resizing.shape_to(ev, target, ev.shape(value), keeps=False)
+        return
+    for wanted, found, known_ in zip(ev.shape(value), ev.shape(target), zip(own, new)):
+        if None in known_:
+            message = "an out= tensor of another shape than the result's has to have no elements"
+            calls.require(ev, calls.single(ev, "aten::eq.int", [wanted, found]), [message])
 
 
 def check_own(ev: Evaluator, target: Tensor) -> None:
@@ -118,6 +177,7 @@ _METADATA: Final = frozenset(
         "aten::swapaxes",
         "aten::swapdims",
         "aten::permute",
+        "aten::as_strided",
     ]
 )
 """Operators whose in-place form changes how the tensor is looked at, not its elements."""
@@ -151,7 +211,7 @@ _OF_SHAPE_OF_SELF: Final = frozenset(
 """Operators whose result has the shape of `self`, whatever the other arguments are."""
 
 
-_OF_MEMORY: Final = frozenset(f"aten::{name}" for name in ("resize", "resize_as", "set", "set_data", "resize_as_sparse"))
+_OF_MEMORY: Final = frozenset(f"aten::{name}" for name in ("set", "set_data", "resize_as_sparse"))
 
 _ANY_INPUTS: Final = frozenset(
     f"aten::{name}" for name in ("addmm", "addmv", "addbmm", "baddbmm", "addr", "index_copy", "mm", "bmm", "matmul", "mv")
@@ -206,6 +266,9 @@ def _zeros(ev: Evaluator, arguments: list[Abstract]) -> Abstract:
 
 _FUNCTIONAL: Final[dict[str, Callable[[Any, list[Abstract]], Abstract]]] = {
     "aten::copy": _copied,
+    "aten::copy.Tensor": _copied,
+    "aten::copy.int": _filled,
+    "aten::copy.float": _filled,
     "aten::fill.Scalar": _filled,
     "aten::fill.Tensor": _filled_with_tensor,
     "aten::zero": _zeros,

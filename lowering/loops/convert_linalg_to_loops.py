@@ -35,6 +35,7 @@ from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensi
 from .tile_contractions import tile
 from .transpose_blocks import transpose_blocks, transposed_dimension
 from .vector_body import reassociable
+from .winograd import winograd
 
 _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
@@ -102,7 +103,7 @@ def _convert(op: Operation, target: Target) -> None:
         consumed.append(start)
     if epilogue_op is not None:
         nest = _with_epilogue(nest, op, epilogue_op)
-    if not tile(b, nest, target):
+    if not winograd(b, nest, target) and not tile(b, nest, target):
         _emit(b, nest, target)
     for old in consumed:
         old.erase()

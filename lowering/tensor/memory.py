@@ -517,3 +517,6 @@ _RULES: Final[dict[str, Rule]] = {
 }
 """By the operator that makes the view."""
 
+VIEWS: Final = frozenset(_RULES)
+"""Operators that are numbers where their tensor is in memory, whatever their records say."""
+

@@ -75,7 +75,8 @@ def test_each_layer_reads_its_own_weights(net):
 
 def definitions(*texts, data=None, metadata=()):
     bodies = [Body(f'@"p.parallel.{i}"', f"entry:\n  {text}\n  ret i32 0") for i, text in enumerate(texts)]
-    return shared_definitions(bodies, data or {"p.data.1": 64, "p.data.12": 64, "p.data.3": 128}, metadata, "p", 64)
+    made = shared_definitions(bodies, data or {"p.data.1": 64, "p.data.12": 64, "p.data.3": 128}, metadata, "p", 64)
+    return [d.text for d in made]
 
 
 def test_only_the_constants_may_differ():

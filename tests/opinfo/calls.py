@@ -17,6 +17,8 @@ import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
 FORMS = ("function", "method", "inplace", "out")
+DRAWN = tuple(f"torch.Tensor.{name}_" for name in ("cauchy", "exponential", "log_normal", "uniform"))
+"""TorchScript wants floats where Python's binding takes an int too."""
 EAGER_ERRORS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError, ZeroDivisionError, AssertionError)
 
 
@@ -154,6 +156,9 @@ class Recorder(TorchFunctionMode):
 
     def call_text(self, func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
         name = spelled(func)
+        kwargs = {k: v for k, v in kwargs.items() if (k, v) != ("requires_grad", False)}
+        if name.startswith(DRAWN):
+            args = [float(v) if type(v) is int else v for v in args]
         named = [f"{k}={self.value(v)}" for k, v in kwargs.items()]
         if not name.startswith("torch.Tensor."):
             return f"{name}({', '.join([*map(self.value, args), *named])})"

@@ -94,3 +94,91 @@ def split_with_sizes_copy(self: Tensor, split_sizes: List[int], dim: int) -> Lis
 
 def unbind_copy__int(self: Tensor, dim: int) -> List[Tensor]:
     return _h_copies(torch.unbind(self, dim))
+
+
+def resize(self: Tensor, size: List[int], memory_format: Optional[int]) -> Tensor:
+    # the elements in the order of memory; what is new is zero
+    count = 1
+    for n in size:
+        count = count * n
+    flat = self.reshape([-1])
+    have = flat.size(0)
+    if have < count:
+        flat = torch.cat([flat, torch.zeros([count - have], dtype=self.dtype)])
+    return flat[:count].view(size)
+
+
+def resize_as(self: Tensor, the_template: Tensor, memory_format: Optional[int]) -> Tensor:
+    return torch.resize(self, the_template.size(), memory_format=memory_format)
+
+
+def as_strided_scatter(self: Tensor, src: Tensor, size: List[int], stride: List[int], storage_offset: Optional[int]) -> Tensor:
+    result = self.clone()
+    part = torch.as_strided(result, size, stride, storage_offset)
+    if src.size() != part.size():
+        raise RuntimeError(
+            "expected src to have a size equal to the slice of self. src size = " + str(src.size()) + ", slice size = " + str(part.size())
+        )
+    part.copy_(src)
+    return result
+
+
+def new_empty_strided(
+    self: Tensor,
+    size: List[int],
+    stride: List[int],
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return torch.empty_strided(size, stride, dtype=self.dtype if dtype is None else dtype)
+
+
+def view_as_complex_copy(self: Tensor) -> Tensor:
+    return torch.view_as_complex(self).clone(memory_format=torch.contiguous_format)
+
+
+def view_as_real_copy(self: Tensor) -> Tensor:
+    return torch.view_as_real(self).clone(memory_format=torch.contiguous_format)
+
+
+def view_copy__dtype(self: Tensor, dtype: int) -> Tensor:
+    return self.view(dtype).clone(memory_format=torch.contiguous_format)
+
+
+def zero(self: Tensor) -> Tensor:
+    return torch.zeros_like(self)
+
+
+def chalf(self: Tensor, memory_format: Optional[int]) -> Tensor:
+    return self.to(torch.complex32)
+
+
+def _shape_as_tensor(self: Tensor) -> Tensor:
+    return torch.tensor(self.size(), dtype=torch.int64)
+
+
+def _reshape_from_tensor(self: Tensor, shape: Tensor) -> Tensor:
+    if shape.dim() != 1:
+        raise RuntimeError("shape should be a one element tensor")
+    size: List[int] = []
+    for i in range(shape.size(0)):
+        size.append(int(shape[i]))
+    return self.reshape(size)
+
+
+def flatten_dense_tensors(tensors: List[Tensor]) -> Tensor:
+    flat: List[Tensor] = []
+    for t in tensors:
+        flat.append(t.reshape([-1]))
+    return torch.cat(flat, 0)
+
+
+def unflatten_dense_tensors(flat: Tensor, tensors: List[Tensor]) -> List[Tensor]:
+    parts: List[Tensor] = []
+    start = 0
+    for t in tensors:
+        parts.append(torch.narrow(flat, 0, start, t.numel()).view(t.size()))
+        start = start + t.numel()
+    return parts

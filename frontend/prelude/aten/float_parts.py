@@ -27,3 +27,7 @@ def frexp__Tensor(self: Tensor) -> Tuple[Tensor, Tensor]:
         mantissa, exponent = torch.where(small, mantissa * 2.0, mantissa), torch.where(small, exponent - 1.0, exponent)
     plain = torch.logical_and(size != 0, torch.isfinite(size))
     return torch.where(plain, mantissa, x).to(self.dtype), torch.where(plain, exponent, 0.0).to(torch.int32)
+
+
+def special_round(self: Tensor, decimals: int) -> Tensor:
+    return torch.round(self, decimals=decimals)

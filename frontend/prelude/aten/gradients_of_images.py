@@ -207,7 +207,8 @@ def replication_pad3d_backward(grad_output: Tensor, self: Tensor, padding: List[
 
 
 def _h_nearest_axis_backward(grad: Tensor, dim: int, n: int, scale: Optional[float]) -> Tensor:
-    place = torch.clamp(_h_nearest_places(n, grad.size(dim), scale), max=n - 1)
+    size = grad.size(dim)
+    place = torch.clamp(_h_nearest_places(n, size, _h_plain_scale(n, size, scale)), max=n - 1)
     return _h_gather_axis_backward(grad, dim, place, n)
 
 
@@ -243,10 +244,10 @@ def upsample_nearest3d_backward(
 def _h_linear_axis_backward(grad: Tensor, dim: int, n: int, align_corners: bool, scale: Optional[float]) -> Tensor:
     if n == grad.size(dim):
         return grad
-    place = torch.clamp_min(_h_positions(n, grad.size(dim), align_corners, scale), 0)
+    place = torch.clamp_min(_h_positions(n, grad.size(dim), align_corners, scale, grad.dtype), 0)
     low = torch.clamp(torch.floor(place).to(torch.int64), max=n - 1)
     high = torch.clamp(low + 1, max=n - 1)
-    share = (place - low).to(grad.dtype)
+    share = place - low
     return _h_spread(grad, dim, torch.stack([low, high], 1), torch.stack([1 - share, share], 1), n)
 
 

@@ -117,12 +117,23 @@ def native_batch_norm(
             running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
         rstd = torch.rsqrt(var + eps)
         result = _h_scale_shift(x, mean, rstd, weight, bias)
-        return _h_narrow(result, input.dtype), mean, rstd
+        kept = _h_statistics_dtype(input, weight, running_mean)
+        return _h_narrow(result, input.dtype), mean.to(kept), rstd.to(kept)
     else:
         assert running_mean is not None and running_var is not None, "running_mean must be defined in evaluation mode"
         rstd = torch.rsqrt(_h_wide(running_var) + eps)
         result = _h_scale_shift(x, _h_wide(running_mean), rstd, weight, bias)
-        return _h_narrow(result, input.dtype), x.new_zeros([0]), x.new_zeros([0])
+        kept = _h_statistics_dtype(input, weight, running_mean)
+        return _h_narrow(result, input.dtype), x.new_zeros([0], dtype=kept), x.new_zeros([0], dtype=kept)
+
+
+def _h_statistics_dtype(input: Tensor, weight: Optional[Tensor], running_mean: Optional[Tensor]) -> int:
+    """Half types with parameters of float32 keep their statistics in float32."""
+    if weight is not None:
+        return weight.dtype
+    if running_mean is not None:
+        return running_mean.dtype
+    return input.dtype
 
 
 def batch_norm(
@@ -196,7 +207,8 @@ def _h_group_norm(
         result = result * _h_per_channel(weight, x.dim())
     if bias is not None:
         result = result + _h_per_channel(bias, x.dim())
-    return _h_narrow(result, input.dtype), mean.squeeze(2), rstd.squeeze(2)
+    kept = _h_statistics_dtype(input, weight, None)
+    return _h_narrow(result, input.dtype), mean.squeeze(2).to(kept), rstd.squeeze(2).to(kept)
 
 
 def group_norm(

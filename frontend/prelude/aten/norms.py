@@ -115,3 +115,17 @@ def _pdist_forward(self: Tensor, p: float) -> Tensor:
 
 def _cdist_forward(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:
     return cdist(x1, x2, p, compute_mode)
+
+
+def norm_except_dim(v: Tensor, pow: int, dim: int) -> Tensor:
+    if dim == -1:
+        return v.norm(pow)
+    dims: List[int] = []
+    for i in range(v.dim()):
+        if i != dim:
+            dims.append(i)
+    return _h_norm_as(v, float(pow), dims, True)
+
+
+def native_norm(self: Tensor, p: number) -> Tensor:
+    return self.norm(p)

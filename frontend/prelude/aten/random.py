@@ -358,3 +358,43 @@ def poisson(self: Tensor, generator: Optional[Generator]) -> Tensor:
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
         result[i] = _h_poisson(rate)
     return result.reshape(self.size())
+
+
+def randint_like__generator(
+    self: Tensor,
+    high: int,
+    generator: Optional[Generator],
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+    memory_format: Optional[int],
+) -> Tensor:
+    return torch.empty_like(self, dtype=dtype).random_(0, high, generator=generator)
+
+
+def randint_like__low_generator_dtype(
+    self: Tensor,
+    low: int,
+    high: int,
+    generator: Optional[Generator],
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+    memory_format: Optional[int],
+) -> Tensor:
+    return torch.empty_like(self, dtype=dtype).random_(low, high, generator=generator)
+
+
+def randint_like__Tensor_generator(
+    self: Tensor,
+    high: Tensor,
+    generator: Optional[Generator],
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+    memory_format: Optional[int],
+) -> Tensor:
+    return torch.empty_like(self, dtype=dtype).random_(0, int(high.item()), generator=generator)

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 
 # resampling
@@ -17,6 +17,13 @@ def _h_nearest_places(n: int, size: int, scale: Optional[float]) -> Tensor:
     return torch.floor(torch.arange(size).to(torch.float32) * ratio).to(torch.int64)
 
 
+def _h_plain_scale(n: int, size: int, scale: Optional[float]) -> Optional[float]:
+    # some of PyTorch's kernels take no notice of a scale where sizes are the same or double
+    if size == n or size == 2 * n:
+        return None
+    return scale
+
+
 def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
     n = self.size(dim)
     return torch.index_select(self, dim, torch.clamp(_h_nearest_places(n, size, scale), max=n - 1))
@@ -29,7 +36,9 @@ def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[fl
 def upsample_nearest2d(
     self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
-    return _h_nearest(_h_nearest(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
+    h, w = output_size[0], output_size[1]
+    rows = _h_nearest(self, 2, h, _h_plain_scale(self.size(2), h, scales_h))
+    return _h_nearest(rows, 3, w, _h_plain_scale(self.size(3), w, scales_w))
 
 
 def upsample_nearest3d(
@@ -39,12 +48,13 @@ def upsample_nearest3d(
     scales_h: Optional[float],
     scales_w: Optional[float],
 ) -> Tensor:
-    return _h_nearest(upsample_nearest2d(self, output_size, scales_d, scales_h), 4, output_size[2], scales_w)
+    planes = _h_nearest(_h_nearest(self, 2, output_size[0], scales_d), 3, output_size[1], scales_h)
+    return _h_nearest(planes, 4, output_size[2], scales_w)
 
 
-def _h_positions(n: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
-    # where each output element lies in the input
-    steps = torch.arange(size).to(torch.float32)
+def _h_positions(n: int, size: int, align_corners: bool, scale: Optional[float], dtype: int) -> Tensor:
+    # where each output element lies in the input, computed in the type of the elements
+    steps = torch.arange(size).to(dtype)
     if align_corners:
         return steps * (float(n - 1) / float(size - 1)) if size > 1 else steps * 0.0
     ratio = float(n) / float(size)
@@ -58,10 +68,10 @@ def _h_linear_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale
     n = self.size(dim)
     if n == size:
         return self
-    place = torch.clamp_min(_h_positions(n, size, align_corners, scale), 0)
+    place = torch.clamp_min(_h_positions(n, size, align_corners, scale, self.dtype), 0)
     low = torch.clamp(torch.floor(place).to(torch.int64), max=n - 1)
     high = torch.clamp(low + 1, max=n - 1)
-    share = (place - low).to(self.dtype)
+    share = place - low
     for _ in range(self.dim() - 1 - dim):
         share = share.unsqueeze(-1)
     return torch.index_select(self, dim, low) * (1 - share) + torch.index_select(self, dim, high) * share
@@ -74,6 +84,8 @@ def upsample_linear1d(self: Tensor, output_size: List[int], align_corners: bool,
 def upsample_bilinear2d(
     self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    if self.dtype == torch.uint8:
+        return _h_resized_bytes(self, output_size, align_corners, scales_h, scales_w, False, False)
     rows = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
     return _h_narrow(_h_linear_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
 
@@ -94,9 +106,9 @@ def upsample_trilinear3d(
 def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale: Optional[float]) -> Tensor:
     # Keys' kernel with a = -0.75 over four neighbours, clamped at the border
     n = self.size(dim)
-    place = _h_positions(n, size, align_corners, scale)
+    place = _h_positions(n, size, align_corners, scale, self.dtype)
     base = torch.floor(place)
-    t = (place - base).to(self.dtype)
+    t = place - base
     for _ in range(self.dim() - 1 - dim):
         t = t.unsqueeze(-1)
     first = base.to(torch.int64)
@@ -119,6 +131,8 @@ def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale:
 def upsample_bicubic2d(
     self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    if self.dtype == torch.uint8:
+        return _h_resized_bytes(self, output_size, align_corners, scales_h, scales_w, True, False)
     rows = _h_cubic_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
     return _h_narrow(_h_cubic_axis(rows, 3, output_size[1], align_corners, scales_w), self.dtype)
 
@@ -293,40 +307,105 @@ def _upsample_nearest_exact3d__vec(
 # resizing with a filter as wide as what one element of the result stands for
 
 
-def _h_filtered(self: Tensor, dim: int, size: int, align_corners: bool, given: Optional[float], cubic: bool) -> Tensor:
-    n = self.size(dim)
-    scale = float(n) / float(size)
+def _h_filter_scale(n: int, size: int, align_corners: bool, given: Optional[float]) -> float:
     if align_corners:
-        scale = float(n - 1) / float(size - 1) if size > 1 else 0.0
-    elif given is not None:
+        return float(n - 1) / float(size - 1) if size > 1 else 0.0
+    if given is not None:
         if given > 0.0:
-            scale = 1.0 / given
+            return 1.0 / given
+    return float(n) / float(size)
+
+
+def _h_keys_kernel(far: Tensor, a: float) -> Tensor:
+    near = ((a + 2.0) * far - (a + 3.0)) * far * far + 1.0
+    return torch.where(far < 1.0, near, torch.where(far < 2.0, ((far - 5.0) * far + 8.0) * (a * far) - 4.0 * a, 0.0 * far))
+
+
+def _h_filter(n: int, size: int, scale: float, cubic: bool, dtype: int) -> Tuple[Tensor, Tensor, Tensor]:
+    # for each element of the result the places that it is made of, their weights, and which of them are there
     wide = scale if scale >= 1.0 else 1.0
     support = (2.0 if cubic else 1.0) * wide
     # PyTorch computes positions in the type of the elements
-    center = (scale * (torch.arange(size).to(self.dtype) + 0.5)).unsqueeze(1)
+    center = (scale * (torch.arange(size).to(dtype) + 0.5)).unsqueeze(1)
     low = torch.clamp_min(torch.trunc(center - support + 0.5), 0)
     high = torch.clamp(torch.trunc(center + support + 0.5), max=n)
     taps = 1 - 2 * int(-support // 1.0)
     place = low + torch.arange(taps)
     inside = place < high
     far = torch.abs((place - center + 0.5) / wide)
-    near = 1.0 - far
-    if cubic:
-        # Keys' kernel with a = -0.5
-        tail = ((far - 5.0) * far + 8.0) * far - 4.0
-        near = torch.where(far < 1.0, (1.5 * far - 2.5) * far * far + 1.0, torch.where(far < 2.0, -0.5 * tail, 0.0 * far))
-    else:
-        near = torch.clamp_min(near, 0)
+    near = _h_keys_kernel(far, -0.5) if cubic else torch.clamp_min(1.0 - far, 0)
     weight = torch.where(inside, near, 0.0 * near)
     total = weight.sum([1], True)
     weight = weight / torch.where(total == 0.0, torch.ones_like(total), total)
-    from_ = torch.clamp(place.to(torch.int64), max=n - 1).reshape([-1])
-    taken = torch.index_select(self, dim, from_).unflatten(dim, [size, taps])
+    return torch.clamp(place.to(torch.int64), max=n - 1), weight, inside
+
+
+def _h_filtered(self: Tensor, dim: int, size: int, align_corners: bool, given: Optional[float], cubic: bool) -> Tensor:
+    n = self.size(dim)
+    place, weight, inside = _h_filter(n, size, _h_filter_scale(n, size, align_corners, given), cubic, self.dtype)
+    taken = torch.index_select(self, dim, place.reshape([-1])).unflatten(dim, [size, place.size(1)])
     for _ in range(self.dim() - 1 - dim):
         weight = weight.unsqueeze(-1)
         inside = inside.unsqueeze(-1)
     return torch.where(inside, taken * weight, torch.zeros([], dtype=self.dtype)).sum([dim + 1])
+
+
+# bytes: weights are whole numbers of 16 bits, and each axis is rounded to bytes
+
+
+def _h_taps(n: int, size: int, scale: float, align_corners: bool, cubic: bool) -> Tuple[Tensor, Tensor]:
+    steps = torch.arange(size).to(torch.float64)
+    at = steps * scale if align_corners else (steps + 0.5) * scale - 0.5
+    if not cubic:
+        at = torch.clamp_min(at, 0)
+    base = torch.clamp(torch.floor(at), max=n - 1)
+    share = torch.clamp(at - base, 0.0, 1.0).unsqueeze(1)
+    first = -1 if cubic else 0
+    offset = torch.arange(first, 3 if cubic else 2)
+    place = torch.clamp(base.unsqueeze(1).to(torch.int64) + offset, 0, n - 1)
+    far = torch.abs(offset - share)
+    weight = _h_keys_kernel(far, -0.75) if cubic else 1.0 - far
+    # beyond the border the outermost element is meant: it gets all their weight before that is rounded
+    same = place.unsqueeze(2) == place.unsqueeze(1)
+    taps = weight.size(1)
+    earlier = torch.arange(taps).unsqueeze(1) > torch.arange(taps)
+    merged = torch.where(same, weight.unsqueeze(1), 0.0 * weight.unsqueeze(1)).sum([2])
+    return place, torch.where((same & earlier).any(2), 0.0 * merged, merged)
+
+
+def _h_resized_axis_of_bytes(
+    self: Tensor, dim: int, size: int, align_corners: bool, given: Optional[float], cubic: bool, antialias: bool
+) -> Tensor:
+    n = self.size(dim)
+    if n == size:
+        return self
+    scale = _h_filter_scale(n, size, align_corners, given)
+    place, weight = _h_taps(n, size, scale, align_corners, cubic)
+    if antialias:
+        place, weight, inside = _h_filter(n, size, scale, cubic, torch.float64)
+    # as many binary digits as the largest weight leaves
+    digits = (weight.amax() * torch.pow(2.0, torch.arange(1, 23)) < 32767.5).sum().to(torch.int32)
+    scaled = weight * torch.pow(2.0, digits.to(torch.float64))
+    whole = torch.trunc(scaled + torch.where(weight < 0.0, -0.5 + 0.0 * scaled, 0.5 + 0.0 * scaled)).to(torch.int32)
+    taken = torch.index_select(self, dim, place.reshape([-1])).unflatten(dim, [size, place.size(1)]).to(torch.int32)
+    for _ in range(self.dim() - 1 - dim):
+        whole = whole.unsqueeze(-1)
+    total = (taken * whole).sum([dim + 1], dtype=torch.int32)
+    half = torch.bitwise_left_shift(torch.ones_like(digits), digits - 1)
+    return torch.clamp(torch.bitwise_right_shift(total + half, digits), 0, 255).to(torch.uint8)
+
+
+def _h_resized_bytes(
+    self: Tensor,
+    output_size: List[int],
+    align_corners: bool,
+    scales_h: Optional[float],
+    scales_w: Optional[float],
+    cubic: bool,
+    antialias: bool,
+) -> Tensor:
+    rows = _h_resized_axis_of_bytes(self, 3, output_size[1], align_corners, scales_w, cubic, antialias)
+    return _h_resized_axis_of_bytes(rows, 2, output_size[0], align_corners, scales_h, cubic, antialias)
 
 
 def _h_filtered_plane(
@@ -337,8 +416,10 @@ def _h_filtered_plane(
     scales_w: Optional[float],
     cubic: bool,
 ) -> Tensor:
+    if self.dtype == torch.uint8:
+        return _h_resized_bytes(self, output_size, align_corners, scales_h, scales_w, cubic, True)
     if not self.is_floating_point():
-        raise RuntimeError("resizing with antialias is supported for floating point tensors only")
+        raise RuntimeError("resizing with antialias is supported for floating point tensors and bytes only")
     x = _h_filtered(_h_wide(self), 3, output_size[1], align_corners, scales_w, cubic)
     return _h_narrow(_h_filtered(x, 2, output_size[0], align_corners, scales_h, cubic), self.dtype)
 

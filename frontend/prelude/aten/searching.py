@@ -195,3 +195,8 @@ def isin__Tensor_Tensor(elements: Tensor, test_elements: Tensor, assume_unique: 
 
 def isin__Tensor_Scalar(elements: Tensor, test_element: number, assume_unique: bool, invert: bool) -> Tensor:
     return elements != test_element if invert else elements == test_element
+
+
+def isin__Scalar_Tensor(element: number, test_elements: Tensor, assume_unique: bool, invert: bool) -> Tensor:
+    found = (test_elements == element).any()
+    return torch.logical_not(found) if invert else found

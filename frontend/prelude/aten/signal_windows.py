@@ -141,3 +141,46 @@ def bartlett_window__periodic(
     pin_memory: Optional[bool],
 ) -> Tensor:
     return _h_triangle(window_length, periodic, _h_window_type("bartlett_window", window_length, dtype))
+
+
+def _h_kaiser(length: int, periodic: bool, beta: float, kind: int) -> Tensor:
+    if length < 2:
+        return torch.ones([length], dtype=kind)
+    steps = _h_wide(torch.arange(length + 1 if periodic else length).to(kind))
+    place = steps * (2.0 / float(length if periodic else length - 1)) - 1.0
+    inside = torch.clamp(1.0 - place * place, min=0.0)
+    window = torch.i0(beta * torch.sqrt(inside)) / torch.i0(torch.full([], beta, dtype=steps.dtype))
+    return _h_narrow(window[:length], kind)
+
+
+def kaiser_window(
+    window_length: int,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_kaiser(window_length, True, 12.0, _h_window_type("kaiser_window", window_length, dtype))
+
+
+def kaiser_window__periodic(
+    window_length: int,
+    periodic: bool,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_kaiser(window_length, periodic, 12.0, _h_window_type("kaiser_window", window_length, dtype))
+
+
+def kaiser_window__beta(
+    window_length: int,
+    periodic: bool,
+    beta: float,
+    dtype: Optional[int],
+    layout: Optional[int],
+    device: Optional[torch.device],
+    pin_memory: Optional[bool],
+) -> Tensor:
+    return _h_kaiser(window_length, periodic, beta, _h_window_type("kaiser_window", window_length, dtype))

@@ -68,3 +68,11 @@ def logsumexp(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
         dims = _h_all_dims(x, dim)
         total = total.squeeze(dims)
     return _h_narrow(total, _h_floating(self).dtype)
+
+
+def special_softmax(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    return torch.softmax(self, dim, dtype)
+
+
+def special_log_softmax(self: Tensor, dim: int, dtype: Optional[int]) -> Tensor:
+    return torch.log_softmax(self, dim, dtype)

@@ -88,3 +88,83 @@ def col2im(
     image = flat.reshape([n, channels, height, width])
     image = image[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]]
     return image if self.dim() == 3 else image.squeeze(0)
+
+
+# convolutions by the names of their kernels
+
+
+def thnn_conv2d(
+    self: Tensor, weight: Tensor, kernel_size: List[int], bias: Optional[Tensor], stride: List[int], padding: List[int]
+) -> Tensor:
+    return torch.conv2d(self, weight, bias, stride, padding)
+
+
+def slow_conv3d(
+    self: Tensor, weight: Tensor, kernel_size: List[int], bias: Optional[Tensor], stride: List[int], padding: List[int]
+) -> Tensor:
+    return torch.conv3d(self, weight, bias, stride, padding)
+
+
+def slow_conv_dilated2d(
+    self: Tensor,
+    weight: Tensor,
+    kernel_size: List[int],
+    bias: Optional[Tensor],
+    stride: List[int],
+    padding: List[int],
+    dilation: List[int],
+) -> Tensor:
+    return torch.conv2d(self, weight, bias, stride, padding, dilation)
+
+
+def slow_conv_dilated3d(
+    self: Tensor,
+    weight: Tensor,
+    kernel_size: List[int],
+    bias: Optional[Tensor],
+    stride: List[int],
+    padding: List[int],
+    dilation: List[int],
+) -> Tensor:
+    return torch.conv3d(self, weight, bias, stride, padding, dilation)
+
+
+def slow_conv_transpose2d(
+    self: Tensor,
+    weight: Tensor,
+    kernel_size: List[int],
+    bias: Optional[Tensor],
+    stride: List[int],
+    padding: List[int],
+    output_padding: List[int],
+    dilation: List[int],
+) -> Tensor:
+    return torch.conv_transpose2d(self, weight, bias, stride, padding, output_padding, 1, dilation)
+
+
+def slow_conv_transpose3d(
+    self: Tensor,
+    weight: Tensor,
+    kernel_size: List[int],
+    bias: Optional[Tensor],
+    stride: List[int],
+    padding: List[int],
+    output_padding: List[int],
+    dilation: List[int],
+) -> Tensor:
+    return torch.conv_transpose3d(self, weight, bias, stride, padding, output_padding, 1, dilation)
+
+
+def conv_tbc(self: Tensor, weight: Tensor, bias: Tensor, pad: int) -> Tensor:
+    # time, batch, channels; the weight [taps, in, out]
+    if self.dim() != 3:
+        raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
+    if weight.dim() != 3:
+        raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
+    if bias.dim() != 1:
+        raise RuntimeError("Bias must be 1-D")
+    if self.size(2) != weight.size(1):
+        raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
+    if weight.size(2) != bias.size(0):
+        raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
+    return torch.conv1d(self.permute([1, 2, 0]), weight.permute([2, 1, 0]), bias, 1, pad).permute([2, 0, 1])

@@ -330,6 +330,30 @@ def _sgn(z: Number) -> Number:
     return Number(zero.choose(size, z.re / size), zero.choose(size, z.im / size))
 
 
+def _endless(direction: Real) -> Real:
+    return direction.is_("oeq", 0.0).choose(direction, direction * numbers.inf)
+
+
+def _log_add_exp(x: Number, y: Number) -> Number:
+    """log(exp(x) + exp(y)) as PyTorch: NaN infects both parts; of two that are nothing, -inf, the second."""
+    ordered = x.re.is_("olt", y.re)
+    low, high = choose(ordered, x, y), choose(ordered, y, x)
+    span = Number(low.re - high.re, low.im - high.im)
+    nothing = low.re.is_("oeq", -numbers.inf)
+    zero = x.re.constant(0.0)
+    ratio = choose(nothing | high.re.is_("oeq", numbers.inf), Number(zero, zero), _exp(span))
+    log = _log1p(ratio)
+    found = Number(log.re + high.re, log.im + high.im)
+    # both endless: the angle of the sum of their directions
+    both = low.re.is_("oeq", numbers.inf)
+    direction = [_endless(low.im.apply(f)) + _endless(high.im.apply(f)) for f in (math.cos, math.sin)]
+    found = choose(both, _log(Number(*direction)), found)
+    found = choose(high.re.is_("oeq", -numbers.inf), y, found)
+    nan = (x.re.is_("uno", x.im)) | (y.re.is_("uno", y.im))
+    missing = x.re.constant(numbers.nan)
+    return choose(nan, Number(missing, missing), found)
+
+
 def _scaled_log(base: float) -> Callable[[Number], Number]:
     return lambda z: _log(z).scaled(1 / numbers.log(base))
 
@@ -369,6 +393,7 @@ absolute: Final = _real(_size)
 exponential: Final = _function(_exp, wide=False)
 square_root: Final = _function(_sqrt)
 logarithm: Final = _function(_log)
+log_add_exp: Final = _function(_log_add_exp)
 
 FUNCTIONS: Final[dict[str, Function]] = {
     "abs": absolute,
@@ -403,6 +428,7 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "pow": _function(_pow),
     "float_power": _function(_pow),
     "lerp": _lerp,
+    "logaddexp": log_add_exp,
     "square": _square,
 }
 """By name of the operator: what it does to one complex element of each operand."""

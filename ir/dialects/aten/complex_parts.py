@@ -124,15 +124,19 @@ def _infer_as_complex(self: TensorType) -> TensorType:
 
 
 def _lower_as_complex(cx: LoweringContext, self: Value) -> Value:
-    rank = cx.rank(self) - 1
-    dims = cx.dims(self)
-    cx.check(cx.compare("eq", dims[-1], 2), "Tensor must have a last dimension of size 2")
-    dtype = cx.result_dtype()
+    cx.check(cx.compare("eq", cx.dims(self)[-1], 2), "Tensor must have a last dimension of size 2")
+    return complex_of_pairs(cx, self, cx.result_dtype())
+
+
+def complex_of_pairs(cx: LoweringContext, pairs: Value, dtype: DType) -> Value:
+    """The numbers whose parts stand side by side in the last dimension."""
+    rank = cx.rank(pairs) - 1
     place = [AffineDim(i) for i in range(rank)]
     maps = [AffineMap(rank, (*place, AffineConstant(i))) for i in (0, 1)]
     iterators = [linalg.PARALLEL] * rank
-    result = cx.generic([self, self], maps, dims[:-1], dtype.element, iterators, complexes.create)
-    return cx.set_dtype(result, dtype)
+    dims = cx.dims(pairs)[:-1]
+    result = cx.generic([pairs, pairs], maps, dims, dtype.element, iterators, complexes.create)
+    return cx.set_dtype(cx.set_dims(result, dims), dtype)
 
 
 def _reference_as_complex(self: Array) -> Array:

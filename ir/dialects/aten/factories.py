@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math as python_math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, cast
 
@@ -16,8 +17,10 @@ from ...operator import Operator, OperatorError, Sample, Unknown, Unsupported
 from ...script_types import TensorType
 from ...types import F64, I64
 from .. import arith, linalg, math
+from .. import complex as complexes
 from .. import tensor as tensor_dialect
 from ..linalg import PARALLEL
+from . import complex_functions
 from .cast import known_dtype
 from .lowering import Extent, LoweringContext, Number, convert_number
 from .rules import DEFAULT_COMPLEX, DEFAULT_FLOAT, Array, cast_array, dtype_of, like_self, operand_of, opmath, shape_of
@@ -490,6 +493,35 @@ RANGES: tuple[Operator, ...] = (
 # linspace, logspace
 
 
+@dataclass(frozen=True)
+class _Line:
+    """The numbers between two floats, from both ends towards the middle."""
+
+    start: Value
+    end: Value
+    by: Value
+    count: Value
+    gaps: Value
+
+    @staticmethod
+    def of(b: Builder, start: Value, end: Value, count: Value, gaps: Value) -> _Line:
+        one = arith.constant(b, 1.0, start.type)
+        by = arith.divf(b, arith.subf(b, end, start), arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one))
+        return _Line(start, end, by, count, gaps)
+
+    def at(self, b: Builder, place: Value) -> Value:
+        two = arith.constant(b, 2.0, place.type)
+        front = arith.addf(b, self.start, arith.mulf(b, self.by, place))
+        back = arith.subf(b, self.end, arith.mulf(b, self.by, arith.subf(b, self.gaps, place)))
+        is_front = arith.cmpf(b, "olt", place, math.floor(b, arith.divf(b, self.count, two)))
+        alone = arith.cmpf(b, "oeq", self.gaps, arith.constant(b, 0.0, place.type))
+        return arith.select(b, arith.ori(b, is_front, alone), front, back)
+
+
+def _itself(_: Builder, value: Value) -> Value:
+    return value
+
+
 def _spaced(signature: str, samples: Samples) -> Operator:
     """From both ends towards the middle, so that both are exact; `base` raised to it where there is one."""
 
@@ -508,30 +540,27 @@ def _spaced(signature: str, samples: Samples) -> Operator:
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         dtype = cx.result_dtype()
-        if dtype.is_complex:
-            raise Unsupported("linspace and logspace between complex numbers known at run time are not supported")
-        wide = opmath(dtype) if dtype.is_floating else DType.float64
+        exact = dtype.is_floating or dtype.is_complex
+        wide = opmath(dtype) if exact else DType.float64
+        part = wide.real if wide.is_complex else wide
         length = cx.extent(arguments["steps"])
         cx.check(cx.compare("ge", length, 0), "number of steps must be non-negative")
         # the ends of whole numbers are whole
-        kind = wide if dtype.is_floating else dtype
+        kind = wide if exact else dtype
         start, end = (cx.cast(cx.b, cx.number(arguments[name], kind), kind, wide) for name in ("start", "end"))
-        count = cx.number(length if isinstance(length, int) else cx.i64(length), wide)
+        count = cx.number(length if isinstance(length, int) else cx.i64(length), part)
         base = cx.number(arguments["base"], wide) if "base" in arguments else None
-        b = cx.b
-        one = arith.constant(b, 1.0, wide.element)
-        gaps = arith.subf(b, count, one)
-        by = arith.divf(b, arith.subf(b, end, start), arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one))
+        gaps = arith.subf(cx.b, count, arith.constant(cx.b, 1.0, part.element))
+        parts = (complexes.re, complexes.im) if wide.is_complex else (_itself,)
+        lines = [_Line.of(cx.b, f(cx.b, start), f(cx.b, end), count, gaps) for f in parts]
 
         def element(inner: Builder, index: list[Value]) -> Value:
-            place = cx.cast(inner, arith.index_cast(inner, index[0], I64), DType.int64, wide)
-            two = arith.constant(inner, 2.0, wide.element)
-            front = arith.addf(inner, start, arith.mulf(inner, by, place))
-            back = arith.subf(inner, end, arith.mulf(inner, by, arith.subf(inner, gaps, place)))
-            is_front = arith.cmpf(inner, "olt", place, math.floor(inner, arith.divf(inner, count, two)))
-            alone = arith.cmpf(inner, "oeq", gaps, arith.constant(inner, 0.0, wide.element))
-            value = arith.select(inner, arith.ori(inner, is_front, alone), front, back)
-            return cx.cast(inner, math.powf(inner, base, value) if base is not None else value, wide, dtype)
+            place = cx.cast(inner, arith.index_cast(inner, index[0], I64), DType.int64, part)
+            values = [line.at(inner, place) for line in lines]
+            if len(values) == 1:
+                return cx.cast(inner, math.powf(inner, base, values[0]) if base is not None else values[0], wide, dtype)
+            value = complexes.create(inner, *values)
+            return complex_functions.FUNCTIONS["pow"](inner, base, value) if base is not None else value
 
         return _indexed(cx, [length], dtype, element)
 

@@ -247,6 +247,38 @@ def _log1p_base_2(k: Scalars, x: Value) -> Value:
     return k.mul(math.log1p(k.b, x), k.constant(1 / python_math.log(2)))
 
 
+def numpy_log_add_exp(x: Array, y: Array) -> Array:
+    """log(exp(x) + exp(y)), of complex numbers too; of two that are nothing, -inf, the second."""
+    if x.dtype.kind != "c":
+        return np.logaddexp(x, y)
+    low, high = np.where(x.real < y.real, x, y), np.where(x.real < y.real, y, x)
+    plain = np.isfinite(low.real) & np.isfinite(high.real)
+    ratio = np.where(plain, np.exp(np.where(plain, low - high, 0)), 0)
+    both = low.real == np.inf
+    turned = [np.exp(1j * np.where(both, z.imag, 0)) for z in (low, high)]
+    found = np.where(both, np.log(_endless(turned[0]) + _endless(turned[1])), np.log1p(ratio) + high)
+    found = np.where(high.real == -np.inf, y, found)
+    return np.where(np.isnan(x) | np.isnan(y), complex(NAN, NAN), found).astype(x.dtype)
+
+
+def _endless(direction: Array) -> Array:
+    found = np.empty_like(direction)
+    found.real, found.imag = (np.where(part == 0, 0, part * np.inf) for part in (direction.real, direction.imag))
+    return found
+
+
+def _log_add_exp_samples() -> Iterator[Sample]:
+    yield from _float_pair_samples()
+    yield Sample((np.complex64(1 - 2j) * ramp(2, 3), np.complex64(0.5j) + ramp(3)))
+    yield Sample((1j + ramp(2, 3, dtype="f64"), positive(3)))
+    special = [
+        *(complex(-INF, 1), complex(-INF, 3), complex(-INF, 2), complex(1, 2), complex(INF, 0), complex(INF, 0)),
+        *(complex(INF, 1), complex(2, 1), complex(NAN, 1), complex(INF, 0), complex(800, 1), complex(801, 2)),
+    ]
+    yield Sample((np.array(special[::2]), np.array(special[1::2])))
+    yield Sample((ramp(2, 3, dtype="i64"), ramp(2, 3, dtype="i64")), raises="not implemented for 'Long'")
+
+
 def _float_pair_samples() -> Iterator[Sample]:
     yield from binary_tensors("f32", "f64", "f16")
     yield Sample((ramp(2, 3), positive(3, dtype="f64")))
@@ -290,10 +322,10 @@ TWO_FLOATS: tuple[Operator, ...] = (
     *_xlogys("special_xlogy", ("", "other_scalar", "self_scalar")),
     binary(
         "logaddexp",
-        refusing(promoted, "logaddexp_cpu", is_not_floating),
+        refusing(promoted, "logaddexp_cpu", lambda dtype: dtype.category < 2),
         _logaddexp(math.exp, lambda k, x: math.log1p(k.b, x)),
-        np.logaddexp,
-        _float_pair_samples,
+        numpy_log_add_exp,
+        _log_add_exp_samples,
     ),
     binary(
         "logaddexp2",

@@ -10,7 +10,7 @@ import numpy as np
 from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Operator, OperatorError, Sample, Unknown, Unsupported, unsupported
+from ...operator import Operator, OperatorError, Sample, Unknown
 from ...script_types import BOOL, INT, ScriptType, TensorType
 from ...types import I1
 from .. import arith, linalg, math, scf
@@ -222,26 +222,6 @@ FACTS: tuple[Operator, ...] = (
     _fact("prim::is_cpu(Tensor a) -> bool", lambda _: True),
     *(_fact(f"prim::{name}(Tensor a) -> bool", lambda _: False) for name in _ELSEWHERE),
 )
-
-_NO_STRIDES = "strides are not part of a compiled program: its tensors are contiguous"
-
-
-def _refuse_stride(**arguments: Any) -> Any:
-    del arguments
-    raise Unsupported(_NO_STRIDES)
-
-
-STRIDES: tuple[Operator, ...] = tuple(
-    Operator(signature, _refuse_stride, unsupported(_NO_STRIDES), _refuse_stride, lambda: ())
-    for signature in (
-        "aten::stride(Tensor self) -> int[]",
-        "aten::stride.int(Tensor self, int dim) -> int",
-        "aten::storage_offset(Tensor self) -> int",
-        "aten::sym_stride.int(Tensor self, int dim) -> SymInt",
-        "aten::sym_storage_offset(Tensor self) -> SymInt",
-    )
-)
-
 
 # dtypes that would come out
 
@@ -483,4 +463,4 @@ WHOLE: tuple[Operator, ...] = (
 )
 
 
-OPERATORS: tuple[Operator, ...] = (*SIZES, *FACTS, *STRIDES, *DTYPES, *WHOLE)
+OPERATORS: tuple[Operator, ...] = (*SIZES, *FACTS, *DTYPES, *WHOLE)

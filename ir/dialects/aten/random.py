@@ -6,7 +6,8 @@ Other operators (`rand`, `bernoulli`, `exponential`, ...) are formulas over thes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math as python_math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -18,11 +19,12 @@ from ...dtypes import DType
 from ...generator import DEFAULT, fma
 from ...operator import NotConstant, Operator, OperatorError, Unsupported
 from ...script_types import TensorType
-from ...types import I64, INDEX
+from ...types import F64, I64, INDEX
 from .. import arith, linalg, rt_random, scf, tensor
 from .. import math as mathd
 from ..linalg import PARALLEL
 from .cast import known_dtype
+from .complex_parts import complex_of_pairs
 from .lowering import Extent, LoweringContext, Number
 from .random_bits import Array, bits, numpy_of, unit, working
 from .random_normal import normal, serial
@@ -38,10 +40,26 @@ def _refuse(generator: Any) -> None:
         raise Unsupported(_NO_GENERATOR)
 
 
-def _of_floats(kernel: str, self: TensorType) -> TensorType:
-    if not dtype_of(self).is_floating:
-        raise not_implemented(kernel, dtype_of(self))
-    return TensorType(dtype_of(self), shape_of(self))
+def _of_floats(kernel: str, self: TensorType, *, of_complex: bool = False) -> TensorType:
+    dtype = dtype_of(self)
+    if not (dtype.is_floating or (of_complex and dtype.is_complex)):
+        raise not_implemented(kernel, dtype)
+    return TensorType(dtype, shape_of(self))
+
+
+def _in_parts(cx: LoweringContext, self: Value, draw: Callable[[Sequence[Extent], DType], Value]) -> Value:
+    """A complex number is drawn as two real ones."""
+    dtype, dims = cx.dtype(self), cx.dims(self)
+    if not dtype.is_complex:
+        return draw(dims, dtype)
+    return complex_of_pairs(cx, draw([*dims, 2], dtype.real), dtype)
+
+
+def _reference_in_parts(self: Array, draw: Callable[[int, np.dtype[Any]], Array]) -> Array:
+    dtype = dtype_of(array_type(self))
+    if not dtype.is_complex:
+        return draw(self.size, numpy_of(dtype)).reshape(self.shape)
+    return draw(2 * self.size, numpy_of(dtype.real)).view(dtype.numpy).reshape(self.shape)
 
 
 # uniform
@@ -49,7 +67,7 @@ def _of_floats(kernel: str, self: TensorType) -> TensorType:
 
 def _infer_uniform(self: TensorType, generator: Any, **bounds: Any) -> TensorType:
     _refuse(generator)
-    result = _of_floats("check_uniform_bounds", self)
+    result = _of_floats("check_uniform_bounds", self, of_complex=True)
     low, high = bounds["from"], bounds["to"]
     if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
         raise OperatorError(
@@ -63,13 +81,16 @@ def _shown(value: float) -> str:
 
 
 def _lower_uniform(cx: LoweringContext, self: Value, generator: Any, **bounds: Any) -> Value:
-    dtype, dims = cx.dtype(self), cx.dims(self)
     low, high = cast(Number, bounds["from"]), cast(Number, bounds["to"])
-    precision = working(dtype)
     if isinstance(low, Value) or isinstance(high, Value):
         first, last = cx.number(low, DType.float64), cx.number(high, DType.float64)
         text = "uniform_ expects to return a [from, to) range, but found from={} > to={}"
         cx.check(arith.cmpf(cx.b, "ole", first, last), text, [first, last])
+    return _in_parts(cx, self, lambda dims, dtype: _uniform(cx, dims, dtype, low, high))
+
+
+def _uniform(cx: LoweringContext, dims: Sequence[Extent], dtype: DType, low: Number, high: Number) -> Value:
+    precision = working(dtype)
     drawn = bits(cx, dims, wide=precision is DType.float64)
     start, stop = cx.number(low, precision), cx.number(high, precision)
     span = arith.subf(cx.b, stop, start)
@@ -89,8 +110,7 @@ def _lower_uniform(cx: LoweringContext, self: Value, generator: Any, **bounds: A
 
 
 def _reference_uniform(self: Array, generator: Any, **bounds: Any) -> Array:
-    dtype = numpy_of(array_type(self).dtype or DType.float32)
-    return DEFAULT.uniform(self.size, dtype, bounds["from"], bounds["to"]).reshape(self.shape)
+    return _reference_in_parts(self, lambda count, dtype: DEFAULT.uniform(count, dtype, bounds["from"], bounds["to"]))
 
 
 # integers
@@ -283,7 +303,7 @@ def _infer_normal(self: TensorType, mean: Any, std: Any, generator: Any) -> Tens
     _refuse(generator)
     if isinstance(std, int | float) and not std >= 0:
         raise OperatorError(f"normal expects std >= 0.0, but found std {_shown(std)}")
-    return _of_floats("normal_kernel_cpu", self)
+    return _of_floats("normal_kernel_cpu", self, of_complex=True)
 
 
 def _lower_normal(cx: LoweringContext, self: Value, mean: Number, std: Number, generator: Any) -> Value:
@@ -291,12 +311,16 @@ def _lower_normal(cx: LoweringContext, self: Value, mean: Number, std: Number, g
         number = cx.number(std, DType.float64)
         fits = arith.cmpf(cx.b, "oge", number, cx.constant(0.0, number.type))
         cx.check(fits, "normal expects std >= 0.0, but found std {}", [number])
-    return normal(cx, cx.dims(self), cx.dtype(self), mean, std)
+    if cx.dtype(self).is_complex:
+        # each part has half of the variance
+        half = cx.constant(python_math.sqrt(2), F64)
+        std = arith.divf(cx.b, cx.number(std, DType.float64), half) if isinstance(std, Value) else std / python_math.sqrt(2)
+    return _in_parts(cx, self, lambda dims, dtype: normal(cx, dims, dtype, mean, std))
 
 
 def _reference_normal(self: Array, mean: float, std: float, generator: Any) -> Array:
-    dtype = numpy_of(dtype_of(array_type(self)))
-    return DEFAULT.normal(self.size, dtype, mean, std).reshape(self.shape)
+    spread = std / python_math.sqrt(2) if self.dtype.kind == "c" else std
+    return _reference_in_parts(self, lambda count, dtype: DEFAULT.normal(count, dtype, mean, spread))
 
 
 def _infer_log_normal(self: TensorType, mean: Any, std: Any, generator: Any) -> TensorType:

@@ -47,7 +47,6 @@ GOOD = {
 BAD = {
     "the default of a tensor in a call": ("def g(x, m=None): return x\ndef f(x): return g(x)  # <-", ["no tensor"]),
     "None for a tensor": ("def g(x, m=None): return x\ndef f(x): return g(x, None)  # <-", ["Tensor"]),
-    "precision by autocast": ("def f(x):\n  with torch.autocast('cpu'):  # <-\n    return x @ x", ["autocast"], {"torch": False}),
 }  # fmt: skip
 
 

@@ -1,0 +1,393 @@
+"""Results of which only the run time knows whether they are views: of an argument, of the state, of another result.
+
+In: a specialised graph before its writes are removed, and what `aliases.py` found in it. Out: the same graph, which gives for each
+such result, as further results, what it is a view of and where it lies in that (`PlacedResult`); what is computed stays as it is.
+The places go along beside the tensors: conditions and loops hand them on as numbers. What such numbers need of the arguments,
+their strides, are further parameters (`Parameter.stride`). A tensor that is surely new, or surely a view, costs nothing.
+
+    %y : Float(6) = prim::If(%c)                     %y : Float(6), %at : int = prim::If(%c)
+      block0():                                        block0():
+        %a = aten::select(%x, 0, %i)           =>        %a = aten::select(%x, 0, %i)
+        -> (%a)                                          %n = aten::mul(%i, %stride)
+      block1():                                          -> (%a, %n)
+        ...                                              ...
+    return (%y)                                      return (%y, 0, %at, %stride1)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, cast
+
+from ...ir.builder import Builder
+from ...ir.core import BlockArgument, Operation, OpResult, Value
+from ...ir.script_types import INT, ScriptType, TensorType
+from ...ir.signature import FlatNumber, Parameter, PlacedResult, ScalarSpec, Signature, TensorSpec, leaf_numbers
+from .aliases import WRITE, Aliases, Storage, is_defined_in, is_tensor
+from .place_rules import (
+    NEW,
+    Arithmetic,
+    Number,
+    Place,
+    Stride,
+    is_view_of_tensor,
+    new_place,
+    place_of_view,
+    same_number,
+)
+
+
+def place_results(function: Operation, signature: Signature, aliases: Aliases) -> Signature:
+    """Writes into the graph where results lie that may be views; the signature says which."""
+    candidates = _candidates(function, signature, aliases)
+    if not candidates:
+        return signature
+    placing = _Placing(function, signature, aliases)
+    placing.find_bases(candidates)
+    return placing.results(candidates) if placing.wanted else signature
+
+
+def _candidates(function: Operation, signature: Signature, aliases: Aliases) -> list[int]:
+    """Results of which it is not known at compile time what they are views of."""
+    returned = function.body().terminator.operands
+    known = {v.result for v in signature.views}
+    return [i for i in sorted(signature.returned) if i not in known and is_tensor(returned[i]) and returned[i] in aliases.of]
+
+
+def _storages(atoms: Iterable[Any]) -> set[Storage]:
+    """The storages among what a tensor may be, those of earlier iterations too."""
+    found: set[Storage] = set()
+    for atom in atoms:
+        while isinstance(atom, tuple):
+            atom = cast("tuple[Any, Any]", atom)[1]
+        found.add(atom)
+    return found
+
+
+def _parts(place: Place) -> list[Number]:
+    return [place.base, place.offset, *place.strides]
+
+
+def _place(parts: Sequence[Number]) -> Place:
+    return Place(parts[0], parts[1], tuple(parts[2:]))
+
+
+_BASE: Final = 0
+
+
+@dataclass
+class _Loop:
+    """A loop that carries places."""
+
+    numbers: dict[int, None] = field(default_factory=dict[int, None])
+    """Which carried tensors have one."""
+    carried: dict[tuple[int, int], BlockArgument] = field(default_factory=dict[tuple[int, int], BlockArgument])
+    """By tensor and part of its place: those that change from one iteration to the next."""
+    fixed: dict[tuple[int, int], Number] = field(default_factory=dict[tuple[int, int], Number])
+    """The others, as far as they are known."""
+    is_running: bool = False
+    is_changed: bool = False
+
+
+@dataclass
+class _Placing:
+    function: Operation
+    signature: Signature
+    aliases: Aliases
+    wanted: set[Storage] = field(default_factory=set[Storage])
+    """Memory that a result may be a view of, so that somebody sees it."""
+    bases: dict[Value, int] = field(default_factory=dict[Value, int])
+    """The tensors that are this memory, with the numbers that stand for them (`PlacedResult`)."""
+    extra: list[Value] = field(default_factory=list[Value])
+    """Tensors that are further results, so that others can be views of them."""
+    places: dict[Value, Place] = field(default_factory=dict[Value, Place])
+    strides: dict[Stride, Value] = field(default_factory=dict[Stride, Value])
+    parameters: list[Parameter] = field(default_factory=list[Parameter])
+    loops: dict[Operation, _Loop] = field(default_factory=dict[Operation, _Loop])
+    positions: dict[tuple[Operation, int, int], int] = field(default_factory=dict[tuple[Operation, int, int], int])
+    """Which result of an `If` is a part of the place of another one."""
+
+    # what there may be views of
+
+    def find_bases(self, candidates: Sequence[int]) -> None:
+        body = self.function.body()
+        returned = body.terminator.operands
+        own = [_storages(self.aliases.of[returned[i]].storage.atoms) for i in candidates]
+        encoded = {i for c in self.signature.columns for i in range(c.first, len(self.signature.parameters))}
+        seen = set[Storage]().union(*own)
+        for argument, parameter in zip(body.args, self.signature.parameters, strict=True):
+            storage = self.aliases.of[argument].storage if is_tensor(argument) else None
+            if storage in seen and argument.index not in encoded and isinstance(parameter.spec, TensorSpec):
+                self.wanted.add(storage)
+                self.bases[argument] = argument.index
+        for root in self.shared_roots():
+            storage = self.aliases.of[root].storage
+            if any(storage in atoms and returned[i] is not root for i, atoms in zip(candidates, own, strict=True)):
+                self.wanted.add(storage)
+                self.bases[root] = self.number_of(root, returned)
+
+    def shared_roots(self) -> list[Value]:
+        """New tensors that several results may be views of, made where they are there at the end."""
+        body = self.function.body()
+        returned = body.terminator.operands
+        given = {*self.signature.returned, *(i for s in self.signature.state for i in leaf_numbers(s.tree))}
+        values = dict.fromkeys(returned[i] for i in sorted(given) if is_tensor(returned[i]))
+        counts = Counter(s for v in values for s in _storages(self.aliases.of[v].storage.atoms))
+        shared = [s.root for s, n in counts.items() if n > 1 and s.kind == "fresh"]
+        return [root for root in shared if isinstance(root.owner, Operation) and root.owner.parent is body and is_tensor(root)]
+
+    def number_of(self, root: Value, returned: Sequence[Value]) -> int:
+        if root in returned:
+            return -2 - returned.index(root)
+        self.extra.append(root)
+        return -2 - (len(self.signature.results) + len(self.extra) - 1)
+
+    # the outcome
+
+    def results(self, candidates: Sequence[int]) -> Signature:
+        terminator = self.function.body().terminator
+        returned = list(terminator.operands)
+        found = {i: self.place(returned[i]) for i in candidates if self.bases.get(returned[i]) != -2 - i}
+        returned += self.extra
+        n = Arithmetic(Builder.before(terminator), self.given)
+        numbers: dict[Value, int] = {}
+
+        def number(part: Number) -> int | FlatNumber:
+            if isinstance(part, int):
+                return part
+            value = n.value(part)
+            if value not in numbers:
+                numbers[value] = len(returned)
+                returned.append(value)
+            return FlatNumber(numbers[value])
+
+        placed: list[PlacedResult] = []
+        for i, place in found.items():
+            if place.base == NEW:
+                continue
+            if self.is_whole(place):
+                placed.append(PlacedResult(i, number(place.base)))
+            else:
+                base, offset, *strides = map(number, _parts(place))
+                placed.append(PlacedResult(i, base, offset, tuple(strides)))
+        types = tuple(cast(ScriptType, v.type) for v in returned)
+        if not placed:
+            return self.signature
+        terminator.set_operands(returned)
+        names = cast("tuple[str, ...]", self.function.attributes["arg_names"])
+        self.function.attributes["arg_names"] = (*names, *(cast(str, v.name) for v in self.function.body().args[len(names) :]))
+        parameters = (*self.signature.parameters, *self.parameters)
+        return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed))
+
+    def is_whole(self, place: Place) -> bool:
+        """Whether it is all of its base, as that lies."""
+        owners = {s.parameter if isinstance(s, Stride) else None for s in place.strides}
+        in_order = [s.dimension if isinstance(s, Stride) else None for s in place.strides] == list(range(len(place.strides)))
+        known = owners == {place.base} or (not isinstance(place.base, int) and len(owners) == 1 and None not in owners)
+        if not place.strides or not in_order or not known or place.offset != 0:
+            return False
+        owner = cast(int, owners.pop())
+        root = next(v for v, number in self.bases.items() if number == owner)
+        return cast(TensorType, root.type).rank == len(place.strides)
+
+    def given(self, stride: Stride) -> Value:
+        """The number of a stride: a parameter, or computed for a result."""
+        found = self.strides.get(stride)
+        if found is not None:
+            return found
+        root = next(v for v, number in self.bases.items() if number == stride.parameter)
+        if stride.parameter >= 0:
+            name = f"{self.signature.parameters[stride.parameter].name}.stride({stride.dimension})"
+            found = self.function.body().add_argument(INT, f"stride_{stride.parameter}_{stride.dimension}")
+            self.parameters.append(Parameter(name, ScalarSpec(INT), stride=(stride.parameter, stride.dimension)))
+        else:
+            owner = cast(OpResult, root).op
+            n = Arithmetic(Builder.after(owner), self.given)
+            dtype = cast(TensorType, root.type).dtype
+            assert dtype is not None
+            found = n.value(n.contiguous(n.sizes(root), dtype.itemsize)[stride.dimension])
+        self.strides[stride] = found
+        return found
+
+    # places
+
+    def may_be_seen(self, value: Value) -> bool:
+        alias = self.aliases.of.get(value)
+        return alias is not None and not self.wanted.isdisjoint(_storages(alias.storage.atoms))
+
+    def place(self, value: Value) -> Place:
+        pending, met = [value], set[Value]()
+        while pending:  # not recursive: programs may be long
+            at = pending[-1]
+            missing = [] if at in self.places or at in met else [v for v in self.sources(at) if v not in self.places]
+            met.add(at)
+            if missing:
+                pending += missing
+                continue
+            if at not in self.places:
+                self.places[at] = self.found(at)
+            pending.pop()
+        return self.places[value]
+
+    def sources(self, value: Value) -> list[Value]:
+        """The tensors of which the place is computed first."""
+        op = value.defining_op()
+        if op is None or value in self.bases or not self.may_be_seen(value):
+            return []
+        if op.name == "prim::If":
+            index = cast(OpResult, value).index
+            return [op.body(i).terminator.operand(index) for i in range(2)]
+        if op.name == "prim::Loop":
+            return [op.operand(cast(OpResult, value).index + 2)]
+        return [op.operand(0)] if op.name == WRITE or is_view_of_tensor(op) else []
+
+    def found(self, value: Value) -> Place:
+        rank = cast(TensorType, value.type).rank
+        number = self.bases.get(value)
+        if number is not None:
+            return Place(number, 0, tuple(Stride(number, d) for d in range(rank)))
+        if not self.may_be_seen(value):
+            return new_place(rank)
+        op = value.defining_op()
+        if op is None:
+            loop = cast(BlockArgument, value).block.parent_op
+            assert loop is not None
+            return self.carried(loop, cast(BlockArgument, value).index - 1) if loop.name == "prim::Loop" else new_place(rank)
+        if op.name == WRITE:
+            return self.place(op.operand(0))
+        index = cast(OpResult, value).index
+        if is_view_of_tensor(op):
+            source = self.place(op.operand(0))
+            if source.base == NEW:
+                return new_place(rank)
+            return place_of_view(Arithmetic(Builder.after(op), self.given), op, index, source)
+        if op.name == "prim::If":
+            return self.merged(op, index)
+        if op.name == "prim::Loop":
+            return self.after_loop(op, index)
+        return new_place(rank)
+
+    # conditions
+
+    def merged(self, op: Operation, index: int) -> Place:
+        bodies = [op.body(i) for i in range(2)]
+        sides = [self.place(b.terminator.operand(index)) for b in bodies]
+        if all(side.base == NEW for side in sides):
+            return sides[0]
+        parts: list[Number] = []
+        for k, pair in enumerate(zip(*map(_parts, sides), strict=True)):
+            known = [n for n, side in zip(pair, sides, strict=True) if k == _BASE or side.base != NEW]
+            if all(same_number(n, known[0]) for n in known) and _is_outside(known[0], op):
+                parts.append(known[0])
+                continue
+            values: list[Value] = []
+            for number, body in zip(pair, bodies, strict=True):
+                values.append(Arithmetic(Builder.before(body.terminator), self.given).value(number))
+            parts.append(self.handed_on(op, (index, k), values))
+        return _place(parts)
+
+    def handed_on(self, op: Operation, part: tuple[int, int], values: Sequence[Value]) -> Value:
+        """A further result of an `If`."""
+        at = self.positions.get((op, *part))
+        for i, value in enumerate(values):
+            terminator = op.body(i).terminator
+            if at is None:
+                terminator.set_operands([*terminator.operands, value])
+            else:
+                terminator.set_operand(at, value)
+        if at is None:
+            at = self.positions[op, *part] = len(op.results)
+            op.results.append(OpResult(op, at, INT))
+        return op.results[at]
+
+    # loops
+
+    def after_loop(self, op: Operation, index: int) -> Place:
+        if self.may_be_seen(op.body().terminator.operand(index + 1)):
+            self.carried(op, index)
+            return self.places[op.results[index]]
+        initial = self.place(op.operand(index + 2))
+        n = Arithmetic(Builder.after(op), self.given)
+        count, condition = (_known(op.operand(i)) for i in range(2))
+        entered = n.both(n.below(0, cast(Number, count)), cast("bool | Value", condition))
+        base = n.chosen(entered, NEW, initial.base)
+        return new_place(len(initial.strides)) if base == NEW else replace(initial, base=base)
+
+    def carried(self, op: Operation, index: int) -> Place:
+        """The place of a carried tensor at the start of an iteration; notes that after the loop, too."""
+        body = op.body()
+        loop = self.loops.setdefault(op, _Loop())
+        loop.numbers[index] = None
+        if loop.is_running:  # another one depends on it
+            loop.is_changed = True
+            self.start(op, loop, index)
+            return self.at_start(op, loop, index)
+        loop.is_running, loop.is_changed = True, True
+        loop.fixed.clear()
+        before = self.places
+        while loop.is_changed:
+            loop.is_changed = False
+            self.places = before
+            for k in loop.numbers:
+                self.start(op, loop, k)
+            before = dict(self.places)
+            for k in loop.numbers:
+                self.places[body.args[k + 1]] = self.at_start(op, loop, k)
+            for k in list(loop.numbers):
+                self.compare(op, loop, k, self.place(body.terminator.operand(k + 1)))
+        loop.is_running = False
+        self.finish(op, loop)
+        return self.places[body.args[index + 1]]
+
+    def start(self, op: Operation, loop: _Loop, k: int) -> None:
+        initial = self.place(op.operand(k + 2))
+        for c, number in enumerate(_parts(initial)):
+            if c == _BASE or initial.base != NEW:
+                loop.fixed.setdefault((k, c), number)
+
+    def at_start(self, op: Operation, loop: _Loop, k: int) -> Place:
+        rank = cast(TensorType, op.results[k].type).rank
+        return _place([loop.carried.get((k, c), loop.fixed.get((k, c), 0)) for c in range(rank + 2)])
+
+    def compare(self, op: Operation, loop: _Loop, k: int, after: Place) -> None:
+        """What an iteration leaves, with what it starts from."""
+        for c, number in enumerate(_parts(after)):
+            if (k, c) in loop.carried or (c != _BASE and after.base == NEW):
+                continue
+            if (k, c) in loop.fixed and same_number(loop.fixed[k, c], number):
+                continue
+            loop.is_changed = True
+            if (k, c) not in loop.fixed and _is_outside(number, op):
+                loop.fixed[k, c] = number
+            else:
+                loop.carried[k, c] = op.body().add_argument(INT)
+
+    def finish(self, op: Operation, loop: _Loop) -> None:
+        body = op.body()
+        ahead, inside = Builder.before(op), Builder.before(body.terminator)
+        for (k, c), argument in loop.carried.items():
+            first = Arithmetic(ahead, self.given).value(_parts(self.places[op.operand(k + 2)])[c])
+            last = Arithmetic(inside, self.given).value(_parts(self.places[body.terminator.operand(k + 1)])[c])
+            if argument.index <= len(op.results):
+                op.set_operand(argument.index + 1, first)
+                body.terminator.set_operand(argument.index, last)
+                continue
+            op.set_operands([*op.operands, first])
+            body.terminator.set_operands([*body.terminator.operands, last])
+            op.results.append(OpResult(op, len(op.results), INT))
+        for k in loop.numbers:
+            parts = _parts(self.places[body.args[k + 1]])
+            after = {c: op.results[argument.index - 1] for (own, c), argument in loop.carried.items() if own == k}
+            self.places[op.results[k]] = _place([after.get(c, n) for c, n in enumerate(parts)])
+
+
+def _known(value: Value) -> object:
+    op = value.defining_op("prim::Constant")
+    return value if op is None else op.attributes.get("value")
+
+
+def _is_outside(number: Number, op: Operation) -> bool:
+    """Whether the number is there before `op`."""
+    return not isinstance(number, Value) or not is_defined_in(number, op)
