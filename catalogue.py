@@ -12,12 +12,13 @@ from .frontend.compile import prelude_function
 from .ir import quantized_rules
 from .ir.core import Block, Operation, OpResult, Value, functions
 from .ir.interpreters import builtins
-from .ir.operators import find, functional_form, is_view, schema, split_name
+from .ir.operators import find, functional_form, is_view, schema, split_name, uniform_name
 from .ir.overloads import candidates, core_names, names
 from .ir.places import Places
 from .ir.program import Program
 from .ir.script_types import ClassType, ScriptObject, TensorType
 from .ir.source import Span
+from .lowering.graph import tensor_writes
 from .lowering.graph.tensor_builtins import TENSOR_BUILTINS
 from .lowering.tensor import memory
 
@@ -28,7 +29,7 @@ SUPPORTED: Final = ("primitive", "composite", "derived", "language")
 class KnownOperator:
     name: str
     status: str
-    """primitive, composite, derived (in-place or `out=` of one of these), language (sizes, lists, dicts, strings: resolved when
+    """primitive, composite, derived (in-place or `out=` of one of these, or another name), language (sizes, lists, dicts, strings: resolved when
     a program is specialised, or compiled with it), or why not."""
     core: bool
 
@@ -53,8 +54,10 @@ def status(name: str) -> str:
         return f"not yet: {record.lower.__doc__}" if refuses else "primitive"
     if prelude.is_composite(name):
         return "composite"
+    if uniform_name(name) != name and status(uniform_name(name)) in SUPPORTED:
+        return "derived"
     form = functional_form(name)
-    if form is not None and status(form[0]) in SUPPORTED:
+    if form is not None and (form[0] in tensor_writes.WITHOUT_RECORD or status(form[0]) in SUPPORTED):
         return "derived"
     return "language" if _resolved_early(name) else "not yet"
 

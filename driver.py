@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from .ir.attributes import Constant, DenseAttr
 from .ir.core import Operation, functions, lookup
 from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError, guarded_nesting
 from .ir.dialects.torch import FUNC
+from .ir.places import Holder, Places, identity
 from .ir.printer import print_module
 from .ir.program import Program
 from .ir.signature import ArgumentSpec, Signature, StateSpec
@@ -28,6 +30,7 @@ from .ir.streaming import Steps
 from .lowering.graph.functionalize import functionalize
 from .lowering.graph.initial_state import initial_state
 from .lowering.graph.memory import SharedFuture
+from .lowering.graph.placed_results import Following
 from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
 from .lowering.pass_manager import PassManager
@@ -74,18 +77,43 @@ def lower(
     function = lookup(program.module, program.entry)
     with guarded_nesting(None if function is None else function.span):
         title = name or program.schema.base
-        module, signature = specialize(program, specs, composite, title, state, forks=not is_gpu(target))
-        watch("specialize", module)
-        try:
-            return _lower_specialised(module, signature, target, manager, places=places)
-        except SharedFuture:
-            module, signature = specialize(program, specs, composite, title, state, forks=False)
+        forks, following = not is_gpu(target), Following(is_held=_held_by(program, state)) if places else None
+        while True:
+            module, signature = specialize(program, specs, composite, title, state, forks=forks)
             watch("specialize", module)
-            return _lower_specialised(module, signature, target, manager, places=places)
+            try:
+                return _lower_specialised(module, signature, target, manager, following)
+            except CompileError as error:
+                if following is not None and following.was_through_containers:
+                    following = replace(following, through_containers=False)  # what cannot be in memory comes out as a copy
+                    following.was_through_containers = False
+                elif isinstance(error, SharedFuture) and forks:
+                    forks = False
+                else:
+                    raise
+
+
+def _held_by(program: Program, state: Sequence[StateSpec]) -> Callable[[Constant], bool]:
+    """Whether a tensor is held by attributes of the module that are not declared as state."""
+
+    @cache
+    def holders() -> Mapping[int, Sequence[Holder]]:
+        return {} if program.receiver is None else Places(program.receiver).holders
+
+    @cache
+    def declared() -> frozenset[tuple[int, str]]:
+        attributes = {} if program.receiver is None else Places(program.receiver).attributes
+        return frozenset((id(owner), name) for s in state for owner, name in (attributes[s.path],))
+
+    return lambda constant: any((id(o), n) not in declared() for o, n in holders().get(identity(constant), ()))
 
 
 def _lower_specialised(
-    module: Operation, signature: Signature, target: str, manager: PassManager, *, places: bool = False
+    module: Operation,
+    signature: Signature,
+    target: str,
+    manager: PassManager,
+    places: Following | None = None,
 ) -> Lowered:
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts

@@ -17,7 +17,7 @@ from .ir.dialects import aten
 from .ir.dialects.aten.rules import array_type
 from .ir.dtypes import SHORT_NAMES, DType
 from .ir.operator import Operator, OperatorError, Sample, Unsupported
-from .ir.operators import find, functional_form
+from .ir.operators import find, functional_form, uniform_name
 from .ir.script_types import TensorType
 
 HEAD: Final = ("operator", "implemented as", "dtypes", "defined in", "tested with", "core")
@@ -67,8 +67,7 @@ def _row(operator: catalogue.KnownOperator) -> Row:
     name = operator.name
     if operator.status == "derived":
         form = functional_form(name)
-        assert form is not None
-        return Row(operator, "", f"as `{form[0]}`", "")
+        return Row(operator, "", f"as `{form[0] if form is not None else uniform_name(name)}`", "")
     if operator.status == "composite":
         return Row(operator, "", f"frontend/prelude/{prelude.functions('aten')[prelude.function_name(name)].file}", "programs")
     if operator.status == "language":

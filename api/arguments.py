@@ -379,6 +379,7 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
         case DictType() if isinstance(value, Mapping):
             table = cast(Mapping[Any, Any], value)
             keys = [adapt(k, type.key, f"{name} (a key)", what) for k in table]
+            keys = [complex(*k) if isinstance(k, ComplexParts) else k for k in keys]  # constants of the compiled code
             return {k: adapt(v, type.value, f"{name}[{k!r}]", what) for k, v in zip(keys, table.values(), strict=True)}
         case TupleType() if isinstance(value, list | tuple) and len(cast(Sequence[Any], value)) == len(type.elements):
             pairs = zip(cast(Sequence[Any], value), type.elements, strict=True)

@@ -296,10 +296,13 @@ class ScriptFunction:
             spec, value = _wanted_spec(given, parameter, left_out=left_out)
             found.append(spec)
             values.append(value)
+        return self.compiled_call(tuple(found), values)
+
+    def compiled_call(self, specs: Specs, values: Sequence[Any]) -> CompiledCall:
+        """Compiled for these specs, numbers fixed to `values` where the program needs that."""
         with self.state.lock:
-            chosen, entry = self.entry(tuple(found), values)
-            state_level = self._fixed.get(tuple(found), _UNFIXED)[1]
-            return CompiledCall(self, chosen, entry.signature, state_level)
+            chosen, entry = self.entry(specs, values)
+            return CompiledCall(self, chosen, entry, self._fixed.get(specs, _UNFIXED)[1])
 
     def bind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """One value per parameter, defaults filled in. CompileError for a call that does not fit."""
@@ -509,10 +512,11 @@ class CompiledCall:
     They do not compile, unless attributes of the module were set since, or its state has another structure now.
     """
 
-    def __init__(self, function: ScriptFunction, specs: Specs, signature: Signature, state_level: int) -> None:
+    def __init__(self, function: ScriptFunction, specs: Specs, entry: Specialisation, state_level: int) -> None:
         self.function = function
         self.specs = specs
-        self.signature = signature
+        self.signature = entry.signature
+        self.is_from_cache = entry.compiled.is_from_cache
         self._state_level = state_level
         self._calls = 0
         self._direct: tuple[DirectCall, ...] = ()

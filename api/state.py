@@ -221,7 +221,19 @@ class ModuleState:
                     self._check_overlap(everything, path, constant)
                 self._own([c for c in written.values() if not c.array.flags.writeable], everything)
                 in_place.update(map(slot_of, holders))
+            self._own_given_out(signature, attributes)
             self._check_entangled(receiver, signature, in_place)
+
+    def _own_given_out(self, signature: Signature, attributes: Mapping[str, Holder]) -> None:
+        """Tensors that callers get, or may get, are theirs to write to."""
+        given = {v.base for v in signature.views if v.is_argument}
+        if signature.placed:
+            given = set(range(len(signature.parameters)))
+        paths = [p.path for i, p in enumerate(signature.parameters) if i in given and p.path is not None and isinstance(p.spec, TensorSpec)]
+        found = [value_at(located(path, attributes)) for path in paths]
+        read_only = [c for c in found if isinstance(c, Constant) and not c.array.flags.writeable]
+        if read_only:
+            self._own(read_only, Places(self.root))
 
     def _check_kept(self, receiver: ScriptObject, signature: Signature) -> None:
         """What another attribute comes to hold too is state: a change through one must be seen through the other."""

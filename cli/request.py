@@ -123,15 +123,10 @@ class Request:
 
     def call(self) -> tuple[Callable[[], Any], bool]:
         """The program as native code, bound to the values, each call after the one before it; whether it was in the cache."""
-        function = self.callable
-        values = api.adapted(function.parameters, self.values)
-        wanted = tuple(self.specs)
-        specs, entry = waiting("compiling", lambda: function.entry(wanted, self.examples))
-        self._note_fixed(specs)
-        if entry.plan is not None:
-            return api.prepared(function, wanted, self.values), entry.compiled.is_from_cache
-        flat = api.flat_values(values, specs)
-        return lambda: entry.call(flat), entry.compiled.is_from_cache
+        values = self.values
+        call = waiting("compiling", lambda: self.callable.compiled_call(tuple(self.specs), self.examples))
+        self._note_fixed(call.specs)
+        return lambda: call(*values), call.is_from_cache
 
     def _note_fixed(self, specs: Sequence[ArgumentSpec]) -> None:
         parameters = zip(self.callable.parameters, self.specs, specs, strict=True)

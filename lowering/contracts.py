@@ -51,6 +51,8 @@ _VALUES: Final = frozenset(
         "aten::wait",
     }
 )
+_OF_PLACES: Final = ("aten::stride.int", "aten::storage_offset")
+"""Questions to a tensor in memory."""
 
 
 def _is_container_node(op: Operation) -> bool:
@@ -81,7 +83,7 @@ def _graph_faults(function: Operation) -> Iterator[str]:
 
 
 def _operation_faults(op: Operation) -> Iterator[str]:
-    if op.name == WRITE and is_in_memory(op.operand(0)):
+    if op.name in (WRITE, *_OF_PLACES) and is_in_memory(op.operand(0)):
         return
     if op.name.startswith(("aten::", "prim::")) and op.name not in _CONTROL | _VALUES and not _is_container_node(op):
         record = find(op.name)

@@ -197,7 +197,7 @@ class CompiledFunction:
         return self.call_twofold(arguments)[0]
 
     def call_twofold(self, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Flat results as the caller gets them, and all of them in memory of their own, views of arguments too."""
+        """Flat results as the caller gets them, and as a module keeps them: in memory that is not the caller's, row-major."""
         if len(arguments) != len(self._converters):
             raise TypeError(f"{self.signature.name} takes {len(self._converters)} arguments, got {len(arguments)}")
         block = self._block_type()
@@ -247,26 +247,35 @@ class CompiledFunction:
         own = results
         if self.signature.placed or self.signature.views:
             own = list(results)
-            self._make_views(arguments, results, torch)
+            self._make_views(arguments, results, own, torch)
         for i in self._looked:
             parameter = self.signature.parameters[i]
             look(arguments[i], parameter.looks, arguments, parameter.name)()
         return results, own
 
-    def _make_views(self, arguments: Sequence[Any], results: list[Any], torch: Any) -> None:
-        """Puts views in place of the results that share memory."""
+    def _make_views(self, arguments: Sequence[Any], results: list[Any], own: list[Any], torch: Any) -> None:
+        """Puts views in place of the results that share memory; in `own` of those that share it with the module or a new tensor."""
+
+        callers: set[int] = set()
+
+        def put(result: int, found: Any, base: int) -> None:
+            """`base`: as in `PlacedResult`."""
+            if found is None:
+                return
+            results[result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+            if self.signature.parameters[base].path is None if base >= 0 else -2 - base in callers:
+                callers.add(result)
+            elif (found.is_contiguous() if _is_torch(found) else found.flags.c_contiguous):
+                own[result] = results[result]
+
         for place in self.signature.placed:
             number = flat_number(place.base, results)
             if number != NEW:
                 base = _base(arguments[number]) if number >= 0 else results[-2 - number]
-                found = placed(base, results[place.result], place, results)
-                if found is not None:
-                    results[place.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+                put(place.result, placed(base, results[place.result], place, results), number)
         for view in self.signature.views:
             base = _base(arguments[view.base]) if view.is_argument else results[view.base]
-            found = seen_through(base, view.steps, arguments)
-            if found is not None:
-                results[view.result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
+            put(view.result, seen_through(base, view.steps, arguments), view.base if view.is_argument else -2 - view.base)
 
     def _check_apart(self, tensors: Mapping[int, _TensorArgument]) -> None:
         """SharedArguments where a write to one argument would be a write to another one too."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -134,7 +135,8 @@ lost:
 class _Argument:
     """What stands in one place of the tuple, as the stub sees it.
 
-    `kind`: `t` and a letter for each extent (`s` it is in the plan, `d` any), `i`, `f`, `b`, `o` a certain object.
+    `kind`: `t` and a letter for each extent (`s` it is in the plan, `d` any), `i`, `f`, `b`, `I` and `F` a certain number,
+    `o` a certain object.
     `plan`: the words of the plan that it reads.
     """
 
@@ -153,13 +155,14 @@ class _Result:
 class DirectCall:
     """`stub(plan, arguments)` is the result, or NotImplemented: not for these arguments; or Ellipsis: it failed."""
 
-    __slots__ = ("_words", "compiled", "plan", "stub")
+    __slots__ = ("_keep", "_words", "compiled", "plan", "stub")
 
     def __init__(
-        self, stub: Callable[[int, tuple[Any, ...]], Any], words: Sequence[int], compiled: CompiledFunction
+        self, stub: Callable[[int, tuple[Any, ...]], Any], words: Sequence[int], compiled: CompiledFunction, keep: Any
     ) -> None:
         self.stub = stub
         self.compiled = compiled
+        self._keep = keep  # objects whose addresses are words
         self._words = np.array(words, np.int64)
         self.plan: int = self._words.ctypes.data
 
@@ -181,7 +184,7 @@ def direct_call(compiled: CompiledFunction, specs: Sequence[ArgumentSpec], count
     known = [a for a in arguments if a is not None]
     stub = _stub(tuple(a.kind for a in known), tuple(r.kind for r in results), isinstance(compiled.signature.tree, SequenceResult))
     words = [compiled.address, *(w for part in (*known, *results) for w in part.plan)]
-    return DirectCall(stub, words, compiled)
+    return DirectCall(stub, words, compiled, tuple(specs))
 
 
 def _is_plain(signature: Signature, specs: Sequence[ArgumentSpec]) -> bool:
@@ -207,8 +210,12 @@ def _argument(spec: ArgumentSpec) -> _Argument | None:
             return _Argument("f")
         case ScalarSpec(type=BoolType()):
             return _Argument("b")
-        case ConstantSpec(value) if value is None or isinstance(value, bool):
+        case ConstantSpec(value) if value is None or isinstance(value, bool | str):
             return _Argument("o", (id(value),))
+        case ConstantSpec(value) if type(value) is float:
+            return _Argument("F", struct.unpack("=q", struct.pack("=d", value)))
+        case ConstantSpec(value) if type(value) is int and -(2**63) <= value < 2**63:
+            return _Argument("I", (value,))
         case _:
             return None
 
@@ -355,14 +362,19 @@ def _read(w: _Stub, kind: str, number: int) -> str:
         truth = w.op(f"icmp eq ptr {value}, @true_object")
         w.unless(f"or i1 {truth}, {w.op(f'icmp eq ptr {value}, @false_object')}")
         return f"i8 zeroext {w.op(f'zext i1 {truth} to i8')}"
-    type_ = {"i": "@int_type", "f": "@float_type"}.get(kind, "@array_type")
+    type_ = {"i": "@int_type", "f": "@float_type"}.get(kind.lower(), "@array_type")
     w.unless(f"icmp eq ptr {w.load('ptr', value, _TYPE)}, {type_}")
+    if kind == "F":
+        w.unless(f"icmp eq i64 {w.load('i64', value, _FLOAT)}, {w.next_word()}")
+        return ""
     if kind == "f":
         return f"double {w.load('double', value, _FLOAT)}"
-    if kind == "i":
+    if kind in "iI":
         found = w.op(f"call i64 @PyLong_AsLongLongAndOverflow(ptr {value}, ptr %overflow)")
         w.unless(f"icmp eq i32 {w.op('load i32, ptr %overflow')}, 0")
-        return f"i64 {found}"
+        if kind == "I":
+            w.unless(f"icmp eq i64 {found}, {w.next_word()}")
+        return "" if kind == "I" else f"i64 {found}"
     return f"ptr {_read_array(w, value, kind[1:], _tensor_at(w, number))}"
 
 

@@ -56,7 +56,7 @@ def strides_of(value: Any, strides: Sequence[int]) -> Sequence[int]:
 def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) -> Any:
     """The view of `base` that a result is, an array or torch tensor; None where the base is neither, or has no such view."""
     if place.strides is None:
-        return seen_through(base, (), ())
+        return _beginning(base, tuple(result.shape))
     shape = tuple(result.shape)
     strides = tuple(flat_number(s, results) for s in place.strides)
     offset = flat_number(place.offset, results)
@@ -73,6 +73,16 @@ def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) 
         return base.as_strided(shape, steps, at)
     seen = torch.empty(0, dtype=_torch_dtype(torch, result))
     return seen.set_(base.untyped_storage(), at, shape, steps)
+
+
+def _beginning(base: Any, shape: tuple[int, ...]) -> Any:
+    """The first elements along each dimension, which may be all."""
+    if isinstance(base, np.ndarray):
+        return base if base.shape == shape else base[tuple(map(slice, shape))]
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(base, torch.Tensor):
+        return None
+    return base if base.shape == shape else base.detach()[tuple(map(slice, shape))]
 
 
 def _torch_dtype(torch: Any, result: Any) -> Any:

@@ -42,7 +42,7 @@ from .meanings import (
     describe,
 )
 from .state import Fault, script_type, short_name
-from .subscripts import Subscripts
+from .subscripts import MODULE_ITERATIONS, Subscripts
 
 # fmt: off
 _PRIM_PROPERTIES: Final = (
@@ -283,6 +283,8 @@ class Attributes(Subscripts):
         if isinstance(stored, FunctionValue | BuiltinRef):
             return self.host_meaning(stored, span)
         member = info.cls.find(name)
+        if name in MODULE_ITERATIONS and member == BuiltinRef(f"torch.nn.Module.{name}"):
+            return Special(f"module.{name}", value)
         if isinstance(member, FunctionValue):
             return self._member(value, type_, member, span)
         help = self.did_you_mean(name, info.names())

@@ -65,6 +65,7 @@ from .meanings import (
 from .overloaded import variants
 from .python_functions import python_function
 from .state import CompiledFunction, Fault, script_type, short_name
+from .subscripts import MODULE_ITERATIONS
 
 # fmt: off
 _MATH: Final = frozenset((
@@ -852,6 +853,11 @@ class Calls(Attributes):
         assert isinstance(type_, ClassType)
         return self.module_group(callee.receiver, type_, node.span, callee.name.removeprefix("dict."))
 
+    def builtin_module_view(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Meaning:
+        self._no_arguments(node)
+        assert callee.receiver is not None
+        return self.module_iteration(callee.receiver, callee.name.removeprefix("module."), node.span)
+
     def builtin_tolist(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Value:
         self._no_arguments(node)
         assert callee.receiver is not None
@@ -880,6 +886,7 @@ _SPECIALS: Final[dict[str, Callable[[Calls, Special, ast.Call, ScriptType | None
     "dict.items": Calls.builtin_dict_view,
     "dict.keys": Calls.builtin_dict_view,
     "dict.values": Calls.builtin_dict_view,
+    **{f"module.{name}": Calls.builtin_module_view for name in MODULE_ITERATIONS},
     "tolist": Calls.builtin_tolist,
     "type": Calls.builtin_type,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import Final, TypeGuard, cast
 
 from ...ir.core import Value
 from ...ir.dtypes import DType
@@ -33,11 +33,15 @@ from ...ir.script_types import (
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype, unify_all
 from .. import ast
+from ..values import ModuleInstance
 from .conditions import Conditions
 from .meanings import Group, Meaning, ModuleGroup
 from .state import Fault, script_type
 
 _OPTIONAL_TENSOR = OptionalType(TENSOR)
+
+MODULE_ITERATIONS: Final = ("modules", "named_modules", "children", "named_children", "named_buffers")
+"""Methods of `nn.Module` that a loop may go over; each iteration is a copy of the body."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +215,32 @@ class Subscripts(Conditions):
         names = self.container_names(type_)
         modules = tuple(self.get_attribute(value, type_, n, span) for n in names) if kind != "keys" else ()
         return ModuleGroup(tuple(names), modules, kind)
+
+    def module_iteration(self, value: Value, what: str, span: Span) -> ModuleGroup:
+        """What a method in `MODULE_ITERATIONS` goes over: modules or buffers, each once, outer ones first."""
+        instance = self.unit.class_info(cast(ClassType, value.type)).instance
+        found: dict[int, tuple[str, Value]] = {}
+
+        def add(module: ModuleInstance, value: Value, prefix: str) -> None:
+            type_ = cast(ClassType, value.type)
+            if what.endswith("buffers"):
+                for name, buffer in module.buffers.items():
+                    if buffer is not None and id(buffer) not in found:
+                        found[id(buffer)] = (prefix + name, self.get_attribute(value, type_, name, span))
+            if what.endswith("modules"):
+                found[id(module)] = (prefix.removesuffix("."), value)
+            for name, child in module.children():
+                if id(child) in found:
+                    continue
+                inner = self.get_attribute(value, type_, name, span)
+                if what.endswith("children"):
+                    found[id(child)] = (name, inner)
+                else:
+                    add(child, inner, f"{prefix}{name}.")
+
+        add(instance, value, "")
+        kind = "items" if what.startswith("named_") else "values"
+        return ModuleGroup(tuple(n for n, _ in found.values()), tuple(v for _, v in found.values()), kind)
 
     # slices
 

@@ -261,7 +261,9 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     total = squares.narrow(1, 0, input.size(1))
     for i in range(1, size):
         total = total + squares.narrow(1, i, input.size(1))
-    return input / torch.pow(total / float(size) * alpha + k, beta)
+    # the mean of whole numbers is one, as avg_pool's is
+    mean = total / float(size) if input.is_floating_point() else torch.div(total, size, rounding_mode="trunc")
+    return input / torch.pow(mean * alpha + k, beta)
 
 
 # embeddings and pieces

@@ -661,6 +661,8 @@ def _key_error(key: Any) -> OperatorError:
 
 def dict_key(key: Any) -> Any:
     """A key as Python is to be asked for it: PyTorch finds no nan, Python would find the very same one."""
+    if isinstance(key, complex):
+        return complex(key.real, key.imag) if cmath.isnan(key) else key
     return float("nan") if isinstance(key, float) and math.isnan(key) else key
 
 

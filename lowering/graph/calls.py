@@ -35,6 +35,7 @@ from . import (
 from .branches import fork
 from .values import (
     Abstract,
+    Complex,
     Enumerator,
     Known,
     Ref,
@@ -153,6 +154,8 @@ def _unpacked(value: Abstract, op: Operation | None, form: Schema | None) -> Res
 def dict_key(ev: Evaluator, value: Abstract) -> Any:
     if isinstance(value, Known):
         return builtins.dict_key(value.value)
+    if isinstance(value, Complex) and all(isinstance(p, Known) for p in value.elements):
+        return builtins.dict_key(complex(*(cast(Any, cast(Known, p).value) for p in value.elements)))
     if isinstance(value, RunTimeOnly):
         raise ev.use_error(value)
     if isinstance(value, Tensor):

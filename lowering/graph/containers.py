@@ -585,7 +585,7 @@ def _pop_item(ev: Evaluator, arguments: list[Abstract]) -> Results:
     key = next(iter(contents))
     value = contents.pop(key)
     ev.set_contents(ref, contents)
-    return (Tuple((known(key), value)),)
+    return (Tuple((ev.import_value(key), value)),)
 
 
 def _update(ev: Evaluator, arguments: list[Abstract]) -> Results:
@@ -612,7 +612,7 @@ def _has_key(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 
 def _keys(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    keys = [known(k) for k in ev.contents(_dict(arguments[0]))]
+    keys = [ev.import_value(k) for k in ev.contents(_dict(arguments[0]))]
     return (ev.new_list(keys, ListType(ev.common_type(keys))),)
 
 
@@ -622,7 +622,7 @@ def _values(ev: Evaluator, arguments: list[Abstract]) -> Results:
 
 
 def _items(ev: Evaluator, arguments: list[Abstract]) -> Results:
-    items: list[Abstract] = [Tuple((known(k), v)) for k, v in ev.contents(_dict(arguments[0])).items()]
+    items: list[Abstract] = [Tuple((ev.import_value(k), v)) for k, v in ev.contents(_dict(arguments[0])).items()]
     return (ev.new_list(items, ListType(ev.common_type(items))),)
 
 

@@ -26,11 +26,11 @@ from ...ir.signature import Signature, TensorSpec, leaf_numbers, tensor_columns
 from .aliases import WRITE, Aliases, Storage, analyse, is_same, is_tensor
 from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
-from .placed_results import place_results
+from .placed_results import Following, place_results
 from .result_views import result_views
 
 
-def functionalize(module: Operation, signature: Signature, *, places: bool = False) -> Signature:
+def functionalize(module: Operation, signature: Signature, *, places: Following | None = None) -> Signature:
     """Rewrites the entry of `module` in place; the signature with what is written back. Nothing is written in others.
 
     `places`: the function gives out where results lie that may be views (`placed_results.py`), for callers that make such views.
@@ -45,8 +45,8 @@ def functionalize(module: Operation, signature: Signature, *, places: bool = Fal
     signature = replace(signature, views=result_views(function, signature, aliases))
     if signature.used:
         signature = replace(signature, entangled=_entangled(function, signature, aliases))
-    if places and not aliases.constants:
-        signature = place_results(function, signature, aliases)
+    if places is not None and not aliases.constants:
+        signature = place_results(function, signature, aliases, places)
     if aliases.unclear and not aliases.constants:
         signature = put_in_memory(function, signature, aliases, aliases.unclear)
         if not aliases.constants:

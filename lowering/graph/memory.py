@@ -46,10 +46,10 @@ _PASSED_ON: Final = frozenset(
     )
 )  # fmt: skip
 _CONTAINERS: Final = (ListType, DictType, TupleType, OptionalType, UnionType, InstanceType)
-_EXTENTS: Final = ("aten::size.int", "aten::size")
+_EXTENTS: Final = ("aten::size.int", "aten::size", "aten::stride.int", "aten::storage_offset", "prim::id")
 """Look at how a tensor lies only, not at its elements."""
 
-_BY_LAYOUT: Final = frozenset((*RESHAPES, "aten::contiguous", "aten::view", "aten::view_as", "aten::unflatten.int"))
+BY_LAYOUT: Final = frozenset((*RESHAPES, "aten::contiguous", "aten::view", "aten::view_as", "aten::unflatten.int"))
 """Views that depend on strides."""
 
 
@@ -231,7 +231,7 @@ class _Change:
                 raise SharedFuture(CompileError.at(op.span, message, help="change a clone() of it").diagnostics)
             if op.name == WRITE and self.is_chosen(op.operand(0)):
                 self.written.setdefault(self.classes.of(op.operand(0)), op)
-            if op.name in _BY_LAYOUT and self.is_chosen(op.operand(0)):
+            if op.name in BY_LAYOUT and self.is_chosen(op.operand(0)):
                 self.check_layout(op, loose)
         for op in function.walk():
             if op.name == "prim::Constant" and is_tensor(op.result):

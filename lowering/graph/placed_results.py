@@ -3,7 +3,8 @@
 In: a specialised graph before its writes are removed, and what `aliases.py` found in it. Out: the same graph, which gives for each
 such result, as further results, what it is a view of and where it lies in that (`PlacedResult`); what is computed stays as it is.
 The places go along beside the tensors: conditions and loops hand them on as numbers. What such numbers need of the arguments,
-their strides, are further parameters (`Parameter.stride`). A tensor that is surely new, or surely a view, costs nothing.
+their strides, are further parameters (`Parameter.stride`). A tensor that is surely new, or surely a view, costs nothing. What comes out
+of lists and the like made at run time is put in memory (`memory.py`), where it knows its place.
 
     %y : Float(6) = prim::If(%c)                     %y : Float(6), %at : int = prim::If(%c)
       block0():                                        block0():
@@ -17,15 +18,20 @@ their strides, are further parameters (`Parameter.stride`). A tensor that is sur
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
+from ...ir.attributes import Constant
 from ...ir.builder import Builder
 from ...ir.core import BlockArgument, Operation, OpResult, Value
-from ...ir.script_types import INT, ScriptType, TensorType
-from ...ir.signature import FlatNumber, Parameter, PlacedResult, ScalarSpec, Signature, TensorSpec, leaf_numbers
-from .aliases import WRITE, Aliases, Storage, is_defined_in, is_tensor
+from ...ir.diagnostics import CompileError
+from ...ir.program import StateNeeded
+from ...ir.script_types import INT, ScriptType, TensorType, TupleType
+from ...ir.signature import FlatNumber, Parameter, PlacedResult, ScalarSpec, Signature, leaf_numbers
+from ...ir.source import Span
+from .aliases import WRITE, Aliases, Storage, is_defined_in, is_run_time_list, is_tensor
+from .memory import BY_LAYOUT, Classes
 from .place_rules import (
     NEW,
     Arithmetic,
@@ -39,14 +45,33 @@ from .place_rules import (
 )
 
 
-def place_results(function: Operation, signature: Signature, aliases: Aliases) -> Signature:
-    """Writes into the graph where results lie that may be views; the signature says which."""
+@dataclass
+class Following:
+    """How far results are followed, and whether it was that far."""
+
+    through_containers: bool = True
+    was_through_containers: bool = False
+    is_held: Callable[[Constant], bool] = lambda constant: False
+    """Whether a constant is a tensor of the module, which may be given as state instead."""
+
+
+def place_results(function: Operation, signature: Signature, aliases: Aliases, following: Following) -> Signature:
+    """Writes into the graph where results lie that may be views; the signature says which. `aliases.unclear` may grow.
+
+    StateNeeded where a caller would get a tensor of the module that is a constant here.
+    """
     candidates = _candidates(function, signature, aliases)
     if not candidates:
         return signature
+    given_out = dict(_constants(function, aliases, candidates, following))
+    if given_out:
+        raise StateNeeded((), given_out)
     placing = _Placing(function, signature, aliases)
-    placing.find_bases(candidates)
-    return placing.results(candidates) if placing.wanted else signature
+    placing.find_bases(candidates, through_containers=following.through_containers)
+    if not placing.wanted:
+        return signature
+    following.was_through_containers = bool(placing.held)
+    return placing.results(candidates)
 
 
 def _candidates(function: Operation, signature: Signature, aliases: Aliases) -> list[int]:
@@ -54,6 +79,19 @@ def _candidates(function: Operation, signature: Signature, aliases: Aliases) -> 
     returned = function.body().terminator.operands
     known = {v.result for v in signature.views}
     return [i for i in sorted(signature.returned) if i not in known and is_tensor(returned[i]) and returned[i] in aliases.of]
+
+
+def _constants(
+    function: Operation, aliases: Aliases, candidates: Sequence[int], following: Following
+) -> Iterator[tuple[int, tuple[Constant, Span | None]]]:
+    """Tensors of the module that results may be views of."""
+    returned = function.body().terminator.operands
+    for i in candidates:
+        for storage in _storages(aliases.of[returned[i]].storage.atoms):
+            op = storage.root.defining_op("prim::Constant")
+            constant = None if op is None else op.attributes.get("value")
+            if isinstance(constant, Constant) and following.is_held(constant):
+                yield id(constant.array), (constant, op.span if op is not None else None)
 
 
 def _storages(atoms: Iterable[Any]) -> set[Storage]:
@@ -102,6 +140,8 @@ class _Placing:
     """The tensors that are this memory, with the numbers that stand for them (`PlacedResult`)."""
     extra: list[Value] = field(default_factory=list[Value])
     """Tensors that are further results, so that others can be views of them."""
+    held: dict[Value, list[Value]] = field(default_factory=dict[Value, list[Value]])
+    """Tensors out of containers made at run time, each with the arguments that it may be a view of."""
     places: dict[Value, Place] = field(default_factory=dict[Value, Place])
     strides: dict[Stride, Value] = field(default_factory=dict[Stride, Value])
     parameters: list[Parameter] = field(default_factory=list[Parameter])
@@ -111,15 +151,18 @@ class _Placing:
 
     # what there may be views of
 
-    def find_bases(self, candidates: Sequence[int]) -> None:
+    def find_bases(self, candidates: Sequence[int], *, through_containers: bool) -> None:
         body = self.function.body()
         returned = body.terminator.operands
         own = [_storages(self.aliases.of[returned[i]].storage.atoms) for i in candidates]
         encoded = {i for c in self.signature.columns for i in range(c.first, len(self.signature.parameters))}
         seen = set[Storage]().union(*own)
-        for argument, parameter in zip(body.args, self.signature.parameters, strict=True):
-            storage = self.aliases.of[argument].storage if is_tensor(argument) else None
-            if storage in seen and argument.index not in encoded and isinstance(parameter.spec, TensorSpec):
+        arguments = [a for a in body.args if is_tensor(a) and a.index not in encoded]
+        if through_containers:
+            self.find_held(seen, arguments)
+        for argument in arguments:
+            storage = self.aliases.of[argument].storage
+            if storage in seen or any(argument in given for given in self.held.values()):
                 self.wanted.add(storage)
                 self.bases[argument] = argument.index
         for root in self.shared_roots():
@@ -127,6 +170,30 @@ class _Placing:
             if any(storage in atoms and returned[i] is not root for i, atoms in zip(candidates, own, strict=True)):
                 self.wanted.add(storage)
                 self.bases[root] = self.number_of(root, returned)
+
+    def find_held(self, seen: Iterable[Storage], arguments: Sequence[BlockArgument]) -> None:
+        """Puts what is taken out of containers, and may be part of an argument, in memory."""
+        taken = [s for s in seen if s in self.aliases.in_lists and _is_taken_out(s.root)]
+        if not taken:
+            return
+        classes = Classes(self.aliases)
+        classes.visit(self.function.body())
+        for storage in taken:
+            own = classes.of(storage.root)
+            found = [a for a in arguments if classes.of(a) is own]
+            if found:
+                self.held[storage.root] = found
+                self.wanted.add(storage)
+                message = "whether this shares memory with an argument is only known at run time"
+                self.aliases.unclear.setdefault(storage, CompileError.at(cast(OpResult, storage.root).op.span, message))
+        chosen = {classes.of(root) for root in self.held}
+        by_layout = [op.operand(0) for op in self.function.walk() if op.name in BY_LAYOUT]
+        decided = chosen & {classes.of(v) for v in by_layout}
+        parameters = list(self.signature.parameters)
+        for argument in arguments:  # where views of them are decided by strides, these have to be the ones that are known
+            if classes.of(argument) in decided:
+                parameters[argument.index] = replace(parameters[argument.index], by_layout=True)
+        self.signature = replace(self.signature, parameters=tuple(parameters))
 
     def shared_roots(self) -> list[Value]:
         """New tensors that several results may be views of, made where they are there at the end."""
@@ -250,6 +317,8 @@ class _Placing:
             return Place(number, 0, tuple(Stride(number, d) for d in range(rank)))
         if not self.may_be_seen(value):
             return new_place(rank)
+        if value in self.held:
+            return self.in_memory(value)
         op = value.defining_op()
         if op is None:
             loop = cast(BlockArgument, value).block.parent_op
@@ -268,6 +337,36 @@ class _Placing:
         if op.name == "prim::Loop":
             return self.after_loop(op, index)
         return new_place(rank)
+
+    def in_memory(self, value: Value) -> Place:
+        """Of a tensor in memory, which knows its place in the row-major copy of an argument."""
+        n = Arithmetic(Builder.after(cast(OpResult, value).op), self.given)
+        rank = cast(TensorType, value.type).rank
+
+        def number(name: str, *operands: Value) -> Value:
+            return n.b.create(name, operands, (INT,)).result
+
+        steps = [number("aten::stride.int", value, n.value(d)) for d in range(rank)]
+        first = number("aten::storage_offset", value)
+        own = number("prim::id", value)
+        found = new_place(rank)
+        for argument in self.held[value]:
+            sizes = n.sizes(argument)
+            offset = self.lying(n, argument, sizes, first)
+            strides = [n.sub(self.lying(n, argument, sizes, n.add(first, step)), offset) for step in steps]
+            is_own = n.equal(own, number("prim::id", argument))
+            there = _parts(Place(self.bases[argument], offset, tuple(strides)))
+            found = _place([n.chosen(is_own, a, b) for a, b in zip(there, _parts(found), strict=True)])
+        return found
+
+    def lying(self, n: Arithmetic, argument: Value, sizes: Sequence[Number], at: Number) -> Number:
+        """Where the element of an argument lies that has this number in row-major order."""
+        found: Number = 0
+        for d in reversed(range(len(sizes))):
+            digit = n.mod(at, n.most(sizes[d], 1)) if d else at
+            found = n.add(found, n.mul(digit, n.value(Stride(self.bases[argument], d))))
+            at = n.floordiv(at, n.most(sizes[d], 1))
+        return found
 
     # conditions
 
@@ -381,6 +480,12 @@ class _Placing:
             parts = _parts(self.places[body.args[k + 1]])
             after = {c: op.results[argument.index - 1] for (own, c), argument in loop.carried.items() if own == k}
             self.places[op.results[k]] = _place([after.get(c, n) for c, n in enumerate(parts)])
+
+
+def _is_taken_out(value: Value) -> bool:
+    """Whether a tensor comes out of what is made at run time."""
+    op = value.defining_op()
+    return op is not None and any(is_run_time_list(v) or isinstance(v.type, TupleType) for v in op.operands)
 
 
 def _known(value: Value) -> object:

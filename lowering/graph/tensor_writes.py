@@ -274,6 +274,9 @@ _FUNCTIONAL: Final[dict[str, Callable[[Any, list[Abstract]], Abstract]]] = {
     "aten::zero": _zeros,
 }
 
+WITHOUT_RECORD: Final = frozenset(_FUNCTIONAL)
+"""Functional operators of which only the in-place form is one in PyTorch."""
+
 
 def cast_to(ev: Evaluator, value: Tensor, dtype: DType) -> Tensor:
     """The tensor in another dtype; itself if it has that already."""

@@ -17,9 +17,18 @@ from .winograd_transforms import TAPS, Transforms
 _GAIN: Final = 0.92
 """Of the cycles of the direct way: less is not worth the rounding and the code."""
 
-_FAR_BYTES: Final = 12.0
-"""What a cycle brings from beyond the second-level cache; streams that the processor fetches ahead, beside arithmetic."""
 _NEAR_BYTES: Final = 32.0
+_FAR_BYTES: Final = 24.0
+_MEMORY_BYTES: Final = 10.0
+"""What a cycle brings from the second-level cache, from the last one, and from memory."""
+
+_LAST_CACHES: Final = 16
+"""The last cache, in units of the second-level one: what a core may count on where others use it too."""
+
+_TALL: Final = 14
+"""Rows of a register block."""
+
+_MOST_BLOCKS: Final = 64
 
 _PRODUCT_OVERHEAD: Final = 1.1
 _MOST_CHANNELS: Final = 512
@@ -42,7 +51,8 @@ class Algorithm:
     outputs: int
     """m: a tile is m x m elements of the result."""
     tile_rows: int
-    """Rows of tiles of a block."""
+    tile_columns: int
+    """Of a block, in tiles."""
 
 
 def choose(problem: Problem, target: Target) -> Algorithm | None:
@@ -51,15 +61,20 @@ def choose(problem: Problem, target: Target) -> Algorithm | None:
     for outputs in (2, 4):
         if outputs > 2 and problem.channels > _MOST_CHANNELS:
             continue
-        down = -(-problem.height // outputs)
-        for blocks in range(1, down + 1):
-            rows = -(-down // blocks)
-            if -(-down // rows) != blocks:
-                continue
-            cycles = winograd_cycles(problem, Algorithm(outputs, rows), target)
+        for algorithm in _candidates(problem, outputs):
+            cycles = winograd_cycles(problem, algorithm, target)
             if cycles < least:
-                best, least = Algorithm(outputs, rows), cycles
+                best, least = algorithm, cycles
     return best
+
+
+def _candidates(problem: Problem, outputs: int) -> list[Algorithm]:
+    """Blocks of whole rows of tiles, and of parts of one row."""
+    down, across = -(-problem.height // outputs), -(-problem.width // outputs)
+    whole = {-(-down // parts) for parts in range(1, min(down, _MOST_BLOCKS) + 1)}
+    partial = {-(-across // parts) for parts in range(2, min(across, _MOST_BLOCKS) + 1)}
+    found = [Algorithm(outputs, rows, across) for rows in sorted(whole | {1}, reverse=True)]
+    return found + [Algorithm(outputs, 1, columns) for columns in sorted(partial, reverse=True)]
 
 
 def _vectors(channels: int, target: Target) -> int:
@@ -77,21 +92,32 @@ def winograd_cycles(problem: Problem, algorithm: Algorithm, target: Target) -> f
     transforms = Transforms(algorithm.outputs)
     m, n = transforms.outputs, transforms.products
     down, across = -(-problem.height // m), -(-problem.width // m)
-    blocks = -(-down // algorithm.tile_rows)
-    tiles = algorithm.tile_rows * across
+    blocks = -(-down // algorithm.tile_rows) * -(-across // algorithm.tile_columns)
+    tiles = algorithm.tile_rows * algorithm.tile_columns
     given = _vectors(problem.given, target)
-    rows = -(-tiles // 12) * 12 if tiles > 12 else max(tiles, target.fma_latency * target.fma_per_cycle)
-    arithmetic = n * n * (0.5 * rows + 0.5 * tiles) * problem.channels * given / target.fma_per_cycle
+    arithmetic = n * n * _rows(tiles, target) * problem.channels * given / target.fma_per_cycle
     weights = n * n * problem.channels * problem.given * 4
     scratch = n * n * tiles * (problem.channels + problem.given) * 4
-    # All blocks read all weights: from the second-level cache where they stay in it beside the block.
-    is_near = weights + scratch <= target.l2_bytes
-    weighed = weights / (_NEAR_BYTES if is_near else _FAR_BYTES)
-    products = max(_PRODUCT_OVERHEAD * arithmetic, weighed) + 0.25 * weighed
-    moved = 2 * scratch / (_NEAR_BYTES if scratch <= 0.75 * target.l2_bytes else _FAR_BYTES)
-    inputs = tiles * _vectors(problem.channels, target) * (2 * n * transforms.operations / 2 + n * n)
+    # All blocks read all weights, which are fetched ahead beside the arithmetic.
+    products = max(_PRODUCT_OVERHEAD * arithmetic, weights / _bytes(weights + scratch, target))
+    moved = 2 * scratch / _bytes(scratch, target)
+    inputs = tiles * _vectors(problem.channels, target) * (n * transforms.operations + n * n)
     outputs = tiles * given * ((n + m) * transforms.operations / 2 + 0.5 * n * n + 2 * m * m)
-    each = products + moved + inputs + outputs
     tasks = blocks * problem.images
     uneven = math.ceil(tasks / target.cores) * target.cores / tasks if tasks > 1 else 1.0
-    return blocks * each * uneven
+    return blocks * (products + moved + inputs + outputs) * uneven
+
+
+def _rows(tiles: int, target: Target) -> float:
+    """Rows of register blocks that so many tiles cost: the last of them may be low, and wait for its own sums."""
+    blocks = -(-tiles // _TALL)
+    low = tiles // blocks
+    least = target.fma_latency * target.fma_per_cycle / 4
+    return blocks * max(low, least) if low < least else tiles
+
+
+def _bytes(size: int, target: Target) -> float:
+    """What a cycle brings from where so many bytes stay."""
+    if size <= target.l2_bytes:
+        return _NEAR_BYTES
+    return _FAR_BYTES if size <= _LAST_CACHES * target.l2_bytes else _MEMORY_BYTES

@@ -156,19 +156,18 @@ class _Emitter:
         self.vector_type = VectorType((self.lanes,), F32)
         problem = form.problem(nest)
         self.height, self.width, self.channels, self.given = problem.height, problem.width, problem.channels, problem.given
-        self.across = -(-self.width // self.m)
-        down = -(-self.height // self.m)
-        self.block_rows = min(algorithm.tile_rows, down)
-        self.blocks = -(-down // self.block_rows)
-        self.last_row = self.blocks * self.block_rows * self.m
-        self.tiles = self.block_rows * self.across
+        down, across = -(-self.height // self.m), -(-self.width // self.m)
+        self.block = (min(algorithm.tile_rows, down), min(algorithm.tile_columns, across))
+        self.blocks = (-(-down // self.block[0]), -(-across // self.block[1]))
+        self.covered = tuple(count * size * self.m for count, size in zip(self.blocks, self.block, strict=True))
+        self.tiles = self.block[0] * self.block[1]
 
     def emit(self, b: Builder) -> None:
         filters = self._filters(b)
         nest = self.nest
         inside = (self.form.height, self.form.width, self.form.given)
         others = [d for d in nest.of_kind(linalg.PARALLEL) if d not in inside]
-        bounds: list[Size] = [*(nest.extents[d] for d in others), self.blocks]
+        bounds: list[Size] = [*(nest.extents[d] for d in others), *self.blocks]
         loops = [i for i, size in enumerate(bounds) if size != 1]
 
         def block(ib: Builder, args: Sequence[Value]) -> None:
@@ -178,7 +177,8 @@ class _Emitter:
             positions: list[Size] = [0] * nest.rank
             for d, value in zip(others, values, strict=False):
                 positions[d] = value
-            self._block(ib, positions, indexing.mul(ib, values[-1], self.block_rows), filters)
+            row, column = (indexing.mul(ib, at, size) for at, size in zip(values[-2:], self.block, strict=True))
+            self._block(ib, positions, (row, column), filters)
 
         if not loops:
             block(b, ())
@@ -186,8 +186,8 @@ class _Emitter:
         zero, one = as_value(b, 0), as_value(b, 1)
         scf.parallel(b, [zero] * len(loops), [as_value(b, bounds[i]) for i in loops], [one] * len(loops), block)
 
-    def _block(self, b: Builder, positions: Sequence[Size], first: Size, filters: Value) -> None:
-        """The rows of tiles from `first` on."""
+    def _block(self, b: Builder, positions: Sequence[Size], first: tuple[Size, Size], filters: Value) -> None:
+        """The tiles from row and column `first` on."""
         images = self._scratch(b, self.channels)
         products = self._scratch(b, self.given)
         self._over_tiles(b, first, self.channels, positions, lambda ib, at: self._transform_image(ib, at, images))
@@ -206,12 +206,14 @@ class _Emitter:
             tiles += 1
         return memref.alloc(b, [self.n * self.n, tiles, pitch], F32)
 
-    def _over_tiles(self, b: Builder, first: Size, channels: int, positions: Sequence[Size], body: _TileBody) -> None:
+    def _over_tiles(
+        self, b: Builder, first: tuple[Size, Size], channels: int, positions: Sequence[Size], body: _TileBody
+    ) -> None:
         def tile_at(ib: Builder, args: Sequence[Value]) -> None:
             row, column = args
-            number = indexing.add(ib, indexing.mul(ib, row, self.across), column)
-            top = indexing.mul(ib, indexing.add(ib, first, row), self.m)
-            left = indexing.mul(ib, column, self.m)
+            number = indexing.add(ib, indexing.mul(ib, row, self.block[1]), column)
+            top = indexing.mul(ib, indexing.add(ib, first[0], row), self.m)
+            left = indexing.mul(ib, indexing.add(ib, first[1], column), self.m)
 
             def vectors(jb: Builder, inner: Sequence[Value]) -> Sequence[Value]:
                 mask = None
@@ -224,7 +226,7 @@ class _Emitter:
             scf.for_(ib, as_value(ib, 0), as_value(ib, channels), as_value(ib, self.lanes), (), vectors)
 
         zero, one = as_value(b, 0), as_value(b, 1)
-        uppers = [as_value(b, self.block_rows), as_value(b, self.across)]
+        uppers = [as_value(b, size) for size in self.block]
         scf.parallel(b, [zero, zero], uppers, [one, one], tile_at)
 
     # the three steps
@@ -235,8 +237,8 @@ class _Emitter:
         positions = list(at.positions)
         positions[form.channel] = at.channel
         where = [as_value(b, indexing.apply(b, e, positions)) for e in access.map.results]
-        rows = [self._inside(b, access, form.rows[0], at.top, i) for i in range(n)]
-        columns = [self._inside(b, access, form.rows[1], at.left, i) for i in range(n)]
+        rows = [self._inside(b, access, 0, at.top, i) for i in range(n)]
+        columns = [self._inside(b, access, 1, at.left, i) for i in range(n)]
         turned: list[list[Value]] = []
         for j in range(n):
             values: list[Value] = []
@@ -248,13 +250,12 @@ class _Emitter:
             for j, value in enumerate(self.transforms.inputs(b, [turned[j][i] for j in range(n)])):
                 vector.store(b, value, images, [as_value(b, i * n + j), as_value(b, at.number), at.channel])
 
-    def _inside(self, b: Builder, access: Access, dim: int, start: Size, offset: int) -> Value:
-        """A row or column of the image. The last tile may end outside it, and reads the last one again: what that
+    def _inside(self, b: Builder, access: Access, axis: int, start: Size, offset: int) -> Value:
+        """A row (axis 0) or column of the image. The last tile may end outside it, and reads the last one again: what that
         gives is no part of the result."""
-        extent = cast(int, access.type.shape[dim])
-        covered = self.last_row if dim == self.form.rows[0] else self.across * self.m
+        extent = cast(int, access.type.shape[self.form.rows[axis]])
         position = indexing.add(b, start, offset)
-        if covered - self.m + offset >= extent:
+        if self.covered[axis] - self.m + offset >= extent:
             position = indexing.minimum(b, position, extent - 1)
         return as_value(b, position)
 
@@ -286,13 +287,13 @@ class _Emitter:
         rows = [self.transforms.results(b, [turned[j][i] for j in range(n)]) for i in range(m)]
         for i in range(m):
             row = indexing.add(b, at.top, i)
-            inside = self._guard(b, row, self.last_row - m + i, self.height)
+            inside = self._guard(b, row, self.covered[0] - m + i, self.height)
             _when(b, inside, lambda ib, i=i, row=row: self._store_row(ib, at, row, rows[i]))
 
     def _store_row(self, b: Builder, at: _Tile, row: Size, values: Sequence[Value]) -> None:
         for j, value in enumerate(values):
             column = indexing.add(b, at.left, j)
-            inside = self._guard(b, column, self.across * self.m - self.m + j, self.width)
+            inside = self._guard(b, column, self.covered[1] - self.m + j, self.width)
             _when(b, inside, lambda ib, value=value, column=column: self._store(ib, at, row, column, value))
 
     def _guard(self, b: Builder, position: Size, last: int, extent: int) -> Value | None:

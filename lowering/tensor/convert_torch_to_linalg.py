@@ -235,7 +235,8 @@ class _Converter:
         return linalg.fill(b, arith.constant(b, 0, type.element), empty).result
 
     def raise_exception(self, op: Operation) -> None:
-        holes = [self.values[v] for v in op.operands[2:]]
+        known = [self.values[v] for v in op.operands[2:]]
+        holes = [run_time_strings.string(self.cx.b, k) if isinstance(k, str) else k for k in known]
         message = op.attributes.get("message")
         text = message if isinstance(message, str) else self.values[op.operand(0)]
         self.cx.check(arith.constant(self.cx.b, False, I1), cast(str, text), holes)

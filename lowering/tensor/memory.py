@@ -165,6 +165,10 @@ def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> l
             return [first]
         case "aten::size.int":
             return [cx.i64(first.sizes[wrap_dim(arguments[1], len(first.sizes))])]
+        case "aten::stride.int":
+            return [cx.i64(first.strides[wrap_dim(arguments[1], len(first.sizes))])]
+        case "aten::storage_offset":
+            return [cx.i64(first.offset)]
         case "aten::size":
             return [[cx.i64(size) for size in first.sizes]]
         case "aten::tensor_split.sections" | "aten::tensor_split.indices":

@@ -29,6 +29,7 @@ from ...ir.script_types import (
 )
 from ...ir.types import ANY_OBJECT, I1, I64, RecordType, Type
 from . import run_time_values
+from .memory import InMemory
 
 Lowered = Any
 """What a value of the `torch` stage became: a Value, a Python constant, a sequence of these."""
@@ -192,7 +193,8 @@ def _equal_members(cx: LoweringContext, op: Operation, arguments: Sequence[Lower
 
 
 def _id(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> Value:
-    return rt_records.address(cx.b, arguments[0])
+    held = arguments[0]
+    return rt_records.address(cx.b, held.cell if isinstance(held, InMemory) else held)
 
 
 def _create(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> Value:

@@ -30,6 +30,11 @@ def optional(x: Tensor, y: Optional[Tensor] = None, flag: bool = False) -> Tuple
         return x + 1, None
     return x + y, x - y if flag else y * 2
 
+def modes(x: Tensor, mode: str = "up", steps: int = 2, scale: float = 0.5) -> Tensor:
+    if mode == "up":
+        return x.unflatten(0, (steps, -1)) * scale
+    return x
+
 def total(x: Tensor) -> float:
     return float(x.sum())
 
@@ -112,6 +117,17 @@ def test_what_is_constant_or_left_out(functions):
         np.testing.assert_array_equal(second, expected)
     assert functions.optional(X)[1] is None
     assert functions.optional(X, flag=True)[1] is None
+
+
+def test_texts_and_numbers_that_are_fixed(functions):
+    x = np.arange(4, dtype=np.float32)
+    call = functions.modes.compile(x, "up", 2, 0.5)
+    for _ in range(2):
+        np.testing.assert_array_equal(often(call, x, "up", 2, 0.5), x.reshape(2, 2) * 0.5)
+    for wrong in (("down", 2, 0.5), ("up", 4, 0.5), ("up", 2, 0.25)):
+        np.testing.assert_array_equal(often(functions.modes, x, "up", 2, 0.5), x.reshape(2, 2) * 0.5)
+        expected = x if wrong[0] == "down" else x.reshape(wrong[1], -1) * wrong[2]
+        np.testing.assert_array_equal(functions.modes(x, *wrong), expected)
 
 
 def test_what_is_not_for_the_stub_goes_the_general_way(functions):

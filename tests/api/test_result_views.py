@@ -168,3 +168,15 @@ class Net(nn.Module):
     assert total.tolist() == [2, 50, 2]
     assert net(np.ones(3, np.float32))[0].tolist() == [3, 51, 3] and total.tolist() == [3, 51, 3]
     assert last.tolist() == [2, 2, 2]
+
+
+def test_the_first_elements_of_an_argument():
+    """Strides and start are those of the argument, only the extents are not."""
+    source = "import torch\nfrom torch import Tensor\ndef f(x: Tensor, n: Tensor):\n  k = int(n[0])\n  return x[0:k], x[:, :k], x[:k, : k + 1]\n"
+    f = torchcc.compile_source(source).f
+    x = torch.arange(12.0).reshape(3, 4)
+    for found, expected in zip(f(x, torch.tensor([2])), (x[:2], x[:, :2], x[:2, :3]), strict=True):
+        assert found.tolist() == expected.tolist()
+    found = f(x.numpy(), np.array([2]))[2]
+    found[1, 2] = 50
+    assert found.tolist() == [[0, 1, 2], [4, 5, 50]] and x[1, 2] == 50

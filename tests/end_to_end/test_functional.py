@@ -59,6 +59,8 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "F.normalize(x)": (X,),
     "F.normalize(x, 1.0, 2)": (X,),
     "F.local_response_norm(x, 3)": (C,),
+    "F.local_response_norm(x, 3, alpha=2.0)": (np.arange(24).reshape(2, 4, 3),),
+    "torch.stack(torch.tensor_split(x, y, 2))": (C[:, :, :4], np.array(2)),
     "F.embedding(x, y)": (LABELS, _x(3, 5)),
     "F.one_hot(x, 4)": (LABELS,),
     "F.pad(x, [1, 2])": (X,),

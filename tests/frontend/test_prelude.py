@@ -97,6 +97,7 @@ HALF = A.to(torch.bfloat16)
 LABELS = _i(3, 2)
 IGNORED = torch.tensor([-100, 1])
 IMAGE = _t(1, 2, 5, 7)
+BYTES = _i(256, 2, 5, 5, 7).to(torch.uint8)
 WORDS, BAGS = torch.tensor([1, 2, 0, 4, 4, 3]), torch.tensor([0, 2, 2, 5])
 GRID = _t(1, 3, 4, 2) * 0.8
 MASKED = torch.tensor([[True, False, True], [False, False, False]])
@@ -150,7 +151,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "_native_batch_norm_legit_no_training": [(C, V, V + 1, V * 2, V.abs() + 1, 0.1, 1e-5)],
     "_native_batch_norm_legit.no_stats": [(C, V, V + 1, True, 0.1, 1e-5)],
     "group_norm": [(C, 3, V, V + 1), (C, 1), (_t(2, 6), 2)],
-    "native_group_norm": [(C, V, V, 2, 6, 20, 3, 1e-5)],
+    "native_group_norm": [(C, V, V, 2, 6, 20, 3, 1e-5), (C.half(), None, None, 2, 6, 20, 3, 1e-5), (C.half(), V, V, 2, 6, 20, 3, 1e-5)],
     "instance_norm": [
         (C, V, V, None, None, True, 0.1, 1e-5, False),
         (C, V, V, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
@@ -256,12 +257,13 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "max_unpool2d": [(*torch.nn.functional.max_pool2d(C, 2, return_indices=True), list(C.shape[-2:]))],
     "max_unpool3d": [(*torch.nn.functional.max_pool3d(A.unsqueeze(0), 2, 1, return_indices=True), list(A.shape), [1, 1, 1], [0, 0, 0])],
     "upsample_nearest1d": [(_t(1, 2, 5), [8]), (_t(1, 2, 5), [3])],
-    "upsample_nearest2d": [(IMAGE, [10, 14]), (IMAGE, [3, 9]), (IMAGE, [7, 10], 1.5, 1.5)],
-    "upsample_nearest3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7])],
+    "upsample_nearest2d": [(IMAGE, [10, 14]), (IMAGE, [3, 9]), (IMAGE, [7, 10], 1.5, 1.5), (IMAGE, [5, 14], 1.1, 2.1)],
+    "upsample_nearest3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7]), (_t(1, 2, 3, 4, 5), [3, 4, 5], 1.2, 1.1, 1.1)],
     "upsample_linear1d": [(_t(1, 2, 5), [8], False), (_t(1, 2, 5), [8], True)],
-    "upsample_bilinear2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True), (IMAGE, [7, 10], False, 1.5, 1.5), (IMAGE, [1, 1], True)],
+    "upsample_bilinear2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True), (IMAGE, [7, 10], False, 1.5, 1.5), (IMAGE, [1, 1], True),
+                            (IMAGE.double(), [7, 10], False, 1.5, 1.7), (BYTES, [7, 10], False, 1.5, 1.7), (BYTES, [3, 9], True)],
     "upsample_trilinear3d": [(_t(1, 2, 3, 4, 5), [6, 3, 7], False)],
-    "upsample_bicubic2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True)],
+    "upsample_bicubic2d": [(IMAGE, [10, 14], False), (IMAGE, [3, 9], True), (BYTES, [7, 10], False, 1.5, 1.7), (BYTES, [3, 9], True)],
     "upsample_nearest1d.vec": [(_t(1, 2, 5), None, [1.7])],
     "upsample_nearest2d.vec": [(IMAGE, None, [2.0, 2.0]), (IMAGE, [4, 4], None)],
     "upsample_nearest3d.vec": [(_t(1, 2, 3, 4, 5), None, [2.0, 1.0, 1.5])],
@@ -275,7 +277,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "_upsample_nearest_exact1d.vec": [(_t(1, 2, 5), None, [1.7])],
     "_upsample_nearest_exact2d.vec": [(IMAGE, None, [2.0, 2.0]), (IMAGE, [4, 4], None)],
     "_upsample_nearest_exact3d.vec": [(_t(1, 2, 3, 4, 5), None, [2.0, 1.0, 1.5])],
-    **{f"_upsample_{k}2d_aa": [(IMAGE, [3, 4], False), (IMAGE, [10, 2], False), (IMAGE, [9, 11], True), (IMAGE, [3, 9], True)] for k in ("bilinear", "bicubic")},
+    **{f"_upsample_{k}2d_aa": [(IMAGE, [3, 4], False), (IMAGE, [10, 2], False), (IMAGE, [9, 11], True), (IMAGE, [3, 9], True), (BYTES, [3, 9], False)] for k in ("bilinear", "bicubic")},
     **{f"_upsample_{k}2d_aa.vec": [(IMAGE, None, False, [0.6, 1.5]), (IMAGE, [2, 3], False, None)] for k in ("bilinear", "bicubic")},
     "pixel_shuffle": [(_t(2, 8, 3, 4), 2), (_t(9, 2, 2), 3)],
     "pixel_unshuffle": [(_t(2, 2, 6, 4), 2)],

@@ -48,7 +48,7 @@ def _h_binomial_by_rejection(count: float, prob: float) -> float:
             result = k
         elif not (k < 0.0 or k > count):
             bound = (mode + 0.5) * math.log((mode + 1.0) / (ratio * (count - mode + 1.0)))
-            bound += (count - mode + 1.0) * math.log((count - mode + 1.0) / (count - k + 1.0))
+            bound += (count + 1.0) * math.log((count - mode + 1.0) / (count - k + 1.0))
             bound += (k + 0.5) * math.log(ratio * (count - k + 1.0) / (k + 1.0))
             bound += _h_stirling_tail(mode) + _h_stirling_tail(count - mode)
             bound -= _h_stirling_tail(k) + _h_stirling_tail(count - k)

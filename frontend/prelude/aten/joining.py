@@ -157,8 +157,12 @@ def tensor_split__tensor_indices_or_sections(
     self: Tensor, tensor_indices_or_sections: Tensor, dim: int
 ) -> List[Tensor]:
     places = tensor_indices_or_sections
+    if places.dtype != torch.int64:
+        raise RuntimeError("tensor_split expected tensor_indices_or_sections to have dtype of long")
+    if self.dim() == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     if places.dim() == 0:
-        return torch.tensor_split(self, int(places), dim)
+        return _h_sections(self, int(places), dim)
     if places.dim() > 1:
         raise RuntimeError(
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a tensor with {} dims".format(
@@ -172,6 +176,21 @@ def tensor_split__tensor_indices_or_sections(
         parts.append(torch.slice(self, dim, start, end, 1))
         start = end
     parts.append(torch.slice(self, dim, start, self.size(dim), 1))
+    return parts
+
+
+def _h_sections(self: Tensor, sections: int, dim: int) -> List[Tensor]:
+    if sections <= 0:
+        raise RuntimeError("number of sections must be larger than 0, got {}".format(sections))
+    n = self.size(dim)
+    parts: List[Tensor] = []
+    start = 0
+    for i in range(sections):
+        end = start + n // sections
+        if i < n % sections:
+            end = end + 1
+        parts.append(torch.slice(self, dim, start, end, 1))
+        start = end
     return parts
 
 

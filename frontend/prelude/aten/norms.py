@@ -125,7 +125,3 @@ def norm_except_dim(v: Tensor, pow: int, dim: int) -> Tensor:
         if i != dim:
             dims.append(i)
     return _h_norm_as(v, float(pow), dims, True)
-
-
-def native_norm(self: Tensor, p: number) -> Tensor:
-    return self.norm(p)

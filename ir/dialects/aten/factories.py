@@ -493,29 +493,39 @@ RANGES: tuple[Operator, ...] = (
 # linspace, logspace
 
 
+Step = Callable[[Builder, Value], Value]
+
+
 @dataclass(frozen=True)
 class _Line:
     """The numbers between two floats, from both ends towards the middle."""
 
+    only: Value
+    """The one number where there is no second."""
     start: Value
     end: Value
     by: Value
     count: Value
     gaps: Value
+    rounded: Step
+    """After each step: linspace rounds 16-bit floats as often as PyTorch does, logspace at the end."""
 
     @staticmethod
-    def of(b: Builder, start: Value, end: Value, count: Value, gaps: Value) -> _Line:
+    def of(b: Builder, only: Value, start: Value, end: Value, count: Value, rounded: Step) -> _Line:
         one = arith.constant(b, 1.0, start.type)
-        by = arith.divf(b, arith.subf(b, end, start), arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one))
-        return _Line(start, end, by, count, gaps)
+        gaps = arith.subf(b, count, one)
+        span = rounded(b, arith.subf(b, end, start))
+        by = rounded(b, arith.divf(b, span, arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one)))
+        return _Line(only, start, end, by, count, gaps, rounded)
 
     def at(self, b: Builder, place: Value) -> Value:
         two = arith.constant(b, 2.0, place.type)
-        front = arith.addf(b, self.start, arith.mulf(b, self.by, place))
-        back = arith.subf(b, self.end, arith.mulf(b, self.by, arith.subf(b, self.gaps, place)))
+        behind = arith.subf(b, self.gaps, place)
+        front = arith.addf(b, self.start, self.rounded(b, arith.mulf(b, self.by, place)))
+        back = arith.subf(b, self.end, self.rounded(b, arith.mulf(b, self.by, behind)))
         is_front = arith.cmpf(b, "olt", place, math.floor(b, arith.divf(b, self.count, two)))
         alone = arith.cmpf(b, "oeq", self.gaps, arith.constant(b, 0.0, place.type))
-        return arith.select(b, arith.ori(b, is_front, alone), front, back)
+        return arith.select(b, alone, self.only, self.rounded(b, arith.select(b, is_front, front, back)))
 
 
 def _itself(_: Builder, value: Value) -> Value:
@@ -545,14 +555,17 @@ def _spaced(signature: str, samples: Samples) -> Operator:
         part = wide.real if wide.is_complex else wide
         length = cx.extent(arguments["steps"])
         cx.check(cx.compare("ge", length, 0), "number of steps must be non-negative")
-        # the ends of whole numbers are whole
-        kind = wide if exact else dtype
-        start, end = (cx.cast(cx.b, cx.number(arguments[name], kind), kind, wide) for name in ("start", "end"))
+        # the ends are numbers of the result's dtype: whole, or half floats
+        start, end = (cx.cast(cx.b, cx.number(arguments[name], dtype), dtype, wide) for name in ("start", "end"))
+        only = cx.number(arguments["start"], wide) if exact else start
         count = cx.number(length if isinstance(length, int) else cx.i64(length), part)
         base = cx.number(arguments["base"], wide) if "base" in arguments else None
-        gaps = arith.subf(cx.b, count, arith.constant(cx.b, 1.0, part.element))
         parts = (complexes.re, complexes.im) if wide.is_complex else (_itself,)
-        lines = [_Line.of(cx.b, f(cx.b, start), f(cx.b, end), count, gaps) for f in parts]
+
+        def rounded(b: Builder, value: Value) -> Value:
+            return cx.cast(b, cx.cast(b, value, wide, dtype), dtype, wide) if dtype.is_floating and not base else value
+
+        lines = [_Line.of(cx.b, *(f(cx.b, x) for x in (only, start, end)), count, rounded) for f in parts]
 
         def element(inner: Builder, index: list[Value]) -> Value:
             place = cx.cast(inner, arith.index_cast(inner, index[0], I64), DType.int64, part)
@@ -567,16 +580,30 @@ def _spaced(signature: str, samples: Samples) -> Operator:
     def reference(**arguments: Any) -> Array:
         dtype = _chosen(arguments["dtype"], default_of(arguments))
         steps = steps_of(arguments)
-        start, end = arguments["start"], arguments["end"]
-        if dtype.category < 2:
-            start, end = (float(cast_array(x, dtype)) for x in (start, end))
-        values = cast(Array, np.linspace(start, end, steps or 0))
-        if dtype.category < 2 and steps is not None and steps > 1:
-            place, by = np.arange(steps), (end - start) / (steps - 1)
-            values = np.where(place < steps // 2, start + by * place, end - by * (steps - 1 - place))
-        return cast_array(np.power(arguments["base"], values) if "base" in arguments else values, dtype)
+        ends = [cast_array(arguments[name], dtype) for name in ("start", "end")]
+        if "base" not in arguments:
+            return cast_array(_numpy_spaced(*ends, steps or 0, dtype), dtype)
+        wide = dtype if dtype.is_complex else DType.float64
+        if dtype.is_floating and steps == 1:
+            ends[0] = cast_array(arguments["start"], wide)
+        values = _numpy_spaced(*(cast_array(end, wide) for end in ends), steps or 0, wide)
+        return cast_array(np.power(arguments["base"], values), dtype)
 
     return Operator(signature, infer, lower, reference, samples)
+
+
+def _numpy_spaced(start: Array, end: Array, steps: int, dtype: DType) -> Array:
+    if dtype.is_complex or steps < 2:
+        return cast(Array, np.linspace(start, end, steps))
+
+    def rounded(x: Any) -> Array:
+        return cast_array(x, dtype).astype(np.float64) if dtype.is_floating else np.asarray(x, np.float64)
+
+    first, last = start.astype(np.float64), end.astype(np.float64)
+    place = np.arange(steps)
+    by = rounded(rounded(last - first) / (steps - 1))
+    values = np.where(place < steps // 2, first + rounded(by * place), last - rounded(by * (steps - 1 - place)))
+    return rounded(values)
 
 
 def _spaced_samples() -> Iterator[Sample]:
@@ -584,6 +611,9 @@ def _spaced_samples() -> Iterator[Sample]:
         yield Sample(bounds)
     yield Sample((0, 1, 3), {"dtype": int(DType.float64)})
     yield Sample((4.3, -3, 50), {"dtype": int(DType.int64)})
+    yield Sample((4.3, -3, 10), {"dtype": int(DType.float16)})
+    yield Sample((0.1, 2, 7), {"dtype": int(DType.bfloat16)})
+    yield Sample((1 + 2j, 3, 4))
     yield Sample((0, 1, -1), raises="number of steps must be non-negative")
 
 
@@ -596,6 +626,9 @@ SPACED: tuple[Operator, ...] = (
             Sample((-1, 1, 5, 2.0)),
             Sample((1, 2, 1)),
             Sample((0, 1.2, 2), {"dtype": int(DType.int64)}),
+            Sample((0, 4.3, 4), {"dtype": int(DType.float16)}),
+            Sample((4.3, 0, 1), {"dtype": int(DType.float16)}),
+            Sample((0, 1 + 1j, 4)),
         ],
     ),
 )

@@ -28,6 +28,10 @@ GOOD = {
         "class A:\n  def __init__(self, x: int): self.x = x\n  def __iadd__(self, o: 'A') -> 'A':\n    self.x += o.x\n    return self\n  def __sub__(self, o: int) -> 'A': return A(self.x - o)\ndef f(n: int):\n  a = A(n)\n  b = a\n  a += A(1)\n  c = a\n  a -= 3\n  return a.x, b.x, c.x",
         [((5,), (3, 6, 6))],
     ),
+    "complex numbers as keys": (
+        "def f(n: int, c: complex, e: Dict[complex, int]):\n  d: Dict[complex, int] = {1j: n, complex(0.0, -0.0): 1}\n  for i in range(n): d[complex(i % 2, i)] = i\n  d[complex(math.nan, 0.0)] = 1\n  e[c] = 4\n  s: List[complex] = []\n  for k, v in d.items():\n    s.append(k * v)\n  del e[5j]\n  return d[1 + 1j], 2j in d, 9j in d, len(d), s[:3], e.get(7j), e.get(1 - 2j), e.pop(3j), e.setdefault(8j, 9), e",
+        [((3, 1 + 2j, {3j: 3, 5j: 1}), (1, True, False, 5, [3j, 0j, 1 + 1j], None, None, 3, 9, {1 + 2j: 4, 8j: 9}))],
+    ),
     "templates and tuples": ("def f(x: float, n: int): return '%s %d' % (x, n), '%s' % ((n, n),), '%d%%' % n, '%s' % (x,)", [((1.5, 2), ("1.5 2", "(2, 2)", "2%", "1.5"))]),
     "text of complex numbers": (
         "def f(a: float, b: float):\n  c = complex(a, b)\n  l = [c]\n  for i in range(2): l.append(c)\n  return str(c), f'{c}', '%s' % c, str((c, 1)), str(l)",
