@@ -128,7 +128,8 @@ def compile_file(
     else:
         program, _ = make()
     function = ScriptFunction(program, source)
-    is_module = programs.is_method(program) and function.name == "forward"
+    is_named = entry is not None and entry.endswith(f".{function.name}")
+    is_module = programs.is_method(program) and (function.name == "forward" or not is_named)
     return module_of(function) if is_module else function
 
 

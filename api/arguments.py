@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ..backend.cpu.call import dtype_and_shape, is_row_major, memory_of, numpy_copy
 from ..ir.attributes import ComplexParts, Constant
 from ..ir.diagnostics import CallError, CompileError, Diagnostic, NotStatic
-from ..ir.dtypes import from_numpy
+from ..ir.dtypes import DType, from_numpy
 from ..ir.program import Program
 from ..ir.schema import Argument
 from ..ir.script_types import (
@@ -341,6 +341,12 @@ _COMPLEX: Final[Any] = (int, float, complex, np.number, np.bool_)
 _INT64: Final = range(-(2**63), 2**63)
 
 
+def _torch_dtype(value: Any) -> DType | None:
+    """A dtype of PyTorch's, which programs know as an int."""
+    text = str(value) if value.__class__.__name__ == "dtype" else ""
+    return DType.__members__.get(text.removeprefix("torch.")) if text.startswith("torch.") else None
+
+
 def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> Any:
     """The value as its declared type takes it: an int for a float parameter, a list for a tuple (language, 4.5)."""
     match type:
@@ -362,6 +368,8 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             if int(value) not in _INT64:
                 raise call_error(f"{what} `{name}`: {value} does not fit into 64 bits")
             return int(value)
+        case IntType() if (named := _torch_dtype(value)) is not None:
+            return int(named)
         case NumberType() if isinstance(value, int | float):
             return value
         case IntType() | FloatType() | BoolType() if is_tensor(value) and _has_one_element(name, value):

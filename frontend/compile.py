@@ -543,7 +543,9 @@ def compile_value(
             compilation.diagnostics.raise_if_any()
             return Program(compilation.module, compiled.symbol, compiled.schema, methods=compilation)
         case ModuleInstance():
-            return _compile_module(compilation, value, "forward", weights)
+            exported = [n for n, _ in _exports(value.cls)]
+            is_callable = isinstance(value.cls.find("forward"), FunctionValue) or not exported
+            return _compile_module(compilation, value, "forward" if is_callable else exported[0], weights)
         case BoundMethod(receiver=ModuleInstance() as instance, name=name):
             return _compile_module(compilation, instance, name, weights)
         case _:
@@ -604,8 +606,8 @@ def _exports(cls: ClassValue) -> list[tuple[str, FunctionValue]]:
 
 def load_weights(instance: ModuleInstance, weights: Mapping[str, npt.NDArray[Any]]) -> None:
     """Copies arrays of a `state_dict` into the module. All keys must match, and the shapes too."""
-    own = dict(instance.named_tensors())
-    missing = [n for n in own if n not in weights]
+    own = dict(instance.named_tensors(non_persistent=True))
+    missing = [n for n, _ in instance.named_tensors() if n not in weights]
     unexpected = [n for n in weights if n not in own]
     problems = [f"missing: {', '.join(missing[:5])}"] if missing else []
     problems += [f"unexpected: {', '.join(unexpected[:5])}"] if unexpected else []
@@ -615,7 +617,8 @@ def load_weights(instance: ModuleInstance, weights: Mapping[str, npt.NDArray[Any
     if problems:
         raise CompileError(Diagnostic("the weights do not fit the module", None, "", tuple(map(Note, problems))))
     for name, tensor in own.items():
-        tensor.array[...] = np.asarray(weights[name]).astype(tensor.array.dtype, copy=False)
+        if name in weights:
+            tensor.array[...] = np.asarray(weights[name]).astype(tensor.array.dtype, copy=False)
 
 
 # composite operators

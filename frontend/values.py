@@ -290,10 +290,13 @@ class ModuleInstance:
             inner = [(f"{path}.{name}" if path else name, child) for name, child in module.children()]
             pending.extend(reversed(inner))
 
-    def named_tensors(self, *, parameters: bool = True, buffers: bool = True) -> Iterator[tuple[str, HostTensor]]:
+    def named_tensors(
+        self, *, parameters: bool = True, buffers: bool = True, non_persistent: bool = False
+    ) -> Iterator[tuple[str, HostTensor]]:
         """Parameters and persistent buffers below this module by dotted name, as the keys of a `state_dict`.
 
-        A tensor that stands under two names comes twice.
+        A tensor that stands under two names comes twice. `non_persistent`: the other buffers too, which the `state_dict`
+        of a scripted module has.
         """
         for path, module in self._all_modules():
             named: list[tuple[str, HostTensor | None]] = []
@@ -301,7 +304,9 @@ class ModuleInstance:
                 named += module.parameters.items()
             if buffers:
                 named += [
-                    (name, buffer) for name, buffer in module.buffers.items() if name not in module.non_persistent
+                    (name, buffer)
+                    for name, buffer in module.buffers.items()
+                    if non_persistent or name not in module.non_persistent
                 ]
             yield from ((path + name, tensor) for name, tensor in named if tensor is not None)
 

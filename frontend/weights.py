@@ -419,9 +419,9 @@ _CALLABLE: Final = frozenset(
 def apply_weights(module: ModuleInstance, weights: Mapping[str, Array], source: str = "the weight file") -> None:
     """Write arrays into the parameters and buffers of a module; all that does not fit is reported at once."""
     diagnostics = Diagnostics()
-    own: dict[str, HostTensor] = dict(module.named_tensors())
+    own: dict[str, HostTensor] = dict(module.named_tensors(non_persistent=True))
     loaded = {id(own[name]) for name in weights if name in own}
-    missing = [name for name, tensor in own.items() if name not in weights and id(tensor) not in loaded]
+    missing = [name for name, tensor in module.named_tensors() if name not in weights and id(tensor) not in loaded]
     missing = [
         name for name in missing if not name.endswith("num_batches_tracked")
     ]  # absent from files before PyTorch 0.4.1

@@ -173,7 +173,7 @@ class _Placing:
 
     def find_held(self, seen: Iterable[Storage], arguments: Sequence[BlockArgument]) -> None:
         """Puts what is taken out of containers, and may be part of an argument, in memory."""
-        taken = [s for s in seen if s in self.aliases.in_lists and _is_taken_out(s.root)]
+        taken = [s for s in seen if _is_taken_out(s.root)]
         if not taken:
             return
         classes = Classes(self.aliases)
