@@ -225,7 +225,8 @@ def declared_type(ev: Evaluator, t: ScriptType) -> ScriptType:
                 raise ev.not_static(f"which keys a dict with keys of type {t.key.annotation} has", help=run_time_dicts.HELP)
             return DictType(t.key, declared_type(ev, t.value))
         case FutureType():
-            return FutureType(declared_type(ev, t.element))
+            # where nothing is forked, a future is what it gives
+            return FutureType(declared_type(ev, t.element)) if ev.forks.allowed else declared_type(ev, t.element)
         case TupleType():
             return TupleType(tuple(declared_type(ev, e) for e in t.elements))
         case OptionalType():
@@ -256,6 +257,8 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
             return UnionType((_member_type(ev, value, declared),))
         case _ if isinstance(declared, FutureType):
             own = type_of(value)
+            if not ev.forks.allowed:
+                return element_type(ev, value, declared.element)
             return own if isinstance(own, FutureType) else FutureType(element_type(ev, value, declared.element))
         case Tensor():
             return ev.tensor_type(value)

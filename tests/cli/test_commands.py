@@ -365,7 +365,7 @@ def test_info_names_everything_that_is_not_supported(program):
         "import torch\nfrom torch import Tensor\n\n"
         "def f(x: Tensor, k: int) -> Tensor:\n"
         "    print(x)\n"
-        "    y = x.to_sparse_csr()\n"
+        "    y = x.coalesce()\n"
         "    if k > 3:\n"
         "        y = x.to_sparse()\n"
         "    return y\n"

@@ -6,14 +6,16 @@ from typing import List, Optional, Tuple
 
 
 def _h_cholesky(a: Tensor) -> Tuple[Tensor, Tensor]:
-    # L with L L^T = a, of whose lower triangle alone is read; info: the first column that cannot be (from 1), or 0
+    # L with L L^H = a, of whose lower triangle alone is read; info: the first column that cannot be (from 1), or 0
     n = a.size(1)
     rows = torch.arange(n)
     lower = torch.zeros_like(a)
     info = torch.zeros([a.size(0)], dtype=torch.int32)
     for j in range(_h_run_time(n)):
-        column = a[:, :, j] - (lower * lower[:, j].unsqueeze(1)).sum([2])
-        pivot = column[:, j].unsqueeze(1)
+        column = a[:, :, j] - (lower * _h_conj(lower[:, j]).unsqueeze(1)).sum([2])
+        pivot = _h_real(column[:, j]).unsqueeze(1)
+        if a.is_complex():
+            column = torch.where(rows == j, pivot.to(a.dtype), column)
         good = pivot > 0
         bad = torch.logical_not(good).squeeze(1)
         info = torch.where(torch.logical_and(bad, info == 0), j + 1, info).to(torch.int32)
@@ -25,8 +27,8 @@ def _h_cholesky_of(x: Tensor, upper: bool, name: str) -> Tuple[Tensor, Tensor]:
     _h_need_square(x, name)
     _h_need_kernel(x, "cholesky_cpu")
     a = _h_matrices(x)
-    lower, info = _h_cholesky(a.transpose(1, 2) if upper else a)
-    factor = lower.transpose(1, 2) if upper else lower
+    lower, info = _h_cholesky(_h_adjoint(a) if upper else a)
+    factor = _h_adjoint(lower) if upper else lower
     return factor.reshape(x.size()), info.reshape(_h_batch(x, 2))
 
 
@@ -77,9 +79,9 @@ def cholesky_solve(self: Tensor, input2: Tensor, upper: bool) -> Tensor:
     lead = _h_lead_of(self, input2)
     whole = _h_expanded(self, lead)
     factor = _h_matrices(_h_expanded(input2, lead))
-    lower = factor.transpose(1, 2) if upper else factor
+    lower = _h_adjoint(factor) if upper else factor
     y = _h_substitute(lower, _h_matrices(whole), False, False)
-    return _h_substitute(lower.transpose(1, 2), y, True, False).reshape(whole.size())
+    return _h_substitute(_h_adjoint(lower), y, True, False).reshape(whole.size())
 
 
 def cholesky_inverse(self: Tensor, upper: bool) -> Tensor:
@@ -90,7 +92,7 @@ def cholesky_inverse(self: Tensor, upper: bool) -> Tensor:
     zero = torch.diagonal(factor, 0, 1, 2) == 0
     info = torch.where(zero.any(1), torch.argmax(zero.to(torch.int32), 1) + 1, 0) if n > 0 else torch.zeros([factor.size(0)], dtype=torch.int64)
     _h_check_inverse(info, self.dim() == 2, "cholesky_inverse")
-    lower = factor.transpose(1, 2) if upper else factor
+    lower = _h_adjoint(factor) if upper else factor
     ones = torch.eye(n, dtype=self.dtype).expand(factor.size())
     half = _h_substitute(lower, ones, False, False)
-    return torch.matmul(half.transpose(1, 2), half).reshape(self.size())
+    return torch.matmul(_h_adjoint(half), half).reshape(self.size())

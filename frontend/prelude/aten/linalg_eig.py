@@ -323,6 +323,7 @@ def _h_eigen(A: Tensor, wanted: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
 def _h_need_eig(A: Tensor) -> None:
     _h_need_square(A, "linalg.eig")
     _h_need_kernel(A, "linalg_eig_out")
+    _h_need_real(A, "linalg.eig")
 
 
 def linalg_eig(self: Tensor) -> Tuple[Tensor, Tensor]:

@@ -68,27 +68,27 @@ def _h_symmetric_two(a: float, b: float, c: float) -> Tuple[float, float, float,
 
 
 def _h_tridiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    # a = Q T Q^T, [B, n, n]: T's diagonal, the elements beside it, Q
+    # a = Q T Q^H, [B, n, n]: T's diagonal, the elements beside it, Q
     n = a.size(1)
     w = a.clone()
     vs = torch.zeros_like(a)
     taus = torch.zeros([a.size(0), n], dtype=a.dtype)
-    e = torch.zeros([a.size(0), n], dtype=a.dtype)
+    e = torch.zeros([a.size(0), n], dtype=_h_real_type(a.dtype))
     often = _h_run_time(n - 1)
     for i in range(often):
         v, tau, beta = _h_reflectors(w[:, :, i], i + 1)
         e[:, i] = beta.squeeze(1)
         x = (w * v.unsqueeze(1)).sum([2]) * tau
-        x = x - (0.5 * tau * (x * v).sum([1], True)) * v
-        w = w - v.unsqueeze(2) * x.unsqueeze(1) - x.unsqueeze(2) * v.unsqueeze(1)
+        x = x - (0.5 * tau * (_h_conj(x) * v).sum([1], True)) * v
+        w = w - v.unsqueeze(2) * _h_conj(x).unsqueeze(1) - x.unsqueeze(2) * _h_conj(v).unsqueeze(1)
         vs[:, i] = v
         taus[:, i] = tau.squeeze(1)
     q = torch.eye(n, dtype=a.dtype).expand(a.size()).clone()
     if vectors:
         for j in range(often):
             v = vs[:, often - 1 - j].unsqueeze(2)
-            q = q - v * ((v * q).sum([1], True) * taus[:, often - 1 - j].reshape([-1, 1, 1]))
-    return torch.diagonal(w, 0, 1, 2).clone(), e, q
+            q = q - v * ((_h_conj(v) * q).sum([1], True) * taus[:, often - 1 - j].reshape([-1, 1, 1]))
+    return _h_real(torch.diagonal(w, 0, 1, 2)).clone(), e, q
 
 
 def _h_tridiagonal_eigen(
@@ -181,17 +181,23 @@ def _h_moderate(a: Tensor) -> Tuple[Tensor, Tensor]:
     return a / factor, factor
 
 
+def _h_hermitian(x: Tensor) -> Tensor:
+    # of the lower triangle, and the real part of the diagonal
+    below = torch.tril(x, -1)
+    return below + _h_adjoint(below) + torch.diag_embed(_h_real(torch.diagonal(x, 0, 1, 2)).to(x.dtype))
+
+
 def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
     # eigenvalues [B, n], eigenvectors [B, n, n], info [B]
     n = A.size(-1)
-    given = _h_matrices(A).to(torch.float64)
+    given = _h_double(_h_matrices(A))
     values = torch.zeros([given.size(0), n], dtype=torch.float64)
     rows = torch.zeros_like(given)
     info = torch.zeros([given.size(0)], dtype=torch.int32)
     if n > 0 and given.size(0) > 0:
         # the upper triangle is reduced from the last column on: as the lower one of the matrix turned round
         lower = given.flip([1, 2]) if upper else given
-        a, factor = _h_moderate(torch.tril(lower) + torch.tril(lower, -1).transpose(1, 2))
+        a, factor = _h_moderate(_h_hermitian(lower))
         d, e, q = _h_tridiagonal(a, vectors)
         if upper:
             d = d.flip([1])
@@ -199,7 +205,7 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
             q = q.flip([1, 2])
         start = q.transpose(1, 2)
         # each iteration may turn a vector round: it stops where it would in the dtype given
-        eps = 5.960464477539063e-08 if A.dtype == torch.float32 else 1.1102230246251565e-16
+        eps = 5.960464477539063e-08 if _h_real_type(A.dtype) == torch.float32 else 1.1102230246251565e-16
         for b in range(_h_run_time(given.size(0))):
             w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors, eps)
             values[b] = w
@@ -214,12 +220,12 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
                 # the signs of LAPACK's divide and conquer: each vector points away from the one that joins the halves
                 k = n // 2
                 joint = start[:, k - 1] + torch.where(e[:, k - 1] < 0, -1.0, 1.0).unsqueeze(1) * start[:, k]
-                towards = (rows * joint.unsqueeze(1)).sum([2], True) > 0
+                towards = _h_real((rows * _h_conj(joint).unsqueeze(1)).sum([2], True)) > 0
                 rows = torch.where(towards, -rows, rows)
         values = values * factor.reshape([-1, 1])
         finite = torch.isfinite(a).all(2).all(1)
         info = torch.where(finite, info, n - 1 if n > 2 else 0).to(torch.int32)
-    return values.to(A.dtype), rows.transpose(1, 2).to(A.dtype), info
+    return values.to(_h_real_type(A.dtype)), rows.transpose(1, 2).to(A.dtype), info
 
 
 def _h_eigh_of(A: Tensor, UPLO: str, vectors: bool, name: str) -> Tuple[Tensor, Tensor]:

@@ -33,14 +33,14 @@ def linalg_matrix_exp(self: Tensor) -> Tensor:
     _h_need_floats(self, "linalg.matrix_exp")
     _h_need_square(self, "linalg.matrix_exp")
     n = self.size(-1)
-    a = _h_matrices(self).to(torch.float64)
+    a = _h_double(_h_matrices(self))
     if self.numel() == 0:
         return self.clone()
     size = a.abs().sum([1], True).amax([2], True)
     halvings = torch.clamp_min(torch.ceil(torch.log2(torch.clamp_min(size, 0.25))) + 1.0, 0.0)
     halvings = torch.where(torch.isfinite(size), halvings, torch.zeros_like(halvings))
     scaled = a * torch.exp2(-halvings)
-    ones = torch.eye(n, dtype=torch.float64)
+    ones = torch.eye(n, dtype=a.dtype)
     result = ones + torch.zeros_like(a)
     degree = 16
     for i in range(_h_run_time(degree)):

@@ -75,6 +75,7 @@ def _h_need_symmetric(x: Tensor, name: str) -> None:
     _h_need_floats(x, name)
     _h_need_square(x, name)
     _h_need_kernel(x, "ldl_factor_kernel_cpu")
+    _h_need_real(x, name)
 
 
 def linalg_ldl_factor_ex(self: Tensor, hermitian: bool, check_errors: bool) -> Tuple[Tensor, Tensor, Tensor]:
@@ -164,6 +165,7 @@ def linalg_ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, hermitian: bool) -> 
     if LD.dtype != B.dtype:
         raise RuntimeError("torch.linalg.ldl_solve: LD dtype{} does not match b dtype {}".format(_h_type_name(LD.dtype), _h_type_name(B.dtype)))
     _h_need_kernel(LD, "ldl_solve_kernel_cpu")
+    _h_need_real(LD, "torch.linalg.ldl_solve")
     _h_need_fitting(LD, B, True, "torch.linalg.ldl_solve")
     n = LD.size(-1)
     lead = _h_lead_of(LD, B)

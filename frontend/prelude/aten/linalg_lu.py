@@ -5,6 +5,11 @@ from torch import Tensor
 from typing import List, Optional, Tuple
 
 
+def _h_pivot_size(x: Tensor) -> Tensor:
+    # by which LAPACK chooses pivots
+    return torch.real(x).abs() + torch.imag(x).abs() if x.is_complex() else x.abs()
+
+
 def _h_lu(a: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     # L and U in one, the row that each row was swapped with (from 1), the first zero on U's diagonal (from 1) or 0
     m = a.size(1)
@@ -16,8 +21,9 @@ def _h_lu(a: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     pivots = torch.zeros([a.size(0), k], dtype=torch.int32)
     info = torch.zeros([a.size(0)], dtype=torch.int32)
     for j in range(_h_run_time(k)):
-        size = torch.where(rows >= j, lu[:, :, j].abs(), torch.full([], -1.0, dtype=a.dtype))
-        p = torch.argmax(torch.where(size == size, size, torch.full([], -0.5, dtype=a.dtype)), 1)
+        size = _h_pivot_size(lu[:, :, j])
+        size = torch.where(rows >= j, size, torch.full([], -1.0, dtype=size.dtype))
+        p = torch.argmax(torch.where(size == size, size, torch.full([], -0.5, dtype=size.dtype)), 1)
         pivots[:, j] = (p + 1).to(torch.int32)
         upper = torch.gather(lu, 1, p.reshape([-1, 1, 1]).expand([-1, 1, n]))
         from_j = (rows == p.unsqueeze(1)).unsqueeze(2)
@@ -26,7 +32,7 @@ def _h_lu(a: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
         singular = pivot == 0
         info = torch.where(torch.logical_and(singular.squeeze(1), info == 0), j + 1, info).to(torch.int32)
         scale = 1.0 / torch.where(singular, torch.ones_like(pivot), pivot)
-        factor = torch.where(rows > j, swapped[:, :, j] * scale, torch.zeros_like(size)).unsqueeze(2)
+        factor = torch.where(rows > j, swapped[:, :, j] * scale, torch.zeros_like(pivot)).unsqueeze(2)
         rest = swapped - factor * torch.where(columns > j, upper, torch.zeros_like(upper))
         here = torch.logical_and((rows > j).unsqueeze(1), columns == j)
         lu = torch.where(here, factor, rest)
@@ -52,10 +58,10 @@ def _h_lu_parts(lu: Tensor) -> Tuple[Tensor, Tensor]:
     return lower, torch.triu(lu[..., :k, :])
 
 
-def _h_lu_apply(lu: Tensor, pivots: Tensor, b: Tensor, adjoint: bool) -> Tensor:
-    # x with A x = b (A^T x = b if `adjoint`); b [B, n, k]
+def _h_lu_apply(lu: Tensor, pivots: Tensor, b: Tensor, transposed: bool) -> Tensor:
+    # x with A x = b (A^T x = b if `transposed`); b [B, n, k]
     order = _h_permutation(pivots, lu.size(1)).unsqueeze(2).expand([-1, -1, b.size(2)])
-    if adjoint:
+    if transposed:
         across = lu.transpose(1, 2)
         y = _h_substitute(across, b, False, False)
         y = _h_substitute(across, y, True, True)
@@ -146,6 +152,8 @@ def linalg_lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, left: bool, adjoint: 
     n = LU.size(-1)
     swaps = _h_matrices(pivots.unsqueeze(-2).expand(lead + [1, n])).squeeze(1)
     b = _h_expanded(B, lead)
+    if adjoint:
+        lu = _h_conj(lu)
     if left:
         return _h_lu_apply(lu, swaps, _h_matrices(b), adjoint).reshape(b.size())
     return _h_lu_apply(lu, swaps, _h_matrices(b.transpose(-2, -1)), not adjoint).transpose(-2, -1).reshape(b.size())
@@ -345,4 +353,6 @@ def logdet(self: Tensor) -> Tensor:
     _h_need_wide(self, "logdet")
     _h_need_square(self, "logdet")
     sign, size, lu, pivots = _h_slogdet(self)
+    if self.is_complex():
+        return size + sign.log()
     return torch.where(sign == -1, torch.full_like(size, float("nan")), size)

@@ -400,6 +400,7 @@ def linalg_lstsq(
             "dtype {}".format(_h_type_name(self.dtype), _h_type_name(b.dtype))
         )
     _h_need_kernel(self, "linalg_lstsq_cpu")
+    _h_need_real(self, "torch.linalg.lstsq")
     vector = b.dim() == 1 or (self.dim() - 1 == b.dim() and _h_is_vector(self, b))
     right = b.unsqueeze(-1) if vector else b
     if self.dim() > right.dim() + 0 and right.dim() < 2:

@@ -5,19 +5,25 @@ from torch import Tensor
 from typing import List, Optional, Tuple
 
 
+def _h_squares(x: Tensor) -> Tensor:
+    return torch.real(x).square() + torch.imag(x).square() if x.is_complex() else x.square()
+
+
 def _h_reflectors(x: Tensor, j: int) -> Tuple[Tensor, Tensor, Tensor]:
-    # for each row of x [B, m]: v (1 at place j, 0 before), tau and beta with (I - tau v v^T) x = x before j, beta at j
+    # for each row of x [B, m]: v (1 at place j, 0 before), tau and real beta with (I - tau v v^H)^H x = x before j, beta at j
     places = torch.arange(x.size(1))
     alpha = x[:, j].unsqueeze(1)
     below = torch.where(places > j, x, torch.zeros_like(x))
     largest = below.abs().amax([1], True)
     zero = largest == 0
+    if x.is_complex():
+        zero = torch.logical_and(zero, torch.imag(alpha) == 0)
     scale = torch.maximum(largest, alpha.abs())
     scale = torch.where(zero, torch.ones_like(scale), scale)
-    length = scale * ((below / scale).square().sum([1], True) + (alpha / scale).square()).sqrt()
-    beta = torch.where(zero, alpha, -torch.copysign(length, alpha))
-    tau = torch.where(zero, torch.zeros_like(beta), (beta - alpha) / torch.where(zero, torch.ones_like(beta), beta))
-    v = below / torch.where(zero, torch.ones_like(beta), alpha - beta)
+    length = scale * (_h_squares(below / scale).sum([1], True) + _h_squares(alpha / scale)).sqrt()
+    beta = torch.where(zero, _h_real(alpha), -torch.copysign(length, _h_real(alpha)))
+    tau = torch.where(zero, torch.zeros_like(alpha), (beta - alpha) / torch.where(zero, torch.ones_like(beta), beta))
+    v = below / torch.where(zero, torch.ones_like(alpha), alpha - beta)
     return torch.where(places == j, torch.ones_like(v), v), tau, beta
 
 
@@ -33,9 +39,9 @@ def _h_geqrf(a: Tensor) -> Tuple[Tensor, Tensor]:
     for j in range(_h_run_time(k)):
         v, tau, beta = _h_reflectors(r[:, :, j], j)
         column = v.unsqueeze(2)
-        product = (column * r).sum([1], True) * tau.unsqueeze(2)
+        product = (_h_conj(column) * r).sum([1], True) * _h_conj(tau).unsqueeze(2)
         rest = torch.where(columns > j, r - column * product, r)
-        own = torch.where(rows == j, beta, torch.where(rows > j, v, r[:, :, j]))
+        own = torch.where(rows == j, beta.to(a.dtype), torch.where(rows > j, v, r[:, :, j]))
         r = torch.where(columns == j, own.unsqueeze(2), rest)
         taus[:, j] = tau.squeeze(1)
     return r, taus
@@ -48,13 +54,14 @@ def _h_reflection(v: Tensor, j: int) -> Tensor:
 
 
 def _h_reflect(packed: Tensor, taus: Tensor, x: Tensor, transposed: bool) -> Tensor:
-    # Q x or Q^T x
+    # Q x or Q^H x
     y = x.clone()
     often = _h_run_time(taus.size(1))
     for i in range(often):
         j = i if transposed else often - 1 - i
         v = _h_reflection(packed[:, :, j], j).unsqueeze(2)
-        y = y - v * ((v * y).sum([1], True) * taus[:, j].reshape([-1, 1, 1]))
+        tau = taus[:, j].reshape([-1, 1, 1])
+        y = y - v * ((_h_conj(v) * y).sum([1], True) * (_h_conj(tau) if transposed else tau))
     return y
 
 
@@ -148,4 +155,4 @@ def ormqr(self: Tensor, input2: Tensor, input3: Tensor, left: bool, transpose: b
     taus = input2.reshape([packed.size(0), input2.size(-1)])
     if left:
         return _h_reflect(packed, taus, other, transpose).reshape(input3.size())
-    return _h_reflect(packed, taus, other.transpose(1, 2), not transpose).transpose(1, 2).reshape(input3.size())
+    return _h_adjoint(_h_reflect(packed, taus, _h_adjoint(other), not transpose)).reshape(input3.size())

@@ -28,9 +28,33 @@ def _h_half(x: Tensor) -> bool:
     return x.dtype == torch.float16 or x.dtype == torch.bfloat16
 
 
+def _h_conj(x: Tensor) -> Tensor:
+    return torch.conj_physical(x) if x.is_complex() else x
+
+
+def _h_adjoint(x: Tensor) -> Tensor:
+    return _h_conj(x.transpose(-2, -1))
+
+
+def _h_real(x: Tensor) -> Tensor:
+    return torch.real(x) if x.is_complex() else x
+
+
+def _h_real_type(dtype: int) -> int:
+    # of the parts of complex numbers
+    return torch.float32 if dtype == torch.complex64 else torch.float64 if dtype == torch.complex128 else dtype
+
+
+def _h_double(x: Tensor) -> Tensor:
+    return x.to(torch.complex128 if x.is_complex() else torch.float64)
+
+
 def _h_need_floats(x: Tensor, name: str) -> None:
     if not (x.is_floating_point() or x.is_complex()):
         raise RuntimeError("{}: Expected a floating point or complex tensor as input. Got {}".format(name, _h_type_name(x.dtype)))
+
+
+def _h_need_real(x: Tensor, name: str) -> None:
     if x.is_complex():
         raise RuntimeError("{} is not supported for complex tensors; there is float32 and float64".format(name))
 
@@ -44,8 +68,6 @@ def _h_need_wide(x: Tensor, name: str) -> None:
 def _h_need_kernel(x: Tensor, kernel: str) -> None:
     if not x.is_floating_point() and not x.is_complex() or _h_half(x):
         raise RuntimeError("\"{}\" not implemented for '{}'".format(kernel, _h_type_name(x.dtype)))
-    if x.is_complex():
-        raise RuntimeError("\"{}\" is not supported for complex tensors; there is float32 and float64".format(kernel))
 
 
 def _h_need_matrix(x: Tensor, name: str, argument: str) -> None:

@@ -25,14 +25,14 @@ def _h_rotation_forwards(f: float, g: float) -> Tuple[float, float, float]:
 
 
 def _h_bidiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    # a = Q B P^T, [B, m, n], m >= n: B's diagonal and the elements above it, the vectors and factors of Q's and of P's
+    # a = Q B P^H, [B, m, n], m >= n, B real: B's diagonal and the elements above it, the vectors and factors of Q's and of P's
     # reflections, one row each
     m = a.size(1)
     n = a.size(2)
     count = a.size(0)
     w = a.clone()
-    d = torch.zeros([count, n], dtype=a.dtype)
-    e = torch.zeros([count, n], dtype=a.dtype)
+    d = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
+    e = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
     us = torch.zeros([count, n, m], dtype=a.dtype)
     vs = torch.zeros([count, n, n], dtype=a.dtype)
     u_taus = torch.zeros([count, n], dtype=a.dtype)
@@ -44,14 +44,14 @@ def _h_bidiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor, Ten
         us[:, i] = u
         u_taus[:, i] = tau.squeeze(1)
         column = u.unsqueeze(2)
-        w = w - column * ((column * w).sum([1], True) * tau.unsqueeze(2))
+        w = w - column * ((_h_conj(column) * w).sum([1], True) * _h_conj(tau).unsqueeze(2))
         if i < n - 1:
-            v, tau, beta = _h_reflectors(torch.where(columns > i, w[:, i], 0.0).to(a.dtype), i + 1)
+            v, tau, beta = _h_reflectors(_h_conj(torch.where(columns > i, w[:, i], 0.0).to(a.dtype)), i + 1)
             e[:, i] = beta.squeeze(1)
             vs[:, i] = v
             v_taus[:, i] = tau.squeeze(1)
             row = v.unsqueeze(1)
-            w = w - (row * w).sum([2], True) * tau.unsqueeze(2) * row
+            w = w - (row * w).sum([2], True) * tau.unsqueeze(2) * _h_conj(row)
     return d, e, us, u_taus, vs, v_taus
 
 
@@ -61,7 +61,7 @@ def _h_reflect_rows(vs: Tensor, taus: Tensor, x: Tensor) -> Tensor:
     often = _h_run_time(taus.size(1))
     for i in range(often):
         v = vs[:, often - 1 - i].unsqueeze(2)
-        y = y - v * ((v * y).sum([1], True) * taus[:, often - 1 - i].reshape([-1, 1, 1]))
+        y = y - v * ((_h_conj(v) * y).sum([1], True) * taus[:, often - 1 - i].reshape([-1, 1, 1]))
     return y
 
 
@@ -326,7 +326,7 @@ def _h_padded(x: Tensor, rows: int, full: bool) -> Tensor:
 
 
 def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    # [B, m, n], m >= n: U, S, V, info. If `wide`, a is the transpose of the matrix that is meant.
+    # [B, m, n], m >= n: U, S, V, info. If `wide`, a is the adjoint of the matrix that is meant.
     m = a.size(1)
     n = a.size(2)
     tall = not wide and m > n and m >= 3 * n // 2
@@ -341,8 +341,8 @@ def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tenso
     left, values, right, info = _h_svd_upper(d, e, wide, vectors)
     if not vectors:
         return a, values, a, info
-    u = (right if wide else left).transpose(1, 2)
-    v = (left if wide else right).transpose(1, 2)
+    u = (right if wide else left).transpose(1, 2).to(a.dtype)
+    v = (left if wide else right).transpose(1, 2).to(a.dtype)
     u = _h_reflect_rows(us, u_taus, _h_padded(u, core.size(1), full))
     if tall:
         u = _h_reflect(packed, taus, _h_padded(u, m, full), False)
@@ -350,31 +350,31 @@ def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tenso
 
 
 def _h_svd(A: Tensor, full: bool, vectors: bool, name: str) -> Tuple[Tensor, Tensor, Tensor]:
-    # U, S, V^T
+    # U, S, V^H
     _h_need_kernel(A, "linalg_svd_cpu")
     m = A.size(-2)
     n = A.size(-1)
     k = min(m, n)
     lead = _h_batch(A, 2)
-    given = _h_matrices(A).to(torch.float64)
+    given = _h_double(_h_matrices(A))
     count = given.size(0)
     rows = m if full else k
     columns = n if full else k
     if m == 0 or n == 0 or count == 0:
         u = torch.eye(m, rows, dtype=A.dtype).expand(lead + [m, rows]).clone()
         v = torch.eye(columns, n, dtype=A.dtype).expand(lead + [columns, n]).clone()
-        return u, torch.zeros(lead + [k], dtype=A.dtype), v
+        return u, torch.zeros(lead + [k], dtype=_h_real_type(A.dtype)), v
     a, factor = _h_moderate(given)
     wide = m < n
-    first, s, second, info = _h_svd_tall(a.transpose(1, 2) if wide else a, wide, full, vectors)
+    first, s, second, info = _h_svd_tall(_h_adjoint(a) if wide else a, wide, full, vectors)
     u = second if wide else first
     v = first if wide else second
     finite = torch.isfinite(a).all(2).all(1)
     _h_check_svd(torch.where(finite, info, -4), A.dim() == 2, name)
-    values = (s * factor.reshape([-1, 1])).to(A.dtype).reshape(lead + [k])
+    values = (s * factor.reshape([-1, 1])).to(_h_real_type(A.dtype)).reshape(lead + [k])
     if not vectors:
         return values, values, values
-    vh = v.transpose(1, 2).to(A.dtype)
+    vh = _h_adjoint(v).to(A.dtype)
     return u.to(A.dtype).reshape(lead + [m, rows]), values, vh.reshape(lead + [columns, n])
 
 
@@ -407,4 +407,4 @@ def svd(self: Tensor, some: bool, compute_uv: bool) -> Tuple[Tensor, Tensor, Ten
         v = torch.zeros(lead + [self.size(-1), self.size(-1)], dtype=self.dtype)
         return u, linalg_svdvals(self, None), v
     u, s, vh = _h_svd(self, not some, True, "linalg.svd")
-    return u, s, vh.transpose(-2, -1)
+    return u, s, _h_adjoint(vh)

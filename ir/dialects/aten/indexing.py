@@ -148,10 +148,10 @@ def embedding_samples() -> Iterable[Sample]:
 
 def infer_gather(self: TensorType, dim: int, index: TensorType, sparse_grad: Any) -> TensorType:
     del sparse_grad
-    need_index(index, "gather")
     axis = wrap_dim(dim, self.rank)
     if 0 in shape_of(index):
         return TensorType(self.dtype, index.shape)
+    need_index(index, "gather")
     need_same_rank("gather", self, index)
     need_inside("gather", index, self, axis, "self")
     return TensorType(self.dtype, index.shape)

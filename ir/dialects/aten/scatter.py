@@ -111,10 +111,10 @@ _NUMPY_REDUCTIONS: dict[str, Any] = {
 
 
 def _infer_scatter(name: str, self: TensorType, dim: int, index: TensorType, src: TensorType | None) -> TensorType:
-    need_index(index, "scatter")
     axis = wrap_dim(dim, self.rank)
     if 0 in shape_of(index):
         return self
+    need_index(index, "scatter")
     need_same_rank(name, self, index)
     need_inside(name, index, self, axis, "self")
     if src is not None:
