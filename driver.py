@@ -20,7 +20,7 @@ from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
 from .ir.core import Operation, functions, lookup
-from .ir.diagnostics import CompileError, Diagnostic, NotStatic, TorchccError, guarded_nesting
+from .ir.diagnostics import CompileError, Diagnostic, InternalError, NotStatic, TorchccError, guarded_nesting
 from .ir.dialects.torch import FUNC
 from .ir.places import Holder, Places, identity
 from .ir.printer import print_module
@@ -133,9 +133,27 @@ def translate_native(
     program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec] = ()
 ) -> cpu.CpuModule:
     """LLVM text for this machine; `native.py` makes code of it and keeps that."""
-    # Every pass is verified in tests and dumps; a call pays for the contracts at the ends of stages.
-    lowered = lower(program, specs, manager=PassManager(verify="stages"), state=state, places=True)
+    lowered = _lower_quickly(program, specs, state=state, places=True)
     return cpu.translate(lowered.modules["loops"], lowered.signature, host())
+
+
+def _lower_quickly(
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    target: str = "host",
+    name: str | None = None,
+    state: Sequence[StateSpec] = (),
+    *,
+    places: bool = False,
+    times: list[Timing] | None = None,
+) -> Lowered:
+    """`lower` for who wants the code: every pass is verified in tests and dumps, here only what holds at the ends of stages."""
+    manager = PassManager(verify="contracts", keeps_stages=False, timings=[] if times is None else times)
+    try:
+        return lower(program, specs, target, name, manager, state, places=places)
+    except InternalError:
+        lower(program, specs, target, name, state=state, places=places)  # says which pass it was, and what went into it
+        raise
 
 
 def compile_ahead(

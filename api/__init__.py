@@ -63,9 +63,18 @@ class Library:
             elif name in self._module_classes():
                 self._callables[name] = ModuleClass(self._file, name)
             else:
+                self._explain(name)
                 known = ", ".join(sorted({*self._programs, *self._module_classes()})) or "none"
                 raise AttributeError(f"no function `{name}`; there are {known}")
         return self._callables[name]
+
+
+    def _explain(self, name: str) -> None:
+        """CompileError for a function that is there but is no TorchScript: next to module classes such may stand."""
+        from ..frontend.compile import compile_source  # noqa: PLC0415 - see above
+
+        if self._module_classes() and re.search(rf"^\s*def\s+{re.escape(name)}\b", self._file.text, re.MULTILINE):
+            compile_source(self._file, name)
 
 
 class ModuleClass:

@@ -341,8 +341,12 @@ _COMPLEX: Final[Any] = (int, float, complex, np.number, np.bool_)
 _INT64: Final = range(-(2**63), 2**63)
 
 
-def _torch_dtype(value: Any) -> DType | None:
-    """A dtype of PyTorch's, which programs know as an int."""
+def dtype_of(value: Any) -> DType | None:
+    """A dtype: ours, PyTorch's or numpy's; None for what is none."""
+    if isinstance(value, DType):
+        return value
+    if isinstance(value, np.dtype):
+        return from_numpy(cast("np.dtype[Any]", value))
     text = str(value) if value.__class__.__name__ == "dtype" else ""
     return DType.__members__.get(text.removeprefix("torch.")) if text.startswith("torch.") else None
 
@@ -368,7 +372,7 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             if int(value) not in _INT64:
                 raise call_error(f"{what} `{name}`: {value} does not fit into 64 bits")
             return int(value)
-        case IntType() if (named := _torch_dtype(value)) is not None:
+        case IntType() if (named := dtype_of(value)) is not None:
             return int(named)
         case NumberType() if isinstance(value, int | float):
             return value

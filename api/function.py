@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -20,7 +20,7 @@ from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
 from ..ir.objects import PLAIN_OBJECTS
 from ..ir.program import Program
-from ..ir.schema import Argument
+from ..ir.schema import Argument, Schema
 from ..ir.script_types import BOOL, FLOAT, INT, ScriptType
 from ..ir.signature import (
     ArgumentSpec,
@@ -168,6 +168,13 @@ class ScriptFunction:
     def parameters(self) -> tuple[Argument, ...]:
         """What it takes, in order."""
         return self.program.schema.arguments
+
+    @property
+    def schema(self) -> Schema:
+        """The signature; its text is as PyTorch prints it, with `self` for a method."""
+        schema, receiver = self.program.schema, self.program.receiver
+        own = () if receiver is None else (Argument("self", receiver.type, "self"),)
+        return replace(schema, arguments=(*own, *schema.arguments))
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{a.name}: {a.type.annotation}" for a in self.parameters)

@@ -10,8 +10,10 @@ Tensors come out as read-only numpy arrays over the module's own memory; what is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, NamedTuple, cast
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,7 @@ from ..backend.cpu.call import read_only
 from ..ir import cache
 from ..ir.attributes import Constant, ForeignTensor
 from ..ir.diagnostics import CompileError, Diagnostic, Note
+from ..ir.dtypes import DType, from_numpy
 from ..ir.places import identity
 from ..ir.program import Methods, Origin, Program, attribute_marks
 from ..ir.schema import Schema
@@ -34,6 +37,7 @@ from ..ir.script_types import (
     ScriptType,
     TupleType,
 )
+from . import conversions
 from .arguments import adapt, array_of, call_error
 from .function import CompiledCall, ScriptFunction
 from .state import ModuleState
@@ -315,6 +319,8 @@ class ScriptModule(ScriptInstance):
         try:
             return super().__getattr__(name)
         except AttributeError:
+            if name in conversions.METHODS:
+                return partial(conversions.METHODS[name], self)
             if name in _OF_FORWARD:
                 return getattr(self._torchcc.called(), name)
             if name in ("keys", "values", "items") and self.original_name in _CONTAINERS and self._torchcc.is_keyed():
@@ -392,6 +398,26 @@ class ScriptModule(ScriptInstance):
                 self._torchcc.shared.state.replace(current, kept.view())
             self._torchcc.shared.state.changed()
         return keys
+
+    def convert_tensors(self, convert: Callable[[npt.NDArray[Any], DType], npt.NDArray[Any] | None]) -> None:
+        """Puts other arrays in the place of parameters and buffers: what `convert` makes of them, where that is not None."""
+        shared = self._torchcc.shared
+        with shared.state.lock:
+            for name in dict(self._torchcc.state(self._torchcc.value, "")):
+                current = dict(self._torchcc.state(self._torchcc.value, ""))[name]
+                dtype = from_numpy(current.array.dtype)
+                made = None if dtype is None else convert(current.array, dtype)
+                if made is not None:
+                    shared.state.replace(current, made)
+            shared.state.changed()
+
+    def write(self, file: str | os.PathLike[str] | BinaryIO, extra_files: Mapping[str, str | bytes] | None = None) -> None:
+        """Writes the archive: see `torchcc.save`."""
+        from ..frontend.archive.writer import save  # noqa: PLC0415 - most processes write none
+
+        program, state = whole(self)
+        with state.lock:
+            save(program, file, extra_files)
 
     # modes
 

@@ -6,6 +6,7 @@ Everything that only compiling needs is imported when something is compiled.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ..backend.cpu import jit, stored
 from ..backend.cpu.call import CompiledFunction
@@ -34,6 +35,7 @@ def compile_native(
         if found is not None:
             found.is_from_cache = True
             return found, found.signature
+    _begin_session()
     from .. import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
 
     try:
@@ -47,10 +49,19 @@ def compile_native(
         if key is not None and (isinstance(error, NotStatic) or has_columns(specs)):
             stored.store_failure(key, error)  # something else is tried then
         raise
-    function = jit.load(module, host())
-    if key is not None:
-        stored.store(key, module, host())
+    if key is None:
+        return jit.load(module, host()), module.signature
+    keeper = stored.Keeper(key)
+    function = jit.load(module, host(), keeper.place)
+    keeper.store(module, host())
     return function, module.signature
+
+
+def _begin_session() -> None:
+    """LLVM compiles the run time, where that is not cached, while Python works on the program."""
+    pool = ThreadPoolExecutor(1, "torchcc-session")
+    pool.submit(jit.session)  # whatever goes wrong comes up where the session is used
+    pool.shutdown(wait=False)
 
 
 def _state_needed(program: Program, paths: Sequence[str]) -> StateNeeded:

@@ -255,7 +255,8 @@ def form_of_union(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
         if own not in members:
             members.append(own)
     if not members and isinstance(t, UnionType):
-        members = [m for m in t.members if m in _PLAIN]
+        forms = [m if m in _PLAIN else arguments.form(m, ()) for m in t.members]
+        members = [] if None in forms else [f for f in forms if f is not None]
     return UnionType(tuple(sorted(members, key=str))) if members else None
 
 

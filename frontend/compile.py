@@ -511,15 +511,38 @@ def compile_source(
 
 
 def compile_functions(file: SourceFile) -> dict[str, Program]:
-    """Every function of a text by name, each with everything it reaches (`CompilationUnit`); one module for all."""
+    """Every function of a text by name, each with everything it reaches (`CompilationUnit`); one module for all.
+
+    Next to module classes stand functions that only their `__init__`s call: one that is no TorchScript is left out there.
+    """
     source = parse_cached(file)
+    try:
+        return _compile_functions(source)
+    except CompileError:
+        if not module_classes(file):
+            raise
+    programs: dict[str, Program] = {}
+    for name in _functions(source):
+        try:
+            programs |= _compile_functions(source, name)
+        except CompileError:
+            continue  # whoever asks for it is told
+    return programs
+
+
+def _functions(source: ast.SourceModule) -> list[str]:
+    scope = Interpreter().module_scope(source)
+    return [e.name for e in entries(source, scope) if isinstance(scope.names[e.name], FunctionValue)]
+
+
+def _compile_functions(source: ast.SourceModule, only: str | None = None) -> dict[str, Program]:
     interpreter = Interpreter()
     scope = interpreter.module_scope(source)
     compilation = Compilation(interpreter)
     programs: dict[str, Program] = {}
     for found in entries(source, scope):
         value = scope.names[found.name]
-        if isinstance(value, FunctionValue) and _stands_alone(value):
+        if only in (None, found.name) and isinstance(value, FunctionValue) and _stands_alone(value):
             compiled = compilation.function(value, found.span)
             programs[found.name] = Program(compilation.module, compiled.symbol, compiled.schema, methods=compilation)
     compilation.diagnostics.raise_if_any()

@@ -149,20 +149,28 @@ class Operation:
     def walk(self) -> Iterator[Operation]:
         """This operation and all nested ones, each before its regions; the one just visited may be erased."""
         yield self
-        stack = [self._nested()]  # not recursive: programs may nest deeper than Python's stack
-        while stack:
-            op = next(stack[-1], None)
+        # Not recursive: programs may nest deeper than Python's stack. Nor generators in generators: all passes walk.
+        blocks = [self._blocks()]
+        following: list[Operation | None] = [None]
+        while blocks:
+            op = following[-1]
             if op is None:
-                stack.pop()
+                block = next(blocks[-1], None)
+                if block is None:
+                    blocks.pop()
+                    following.pop()
+                else:
+                    following[-1] = block.first
                 continue
+            following[-1] = op.next
             yield op
             if op.regions:
-                stack.append(op._nested())
+                blocks.append(op._blocks())
+                following.append(None)
 
-    def _nested(self) -> Iterator[Operation]:
+    def _blocks(self) -> Iterator[Block]:
         for region in self.regions:
-            for block in region.blocks:
-                yield from block.operations()
+            yield from region.blocks
 
     def is_before(self, other: Operation) -> bool:
         """Whether this operation stands before `other` in the same block."""

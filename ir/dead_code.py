@@ -48,8 +48,8 @@ def remove_dead_code(function: Operation, is_pure: IsPure = _never) -> None:
 def has_effect(op: Operation, is_pure: IsPure = _never) -> bool:
     """Whether the operation, or one inside it, does more than give its results."""
     if op.name in _CALLS:
-        return not is_pure(op)
-    if op.name in _EFFECTS or op.name.partition(".")[0] in RANDOM:
+        return torch.CONTEXT in op.attributes or not is_pure(op)  # an `__enter__` has its `__exit__` be called
+    if op.name in _EFFECTS or op.name.partition(".")[0] in RANDOM or torch.KEPT in op.attributes:
         return True
     if op.regions:
         return any(

@@ -222,7 +222,7 @@ def _complete_type(t: TensorType) -> str:
 
 
 def _attributes(op: Operation) -> str:
-    shown = {k: v for k, v in op.attributes.items() if v is not None and k != torch.CONTEXT}
+    shown = {k: v for k, v in op.attributes.items() if v is not None and k not in (torch.CONTEXT, torch.KEPT)}
     entries = [f"{key}={print_value(value)}" for key, value in shown.items()]
     return f"[{', '.join(entries)}]" if entries else ""
 

@@ -22,27 +22,31 @@ def eliminate_common_subexpressions(root: Operation) -> bool:
     changed = False
     for region in root.regions:
         for block in region.blocks:
-            changed |= _visit(block, [{}])
+            changed |= _visit(block, {})
     return changed
 
 
-def _visit(block: Block, scopes: list[dict[Hashable, Operation]]) -> bool:
+def _visit(block: Block, known: dict[Hashable, Operation]) -> bool:
+    """`known`: operations that are visible here, by key; those of the block are taken out again where it ends."""
     changed = False
+    added: list[Hashable] = []
     for op in block.operations():
         if op.results and op.name not in _UNIQUE and not is_terminator(op) and is_pure(op):
             key = _key(op, {})
-            known = next((s[key] for s in scopes if key in s), None)
-            if known is not None:
-                op.replace_with(known.results)
+            first = known.setdefault(key, op)
+            if first is not op:
+                op.replace_with(first.results)
                 changed = True
                 continue
-            scopes[-1][key] = op
+            added.append(key)
         if not op.regions:
             continue
         isolated = op.name in _ISOLATED
         for region in op.regions:
             for inner in region.blocks:
-                changed |= _visit(inner, [{}] if isolated else [*scopes, {}])
+                changed |= _visit(inner, {} if isolated else known)
+    for key in added:
+        del known[key]
     return changed
 
 
@@ -53,7 +57,7 @@ _COMMUTATIVE = frozenset(name for name, definition in DEFINITIONS.items() if Tra
 
 def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
     """Equal for operations of equal meaning; values made inside a compared region are `numbers`."""
-    operands: list[Any] = [numbers.get(v, v) for v in op.operands]
+    operands: list[Any] = [numbers.get(v, v) for v in op.operands] if numbers else list(op.operands)
     if op.name in _COMMUTATIVE:
         operands.sort(key=lambda v: (isinstance(v, Value), v if isinstance(v, int) else id(v)))
     regions: list[Hashable] = []
@@ -70,7 +74,7 @@ def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
                     numbers[result] = len(numbers)
             regions.append((tuple(arguments), tuple(inner)))
     attributes = tuple([(k, _typed(v)) for k, v in sorted(op.attributes.items())]) if op.attributes else ()
-    return op.name, tuple(operands), attributes, tuple(r.type for r in op.results), tuple(regions)
+    return op.name, tuple(operands), attributes, tuple([r.type for r in op.results]), tuple(regions)
 
 
 def _typed(attribute: Any) -> Hashable:

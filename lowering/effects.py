@@ -47,12 +47,19 @@ def is_attached(op: Operation, root: Operation) -> bool:
     return current is root
 
 
+def _is_used(op: Operation) -> bool:
+    for result in op.results:  # noqa: SIM110 - no generator: this runs for every operation, many times
+        if result.uses:
+            return True
+    return False
+
+
 def erase_unused(root: Operation) -> bool:
     """Removes pure operations whose results nobody uses, last first; True when something went."""
     changed = False
     for op in reversed(list(root.walk())):
         if op.results:
-            if any(r.uses for r in op.results):
+            if _is_used(op):
                 continue
         elif op.name not in ("scf.for", "scf.if", "scf.parallel"):  # loops whose body does nothing
             continue

@@ -167,8 +167,10 @@ class Pipeline:
 class PassManager:
     """How pipelines are run; collects the times that passes take."""
 
-    verify: Literal["passes", "stages", "nothing"] = "passes"
-    """When the verifier runs: after every pass, or where a stage ends, which is where its contract is checked too."""
+    verify: Literal["passes", "stages", "contracts", "nothing"] = "passes"
+    """When the verifier runs: after every pass, or where a stage ends, which is where its contract is checked too, or never."""
+    keeps_stages: bool = True
+    """Whether the module at the end of each stage is given, or only the last; then a failure has no IR to show."""
     print_after: Literal["none", "all", "changed"] | Collection[str] = "none"
     """After no pass, all, those that changed something, or those of these names."""
     stop_after: str | None = None
@@ -186,7 +188,7 @@ class PassManager:
         With `stop_after` the last entry is the module where it stopped.
         """
         modules: dict[str, Operation] = {}
-        start = module.clone()
+        start = module.clone() if self.keeps_stages else None
         total = len(pipeline.passes)
         index = 0
         for stage in pipeline.stages:
@@ -200,10 +202,10 @@ class PassManager:
                 if self.stop_after == p.name:
                     return {**modules, stage.name: module}
             self._check_contract(stage, module, start)
-            modules[stage.name] = module
-            if self.stop_after == stage.name:
+            if self.stop_after == stage.name or stage is pipeline.stages[-1]:
+                modules[stage.name] = module
                 break
-            if stage is not pipeline.stages[-1]:
+            if self.keeps_stages:
                 modules[stage.name] = start = module.clone()
         return modules
 
@@ -231,7 +233,7 @@ class PassManager:
     def _prints(self, p: Pass) -> bool:
         return self.print_after == "all" or (not isinstance(self.print_after, str) and p.name in self.print_after)
 
-    def _check_contract(self, stage: Stage, module: Operation, start: Operation) -> None:
+    def _check_contract(self, stage: Stage, module: Operation, start: Operation | None) -> None:
         if self.verify == "nothing" or stage.ensures is None:
             return
         try:
@@ -251,10 +253,13 @@ class _Input:
     """The module that goes into a pass, found again by running those before it on a copy: they give the same again."""
 
     stage: Stage
-    start: Operation
+    start: Operation | None
+    """None: not kept."""
     done: Sequence[Pass]
 
     def text(self) -> str:
+        if self.start is None:
+            return ""
         module = self.start.clone()
         for p in self.done:
             module = p.apply(module)

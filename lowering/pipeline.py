@@ -24,6 +24,7 @@ from .loops.plan_memory import PlanMemory
 from .pass_manager import Pipeline, Stage
 from .tensor.canonicalize import Canonicalize
 from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
+from .tensor.fold_moved_constants import FoldMovedConstants
 from .tensor.fuse_elementwise import FuseElementwise
 from .tensor.move_channels_last import MoveChannelsLast
 
@@ -44,6 +45,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             "linalg",
             ConvertTorchToLinalg(signature),
             Canonicalize(),
+            FoldMovedConstants(),
             *(() if gpu else (MoveChannelsLast(),)),  # registers of a CPU run along channels; a GPU has threads for pixels
             FuseElementwise(),
             Canonicalize(),  # what fusion left behind

@@ -8,11 +8,23 @@ from typing import Any
 from ...ir.core import Operation
 from ...ir.diagnostics import InternalError
 from ...ir.signature import Signature
+from ...ir.source import Span
 from ..llvm.binding import emit_object, llvm, run_passes
 from ..llvm.translate import LlvmModule, Options, translate_module
 from ..runtime.library import DECLARATIONS, PUBLIC, structure_definitions
 from .host import CpuTarget, machine
 from .wrapper import check_name, exported_function
+
+
+@dataclass(frozen=True)
+class CpuPart:
+    """LLVM text of some of a module's functions."""
+
+    text: str
+    optimize: bool
+    """Whether LLVM's mid-end is run."""
+    places: tuple[str, ...]
+    """Of the source, that its kernels come from."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +36,24 @@ class CpuModule:
     program: LlvmModule
     optimize: bool
     """Whether LLVM's mid-end is run."""
-    parts: tuple[tuple[str, bool], ...]
-    """The same as one or several modules, each with whether the mid-end is run: less work, and for all cores."""
+    parts: tuple[CpuPart, ...]
+    """The same as one or several modules: less work, and for all cores. The first has the exported function."""
+
+    @property
+    def spans(self) -> tuple[Span | None, ...]:
+        """Where the program says what may fail, by the number of the failure."""
+        return tuple(f.span for f in self.program.failures)
 
 
-def translate(module: Operation, signature: Signature, target: CpuTarget) -> CpuModule:
-    """LLVM text of a `loops` module whose function `signature.name` is the entry."""
+def translate(module: Operation, signature: Signature, target: CpuTarget, *, apart: bool = False) -> CpuModule:
+    """LLVM text of a `loops` module whose function `signature.name` is the entry. `apart`: each kernel is a part."""
     prefix = f"torchcc.{check_name(signature.name)}"
     options = Options(
-        prefix, threads=target.facts.cores > 1, native_half=target.native_half, attributes=target.attributes
+        prefix,
+        threads=target.facts.cores > 1,
+        native_half=target.native_half,
+        attributes=target.attributes,
+        apart=apart,
     )
     program = translate_module(module, options)
     facts = program.facts.get(signature.name)
@@ -41,9 +62,11 @@ def translate(module: Operation, signature: Signature, target: CpuTarget) -> Cpu
     wrapper = exported_function(signature, facts, prefix, program.has_threads)
     head = (structure_definitions(), DECLARATIONS)
     text = "\n".join((*head, wrapper, program.text))
-    first, *others = program.parts
-    parts = [("\n".join((*head, wrapper, first.text)), first.is_scalar)]
-    parts += [("\n".join((*head, part.text)), part.is_scalar) for part in others]
+    heads = ((*head, wrapper), *(head for _ in program.parts[1:]))
+    parts = [
+        CpuPart("\n".join((*before, part.text)), part.is_scalar, part.places)
+        for before, part in zip(heads, program.parts, strict=True)
+    ]
     return CpuModule(text, signature, program, program.needs_optimizer, tuple(parts))
 
 

@@ -12,7 +12,8 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,7 +31,7 @@ from .host import CpuTarget, host, initialize, machine, thread_count
 
 if TYPE_CHECKING:
     from ...ir.core import Operation
-    from .compile import CpuModule
+    from .compile import CpuModule, CpuPart
 
 _RUNTIME_LIBRARY: Final = "torchcc.runtime"
 
@@ -88,21 +89,21 @@ def object_code(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     return found
 
 
-def object_codes(module: CpuModule, target: CpuTarget) -> list[bytes]:
-    """Object code of a module's parts, by as many threads as there are cores; the largest are begun first."""
-    if len(module.parts) == 1:
-        ((text, optimized),) = module.parts
-        return [object_code(text, target, optimized=optimized)]
+def _compiling(module: CpuModule, target: CpuTarget, pool: ThreadPoolExecutor) -> list[Future[bytes]]:
+    """Object code of a module's parts, by the threads of the pool; the largest are begun first."""
     initialize()
-    with ThreadPoolExecutor(thread_count(), "torchcc-llvm") as pool:
-        order = sorted(range(len(module.parts)), key=lambda i: -_work(*module.parts[i]))
-        waiting = {i: pool.submit(object_code, module.parts[i][0], target, optimized=module.parts[i][1]) for i in order}
-        return [waiting[i].result() for i in range(len(module.parts))]
+    order = sorted(range(len(module.parts)), key=lambda i: -_work(module.parts[i]))
+    begun = {i: pool.submit(_part_code, module.parts[i], target) for i in order}
+    return [begun[i] for i in range(len(module.parts))]
 
 
-def _work(text: str, optimized: bool) -> int:
+def _part_code(part: CpuPart, target: CpuTarget) -> bytes:
+    return object_code(part.text, target, optimized=part.optimize)
+
+
+def _work(part: CpuPart) -> int:
     """What LLVM has to do, in no unit: the mid-end takes several times as long as code generation."""
-    return len(text) * (4 if optimized else 1)
+    return len(part.text) * (4 if part.optimize else 1)
 
 
 def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
@@ -119,12 +120,34 @@ def compile_module(module: Operation, signature: Signature, target: CpuTarget | 
     return load(translate(module, signature, target or host()), target or host())
 
 
-def load(module: CpuModule, target: CpuTarget) -> CompiledFunction:
-    """Compiles and loads translated LLVM text."""
-    codes = object_codes(module, target)
-    arrays = {symbol: aligned(array) for symbol, array in module.program.data.items()}
-    addresses = {symbol: int(array.ctypes.data) for symbol, array in arrays.items()}
-    return link(codes, module.signature, [f.span for f in module.program.failures], addresses, arrays)
+@dataclass(frozen=True)
+class Placed:
+    """Constants in memory."""
+
+    addresses: Mapping[str, int]
+    """By symbol; each on a cache line."""
+    memory: Any
+    """Owns it."""
+
+
+def load(
+    module: CpuModule, target: CpuTarget, place: Callable[[Mapping[str, npt.NDArray[Any]]], Placed] | None = None
+) -> CompiledFunction:
+    """Compiles and loads translated LLVM text. Meanwhile `place` puts the constants where they are to stay."""
+    data = module.program.data
+    if len(module.parts) == 1 and not data:
+        return link([_part_code(module.parts[0], target)], module.signature, module.spans, {}, None)
+    with ThreadPoolExecutor(thread_count(), "torchcc-llvm") as pool:
+        compiling = _compiling(module, target, pool)
+        constants = (place or placed)(data)
+        codes = [c.result() for c in compiling]
+    return link(codes, module.signature, module.spans, constants.addresses, constants.memory)
+
+
+def placed(data: Mapping[str, npt.NDArray[Any]]) -> Placed:
+    """The arrays, or copies of those that do not start on a cache line."""
+    arrays = {symbol: aligned(array) for symbol, array in data.items()}
+    return Placed({symbol: int(array.ctypes.data) for symbol, array in arrays.items()}, arrays)
 
 
 def link(

@@ -75,23 +75,52 @@ def _linked(
     constants = cache.load_block(*block)
     if constants is None:
         return None
-    base = int(np.frombuffer(constants, np.uint8).ctypes.data)
-    return jit.link(images, signature, spans, {s: base + at for s, at in places.items()}, constants)
+    placed = _in_block(constants, places)
+    return jit.link(images, signature, spans, placed.addresses, placed.memory)
 
 
-def store(name: str, module: CpuModule, target: CpuTarget) -> None:
-    """Keeps a function that was compiled; one whose signature means nothing to another process is left out."""
-    layout = _Layout.of(module.program.data)
-    block = cache.digest(*layout.pieces) if layout.size else ""
-    spans = tuple(f.span for f in module.program.failures)
-    codes = tuple(object_cache.key(text, target, optimized) for text, optimized in module.parts)
-    try:
-        text = records.to_text(("code", module.signature, spans, codes, (block, layout.size), layout.places))
-    except records.NotStorable:
-        return
-    # several specialisations of a model have the same weights, and one block
-    if not layout.size or cache.has_block(block) or cache.store_block(block, layout.pieces, layout.size):
-        cache.store(name, text.encode())
+class Keeper:
+    """Keeps a function that is compiled: first its constants, which it then uses where they are kept, then the rest."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._layout: _Layout | None = None
+        self._block = ""
+
+    def place(self, data: Mapping[str, npt.NDArray[Any]]) -> jit.Placed:
+        """The constants in a block of the cache, mapped; in memory where that cannot be."""
+        # several specialisations of a model have the same weights, and one block
+        layout = _Layout.of(data)
+        block = cache.digest(*layout.pieces) if layout.size else ""
+        if layout.size:
+            if not cache.has_block(block) and not cache.store_block(block, layout.pieces, layout.size):
+                return jit.placed(data)
+            mapped = cache.load_block(block, layout.size)
+            if mapped is None:
+                return jit.placed(data)
+            placed = _in_block(mapped, layout.places)
+        else:
+            placed = jit.placed(data)
+        self._layout, self._block = layout, block
+        return placed
+
+    def store(self, module: CpuModule, target: CpuTarget) -> None:
+        """The rest; a function whose signature means nothing to another process is left out."""
+        layout = self._layout if module.program.data else _Layout.of({})
+        if layout is None:
+            return
+        codes = tuple(object_cache.key(part.text, target, part.optimize) for part in module.parts)
+        content = ("code", module.signature, module.spans, codes, (self._block, layout.size), layout.places)
+        try:
+            text = records.to_text(content)
+        except records.NotStorable:
+            return
+        cache.store(self.name, text.encode())
+
+
+def _in_block(block: memoryview, places: Mapping[str, int]) -> jit.Placed:
+    base = int(np.frombuffer(block, np.uint8).ctypes.data)
+    return jit.Placed({s: base + at for s, at in places.items()}, block)
 
 
 def store_failure(name: str, error: CompileError) -> None:

@@ -150,6 +150,10 @@ def _through(array: Any, steps: Sequence[ViewStep], given: Sequence[Any]) -> Any
         record = find(step.name)
         if record is None:
             return None
+        if step.name == "aten::contiguous":
+            if not array.flags.c_contiguous:
+                return None
+            continue
         arguments = {name: _number(value, given) for name, value in step.arguments}
         if step.name in _OF_COMPLEX and array.dtype == np.int8:
             return None

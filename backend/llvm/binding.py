@@ -22,7 +22,7 @@ LLVMLITE_VERSION: Final = str(getattr(llvmlite, "__version__", ""))
 def _unlocked(name: str) -> Any:
     """A function of llvmlite's C interface without the lock; other threads run Python meanwhile."""
     known = getattr(llvm.ffi.lib, name)
-    function = getattr(ctypes.CDLL(llvm.ffi.lib._name), name)  # noqa: SLF001 - as of any library that ctypes has loaded
+    function = getattr(ctypes.CDLL(llvm.ffi.lib._name), name)
     function.argtypes, function.restype = known.argtypes, known.restype
     return function
 

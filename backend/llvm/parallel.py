@@ -9,10 +9,12 @@ of the enclosing function; descriptors shrink to the few registers in them that 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from ...ir.attributes import IntegerAttr
 from ...ir.core import Operation, Value
+from ...ir.types import IndexType, IntegerType, element_type
 from .control import innermost_group, parallel_bounds, serial_parallel
 from .emitter import Emit, Emitter, Held, Pair
 from .linear import ZERO, Linear
@@ -23,6 +25,8 @@ ATTRIBUTE: Final = "threads"
 
 _LOOPS: Final = ("scf.for", "scf.parallel", "scf.while")
 
+_COUNTING: Final = (IndexType, IntegerType)
+
 
 def goes_to_pool(op: Operation) -> bool:
     """Whether a loop that stands in no other such loop is run by the pool of threads, if there is one."""
@@ -30,13 +34,23 @@ def goes_to_pool(op: Operation) -> bool:
 
 
 def has_scalar_loop(op: Operation) -> bool:
-    """Whether an innermost loop of `op`, or `op` itself if it is one, has no vector operation."""
+    """Whether an innermost loop of `op`, or `op` itself if it is one, has no vector operation.
+
+    Beside vector code, loops that compute nothing but integers are no reason: they make short tables of addresses.
+    """
+    return any(not is_table for is_table in _scalar_loops(op)) or (
+        not any(o.name.startswith("vector.") for o in op.walk()) and any(True for _ in _scalar_loops(op))
+    )
+
+
+def _scalar_loops(op: Operation) -> Iterator[bool]:
+    """For each innermost loop without vector operations, whether it computes integers only."""
     for loop in op.walk():
-        if loop.name in _LOOPS:
-            inner = [o.name for o in loop.walk() if o is not loop]
-            if not any(n in _LOOPS or n.startswith("vector.") for n in inner):
-                return True
-    return False
+        if loop.name not in _LOOPS:
+            continue
+        inner = [o for o in loop.walk() if o is not loop]
+        if not any(o.name in _LOOPS or o.name.startswith("vector.") for o in inner):
+            yield all(isinstance(element_type(v.type), _COUNTING) for o in inner for v in (*o.operands, *o.results))
 
 
 def _parallel(e: Emitter, op: Operation) -> None:
@@ -125,7 +139,7 @@ def _outline(e: Emitter, op: Operation) -> None:
         inner.end_failures()
         inner.line("ret i32 1")
     body = "\n".join((*inner.entry_lines, *inner.lines))
-    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op)))
+    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op), "" if op.span is None else str(op.span)))
 
     context = e.fresh("context")
     e.entry_lines.append(f"  {context} = alloca {context_type}, align 16")

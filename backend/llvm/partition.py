@@ -36,6 +36,8 @@ class Part:
     text: str
     is_scalar: bool
     """Whether LLVM's mid-end is to see it."""
+    places: tuple[str, ...] = ()
+    """Of the source, that its definitions come from."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,30 @@ class Partition:
 
 
 def partition(
-    definitions: Sequence[Definition], constants: Sequence[str], metadata: Sequence[str], attributes: str
+    definitions: Sequence[Definition],
+    constants: Sequence[str],
+    metadata: Sequence[str],
+    attributes: str,
+    *,
+    apart: bool = False,
 ) -> Partition:
-    """`constants`: lines that define or declare globals; `attributes`: the line that defines `#0`."""
+    """`constants`: lines that define or declare globals; `attributes`: the line that defines `#0`.
+
+    `apart`: each definition that can moves, to a module of its own.
+    """
     known = _constants(constants)
     movable = [d for d in definitions if not d.passes_on and _is_movable(d, known)]
-    if sum(len(d.text) for d in movable) < _LITTLE:
+    if sum(len(d.text) for d in movable) < (1 if apart else _LITTLE):
         return Partition(tuple(d.text for d in definitions), ())
     moved = {d.symbol for d in movable}
     kept = tuple(d.declaration if d.symbol in moved else d.text for d in definitions)
-    groups = [g for scalar in (False, True) for g in _groups([d for d in movable if d.is_scalar == scalar])]
-    parts = tuple(
-        Part(_module([d.exported for d in group], known, metadata, attributes), group[0].is_scalar) for group in groups
-    )
-    return Partition(kept, parts)
+    enough = 1 if apart else _ENOUGH
+    groups = [g for scalar in (False, True) for g in _groups([d for d in movable if d.is_scalar == scalar], enough)]
+    parts: list[Part] = []
+    for group in groups:
+        text = _module([d.exported for d in group], known, metadata, attributes)
+        parts.append(Part(text, group[0].is_scalar, tuple(p for d in group for p in d.places)))
+    return Partition(kept, tuple(parts))
 
 
 def _constants(lines: Sequence[str]) -> Mapping[str, str]:
@@ -77,13 +89,13 @@ def _is_movable(definition: Definition, known: Mapping[str, str]) -> bool:
     return all(n in known or n.startswith(_OUTSIDE) for n in names) and "@torchcc.no_box" not in names
 
 
-def _groups(definitions: Sequence[Definition]) -> list[list[Definition]]:
+def _groups(definitions: Sequence[Definition], enough: int) -> list[list[Definition]]:
     groups: list[list[Definition]] = []
     room = 0
     for d in definitions:
         if room <= 0:
             groups.append([])
-            room = _ENOUGH
+            room = enough
         groups[-1].append(d)
         room -= len(d.text)
     return groups

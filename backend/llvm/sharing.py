@@ -26,6 +26,8 @@ class Body:
     text: str
     is_scalar: bool = True
     """Whether it has loops that LLVM's mid-end should see; vector code does as well without."""
+    place: str = ""
+    """Of the source: file and line."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Definition:
     is_scalar: bool
     passes_on: bool = False
     """Whether it only calls another one."""
+    places: tuple[str, ...] = ()
+    """Where the source says what it computes; one for each time that it is called."""
 
     @property
     def text(self) -> str:
@@ -69,7 +73,7 @@ def shared_definitions(
     for group in groups.values():
         first, constants = group[0]
         if len(group) == 1:
-            definitions.append(Definition(first.symbol, _PARAMETERS, first.text, first.is_scalar))
+            definitions.append(Definition(first.symbol, _PARAMETERS, first.text, first.is_scalar, places=(first.place,)))
             continue
         numbers = {s: f"%data{i}" for i, s in enumerate(constants)}
         shared = f'@"{prefix}.shared.{len(definitions)}"'
@@ -77,7 +81,8 @@ def shared_definitions(
         facts = [f"ptr noalias readonly align {alignment} dereferenceable({max(1, data[s[2:-1]])})" for s in constants]
         text = symbols.sub(lambda m, numbers=numbers: numbers[m[0]], first.text)
         more = tuple(f"{f} {n}" for f, n in zip(facts, numbers.values(), strict=True))
-        definitions.append(Definition(shared, (*_PARAMETERS, *more), text, first.is_scalar))
+        places = tuple(body.place for body, _ in group)
+        definitions.append(Definition(shared, (*_PARAMETERS, *more), text, first.is_scalar, places=places))
         for body, own in group:
             given = "".join(f", ptr {s}" for s in own)
             call = f"tail call i32 {shared}(ptr %context, i64 %begin, i64 %end{given}) noinline"

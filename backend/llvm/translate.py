@@ -71,6 +71,8 @@ class Options:
     native_half: bool = True
     attributes: str = "nounwind"
     """Of every function."""
+    apart: bool = False
+    """Whether each kernel is a part, to see what it costs."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def translate_module(module: Operation, options: Options) -> LlvmModule:
     def text(definitions: Sequence[str]) -> str:
         return "\n".join((*context.globals, "", *definitions, *context.functions, attributes, *context.metadata, ""))
 
-    split = partition(bodies, context.globals, context.metadata, attributes)
+    split = partition(bodies, context.globals, context.metadata, attributes, apart=options.apart)
     stay_scalar = any(b.is_scalar and t == b.text for b, t in zip(bodies, split.kept, strict=True))
     is_scalar = stay_scalar or any(_has_scalar_loop(op, threads=options.threads) for op in defined)
     return LlvmModule(

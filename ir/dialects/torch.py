@@ -17,6 +17,9 @@ YIELD: Final = "torch.yield"
 CONTEXT: Final = "context"
 """Attribute of the `prim::CallMethod` by which a `with` calls `__enter__` or `__exit__`: on an error the latter is called too."""
 
+KEPT: Final = "kept"
+"""Attribute of a node that nothing uses any more, and whose error comes before one that is known ahead."""
+
 
 def func(module: Operation, name: str, arg_names: Sequence[str], arg_types: Sequence[ScriptType]) -> Operation:
     """A new function at the end of `module`; its body ends with `torch.return`."""

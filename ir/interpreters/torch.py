@@ -906,18 +906,25 @@ _MAYBE_COPIES: Final = frozenset(
 def _resized(x: Array, shape: Sequence[int]) -> Array:
     """`resize_`: the first elements of its memory, or more of them in memory of its own."""
     count = math.prod(shape)
-    if x.flags.c_contiguous and count <= x.size:
-        return x.reshape(-1)[:count].reshape(shape)
+    memory = _memory(x)
+    offset = (_address(x) - _address(memory)) // x.itemsize
+    if memory.flags.c_contiguous and memory.dtype == x.dtype and offset + count <= memory.size:
+        return memory.reshape(-1)[offset : offset + count].reshape(shape)
     larger = np.zeros(count, x.dtype)
     larger[: x.size] = x.reshape(-1)[:count]
     return larger.reshape(shape)
 
 
+def _memory(x: Array) -> Array:
+    """What it is a view of, at last."""
+    while isinstance(x.base, np.ndarray):
+        x = x.base
+    return x
+
+
 def _strided(x: Array, size: list[int], stride: list[int], offset: int | None = None) -> Array:
     """Offsets count from the start of the memory, wherever the tensor lies in it."""
-    memory = x
-    while isinstance(memory.base, np.ndarray):
-        memory = memory.base
+    memory = _memory(x)
     start = _address(x) - _address(memory) if offset is None else offset * x.itemsize
     if not memory.flags.c_contiguous or any(n < 0 for n in (start, *stride)):
         raise OperatorError("as_strided of this layout")

@@ -20,6 +20,7 @@ from ...ir.attributes import Constant
 from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
+from ...ir.operator import OperatorError
 from ...ir.operators import find, gives_contiguous, is_view, schema
 from ...ir.script_types import (
     DictType,
@@ -390,6 +391,10 @@ class _Analysis:
             return contiguous_layout(cast(TensorType, result.type))
         if op.name.startswith(_NEVER_CONTIGUOUS):
             return None
+        if op.name == "aten::clone" and is_tensor(op.operand(0)):
+            shape, layout = static_shape(result.type), self.layouts.get(op.operand(0))
+            if shape is not None and isinstance(layout, tuple):
+                return strides_rules.kept(shape, layout)
         for operand in op.operands:
             if is_tensor(operand) and cast(TensorType, operand.type).shape:
                 layout = self.layouts.get(operand)
@@ -586,7 +591,10 @@ def view_of(op: Operation, index: int, array: Any) -> Any:
         if is_tensor(operand):
             return None
         arguments[formal.name] = value if isinstance(value, int | None) else _placeholders(value)
-    view = record.reference(**arguments)
+    try:
+        view = record.reference(**arguments)
+    except OperatorError:  # of a position in what is empty: an error when the run comes to it
+        return None
     return cast(Any, view)[index] if isinstance(view, list | tuple) else view
 
 

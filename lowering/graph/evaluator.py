@@ -97,6 +97,8 @@ from .values import (
 )
 
 Composite = Callable[[str], Operation | None]
+STATICALLY_KNOWN: Final = "_h_statically_known"
+"""The function of the prelude that asks whether a condition holds at compile time; what only the run time knows does not."""
 
 MAX_CALL_DEPTH: Final = 200
 MAX_OPERATIONS: Final = 400_000
@@ -235,6 +237,11 @@ class Evaluator:
         Operands of the node: the message, None, and the numbers that fill the `{}` of the message.
         """
         parts = [run_time_strings.word(self, p) if isinstance(p, Scalar) and type_of(p) == BOOL else p for p in parts]
+        for op in self.b.block.operations():
+            # what the program would have done with its result is not written any more; the text of a message is in its parts
+            is_needed = not op.results or any(r.uses or r.type == STR for r in op.results)
+            if op.name.startswith("aten::") and (not is_needed or op.name.startswith(_LOOKUPS)):
+                op.attributes[torch.KEPT] = True
         message = self.pool.number("".join(escape(p) if isinstance(p, str) else "{}" for p in parts), STR)
         holes = [p.value for p in parts if isinstance(p, Scalar)]
         self.emit("prim::RaiseException", [message, self.pool.number(None, NONE), *holes], ())
@@ -657,6 +664,9 @@ def _is_on_object(operands: Sequence[Value], types: Sequence[ScriptType]) -> boo
     return isinstance(source, ListType | StrType | DictType | InstanceType | ClassType)
 
 
+_LOOKUPS: Final = ("aten::__getitem__", "aten::pop")
+
+
 def escape(text: str) -> str:
     """Literal text of a message: `{}` marks a hole, so none may stand in it."""
     return text.replace("{}", "{ }")
@@ -825,6 +835,8 @@ def _call_function(ev: Evaluator, frame: Frame, op: Operation, operands: list[Ab
     if isinstance(function, RunTimeOnly):
         raise ev.use_error(function)
     assert isinstance(function, Function)
+    if ev.inlined_at is not None and function.symbol == STATICALLY_KNOWN:
+        return (arguments[0] if isinstance(arguments[0], Known) else known(False),)
     return (ev.call(_lookup(function.module, function.symbol), arguments),)
 
 

@@ -23,11 +23,12 @@ from ...ir.operator import Unsupported
 from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType, TensorType
 from ...ir.signature import Signature, TensorSpec, leaf_numbers, tensor_columns
-from .aliases import WRITE, Aliases, Storage, analyse, is_same, is_tensor
+from .aliases import RESHAPES, WRITE, Aliases, Storage, analyse, is_same, is_tensor
+from .layouts import arguments_behind
 from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
 from .placed_results import Following, place_results
-from .result_views import result_views
+from .result_views import result_views, with_shared_copies
 
 
 def functionalize(module: Operation, signature: Signature, *, places: Following | None = None) -> Signature:
@@ -42,11 +43,12 @@ def functionalize(module: Operation, signature: Signature, *, places: Following 
         if isinstance(p.spec, TensorSpec) and p.spec.strides is not None
     }
     aliases = analyse(function, strided)
+    signature = _by_layout(function, signature, aliases)
     signature = replace(signature, views=result_views(function, signature, aliases))
     if signature.used:
         signature = replace(signature, entangled=_entangled(function, signature, aliases))
     if places is not None and not aliases.constants:
-        signature = place_results(function, signature, aliases, places)
+        signature = place_results(function, with_shared_copies(function, signature, aliases), aliases, places)
     if aliases.unclear and not aliases.constants:
         signature = put_in_memory(function, signature, aliases, aliases.unclear)
         if not aliases.constants:
@@ -59,6 +61,18 @@ def functionalize(module: Operation, signature: Signature, *, places: Following 
         signature = _Rewriter(aliases).function(function, signature)
     _drop_identities(function)
     return signature
+
+
+def _by_layout(function: Operation, signature: Signature, aliases: Aliases) -> Signature:
+    """The signature, in which arguments lie as it says where their strides decide what a write changes."""
+    written = {atom for storage in aliases.written for atom in storage.atoms}
+    found: set[Value] = set()
+    for op in function.walk() if written else ():
+        if (op.name in RESHAPES or op.name == "aten::contiguous") and is_tensor(op.operand(0)):
+            atoms = aliases.of[op.operand(0)].storage.atoms | aliases.of[op.result].storage.atoms
+            found |= set() if atoms.isdisjoint(written) else arguments_behind(op.operand(0))
+    pairs = zip(function.body().args, signature.parameters, strict=True)
+    return replace(signature, parameters=tuple(replace(p, by_layout=True) if a in found else p for a, p in pairs))
 
 
 def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> tuple[tuple[str, str], ...]:

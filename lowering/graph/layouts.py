@@ -15,8 +15,9 @@ from typing import Any, Final, cast
 import numpy as np
 
 from ...ir.attributes import Constant
-from ...ir.core import Operation, OpResult, Value
+from ...ir.core import BlockArgument, Operation, OpResult, Value
 from ...ir.dialects.aten import elementwise as elementwise_records
+from ...ir.dialects.torch import FUNC
 from ...ir.operators import find, gives_contiguous, is_view, schema, split_name
 from ...ir.script_types import TensorType
 from . import strides as rules
@@ -168,6 +169,31 @@ class Layouts:
             return replace(_row_major(result), root=None, offset=None)
         same = places[0].strides == places[1].strides and values[0].type == values[1].type
         return Place(None, places[0].strides if same else None, offset=None)
+
+
+def arguments_behind(value: Value) -> set[BlockArgument]:
+    """Arguments of the function by whose strides it may be decided how a tensor lies."""
+    found: set[BlockArgument] = set()
+    pending, met = [value], {value}
+    while pending:
+        at = pending.pop()
+        owner = at.owner
+        if isinstance(at, BlockArgument):
+            loop = at.block.parent_op
+            if loop is None or loop.name == FUNC:
+                found.add(at)
+            sources = [] if loop is None or loop.name != "prim::Loop" else [loop.operand(at.index + 1), at.block.terminator.operand(at.index)]
+        elif isinstance(owner, Operation) and owner.name == "prim::Loop":
+            index = cast(OpResult, at).index
+            sources = [owner.operand(index + 2), owner.body().terminator.operand(index + 1)]
+        elif isinstance(owner, Operation) and (gives_contiguous(owner.name) or split_name(owner.name)[0] in _ROW_MAJOR):
+            sources = []
+        else:
+            sources = _sources(at)
+        fresh = [v for v in sources if v not in met and isinstance(v.type, TensorType)]
+        met.update(fresh)
+        pending += fresh
+    return {a for a in found if cast(TensorType, a.type).rank > 1}
 
 
 _MAX_PENDING: Final = 100_000

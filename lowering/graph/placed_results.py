@@ -202,7 +202,7 @@ class _Placing:
         given = {*self.signature.returned, *(i for s in self.signature.state for i in leaf_numbers(s.tree))}
         values = dict.fromkeys(returned[i] for i in sorted(given) if is_tensor(returned[i]))
         counts = Counter(s for v in values for s in _storages(self.aliases.of[v].storage.atoms))
-        shared = [s.root for s, n in counts.items() if n > 1 and s.kind == "fresh"]
+        shared = [s.root for s, n in counts.items() if n > 1 and s.kind == "fresh" and s.root not in self.held]
         return [root for root in shared if isinstance(root.owner, Operation) and root.owner.parent is body and is_tensor(root)]
 
     def number_of(self, root: Value, returned: Sequence[Value]) -> int:
@@ -318,7 +318,8 @@ class _Placing:
         if not self.may_be_seen(value):
             return new_place(rank)
         if value in self.held:
-            return self.in_memory(value)
+            n = Arithmetic(Builder.after(cast(OpResult, value).op), self.given)
+            return self.or_own(n, value, self.in_memory(n, value))
         op = value.defining_op()
         if op is None:
             loop = cast(BlockArgument, value).block.parent_op
@@ -331,16 +332,29 @@ class _Placing:
             source = self.place(op.operand(0))
             if source.base == NEW:
                 return new_place(rank)
-            return place_of_view(Arithmetic(Builder.after(op), self.given), op, index, source)
+            n = Arithmetic(Builder.after(op), self.given)
+            place = place_of_view(n, op, index, source)
+            return self.or_own(n, value, place) if op.name in BY_LAYOUT else place
         if op.name == "prim::If":
             return self.merged(op, index)
         if op.name == "prim::Loop":
             return self.after_loop(op, index)
         return new_place(rank)
 
-    def in_memory(self, value: Value) -> Place:
+    def or_own(self, n: Arithmetic, value: Value, place: Place) -> Place:
+        """Where a result is that may be new, and is the memory of other results then."""
+        body = self.function.body()
+        returned = body.terminator.operands
+        if place.base == NEW or value not in returned or cast(OpResult, value).op.parent is not body:
+            return place
+        is_new = n.equal(place.base, NEW)
+        dtype = cast(TensorType, value.type).dtype
+        assert dtype is not None
+        own = [-2 - returned.index(value), 0, *n.contiguous(n.sizes(value), dtype.itemsize)]
+        return _place([n.chosen(is_new, a, b) for a, b in zip(own, _parts(place), strict=True)])
+
+    def in_memory(self, n: Arithmetic, value: Value) -> Place:
         """Of a tensor in memory, which knows its place in the row-major copy of an argument."""
-        n = Arithmetic(Builder.after(cast(OpResult, value).op), self.given)
         rank = cast(TensorType, value.type).rank
 
         def number(name: str, *operands: Value) -> Value:

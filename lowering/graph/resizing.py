@@ -34,7 +34,7 @@ def resize(ev: Evaluator, name: str, arguments: list[Abstract]) -> Tensor:
     extents = ev.shape(wanted) if isinstance(wanted, Tensor) else ev.elements(cast(Any, wanted))
     if any(isinstance(e, Known) and cast(int, e.value) < 0 for e in extents):
         shown = next(e for e in extents if isinstance(e, Known) and cast(int, e.value) < 0)
-        raise ev.operator_error(f"Trying to create tensor with negative dimension {cast(Known, shown).value}")
+        raise ev.operator_error(f"Trying to create tensor with negative dimension {shown.value}")
     shape_to(ev, target, extents, keeps=True)
     return target
 
@@ -51,7 +51,7 @@ def shape_to(ev: Evaluator, target: Tensor, extents: Sequence[Abstract], *, keep
     current = ev.current(target)
     if old is None or (new is None and old != 0):
         raise ev.not_static("the shape of a tensor that is resized", help="make a new tensor of that shape")
-    found = _in_place(ev, target, extents, cast(int, new)) if new is not None else None
+    found = _in_place(ev, target, extents, new) if new is not None else None
     if found is None:
         _check_unseen(ev, target)
         found = _anew(ev, current, extents, keeps=keeps and old != 0)

@@ -2,12 +2,14 @@
 
 In: a specialised graph before its writes are removed, and what `aliases.py` found in it. Out: for each result that is
 surely a view of a parameter or of another result, how it is made from that (`ResultView`): the caller gets such a view. Where
-a condition decides what a result shares memory with, or an operator whose arguments are computed, it is a copy.
+a condition decides what a result shares memory with, or an operator whose arguments are computed, see `placed_results.py`.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from ...ir.core import BlockArgument, Operation, Value
@@ -15,10 +17,11 @@ from ...ir.operator import Unknown
 from ...ir.operators import find
 from ...ir.script_types import ScriptType
 from ...ir.signature import GivenNumber, ResultView, Signature, TensorSpec, ViewStep
-from .aliases import Aliases, is_same, is_tensor
+from .aliases import RESHAPES, Aliases, is_same, is_tensor
 from .nodes import inferred
 
-_SAME_ELEMENTS: Final = ("aten::to.", "aten::contiguous", "aten::_to_copy", "aten::type_as")
+_SAME_ELEMENTS: Final = ("aten::to.", "aten::_to_copy", "aten::type_as")
+_COPYING: Final = frozenset((*RESHAPES, "aten::contiguous"))
 _BY_OTHERS: Final = ("aten::view_as", "aten::reshape_as", "aten::expand_as")
 
 
@@ -37,6 +40,27 @@ def result_views(function: Operation, signature: Signature, aliases: Aliases) ->
             found.append(view)
         first.setdefault(returned[i], i)
     return tuple(found)
+
+
+def with_shared_copies(function: Operation, signature: Signature, aliases: Aliases) -> Signature:
+    """The signature, in which arguments lie as it says where several results are views of what may be a copy of one of them.
+
+    A `reshape` copies by strides; where these are known, it is known whether the results share memory with one another.
+    """
+    returned = function.body().terminator.operands
+    met: Counter[Value] = Counter()
+    for at in dict.fromkeys(returned[i] for i in signature.returned):
+        while is_tensor(at) and (alias := aliases.of.get(at)) is not None and alias.source is not None:
+            if alias.view is not None and alias.view.name in _COPYING:
+                met[at] += 1
+            at = alias.source
+    roots = {aliases.of[value].storage.root for value, count in met.items() if count > 1}
+    parameters = list(signature.parameters)
+    for i, argument in enumerate(function.body().args):
+        spec = parameters[i].spec
+        if argument in roots and isinstance(spec, TensorSpec) and all(isinstance(e, int) for e in spec.shape):
+            parameters[i] = replace(parameters[i], by_layout=True)
+    return replace(signature, parameters=tuple(parameters)) if roots else signature
 
 
 def _followed(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from ...ir.affine import AffineDim, AffineExpr, AffineMap
@@ -98,8 +98,11 @@ def _convert(op: Operation, target: Target) -> None:
     start = _find_start(op)
     b = Builder.before(anchor)
     nest = nest_of(b, op)
-    if start is not None:
-        nest = _with_start(nest, start.operand(0))
+    if start is not None and start.name == "linalg.fill":
+        nest = replace(nest, init=start.operand(0))
+        consumed.append(start)
+    elif start is not None:
+        nest = replace(nest, start=_start_access(nest, start))
         consumed.append(start)
     if epilogue_op is not None:
         nest = _with_epilogue(nest, op, epilogue_op)
@@ -107,10 +110,6 @@ def _convert(op: Operation, target: Target) -> None:
         _emit(b, nest, target)
     for old in consumed:
         old.erase()
-
-
-def _with_start(nest: Nest, value: Value) -> Nest:
-    return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, value, nest.epilogue, nest.dims)
 
 
 # starts and epilogues
@@ -124,7 +123,8 @@ def _reduces(op: Operation) -> bool:
 
 
 def _find_start(op: Operation) -> Operation | None:
-    """The fill that gives a reduction its start value: the last operation before it that touches the output."""
+    """What gives a reduction its start value: a fill, or elements that many results share (a bias), if that is the last
+    operation before it that touches the output."""
     outputs = linalg.outputs(op)
     if len(outputs) != 1 or not _reduces(op):
         return None
@@ -134,10 +134,46 @@ def _find_start(op: Operation) -> Operation | None:
     while current is not None:
         if current.name == "linalg.fill" and current.operand(1) is target:
             return current
+        if _is_broadcast(current, op):
+            return current
         if current in users or any(user in users for user in _nested(current)):
             return None
         current = current.prev
     return None
+
+
+def _is_broadcast(start: Operation, op: Operation) -> bool:
+    """Whether `start` only copies elements of a smaller buffer, which keeps them until then, to the output of `op`."""
+    target = linalg.outputs(op)[0]
+    if start.name != "linalg.generic" or len(start.operands) != 2 or start.operand(1) is not target:
+        return False
+    body, source = start.body(), start.operand(0)
+    read, written = linalg.indexing_maps(start)
+    if body.terminator.operand(0) is not body.args[0] or len(list(body.operations())) != 1:
+        return False
+    if not _is_permutation(written) or not linalg.indexing_maps(op)[-1].is_projected_permutation:
+        return False
+    if not isinstance(source.type, MemRefType) or len(set(read.results)) >= written.num_dims:
+        return False
+    kept = root(source)
+    if kept is root(target) or memref.memref_type(source).element != memref.memref_type(target).element:
+        return False
+    users = _memory_users(kept)
+    current = start.next
+    while current is not None and current is not op:
+        if (current in users or any(u in users for u in _nested(current))) and current.name != "memref.dealloc":
+            return False
+        current = current.next
+    return current is op and not any(root(v) is kept for v in linalg.outputs(op))
+
+
+def _start_access(nest: Nest, start: Operation) -> Access:
+    """The elements that a broadcast gives to the output, in dimensions of the nest."""
+    read, written = linalg.indexing_maps(start)
+    dims: list[AffineExpr] = [AffineDim(0)] * written.num_dims
+    for expr, place in zip(written.results, nest.outputs[0].map.results, strict=True):
+        dims[cast(AffineDim, expr).position] = place
+    return Access.of(start.operand(0), AffineMap(nest.rank, tuple(e.substitute(dims) for e in read.results)))
 
 
 def _nested(op: Operation) -> list[Operation]:

@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from ...ir.affine import AffineDim
 from ...ir.attributes import Constant, DenseAttr, SymbolRef
 from ...ir.builder import Builder
 from ...ir.core import Operation, Value, lookup
@@ -121,6 +122,9 @@ class Packer:
     def _packed_array(
         self, array: npt.NDArray[Any], dims: Sequence[int], sizes: Sequence[int], panels: int
     ) -> npt.NDArray[Any]:
+        moved = self._moved(array, dims)
+        if moved is not None:
+            return _in_panels(moved, sizes, len(self.outer), panels, self.block.columns)
         padded = [*sizes[:-1], panels * self.block.columns]
         grids = list(np.meshgrid(*(np.arange(s) for s in padded), indexing="ij", sparse=True))
         grids[-1] = np.minimum(grids[-1], sizes[-1] - 1)
@@ -136,6 +140,16 @@ class Packer:
         picked[..., sizes[-1] :] = 0
         split = picked.reshape([*padded[:-1], panels, self.block.columns])
         return np.ascontiguousarray(np.moveaxis(split, -2, len(self.outer)))
+
+    def _moved(self, array: npt.NDArray[Any], dims: Sequence[int]) -> npt.NDArray[Any] | None:
+        """The array with its dimensions in the order of `dims`, those that were merged still apart; None if it is no permutation."""
+        origins = [o for dim in dims for o in self.packing.origin[dim]]
+        results = self.packing.access.map.results
+        used = [e.position for e in results if isinstance(e, AffineDim)]
+        if len(used) != len(results) or sorted(used) != sorted(origins) or len(self.packing.origin[dims[-1]]) != 1:
+            return None
+        moved = array.transpose([used.index(o) for o in origins])
+        return moved if moved.shape == tuple(self.packing.extents[o] for o in origins) else None
 
     # run time
 
@@ -482,6 +496,30 @@ def constant_of(access: Access) -> Constant | None:
     declaration = lookup(module_of(Builder(block)), cast(SymbolRef, op.attributes["name"]).name)
     value = declaration.attributes.get("initial_value") if declaration is not None else None
     return value.value if isinstance(value, DenseAttr) and isinstance(value.value, Constant) else None
+
+
+def _in_panels(
+    array: npt.NDArray[Any], sizes: Sequence[int], outer: int, panels: int, columns: int
+) -> npt.NDArray[Any]:
+    """Panels of `columns` of the last dimension, zeros after its end, in one pass: [outer..., panel, the others..., column].
+
+    `sizes`: extents of the result's dimensions, of which each may be several of the array's.
+    """
+    packed = np.zeros if sizes[-1] % columns else np.empty
+    result = packed((*sizes[:outer], panels, *sizes[outer:-1], columns), array.dtype)
+    lead, volume = 0, 1  # how many of the array's dimensions are the outer ones
+    while volume < math.prod(sizes[:outer]):
+        volume *= array.shape[lead]
+        lead += 1
+    apart = result.reshape((*array.shape[:lead], panels, *array.shape[lead:-1], columns))
+    whole = sizes[-1] // columns
+    front = (slice(None),) * lead
+    full = array[..., : whole * columns].reshape((*array.shape[:-1], whole, columns))
+    apart[(*front, slice(whole))] = np.moveaxis(full, -2, lead)
+    rest = array[..., whole * columns :]
+    if rest.shape[-1]:
+        apart[(*front, whole)][..., : rest.shape[-1]] = rest
+    return result
 
 
 def _array_of(declaration: Operation) -> npt.NDArray[Any]:

@@ -166,11 +166,15 @@ def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target) -> P
     extent = nest.extents[column]
     if isinstance(extent, int) and extent < lanes:
         return None
+    operands = cast("tuple[Access, Access]", nest.inputs)
+    rows = [d for d in nest.of_kind(linalg.PARALLEL) if depends_on(operands[0], d) != depends_on(operands[1], d)]
+    row = _longest(nest, rows)  # the rows of a tile share what does not depend on them
     nest = materialize(b, nest)
+    row_extent: Size = 1 if row is None else nest.extents[row]
     block = schedule.choose_block(
-        1, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False
+        row_extent, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False
     )
-    return Plan(nest, column, None, block)
+    return Plan(nest, column, row, block)
 
 
 def _plan_direct(

@@ -338,9 +338,7 @@ class _Emitter:
         order = [cast(AffineDim, e).position for e in weights.map.results]
         wanted = (*self.form.taps, self.form.channel, self.form.given)
         taps = constant.array.transpose([order.index(d) for d in wanted])
-        rows = self.transforms.filters(taps)
-        both = np.moveaxis(self.transforms.filters(np.moveaxis(rows, 1, 0)), 0, 1)
-        array = np.ascontiguousarray(both.reshape(-1, *both.shape[2:]).astype(np.float32))
+        array = self.transforms.filters_of_both(taps)
         of = MemRefType(tuple(array.shape), F32)
         return memref.get_global(b, _declared(b, f"{constant.name}_winograd{self.m}", array, of), of)
 

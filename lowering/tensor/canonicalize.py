@@ -66,11 +66,14 @@ class Canonicalize:
 def canonicalize(module: Operation) -> None:
     """All rules to a fixed point, on every function of the module."""
     for function in functions(module):
+        is_merged = False
         for _ in range(_MAX_SWEEPS):
             changed = _sweep(function)
             changed |= erase_unused(function)
-            changed |= eliminate_common_subexpressions(function)
-            if not changed:
+            if not changed and is_merged:
+                break
+            is_merged = True  # merging leaves nothing that it could merge
+            if not eliminate_common_subexpressions(function) and not changed:
                 break
 
 

@@ -122,3 +122,47 @@ def test_results_have_names() -> None:
         np.testing.assert_allclose(np.asarray(ours), theirs.numpy(), rtol=1e-12)
     with pytest.raises(CompileError, match="no attribute or method 'value'"):
         compile_source("import torch\n\ndef f(x):\n    return torch.max(x, 0).value\n").f(x)
+
+
+COMPLEX = [
+    ["torch.linalg.inv(c)", "torch.linalg.det(c)", "torch.linalg.slogdet(c)", "torch.logdet(c)", "torch.linalg.lu(c)"],
+    ["torch.linalg.solve(c, c[0])", "torch.linalg.solve(c, c, left=False)", "torch.linalg.matrix_exp(c)"],
+    [f"torch.linalg.lu_solve(*torch.linalg.lu_factor(c), c, left={left}, adjoint={adjoint})" for left in (True, False) for adjoint in (True, False)],
+    ["torch.linalg.cholesky(h)", "torch.linalg.cholesky(h, upper=True)", "torch.cholesky_inverse(torch.linalg.cholesky(h))"],
+    ["torch.cholesky_solve(c, torch.linalg.cholesky(h, upper=True), upper=True)", "torch.linalg.solve_triangular(c, c, upper=True)"],
+    ["torch.linalg.qr(c)", "torch.linalg.qr(c[:, :2], mode='complete')", "torch.linalg.qr(c[:2])", "torch.geqrf(c)"],
+    [f"torch.ormqr(*torch.geqrf(c), c, left={left}, transpose={turned})" for left in (True, False) for turned in (True, False)],
+    ["torch.linalg.eigh(c)", "torch.linalg.eigh(c, UPLO='U')", "torch.linalg.eigvalsh(c)"],
+    ["torch.linalg.svd(c)", "torch.linalg.svdvals(c)", "torch.linalg.pinv(c[:2])", "torch.linalg.matrix_rank(c)"],
+    ["torch.linalg.eig(torch.stack([c, h, c @ c]))", "torch.linalg.eigvals(torch.triu(c))"],
+]
+
+
+@pytest.mark.parametrize("number", range(len(COMPLEX)))
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_matrices(number: int, dtype: str) -> None:
+    torch.manual_seed(0)
+    c = torch.randn(4, 4, dtype=getattr(torch, dtype))
+    expressions = [e.replace("torch.linalg.lu_factor(c)", "lu").replace("torch.geqrf(c), c,", "qr, c,") for e in COMPLEX[number]]
+    starred = [e.replace("*lu", "lu[0], lu[1]").replace("*qr", "qr[0], qr[1]") for e in expressions]
+    lines = ["h = c @ c.mH + torch.eye(4)"]
+    lines += ["lu = torch.linalg.lu_factor(c)"] * any("lu[" in e for e in starred) + ["qr = torch.geqrf(c)"] * any("qr[" in e for e in starred)
+    body = "\n    ".join([*lines, f"return [{', '.join(starred)}]".replace("[", "(", 1)[:-1] + ",)"])
+    found = compile_source(f"import torch\n\ndef f(c):\n    {body}\n").f(c)
+    names = {"torch": torch, "c": c, "h": c @ c.mH + torch.eye(4), "lu": torch.linalg.lu_factor(c), "qr": torch.geqrf(c)}
+    for expression, ours in zip(starred, found, strict=True):
+        for a, b in zip(_leaves(ours), _leaves(eval(expression, names)), strict=True):
+            torch.testing.assert_close(a, b, rtol=2e-4 if dtype == "complex64" else 1e-9, atol=2e-5 if dtype == "complex64" else 1e-10)
+
+
+def test_large_complex_matrices_are_what_their_parts_make() -> None:
+    text = "import torch\n\ndef f(c):\n    w, v = torch.linalg.eigh(c)\n    u, s, h = torch.linalg.svd(c)\n    e, x = torch.linalg.eig(c)\n    return w, v, u, s, h, e, x\n"
+    torch.manual_seed(1)
+    c = torch.randn(2, 30, 30, dtype=torch.complex128)
+    w, v, u, s, h, e, x = compile_source(text).f(c)
+    below = torch.tril(c, -1)
+    whole = below + below.mH + torch.diag_embed(torch.diagonal(c, 0, 1, 2).real.to(c.dtype))
+    torch.testing.assert_close(whole @ v, v * w.unsqueeze(1))
+    torch.testing.assert_close(u * s.unsqueeze(1) @ h, c)
+    torch.testing.assert_close(c @ x, x * e.unsqueeze(1))
+    torch.testing.assert_close(v.mH @ v, torch.eye(30, dtype=c.dtype).expand(2, 30, 30))

@@ -151,7 +151,8 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "_native_batch_norm_legit_no_training": [(C, V, V + 1, V * 2, V.abs() + 1, 0.1, 1e-5)],
     "_native_batch_norm_legit.no_stats": [(C, V, V + 1, True, 0.1, 1e-5)],
     "group_norm": [(C, 3, V, V + 1), (C, 1), (_t(2, 6), 2)],
-    "native_group_norm": [(C, V, V, 2, 6, 20, 3, 1e-5), (C.half(), None, None, 2, 6, 20, 3, 1e-5), (C.half(), V, V, 2, 6, 20, 3, 1e-5)],
+    "native_dropout_backward": [(HALF, HALF > 0, 1.25)],
+    "native_group_norm": [(C, V, V, 2, 6, 20, 3, 1e-5), (C.half(), None, None, 2, 6, 20, 3, 1e-5), (C.half(), V, V, 2, 6, 20, 3, 1e-5), (_t(0, 6, 5), V, V, 0, 6, 5, 3, 1e-5)],
     "instance_norm": [
         (C, V, V, None, None, True, 0.1, 1e-5, False),
         (C, V, V, V * 2, V.abs() + 1, False, 0.1, 1e-5, False),
@@ -431,7 +432,7 @@ ELSEWHERE = {
 BY_OPINFO = set(
     """_batch_norm_with_update _cdist_forward _chunk_cat _native_batch_norm_legit _pdist_forward _safe_softmax
     _log_softmax_backward_data _softmax_backward_data atleast_1d.Sequence atleast_2d.Sequence atleast_3d.Sequence combinations
-    corrcoef cov diagflat dsplit.array dsplit.int grid_sampler_3d narrow.Tensor native_dropout_backward pdist renorm sum_to_size
+    corrcoef cov diagflat dsplit.array dsplit.int grid_sampler_3d narrow.Tensor pdist renorm sum_to_size
     tensor_split.tensor_indices_or_sections""".split()
 )
 """Single operators that PyTorch's own samples try, or other tests of programs."""

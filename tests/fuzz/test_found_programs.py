@@ -5,7 +5,7 @@ import pytest
 from oracle import HAS_TORCH, judge_text
 from programs import Shared
 
-HEAD = "import math\nfrom typing import Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
+HEAD = "import math\nfrom typing import Any, Dict, List, NamedTuple, Optional\nimport torch\nfrom torch import Tensor\n"
 
 PROGRAMS = {
     "annotate leaves a narrower type": (
@@ -22,6 +22,37 @@ def main(n: int):
     return v + 1, w, o
 """,
         [[1], [3], [4]],
+    ),
+    "contexts whose entering does nothing": (
+        """
+class C:
+    def __init__(self, n: int):
+        self.n = n
+    def __enter__(self) -> int:
+        return self.n
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> None:
+        self.n += 1
+        print('left', self.n)
+
+def main(n: int, l: List[int]):
+    c = C(n)
+    with c:
+        with c as k:
+            n = n * 2
+        n += l[1]
+    return n, c.n
+""",
+        [[1, [1, 2]], [3, []]],
+    ),
+    "errors come in the order of the program": (
+        """
+def main(d: Dict[str, int], s: List[str], x: Tensor, n: int):
+    y = d['b'] + n
+    t = s[n]
+    assert x.dim() == 3, 'bad'
+    return y, t
+""",
+        [[{"a": 1}, ["p", "q", "r"], np.ones(2, np.float32), 1], [{"b": 1}, ["p"], np.ones(2, np.float32), 5], [{"b": 1}, ["p"], np.ones(2, np.float32), 0]],
     ),
     "the largest int is no bound of a slice": (
         """

@@ -23,12 +23,13 @@ def scaled_dot_product_attention(
         factor = scale
     else:
         factor = 1.0 / float(query.size(-1)) ** 0.5
-    k = key
-    v = value
+    # half types are computed with in float32 throughout
+    k = _h_wide(key)
+    v = _h_wide(value)
     if enable_gqa:
-        k = torch.repeat_interleave(key, query.size(-3) // key.size(-3), -3)
-        v = torch.repeat_interleave(value, query.size(-3) // value.size(-3), -3)
-    scores = _h_wide(torch.matmul(query * factor, k.transpose(-2, -1)))
+        k = torch.repeat_interleave(k, query.size(-3) // key.size(-3), -3)
+        v = torch.repeat_interleave(v, query.size(-3) // value.size(-3), -3)
+    scores = torch.matmul(_h_wide(query) * factor, k.transpose(-2, -1))
     if is_causal:
         rows = torch.arange(query.size(-2)).unsqueeze(1)
         scores = torch.where(
@@ -45,8 +46,8 @@ def scaled_dot_product_attention(
         nothing = top == float("-inf")
         e = torch.exp(scores - torch.where(nothing, torch.zeros_like(top), top))
         weights = e / torch.where(nothing, torch.ones_like(top), torch.sum(e, [-1], True))
-    weights = torch.dropout(_h_narrow(weights, query.dtype), dropout_p, dropout_p > 0.0)
-    return torch.matmul(weights, v)
+    weights = torch.dropout(weights, dropout_p, dropout_p > 0.0)
+    return _h_narrow(torch.matmul(weights, v), query.dtype)
 
 
 # The fast paths of attention that PyTorch takes in evaluation: what they compute, without the speed of their own.

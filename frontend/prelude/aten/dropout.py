@@ -93,4 +93,4 @@ def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator:
 
 
 def native_dropout_backward(grad_output: Tensor, mask: Tensor, scale: float) -> Tensor:
-    return grad_output * (mask * scale)
+    return grad_output * (mask.to(grad_output.dtype) * scale)

@@ -93,7 +93,7 @@ def grid_sampler_2d(
 ) -> Tensor:
     n, c, h, w = input.size(0), input.size(1), input.size(2), input.size(3)
     shape = [n, c, grid.size(1), grid.size(2)]
-    points = grid.reshape([n, -1, 2])
+    points = grid.reshape([n, grid.size(1) * grid.size(2), 2])
     x = _h_grid_place(points.select(2, 0), w, align_corners)
     y = _h_grid_place(points.select(2, 1), h, align_corners)
     flat = input.reshape([n, c, h * w])

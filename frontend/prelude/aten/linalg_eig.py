@@ -8,7 +8,7 @@ from typing import List, Optional, Tuple
 
 
 def _h_hessenberg(a: Tensor) -> Tuple[Tensor, Tensor]:
-    # a = Q H Q^T, [B, n, n]
+    # a = Q H Q^H, [B, n, n]
     n = a.size(1)
     h = a.clone()
     q = torch.eye(n, dtype=a.dtype).expand(a.size()).clone()
@@ -18,9 +18,9 @@ def _h_hessenberg(a: Tensor) -> Tuple[Tensor, Tensor]:
         column = v.unsqueeze(2)
         row = v.unsqueeze(1)
         factor = tau.unsqueeze(2)
-        h = h - column * ((column * h).sum([1], True) * factor)
-        h = h - (h * row).sum([2], True) * factor * row
-        q = q - (q * row).sum([2], True) * factor * row
+        h = h - column * ((_h_conj(column) * h).sum([1], True) * _h_conj(factor))
+        h = h - (h * row).sum([2], True) * factor * _h_conj(row)
+        q = q - (q * row).sum([2], True) * factor * _h_conj(row)
         h[:, :, i] = torch.where(rows > i + 1, torch.zeros_like(v), h[:, :, i])
     return h, q
 
@@ -323,16 +323,20 @@ def _h_eigen(A: Tensor, wanted: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
 def _h_need_eig(A: Tensor) -> None:
     _h_need_square(A, "linalg.eig")
     _h_need_kernel(A, "linalg_eig_out")
-    _h_need_real(A, "linalg.eig")
 
 
 def linalg_eig(self: Tensor) -> Tuple[Tensor, Tensor]:
     _h_need_eig(self)
+    if self.is_complex():
+        return _h_eigen_complex(self, True)
     wr, wi, vr, vi = _h_eigen(self, True)
     return torch.complex(wr, wi), torch.complex(vr, vi)
 
 
 def linalg_eigvals(self: Tensor) -> Tensor:
     _h_need_eig(self)
+    if self.is_complex():
+        w, v = _h_eigen_complex(self, False)
+        return w
     wr, wi, vr, vi = _h_eigen(self, False)
     return torch.complex(wr, wi)

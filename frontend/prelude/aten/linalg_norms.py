@@ -224,7 +224,7 @@ def _h_largest(s: Tensor) -> Tensor:
 def _h_need_rank(x: Tensor) -> None:
     if x.dim() < 2:
         raise RuntimeError("torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
-    if x.dtype != torch.float32 and x.dtype != torch.float64:
+    if _h_real_type(x.dtype) != torch.float32 and _h_real_type(x.dtype) != torch.float64:
         raise RuntimeError("This function doesn't handle types other than float and double")
 
 
@@ -294,7 +294,7 @@ def linalg_matrix_rank__atol_rtol_tensor(
 
 
 def _h_need_pinv(x: Tensor) -> None:
-    if x.dim() < 2 or (x.dtype != torch.float32 and x.dtype != torch.float64):
+    if x.dim() < 2 or (_h_real_type(x.dtype) != torch.float32 and _h_real_type(x.dtype) != torch.float64):
         raise RuntimeError(
             "linalg.pinv({}{}): expected a tensor with 2 or more dimensions of float, double, cfloat or cdouble types".format(
                 _h_type_name(x.dtype), x.size()
@@ -313,12 +313,12 @@ def _h_pinv_within(x: Tensor, absolute: Tensor, relative: Tensor, hermitian: boo
         limit = torch.maximum(absolute, relative * size.amax([-1]).to(torch.float64)).unsqueeze(-1)
         kept = size.to(torch.float64) > limit
         factors = torch.where(kept, 1.0 / torch.where(kept, values, torch.ones_like(values)), 0.0).to(x.dtype)
-        return torch.matmul(vectors * factors.unsqueeze(-2), vectors.transpose(-2, -1))
+        return torch.matmul(vectors * factors.unsqueeze(-2), _h_adjoint(vectors))
     u, s, vh = linalg_svd(x, False, None)
     limit = torch.maximum(absolute, relative * s[..., 0].to(torch.float64)).unsqueeze(-1)
     kept = s.to(torch.float64) > limit
     factors = torch.where(kept, 1.0 / torch.where(kept, s, torch.ones_like(s)), 0.0).to(x.dtype)
-    return torch.matmul(vh.transpose(-2, -1) * factors.unsqueeze(-2), u.transpose(-2, -1))
+    return torch.matmul(_h_adjoint(vh) * factors.unsqueeze(-2), _h_adjoint(u))
 
 
 def _h_pinv(x: Tensor, absolute: float, relative: float, hermitian: bool) -> Tensor:

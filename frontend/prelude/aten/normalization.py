@@ -198,7 +198,10 @@ def _h_group_norm(
     input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float
 ) -> Tuple[Tensor, Tensor, Tensor]:
     x = _h_wide(input)
-    grouped = x.reshape([x.size(0), num_groups, -1])
+    width = x.size(1) // num_groups
+    for i in range(2, x.dim()):
+        width = width * x.size(i)
+    grouped = x.reshape([x.size(0), num_groups, width])
     mean = torch.mean(grouped, [2], True)
     centred = grouped - mean
     rstd = torch.rsqrt(torch.mean(centred * centred, [2], True) + eps)

@@ -48,6 +48,12 @@ def addr(self: Tensor, vec1: Tensor, vec2: Tensor, beta: number, alpha: number) 
 
 
 def addbmm(self: Tensor, batch1: Tensor, batch2: Tensor, beta: number, alpha: number) -> Tensor:
+    if _h_wide(batch1).dtype != batch1.dtype and batch1.size(0) > 0:
+        # half types are rounded after each product
+        total = torch.addmm(self, batch1[0], batch2[0], beta=beta, alpha=alpha)
+        for i in range(1, batch1.size(0)):
+            total = torch.addmm(total, batch1[i], batch2[i], alpha=alpha)
+        return total
     left = batch1.transpose(0, 1).reshape([batch1.size(1), -1])
     return torch.addmm(self, left, batch2.reshape([-1, batch2.size(2)]), beta=beta, alpha=alpha)
 

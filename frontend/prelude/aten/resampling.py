@@ -239,7 +239,7 @@ def pixel_unshuffle(self: Tensor, downscale_factor: int) -> Tensor:
 
 
 def channel_shuffle(self: Tensor, groups: int) -> Tensor:
-    split = self.reshape([self.size(0), groups, self.size(1) // groups, -1])
+    split = self.unflatten(1, [groups, self.size(1) // groups])
     return split.transpose(1, 2).reshape(self.size())
 
 

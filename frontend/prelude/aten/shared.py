@@ -9,6 +9,11 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
+def _h_statically_known(condition: bool) -> bool:
+    # False for what only the run time knows: no branch is compiled for it
+    return condition
+
+
 def _h_wide(x: Tensor) -> Tensor:
     if x.dtype == torch.float16 or x.dtype == torch.bfloat16:
         return x.to(torch.float32)

@@ -6,11 +6,15 @@ from typing import List, Optional
 
 
 def _h_softmax(x: Tensor, dim: int) -> Tensor:
+    if x.dim() > 0 and _h_statically_known(x.size(dim) == 0):
+        return x.clone()
     e = torch.exp(x - torch.amax(x, [dim], True))
     return e / torch.sum(e, [dim], True)
 
 
 def _h_log_softmax(x: Tensor, dim: int) -> Tensor:
+    if x.dim() > 0 and _h_statically_known(x.size(dim) == 0):
+        return x.clone()
     shifted = x - torch.amax(x, [dim], True)
     return shifted - torch.log(torch.sum(torch.exp(shifted), [dim], True))
 

@@ -26,7 +26,7 @@ def _h_max_unpool(self: Tensor, indices: Tensor, output_size: List[int], dims: i
     for n in output_size:
         total = total * n
     empty = torch.zeros(kept + [total], dtype=self.dtype)
-    full = empty.scatter(-1, indices.reshape(kept + [-1]), self.reshape(kept + [-1]))
+    full = empty.scatter(-1, indices.flatten(-dims), self.flatten(-dims))
     return full.reshape(kept + output_size)
 
 
@@ -84,7 +84,7 @@ def col2im(
     n = x.size(0)
     channels = x.size(1) // count
     flat = torch.zeros([n, channels, height * width], dtype=x.dtype)
-    flat = torch.index_add(flat, 2, place.reshape([-1]), x.reshape([n, channels, -1]))
+    flat = torch.index_add(flat, 2, place.reshape([-1]), x.reshape([n, channels, count * rows * cols]))
     image = flat.reshape([n, channels, height, width])
     image = image[:, :, padding[0] : padding[0] + output_size[0], padding[1] : padding[1] + output_size[1]]
     return image if self.dim() == 3 else image.squeeze(0)

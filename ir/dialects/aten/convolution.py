@@ -2,7 +2,8 @@
 
 One lowering: the input is padded with zeros, then one `linalg.generic` sums over channels and window positions,
 reading the input at `output * stride + window * dilation`. Groups are a dimension of their own, split off the channels.
-A transposed convolution is the same after spreading the input by its stride and turning the window round.
+A transposed convolution is the same after spreading the input by its stride and turning the window round, or, without the
+zeros between, as many plain convolutions as there are phases (`phases.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..linalg import PARALLEL, REDUCTION
 from .layout import reversed_along, with_dims
 from .linear import broadcast_to, contract, multiply_accumulate, rounded
 from .lowering import Extent, LoweringContext
+from .phases import Phase, phases_of
 from .rules import Array, not_implemented, opmath, shape_of
 from .shapes import Known, floats, hole_text, integers, size_text, spread, static_ints
 
@@ -291,12 +293,12 @@ def _start(cx: LoweringContext, bias: Value | None, dims: Sequence[Extent], wide
 
 
 def _as_product(cx: LoweringContext, value: Value, weight: Value, start: Value) -> Value:
-    """A window of one element: a product of matrices at each position."""
-    dims = cx.dims(value)
-    flat, matrix, out = (collapse_from(cx, v, 2) for v in (value, weight, start))
-    matrix = cx.set_dtype(tensor.collapse_shape(cx.b, matrix, [[0], [1, 2]]), cx.dtype(weight))
-    result = contract(cx, [matrix, flat], ["oc", "ncp"], "nop", out)
-    return expand_last(cx, result, [*cx.dims(result)[:2], *dims[2:]])
+    """A window of one element: a product of matrices, whose columns are positions."""
+    count = cx.rank(value) - 2
+    parts = [[0], list(range(1, count + 2))]
+    matrix = cx.set_dtype(tensor.collapse_shape(cx.b, weight, parts), cx.dtype(weight))
+    spatial = [f"s{i}" for i in range(count)]
+    return contract(cx, [matrix, value], [["o", "c"], ["n", "c", *spatial]], ["n", "o", *spatial], start)
 
 
 def collapse_from(cx: LoweringContext, value: Value, first: int) -> Value:
@@ -432,6 +434,9 @@ def lower_transposed(
     reach = [cx.mul(cx.sub(k, 1), d) for k, d in zip(window, gaps, strict=True)]
     low = [cx.sub(r, p) for r, p in zip(reach, pads, strict=True)]
     high = [cx.add(cx.sub(r, p), o) for r, p, o in zip(reach, pads, extra, strict=True)]
+    axes = phases_of(dims[2:], window, steps, gaps, pads, extra)
+    if axes is not None:
+        return _finish(cx, _in_phases(cx, value, weight, bias, axes, groups), cx.result_dtype(), batched)
     ready = spread_out(cx, value, steps, low, high)
     turned = reversed_along(cx, weight, [i + 2 for i, k in enumerate(window) if k != 1])
     sizes = window_count(cx, cx.dims(ready)[2:], window, [1] * count, gaps)
@@ -439,6 +444,48 @@ def lower_transposed(
     start = _start(cx, bias, [cx.dim(value, 0), cx.mul(cx.dim(weight, 1), groups), *sizes], opmath(dtype))
     result = _contract_windows(cx, ready, turned, start, [1] * count, gaps, groups, transposed=True)
     return _finish(cx, result, dtype, batched)
+
+
+def _in_phases(
+    cx: LoweringContext,
+    value: Value,
+    weight: Value,
+    bias: Value | None,
+    axes: Sequence[tuple[int, list[Phase]]],
+    groups: int,
+) -> Value:
+    """A transposed convolution as plain ones, as many as its steps multiply to, whose results are interleaved."""
+    wide = opmath(cx.result_dtype())
+    lead = [cx.dim(value, 0), cx.mul(cx.dim(weight, 1), groups)]
+    steps = [step for step, _ in axes]
+    extents = [sum(p.count for p in phases) for _, phases in axes]
+    dims = [*lead, *extents]
+    every = list(positions(*(phases for _, phases in axes)))
+    is_covered = all(p.taps for phases in every for p in phases)
+    result = cx.set_dtype(cx.empty(dims, wide.element), wide) if is_covered else _start(cx, bias, dims, wide)
+    for phases in every:
+        if not all(p.taps for p in phases):
+            continue
+        sizes = [p.taps for p in phases]
+        taps = tensor.extract_slice(
+            cx.b,
+            weight,
+            [0, 0, *(p.tap for p in phases)],
+            [*cx.dims(weight)[:2], *sizes],
+            [1, 1, *(p.tap_step for p in phases)],
+        )
+        taps = with_dims(cx, taps, weight, [*cx.dims(weight)[:2], *sizes])
+        taps = reversed_along(cx, taps, [i + 2 for i, k in enumerate(sizes) if k != 1])
+        ready = spread_out(cx, value, [1] * len(axes), [p.low for p in phases], [p.high for p in phases])
+        counts = [p.count for p in phases]
+        start = _start(cx, bias, [*lead, *counts], wide)
+        part = _contract_windows(
+            cx, ready, taps, start, [1] * len(axes), [p.gap for p in phases], groups, transposed=True
+        )
+        first = [p.first for p in phases]
+        put = tensor.insert_slice(cx.b, part, result, [0, 0, *first], [*lead, *counts], [1, 1, *steps])
+        result = with_dims(cx, put, part, dims)
+    return result
 
 
 def spread_out(

@@ -22,6 +22,7 @@ from ...script_types import TensorType
 from .. import arith, linalg, tensor
 from .. import complex as complexes
 from ..linalg import PARALLEL, REDUCTION
+from .einsum_types import step_dtypes
 from .elementwise import Scalars
 from .layout import itself
 from .lowering import Extent, LoweringContext, Number
@@ -604,13 +605,8 @@ def infer_einsum(equation: str, tensors: list[TensorType], path: Any) -> TensorT
                     f"previously seen size {known}"
                 )
             extents[name] = extent if known == 1 else known if extent in (1, None) else extent
-    return TensorType(_einsum_dtype(dtype, labels, out), tuple(extents[n] for n in out))
-
-
-def _einsum_dtype(dtype: DType | None, labels: Sequence[Labels], out: Labels) -> DType | None:
-    """One operand whose labels are summed over is summed like `sum`: integers as int64."""
-    sums = len(labels) == 1 and any(n not in out for n in labels[0])
-    return DType.int64 if sums and dtype is not None and dtype.category < 2 else dtype
+    kind = None if dtype is None else step_dtypes(dtype, [shape_of(t) for t in tensors], labels, out)[-1]
+    return TensorType(kind, tuple(extents[n] for n in out))
 
 
 def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path: Any) -> Value:
@@ -618,10 +614,12 @@ def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path:
     del path
     tensors = list(tensors)
     labels, out = parse_equation(equation, [cx.rank(t) for t in tensors])
-    dtype = cx.dtype(tensors[0])
+    dtypes = step_dtypes(cx.dtype(tensors[0]), [cx.shape(t) for t in tensors], labels, out)
     value, names = tensors[0], labels[0]
     for i in range(1, len(tensors)):
-        value, tensors[i] = _stretched(cx, value, names, tensors[i], labels[i])
+        dtype = dtypes[i - 1]
+        operands = [cx.cast_tensor(v, dtype) for v in (value, tensors[i])]
+        value, tensors[i] = _stretched(cx, operands[0], names, operands[1], labels[i])
         later = {n for rest in labels[i + 1 :] for n in rest} | set(out)
         kept = [n for n in dict.fromkeys([*names, *labels[i]]) if n in later]
         last = i == len(tensors) - 1
@@ -629,7 +627,7 @@ def lower_einsum(cx: LoweringContext, equation: str, tensors: list[Value], path:
         value = rounded(cx, contract(cx, [value, tensors[i]], [names, labels[i]], target), dtype)
         names = target
     if len(tensors) == 1:
-        dtype = _einsum_dtype(dtype, labels, out) or dtype
+        (dtype,) = dtypes
         value = rounded(cx, contract(cx, [cx.cast_tensor(value, dtype)], [names], out), dtype)
     return value
 
@@ -707,8 +705,9 @@ def reference_linear(input: Array, weight: Array, bias: Array | None) -> Array:
 def reference_einsum(equation: str, tensors: list[Array], path: Any) -> Array:
     del path
     labels, out = parse_equation(equation, [t.ndim for t in tensors])
-    dtype = _einsum_dtype(array_type(tensors[0]).dtype, labels, out)
-    assert dtype is not None
+    given = array_type(tensors[0]).dtype
+    assert given is not None
+    dtype = step_dtypes(given, [t.shape for t in tensors], labels, out)[-1]
     tensors = [cast_array(tensors[0], dtype), *tensors[1:]]
     return np.asarray(np.einsum(equation.replace(" ", ""), *[_wide(t) for t in tensors])).astype(dtype.numpy)
 
@@ -810,6 +809,12 @@ def einsum_samples() -> Iterable[Sample]:
     yield Sample(("ij->ji", [floats(3, 5)]))
     yield Sample(("ij->i", [integers(-100, 100, 3, 5, dtype=DType.int8)]))
     yield Sample(("ij->ji", [integers(-100, 100, 3, 5, dtype=DType.int8)]))
+    small = integers(-100, 100, 3, 5, dtype=DType.int8)
+    yield Sample(("ij,ij->i", [small, small]))
+    yield Sample(("ij,k->ik", [small, small[0]]))
+    yield Sample(("ij,k,i->i", [small, small[0], small[:, 0]]))
+    yield Sample(("aij,aj->i", [small.reshape(1, 3, 5), small[:1]]))
+    yield Sample(("aij,ak->ik", [small.reshape(5, 1, 3), small.reshape(5, 3)]), raises="expected scalar type Long")
     yield Sample(("...ij,...jk->...ik", [floats(2, 1, 3, 5), floats(4, 5, 3)]))
     yield Sample(("i,j->ij", [floats(3), floats(4)]))
     yield Sample(("ij,jk,kl->il", [floats(3, 5), floats(5, 4), floats(4, 2)]))
