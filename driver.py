@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,7 @@ from .lowering.graph.memory import SharedFuture
 from .lowering.graph.placed_results import Following
 from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
-from .lowering.pass_manager import PassManager
+from .lowering.pass_manager import PassManager, Timing
 from .lowering.pipeline import pipeline
 
 STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
@@ -79,7 +79,8 @@ def lower(
         title = name or program.schema.base
         forks, following = not is_gpu(target), Following(is_held=_held_by(program, state)) if places else None
         while True:
-            module, signature = specialize(program, specs, composite, title, state, forks=forks)
+            with manager.timed("torch", "specialize"):
+                module, signature = specialize(program, specs, composite, title, state, forks=forks)
             watch("specialize", module)
             try:
                 return _lower_specialised(module, signature, target, manager, following)
@@ -118,8 +119,9 @@ def _lower_specialised(
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
     watch = manager.watch or _ignore
-    signature = functionalize(module, signature, places=places)
-    check_unwritten(signature, module)
+    with manager.timed("torch", "functionalize"):
+        signature = functionalize(module, signature, places=places)
+        check_unwritten(signature, module)
     watch("functionalize", module)
     modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
     return Lowered(signature, modules)
@@ -156,6 +158,16 @@ def _lower_quickly(
         raise
 
 
+@dataclass
+class Times:
+    """How long the steps of a compilation took."""
+
+    steps: list[Timing] = field(default_factory=list[Timing])
+    kernels: list[cpu.KernelTime] = field(default_factory=list[cpu.KernelTime])
+    wants_kernels: bool = False
+    """Whether LLVM is to compile each kernel once more, alone, to see what it costs."""
+
+
 def compile_ahead(
     program: Program,
     specs: Sequence[ArgumentSpec],
@@ -165,35 +177,48 @@ def compile_ahead(
     target: str,
     state: Sequence[StateSpec] = (),
     accept: Callable[[Signature], None] = lambda signature: None,
+    times: Times | None = None,
 ) -> list[Path]:
     """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written.
 
     Of a program with state, a library has one function for each structure of the state (`ir/streaming.py`), `name`,
     `name_1`, ..., and `name_initial_state`; other kinds have the first alone. `accept` raises where one cannot be.
+    `times` takes what each step took.
     """
+    times = times or Times()
+    manager = PassManager(timings=times.steps)
     if is_gpu(target) != (kind == "ptx"):
         help = f"PTX needs a chip: --target {DEFAULT_CHIP}" if kind == "ptx" else "for a chip there is --emit ptx"
         raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help=help))
     if kind not in ("so", "obj"):
-        output.write_text(print_stage(lower(program, specs, target, name, state=state), kind, target))
+        lowered = _lower_quickly(program, specs, target, name, state, times=times.steps)
+        with manager.timed("llvm", f"print {kind}"):
+            output.write_text(print_stage(lowered, kind, target))
         return [output]
 
     def make(number: int, state: Sequence[StateSpec]) -> tuple[Lowered, Signature]:
-        step = lower(program, specs, target, f"{name}_{number}" if number else name, state=state)
+        title = f"{name}_{number}" if number else name
+        step = _lower_quickly(program, specs, target, title, state, times=times.steps)
         accept(step.signature)
         return step, step.signature
 
     steps = Steps(state, make)
-    lowered = list(steps.functions)
+    functions = list(steps.functions)
     names = [s.name for s in steps.signatures]
     following = {n: names[i] for n, i in zip(names, steps.following)} if len(names) > 1 else {}
     if program.receiver is not None and any(p.path is not None for p in steps.signatures[0].parameters):
         module, signature = initial_state(program.receiver, steps.signatures[0], f"{name}_initial_state")
-        lowered.append(_lower_specialised(module, signature, target, PassManager()))
+        functions.append(_lower_specialised(module, signature, target, manager))
     chosen = named_target(target)
-    modules = [cpu.translate(m.modules["loops"], m.signature, chosen) for m in lowered]
+    with manager.timed("llvm", "print llvm"):
+        modules = [cpu.translate(f.modules["loops"], f.signature, chosen) for f in functions]
     write = shared_library.write_shared_library if kind == "so" else shared_library.write_object
-    write(modules, chosen, output, following)
+    with manager.timed(kind, "optimize, assemble and link" if kind == "so" else "optimize and assemble"):
+        write(modules, chosen, output, following)
+    if times.wants_kernels:
+        for f in functions:
+            apart = cpu.translate(f.modules["loops"], f.signature, chosen, apart=True)
+            times.kernels += cpu.kernel_times(apart, chosen)
     return [output, shared_library.write_header(modules, output.with_suffix(".h"), following)]
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from ..backend.cpu.call import CompiledFunction, SharedArguments, StridedArguments, read_only
-from ..backend.cpu.direct import DirectCall, direct_call
+from ..backend.cpu.direct import DirectCall, direct_call, flat_call
 from ..ir.attributes import Constant
 from ..ir.diagnostics import CompileError, ExecutionError, NotStatic
 from ..ir.objects import PLAIN_OBJECTS
@@ -36,6 +36,7 @@ from ..ir.signature import (
     TensorSpec,
     rebuild,
 )
+from ..ir.streaming import GrowingState
 from . import native
 from .arguments import (
     Fixing,
@@ -100,8 +101,22 @@ class Specialisation:
         self.plan = plan
         self.last_used = 0
         self.calls = 0
-        self.is_direct = plan is None and finish is None
-        """Whether nothing has to be done about a call but to make it."""
+        self.is_direct = True
+        """Until it is known better: whether it can have a direct call."""
+
+    def direct(self, specs: Specs, given: int) -> Direct | None:
+        """A direct call, if arguments, state and results are of the plain kinds."""
+        if self.plan is None and self.finish is None:
+            plain = direct_call(self.compiled, specs, given)
+            if plain is not None:
+                return Direct(plain.stub, plain.plan, plain, None)
+        made = flat_call(self.compiled, specs, given)
+        return None if made is None else Direct(made.stub, made.plan, made, self)
+
+    def finished(self, results: Sequence[Any]) -> Any:
+        """What the caller gets for flat results."""
+        result = rebuild(self.signature.tree, results, presenting=self.presenting)
+        return result if self.finish is None else self.finish(result)
 
     def call(self, flat: Sequence[Any]) -> Any:
         """Under the lock of the module if there is a plan."""
@@ -113,8 +128,22 @@ class Specialisation:
         else:
             results, own = self.compiled.call_twofold([*flat, *self.plan.inputs()])
             self.plan.store(own)
-        result = rebuild(self.signature.tree, results, presenting=self.presenting)
-        return result if self.finish is None else self.finish(result)
+        return self.finished(results)
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """A call by a stub (`backend/cpu/direct.py`)."""
+
+    stub: Callable[[int, tuple[Any, ...]], Any]
+    words: int
+    """The address of its plan."""
+    made: DirectCall
+    entry: Specialisation | None
+    """None: what the stub gives is the result; else it gives flat results, and takes the state behind the arguments."""
+    state_level: int = 0
+    mark: Any = None
+    """Of the state that it is for."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +179,7 @@ class ScriptFunction:
         """For specs that have failed: which lists and numbers have to be fixed, those of the state too."""
         self._version = self.state.version
         self._choice: Choice | None = None
-        self._direct: tuple[DirectCall, ...] = ()
+        self._direct: tuple[Direct, ...] = ()
         """For the specialisations of this version that are called most, the latest first."""
         self.presenting: Presenting = PLAIN_OBJECTS
         """Whose classes results have."""
@@ -197,19 +226,45 @@ class ScriptFunction:
                     raise
                 specs = other
 
-    def call_directly(self, directs: Sequence[DirectCall], args: tuple[Any, ...]) -> Any:
+    def call_directly(self, directs: Sequence[Direct], args: tuple[Any, ...]) -> Any:
         """The result of the first of these that takes the arguments; NotImplemented if none does."""
         if self._version != self.state.version:
             return NotImplemented
         for direct in directs:
-            result = direct.stub(direct.plan, args)
+            result = direct.stub(direct.words, args) if direct.entry is None else self._call_flat(direct, direct.entry, args)
             if result is ...:
-                error = direct.compiled.error()
+                error = direct.made.compiled.error()
                 self._left_on_error(adapted(self.parameters, self.bind(args, {})))
                 raise error
             if result is not NotImplemented:
                 return result
         return NotImplemented
+
+    def _call_flat(self, direct: Direct, entry: Specialisation, args: tuple[Any, ...]) -> Any:
+        """As a stub: for results of any structure, and with the state of the module."""
+        plan = entry.plan
+        if plan is None:
+            results = direct.stub(direct.words, args)
+            return results if results is NotImplemented or results is ... else entry.finished(results)
+        with self.state.lock:
+            if self._version != self.state.version or self._mark(entry, direct.state_level) != direct.mark:
+                return NotImplemented
+            results = direct.stub(direct.words, (*args, *plan.inputs()))
+            if results is NotImplemented:
+                return results
+            if results is ...:
+                from .replay import replay  # noqa: PLC0415 - all of the compiler, which other calls do not need
+
+                error = entry.compiled.error()
+                replay(self.program, self.state, adapted(self.parameters, self.bind(args, {})))
+                raise error
+            plan.store(results)
+            return entry.finished(results)
+
+    def _mark(self, entry: Specialisation, state_level: int) -> Any:
+        receiver = self.program.receiver
+        used = entry.signature.used
+        return None if receiver is None else self.state.mark(receiver, used, STATE_NUMBERS[state_level])
 
     @property
     def choice(self) -> Choice:
@@ -225,9 +280,7 @@ class ScriptFunction:
             chosen = specs if fixing is None else fixed(specs, values, fixing)
             found = self._compiled.get((chosen, ()))
             if found is not None and not state_level:
-                found.calls += 1
-                if found.is_direct and found.calls % DIRECT_AFTER == 0 and given is not None:
-                    self._keep_direct(found, chosen, given)
+                self._note_call(found, chosen, given, 0)
                 try:
                     return found.call(flat_values(values, chosen))
                 except ExecutionError:
@@ -235,17 +288,26 @@ class ScriptFunction:
                     raise
         with self.state.lock:
             chosen, found = self.entry(specs, values, learns=True)
+            self._note_call(found, chosen, given, self._fixed.get(specs, _UNFIXED)[1])
             return self.run(found, chosen, values)
 
-    def _keep_direct(self, entry: Specialisation, specs: Specs, given: int) -> None:
-        """For the specialisations that are called now; the one that was not for longest goes."""
-        made = direct_call(entry.compiled, specs, given)
-        if made is None:
-            entry.is_direct = False
+    def _note_call(self, entry: Specialisation, specs: Specs, given: int | None, state_level: int) -> None:
+        """What is called often gets a direct call; the one that was not needed for longest goes."""
+        entry.calls += 1
+        if entry.calls % DIRECT_AFTER or given is None or not entry.is_direct:
             return
         with self.state.lock:
-            if self._version == self.state.version:
+            made = self.direct(entry, specs, given, state_level)
+            entry.is_direct = made is not None
+            if made is not None and self._version == self.state.version:
                 self._direct = (made, *self._direct)[:MAX_DIRECT]
+
+    def direct(self, entry: Specialisation, specs: Specs, given: int, state_level: int) -> Direct | None:
+        """A direct call for the first `given` arguments and the state that there is now. Under the lock of the module."""
+        found = entry.direct(specs, given)
+        if found is None or entry.plan is None:
+            return found
+        return replace(found, state_level=state_level, mark=self._mark(entry, state_level))
 
     def _left_on_error(self, values: Sequence[Any]) -> None:
         """What contexts do when an error leaves them, see `replay.py`."""
@@ -335,7 +397,13 @@ class ScriptFunction:
         """
 
         def attempt(chosen: Specs, state_level: int) -> T:
-            return self._settle(lambda: work(chosen, self._specs_of_state(state_level, STATE_NUMBERS_AHEAD)))[0]
+            while True:
+                try:
+                    return self._settle(lambda: work(chosen, self._specs_of_state(state_level, STATE_NUMBERS_AHEAD)))[0]
+                except GrowingState as error:
+                    receiver = self.program.receiver
+                    if receiver is None or not self.state.open_lengths(receiver, error.paths):
+                        raise
 
         with self.state.lock:
             _, _, chosen, found = self._fitted(specs, values, attempt, (0, 0), STATE_NUMBERS_AHEAD)
@@ -526,7 +594,7 @@ class CompiledCall:
         self.is_from_cache = entry.compiled.is_from_cache
         self._state_level = state_level
         self._calls = 0
-        self._direct: tuple[DirectCall, ...] = ()
+        self._direct: tuple[Direct, ...] = ()
         self._version = function.state.version
 
     def __repr__(self) -> str:
@@ -553,7 +621,7 @@ class CompiledCall:
         """For the state that there is now."""
         with self.function.state.lock:
             entry = self.function.chosen(self.specs, self._state_level)
-            made = direct_call(entry.compiled, self.specs, given) if entry.is_direct else None
+            made = self.function.direct(entry, self.specs, given, self._state_level)
             self._direct, self._version = () if made is None else (made,), self.function.state.version
 
 

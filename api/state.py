@@ -386,6 +386,14 @@ class ModuleState:
             elif isinstance(value, ScriptObject) and not value.type.is_module and not leads_to_itself(value.type):
                 pending += [(f"{suffix}.{n}", v) for n, v in value.attributes.items()]
 
+    def open_lengths(self, receiver: ScriptObject, paths: Sequence[str]) -> bool:
+        """Has the lists, dicts and strings at these paths be given at run time; whether there is one that was not."""
+        attributes = self.outer_attributes(receiver)
+        found = {(*slot_of(attributes[p]), "") for p in paths if p in attributes}
+        found = {s for s in found if s not in self._of_any_length}
+        self._of_any_length |= found
+        return bool(found)
+
     def is_of_any_length(self, holder: Holder, suffix: str) -> bool:
         return not self.is_static and (*slot_of(holder), suffix) in self._of_any_length
 

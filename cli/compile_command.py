@@ -2,32 +2,77 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from .. import driver
+from ..backend.cpu.compile import KernelTime
 from ..ir.diagnostics import CompileError, Diagnostic
-from .console import out
+from ..ir.signature import ArgumentSpec, StateSpec
+from ..lowering.pass_manager import Timing
+from .console import out, table
 from .request import Request
 
 EMITTED_BY_SUFFIX = {".so": "so", ".dylib": "so", ".o": "obj", ".ll": "llvm", ".s": "asm", ".ptx": "ptx"}
 
 
-def compile_to(request: Request, output: Path, *, emit: str | None, target: str, name: str | None) -> None:
+TOP: Final = 20
+"""Kernels shown, those that take longest."""
+
+
+def compile_to(
+    request: Request, output: Path, *, emit: str | None, target: str, name: str | None, timings: bool = False
+) -> None:
     kind = output_kind(output, emit)
     if name is not None and not (name.isidentifier() and name.isascii()):
         raise CompileError(Diagnostic(f"--name {name}: this is not a name in C"))
     symbol = name or c_identifier(request.entry or request.callable.name)
     program = request.callable.program
-    try:
-        written = request.compiled(
-            lambda specs, state: driver.compile_ahead(
-                program, specs, kind, output, symbol, target, state, request.callable.accept
-            )
+    begin = time.perf_counter()
+    _ = program.module  # is made now, where only its interface was known
+    frontend = Timing("ast", "parse and check", time.perf_counter() - begin)
+    times = driver.Times()
+
+    def compiled(specs: Sequence[ArgumentSpec], state: Sequence[StateSpec]) -> list[Path]:
+        nonlocal times
+        times = driver.Times([frontend], wants_kernels=timings)  # of the attempt that succeeds
+        return driver.compile_ahead(
+            program, specs, kind, output, symbol, target, state, request.callable.accept, times
         )
+
+    try:
+        written = request.compiled(compiled)
     except OSError as error:
         raise CompileError(Diagnostic(f"cannot write `{error.filename or output}`: {error.strerror or error}")) from None
     for path in written:
         out.print(f"{path}  {path.stat().st_size:,} bytes")
+    if timings:
+        _print_times(times)
+
+
+def _print_times(times: driver.Times) -> None:
+    total = sum(t.seconds for t in times.steps)
+    rows = [(f"{1e3 * t.seconds:.1f}", f"{100 * t.seconds / total:.1f} %", t.stage, t.pass_name) for t in times.steps]
+    out.out("")
+    table([("ms", "of all", "stage", "step"), *rows, (f"{1e3 * total:.1f}", "", "", "all steps")])
+    if not times.kernels:
+        return
+    alone = sum(k.seconds for k in times.kernels)
+    slowest = sorted(times.kernels, key=lambda k: -k.seconds)
+    out.out("\nLLVM, each kernel alone:")
+    table([("ms", "of LLVM", "bytes", "used", "source"), *(_kernel(k, alone) for k in slowest[:TOP])])
+    if slowest[TOP:]:
+        out.out(f"{len(slowest) - TOP} smaller kernels: {1e3 * sum(k.seconds for k in slowest[TOP:]):.1f} ms")
+
+
+def _kernel(kernel: KernelTime, alone: float) -> tuple[str, ...]:
+    named = [p.rpartition("/")[2] for p in kernel.places if p]
+    others = len(set(named)) - 1
+    source = named[0] + (f" and {others} more" if others > 0 else "") if named else "" if kernel.places else "what is no kernel"
+    share = f"{100 * kernel.seconds / alone:.1f} %"
+    return (f"{1e3 * kernel.seconds:.1f}", share, f"{kernel.code_bytes:,}", str(len(kernel.places) or 1), source)
 
 
 def output_kind(output: Path, emit: str | None) -> str:

@@ -194,12 +194,15 @@ def compile_(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="name of the C function (default: the entry's)")
     ] = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="show what each pass took, and LLVM for each kernel")
+    ] = False,
 ) -> None:
     """Compile MODEL to a file: library, object or text."""
     from . import compile_command  # noqa: PLC0415 - see above
     from .request import Request  # noqa: PLC0415
 
-    compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name)
+    compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name, timings=timings)
 
 
 @app.command(

@@ -396,11 +396,21 @@ def _fixed(name: str, scale: float, zero_point: int) -> Rule:
 
 
 def _lstm(e: Engine, arguments: Sequence[Any]) -> Results:
-    x, hx, params, _, layers, dropout, train, bidirectional, batch_first, *_ = arguments
+    x, hx, *rest = arguments
+    return _recurrent(e, "aten::_h_q_lstm_layer", x, list(e.elements(hx)), rest)
+
+
+def _gru(e: Engine, arguments: Sequence[Any]) -> Results:
+    x, hx, *rest = arguments
+    return _recurrent(e, "aten::_h_q_gru_layer", x, [hx], rest)
+
+
+def _recurrent(e: Engine, layer_name: str, x: Any, states: Sequence[Any], rest: Sequence[Any]) -> Results:
+    """All layers; `states`: what each step passes on, of all layers; `rest`: the weights, and how they are used."""
+    params, _, layers, dropout, train, bidirectional, batch_first, *_ = rest
     count, two_ways, first = e.plain(layers), e.plain(bidirectional), e.plain(batch_first)
     if e.plain(train) and e.plain(dropout):
         raise OperatorError("dropout in quantized recurrent layers is not supported")
-    hidden, cell = e.elements(hx)
     cells = list(e.elements(params))
     directions = 2 if two_ways else 1
     if len(cells) != count * directions or not all(e.type_of(c) is CELL for c in cells):
@@ -417,10 +427,10 @@ def _lstm(e: Engine, arguments: Sequence[Any]) -> Results:
             inputs = _dynamic(e, x, e.attribute(weights, "input"), reduce_range)
             packed = e.attribute(weights, "hidden")
             weight = e.attribute(packed, "weight")
-            h, c = (e.call("aten::select.int", s, 0, number) for s in (hidden, cell))
+            own = [e.call("aten::select.int", s, 0, number) for s in states]
             out = e.elements(
                 e.call(
-                    "aten::_h_q_lstm_layer", inputs, h, c, e.attribute(weight, "values"), *_scales(e, weight),
+                    layer_name, inputs, *own, e.attribute(weight, "values"), *_scales(e, weight),
                     e.attribute(packed, "bias"), reduce_range, way == 1,
                 )
             )  # fmt: skip
@@ -429,7 +439,7 @@ def _lstm(e: Engine, arguments: Sequence[Any]) -> Results:
         x = ways[0] if directions == 1 else e.call("aten::_h_q_join", ways, 2)
     if first:
         x = e.call("aten::transpose.int", x, 0, 1)
-    return (x, *(e.call("aten::_h_q_stack", [last[i] for last in lasts]) for i in range(2)))
+    return (x, *(e.call("aten::_h_q_stack", [last[i] for last in lasts]) for i in range(len(states))))
 
 
 def _make_cell(e: Engine, arguments: Sequence[Any]) -> Results:
@@ -452,6 +462,7 @@ MAKING: Final[dict[str, Rule]] = {
     "quantized::linear_relu_dynamic_fp16": _refuse_half,
     "quantized::make_quantized_cell_params_dynamic": _make_cell,
     "aten::quantized_lstm.input": _lstm,
+    "aten::quantized_gru.input": _gru,
     "quantized::cat": _cat,
     "quantized::cat_relu": lambda e, a: _cat(e, a, True),
     **{f"quantized::conv{n}d_unpack": _unpack for n in (2, 3)},

@@ -15,6 +15,7 @@ from .diagnostics import CompileError, Diagnostic, NotStatic
 from .script_types import BOOL, FLOAT, INT, TensorType
 from .signature import (
     ArgumentSpec,
+    ColumnsSpec,
     ConstantResult,
     ConstantSpec,
     DictResult,
@@ -41,10 +42,24 @@ from .signature import (
     leaf_numbers,
 )
 
+
+
+class GrowingState(CompileError):
+    """The state never comes to have a structure that it has had: attributes at `paths` are to be given at run time.
+
+    Where they cannot be, it is an error like any other.
+    """
+
+    def __init__(self, diagnostic: Diagnostic, paths: Sequence[str]) -> None:
+        super().__init__(diagnostic)
+        self.paths = tuple(paths)
+
+
 T = TypeVar("T")
 State = tuple[StateSpec, ...]
 
 MAX_FUNCTIONS: Final = 8
+_VECTORS: Final = (ListResult, TableResult, StringResult)
 _MAX_ATTEMPTS: Final = 24
 
 
@@ -64,6 +79,9 @@ class Steps(Generic[T]):
             function, signature = make(number, states[number])
             after = next_state(signature, states[number])
             if after is None:
+                opened = _of_run_time(signature, states[number])
+                if opened:
+                    raise GrowingState(Diagnostic("the length of the state is only known at run time"), opened)
                 raise NotStatic(
                     Diagnostic(
                         "what the state is made of after a call, or what of it shares memory, is only known at run time",
@@ -85,12 +103,26 @@ class Steps(Generic[T]):
                 return
             if len(states) > MAX_FUNCTIONS:
                 break
-        raise CompileError(
+        raise GrowingState(
             Diagnostic(
                 f"the state has a new structure after each of {len(self.functions)} calls: a library cannot have a function for each",
                 help="keep numbers that decide about shapes, and the lengths of lists, as they are",
-            )
+            ),
+            [a.path for a, b in zip(states[-2], states[-1], strict=True) if a != b] if len(states) > 1 else (),
         )
+
+
+def _of_run_time(signature: Signature, state: State) -> list[str]:
+    """Attributes that a call leaves with a length that only the run knows, and that are not given so."""
+    given = {s.path for s in state if isinstance(s.spec, ColumnsSpec)}
+    changed = [r for r in signature.state if r.path not in given]
+    found = [r.path for r in changed if isinstance(r.tree, _VECTORS)]
+    # else it may be one whose elements have moved
+    return found or [r.path for r in changed if isinstance(r.tree, DictResult) or _is_list(r.tree)]
+
+
+def _is_list(tree: ResultTree) -> bool:
+    return isinstance(tree, SequenceResult) and not tree.is_tuple
 
 
 def _merged(state: State, changed: State) -> State:
@@ -171,7 +203,9 @@ def next_state(signature: Signature, state: Sequence[StateSpec]) -> tuple[StateS
     after = {r.path: r.tree for r in signature.state}
     found: list[StateSpec] = []
     for path in signature.used:
-        spec = _spec_after(after[path], before) if path in after else before[path]
+        spec = before[path]
+        if path in after and not (isinstance(spec, ColumnsSpec) and isinstance(after[path], _VECTORS)):
+            spec = _spec_after(after[path], before)
         if spec is None:
             return None
         found.append(StateSpec(path, spec))

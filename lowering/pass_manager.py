@@ -16,7 +16,8 @@ from __future__ import annotations
 import dataclasses
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -208,6 +209,13 @@ class PassManager:
             if self.keeps_stages:
                 modules[stage.name] = start = module.clone()
         return modules
+
+    @contextmanager
+    def timed(self, stage: str, step: str) -> Generator[None]:
+        """Keeps the time of a step that is no pass."""
+        begin = time.perf_counter()
+        yield
+        self.timings.append(Timing(stage, step, time.perf_counter() - begin))
 
     def _apply(self, p: Pass, module: Operation, given: _Input) -> Operation:
         compares = self.print_after == "changed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,6 +131,27 @@ def compile_text(text: str, target: CpuTarget, *, optimized: bool) -> bytes:
     """Object code of a module's text."""
     module, target_machine = _parsed(text, target, optimized)
     return emit_object(target_machine, module)
+
+
+@dataclass(frozen=True)
+class KernelTime:
+    """What LLVM took for a kernel."""
+
+    places: tuple[str, ...]
+    """Of the source; several where operations share the code; none of what is no kernel, but calls them."""
+    seconds: float
+    code_bytes: int
+    """Size of the object file."""
+
+
+def kernel_times(module: CpuModule, target: CpuTarget) -> list[KernelTime]:
+    """Times of the module's parts, which are compiled for it one after the other."""
+    found: list[KernelTime] = []
+    for part in module.parts:
+        begin = time.perf_counter()
+        code = compile_text(part.text, target, optimized=part.optimize)
+        found.append(KernelTime(part.places, time.perf_counter() - begin, len(code)))
+    return found
 
 
 def llvm_text(text: str, target: CpuTarget, *, optimized: bool) -> str:

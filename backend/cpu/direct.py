@@ -153,7 +153,7 @@ class _Result:
 
 
 class DirectCall:
-    """`stub(plan, arguments)` is the result, or NotImplemented: not for these arguments; or Ellipsis: it failed."""
+    """`stub(plan, arguments)` is the result (or results), or NotImplemented: not for these arguments; or Ellipsis: it failed."""
 
     __slots__ = ("_keep", "_words", "compiled", "plan", "stub")
 
@@ -173,29 +173,47 @@ def direct_call(compiled: CompiledFunction, specs: Sequence[ArgumentSpec], count
     None where arguments or results are not of the plain kinds. These are row-major tensors that are only read, numbers, and
     constants; results: tensors, numbers, and tuples of them.
     """
-    if not is_possible() or not _is_plain(compiled.signature, specs):
+    signature = compiled.signature
+    more = [f.name for f in fields(signature) if f.name not in ("name", "parameters", "results", "tree")]
+    results = _results(signature)
+    if results is None or any(getattr(signature, name) for name in more):
         return None
-    if not all(isinstance(s, ConstantSpec) for s in specs[count:]):
+    return _made(compiled, specs, count, results, isinstance(signature.tree, SequenceResult))
+
+
+def flat_call(compiled: CompiledFunction, specs: Sequence[ArgumentSpec], count: int) -> DirectCall | None:
+    """The same for functions with state, or with results of any structure.
+
+    The tuple of arguments goes on with the values of the parameters that are state; the result is the tuple of flat results.
+    """
+    signature = compiled.signature
+    known = ("name", "parameters", "results", "tree", "state", "used", "entangled")
+    more = [f.name for f in fields(signature) if f.name not in known]
+    results = [_result(Leaf(i, t), signature.results) for i, t in enumerate(signature.results)]
+    if None in results or any(getattr(signature, name) for name in more):
         return None
-    arguments = [_argument(s) for s in specs[:count]]
-    results = _results(compiled.signature)
-    if results is None or None in arguments:
+    return _made(compiled, specs, count, [r for r in results if r is not None], True)
+
+
+def _made(
+    compiled: CompiledFunction, specs: Sequence[ArgumentSpec], count: int, results: Sequence[_Result], is_tuple: bool
+) -> DirectCall | None:
+    parameters = compiled.signature.parameters
+    state = [p.spec for p in parameters if p.path is not None]
+    given = [s for s in specs if not isinstance(s, ConstantSpec)]
+    if not is_possible() or [p.spec for p in parameters] != [*given, *state]:
         return None
+    if any(p.write_back is not None or p.looks for p in parameters) or not all(
+        isinstance(s, ConstantSpec) for s in specs[count:]
+    ):
+        return None
+    arguments = [_argument(s) for s in (*specs[:count], *state)]
     known = [a for a in arguments if a is not None]
-    stub = _stub(tuple(a.kind for a in known), tuple(r.kind for r in results), isinstance(compiled.signature.tree, SequenceResult))
+    if len(known) < len(arguments):
+        return None
+    stub = _stub(tuple(a.kind for a in known), tuple(r.kind for r in results), is_tuple)
     words = [compiled.address, *(w for part in (*known, *results) for w in part.plan)]
     return DirectCall(stub, words, compiled, tuple(specs))
-
-
-def _is_plain(signature: Signature, specs: Sequence[ArgumentSpec]) -> bool:
-    """Whether there is nothing about the function but values in and values out."""
-    more = [f.name for f in fields(signature) if f.name not in ("name", "parameters", "results", "tree")]
-    given = [s for s in specs if not isinstance(s, ConstantSpec)]
-    return (
-        not any(getattr(signature, name) for name in more)
-        and [p.spec for p in signature.parameters] == given
-        and not any(p.write_back is not None or p.path is not None or p.looks for p in signature.parameters)
-    )
 
 
 def _argument(spec: ArgumentSpec) -> _Argument | None:
@@ -337,7 +355,7 @@ def _text(arguments: Sequence[str], results: Sequence[str], is_tuple: bool) -> s
     status = w.op(f"call i32 {kernel}({', '.join([g for g in given if g] + outputs)})")
     w.line(f"call void @PyEval_RestoreThread(ptr {thread})")
     w.fail_if(w.op(f"icmp ne i32 {status}, 0"))
-    _return(w, [_made(w, kind, place) for kind, place in zip(results, places, strict=True)], is_tuple)
+    _return(w, [_object(w, kind, place) for kind, place in zip(results, places, strict=True)], is_tuple)
     for label, value in (("leave", "@unknown"), ("fail", "@failed")):
         w.label(label)
         w.line(f"call void @Py_IncRef(ptr {value})")
@@ -395,7 +413,7 @@ def _read_array(w: _Stub, value: str, extents: str, tensor: str) -> str:
     return tensor
 
 
-def _made(w: _Stub, kind: str, place: str) -> str:
+def _object(w: _Stub, kind: str, place: str) -> str:
     """The Python object of a result, a new reference."""
     if kind == "o":
         value = w.next_pointer()

@@ -50,18 +50,19 @@ def flat_number(number: int | FlatNumber, results: Sequence[Any]) -> int:
 
 def strides_of(value: Any, strides: Sequence[int]) -> Sequence[int]:
     """Those of an argument in bytes; `strides`: of what the call is given for it, which may be a copy."""
-    return value.strides if isinstance(value, np.ndarray) else strides
+    return cast("Any", value).strides if isinstance(value, np.ndarray) else strides
 
 
 def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) -> Any:
     """The view of `base` that a result is, an array or torch tensor; None where the base is neither, or has no such view."""
     if place.strides is None:
         return _beginning(base, tuple(result.shape))
-    shape = tuple(result.shape)
+    shape: tuple[int, ...] = tuple(result.shape)
     strides = tuple(flat_number(s, results) for s in place.strides)
     offset = flat_number(place.offset, results)
     if isinstance(base, np.ndarray):
-        return _array_at(base, np.dtype(result.dtype) if isinstance(result, np.ndarray) else None, shape, strides, offset)
+        own = cast("Any", result).dtype if isinstance(result, np.ndarray) else None
+        return _array_at(base, own, shape, strides, offset)
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(base, torch.Tensor) or base.is_conj() or base.is_neg():
         return None
@@ -78,7 +79,8 @@ def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) 
 def _beginning(base: Any, shape: tuple[int, ...]) -> Any:
     """The first elements along each dimension, which may be all."""
     if isinstance(base, np.ndarray):
-        return base if base.shape == shape else base[tuple(map(slice, shape))]
+        array = cast("Any", base)
+        return array if array.shape == shape else array[tuple(map(slice, shape))]
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(base, torch.Tensor):
         return None
@@ -108,7 +110,7 @@ def _array_at(base: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int,
     repeats = any(n > 1 and s == 0 for n, s in zip(shape, strides, strict=True))  # as PyTorch refuses to write to such
     kind = own.str if own.kind != "V" else f"V{own.itemsize}"
     interface = {"data": (data + offset, read_only or repeats), "shape": shape, "strides": strides, "typestr": kind, "version": 3}
-    array = np.asarray(cast("Any", _Seen(base, interface)))
+    array: Any = np.asarray(cast("Any", _Seen(base, interface)))
     return array if array.dtype == own else array.view(own)
 
 

@@ -139,7 +139,7 @@ def _outline(e: Emitter, op: Operation) -> None:
         inner.end_failures()
         inner.line("ret i32 1")
     body = "\n".join((*inner.entry_lines, *inner.lines))
-    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op), "" if op.span is None else str(op.span)))
+    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op), "" if op.span is None else str(op.span.written)))
 
     context = e.fresh("context")
     e.entry_lines.append(f"  {context} = alloca {context_type}, align 16")

@@ -498,8 +498,9 @@ class Calls(Attributes):
     def _run_hook(self, hook: FunctionValue, owner: ClassType, arguments: Sequence[Value], node: ast.Call) -> Value:
         definition = hook.definition
         if isinstance(definition, ast.FunctionDef):
-            missing = [p.name for p in definition.params[1:] if p.annotation is None]
-            if missing or definition.returns is None:
+            is_before = len(arguments) == 2
+            missing = [p.name for p in definition.params[1:2] if p.annotation is None]
+            if missing or (definition.returns is None and definition.type_comment is None and is_before):
                 raise CompileError.at(
                     definition.name_span,
                     f"the hook `{hook.name}` is missing a {'return annotation' if not missing else 'type annotation'}",
@@ -507,6 +508,15 @@ class Calls(Attributes):
                     help="for example `def hook(self, input: Tuple[Tensor], output: Tensor) -> Tensor`",
                 )
         compiled = self.unit.hook(owner, hook, node.span)
+        for declared, value in zip(compiled.schema.arguments[1:], arguments[1:], strict=False):
+            given = script_type(value)
+            if isinstance(given, PoisonType):
+                return value
+            if not is_subtype(given, declared.type):  # nothing is converted here, as it would be in another call
+                wanted = declared.type.annotation
+                raise CompileError.at(
+                    compiled.span, f"the hook `{hook.name}` takes {wanted} for `{declared.name}`, but it is given {given.annotation}"
+                )
         call = ast.Call(node.span, node.func, [], [])
         operands = self.match_call(compiled.schema, hook.name, CallArguments(arguments, {}), call, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):

@@ -21,6 +21,7 @@ from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType,
 from . import (
     complex_numbers,
     containers,
+    empty_tensors,
     hashes,
     nested_tensors,
     quantized_tensors,
@@ -80,6 +81,8 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     found = nested_tensors.apply(ev, name, arguments)
     if found is None:
         found = quantized_tensors.apply(ev, name, arguments)
+    if found is None:
+        found = empty_tensors.apply(ev, name, arguments)
     if found is not None:
         return found
     builtin = tensor_builtins.TENSOR_BUILTINS.get(name) or tensor_builtins.TENSOR_BUILTINS.get(base)

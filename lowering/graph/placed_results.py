@@ -180,7 +180,7 @@ class _Placing:
         classes.visit(self.function.body())
         for storage in taken:
             own = classes.of(storage.root)
-            found = [a for a in arguments if classes.of(a) is own]
+            found: list[Value] = [a for a in arguments if classes.of(a) is own]
             if found:
                 self.held[storage.root] = found
                 self.wanted.add(storage)

@@ -54,8 +54,8 @@ class ConvertLinalgToLoops:
 def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
     """Every structured operation and every strided copy of the module."""
     for function in functions(module):
-        # Fills last: those that a reduction starts from are gone by then.
-        operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill")
+        # Fills and copies last: those that a reduction starts from are gone by then.
+        operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or _is_moving(op))
         for op in operations:
             if op.parent is None:
                 continue
@@ -142,15 +142,21 @@ def _find_start(op: Operation) -> Operation | None:
     return None
 
 
+def _is_moving(op: Operation) -> bool:
+    """Whether an operation yields the elements of its only input."""
+    if op.name != "linalg.generic" or len(op.operands) != 2 or len(op.results) > 1:
+        return False
+    body = op.body()
+    return body.terminator.operand(0) is body.args[0] and len(list(body.operations())) == 1
+
+
 def _is_broadcast(start: Operation, op: Operation) -> bool:
     """Whether `start` only copies elements of a smaller buffer, which keeps them until then, to the output of `op`."""
     target = linalg.outputs(op)[0]
-    if start.name != "linalg.generic" or len(start.operands) != 2 or start.operand(1) is not target:
+    if not _is_moving(start) or start.operand(1) is not target:
         return False
-    body, source = start.body(), start.operand(0)
+    source = start.operand(0)
     read, written = linalg.indexing_maps(start)
-    if body.terminator.operand(0) is not body.args[0] or len(list(body.operations())) != 1:
-        return False
     if not _is_permutation(written) or not linalg.indexing_maps(op)[-1].is_projected_permutation:
         return False
     if not isinstance(source.type, MemRefType) or len(set(read.results)) >= written.num_dims:
@@ -161,7 +167,7 @@ def _is_broadcast(start: Operation, op: Operation) -> bool:
     users = _memory_users(kept)
     current = start.next
     while current is not None and current is not op:
-        if (current in users or any(u in users for u in _nested(current))) and current.name != "memref.dealloc":
+        if current in users or any(u in users for u in _nested(current)):
             return False
         current = current.next
     return current is op and not any(root(v) is kept for v in linalg.outputs(op))
@@ -173,7 +179,22 @@ def _start_access(nest: Nest, start: Operation) -> Access:
     dims: list[AffineExpr] = [AffineDim(0)] * written.num_dims
     for expr, place in zip(written.results, nest.outputs[0].map.results, strict=True):
         dims[cast(AffineDim, expr).position] = place
-    return Access.of(start.operand(0), AffineMap(nest.rank, tuple(e.substitute(dims) for e in read.results)))
+    return _squeezed(start.operand(0), AffineMap(nest.rank, tuple(e.substitute(dims) for e in read.results)))
+
+
+def _squeezed(buffer: Value, m: AffineMap) -> Access:
+    """Without the dimensions of one element that a reshape put in: a vector is a vector, not [n, 1, 1]."""
+    op = buffer.defining_op("memref.expand_shape")
+    while op is not None:
+        groups = cast("tuple[tuple[int, ...], ...]", op.attributes["reassociation"])
+        shape = memref.memref_type(buffer).shape
+        kept = [[i for i in group if shape[i] != 1] or [group[0]] for group in groups]
+        if any(len(places) > 1 for places in kept):
+            break
+        m = AffineMap(m.num_dims, tuple(m.results[places[0]] for places in kept))
+        buffer = op.operand(0)
+        op = buffer.defining_op("memref.expand_shape")
+    return Access.of(buffer, m)
 
 
 def _nested(op: Operation) -> list[Operation]:
@@ -278,7 +299,7 @@ def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
         dims[cast(AffineDim, expr).position] = written[place]
 
     def access(value: Value, indexing_map: AffineMap) -> Access:
-        return Access.of(value, AffineMap(nest.rank, tuple(e.substitute(dims) for e in indexing_map.results)))
+        return _squeezed(value, AffineMap(nest.rank, tuple(e.substitute(dims) for e in indexing_map.results)))
 
     accesses: list[Access | None] = []
     body = reader.body()
@@ -291,7 +312,7 @@ def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
             body.args[i].replace_all_uses_with(value)
             accesses.append(None)
     epilogue = Epilogue(tuple(accesses), access(linalg.outputs(reader)[0], maps[-1]), body, tuple(dims))
-    return Nest(nest.extents, nest.kinds, nest.inputs, nest.outputs, nest.body, nest.init, epilogue, nest.dims)
+    return replace(nest, epilogue=epilogue)
 
 
 # scalar loops
@@ -368,7 +389,7 @@ def _element(b: Builder, nest: Nest, positions: list[Size], reductions: Sequence
     """All reductions for one point of the parallel box, then the store."""
     if reductions:
         carried = _carried(nest)
-        starts = [nest.init if nest.init is not None else _load(b, nest.outputs[i], positions) for i in carried]
+        starts = [nest.init if nest.init is not None else _load(b, nest.start or nest.outputs[i], positions) for i in carried]
         results = _reduce(b, nest, positions, list(reductions), starts, unrolled)
         outputs = [nest.outputs[i] for i in carried]
     else:

@@ -68,6 +68,8 @@ class Nest:
     body: Block
     init: Value | None = None
     """A scalar the (single) reduction starts from; None: from the output's elements."""
+    start: Access | None = None
+    """Elements the (single) reduction starts from, where these are not the output's and there is no `init`."""
     epilogue: Epilogue | None = None
     dims: tuple[AffineExpr, ...] = field(default=())
     """The original iteration dimensions (for `linalg.index`) in terms of these."""
@@ -85,10 +87,16 @@ class Nest:
 
     def accesses(self) -> list[Access]:
         """Every access to memory."""
-        found = [a for a in (*self.inputs, *self.outputs) if isinstance(a, Access)]
+        found = [a for a in (*self.inputs, *self.outputs, self.start) if isinstance(a, Access)]
         if self.epilogue is not None:
             found += [a for a in (*self.epilogue.inputs, self.epilogue.output) if a is not None]
         return found
+
+    def starts(self) -> list[Access]:
+        """What reductions read before their first step."""
+        if self.init is not None:
+            return []
+        return list(self.outputs) if self.start is None else [self.start]
 
     def stores(self) -> list[Access]:
         return [self.epilogue.output] if self.epilogue is not None else list(self.outputs)
@@ -291,6 +299,7 @@ def _merge(b: Builder, nest: Nest, p: int, q: int, ignored: Collection[int]) -> 
         kinds=tuple(k for d, k in enumerate(nest.kinds) if d != q),
         inputs=tuple(a if not isinstance(a, Access) or id(a) in skipped else access(a) for a in nest.inputs),
         outputs=tuple(access(a) for a in nest.outputs),
+        start=None if nest.start is None else access(nest.start),
         epilogue=epilogue,
         dims=tuple(e.substitute(kept) for e in nest.dims),
     )
@@ -309,6 +318,7 @@ def materialize(b: Builder, nest: Nest) -> Nest:
         nest,
         inputs=tuple(a.materialize(b) if isinstance(a, Access) else a for a in nest.inputs),
         outputs=tuple(a.materialize(b) for a in nest.outputs),
+        start=None if nest.start is None else nest.start.materialize(b),
         epilogue=epilogue,
     )
 

@@ -89,7 +89,7 @@ def _column_of(nest: Nest) -> int | None:
     if nest.kinds[dim] != linalg.PARALLEL or not is_unit_along(out, dim):
         return None
     # Everything read once per output element must be there as a vector or a scalar, too.
-    once = list(nest.outputs) if nest.init is None else []
+    once = nest.starts()
     if nest.epilogue is not None:
         once += [a for a in nest.epilogue.inputs if a is not None]
     return dim if all(_vector_or_scalar(a, dim) for a in once) else None

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ...ir.builder import Builder
 from ...ir.core import Value
@@ -235,15 +235,20 @@ class _Tiler:
         def loaded(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
             return [self._fetch(ib, out, place, i, j, {}) for i, j in self._cells(place)]
 
+        def started(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
+            cache: dict[Any, Value] = {}
+            return [self._fetch(ib, cast(Access, self.nest.start), place, i, j, cache) for i, j in self._cells(place)]
+
         def constant(ib: Builder, _: Sequence[Value]) -> Sequence[Value]:
             assert init is not None
             return [vector.broadcast(ib, init, t)] * len(self._cells(place))
 
-        if init is None:
+        first = constant if init is not None else started if self.nest.start is not None else None
+        if first is None:
             return list(loaded(b, ()))
         if steps is None:
-            return list(constant(b, ()))
-        return list(scf.if_(b, steps.is_first, [t] * len(self._cells(place)), constant, loaded).results)
+            return list(first(b, ()))
+        return list(scf.if_(b, steps.is_first, [t] * len(self._cells(place)), first, loaded).results)
 
     def _positions(self, place: _Place, i: int, j: int) -> list[Size]:
         positions = list(place.positions)

@@ -139,7 +139,7 @@ def _window(nest: Nest, expr: AffineExpr) -> tuple[int, int] | None:
 
 def _stores_along(nest: Nest, dim: int) -> bool:
     """Whether the result lies along the lanes, and all that is read with it does, or is one element for all of them."""
-    read = list(nest.outputs) if nest.init is None else []
+    read = nest.starts()
     read += [a for a in nest.epilogue.inputs if a is not None] if nest.epilogue is not None else []
     return is_unit_along(nest.stores()[0], dim) and all(not depends_on(a, dim) or is_unit_along(a, dim) for a in read)
 
@@ -306,7 +306,7 @@ class _Emitter:
         positions[form.height], positions[form.width], positions[form.given] = row, column, at.channel
         finish = VectorBody(self.lanes)
         if nest.init is None:
-            value = arith.addf(b, value, self._read(b, nest.outputs[0], positions, at.mask))
+            value = arith.addf(b, value, self._read(b, nest.start or nest.outputs[0], positions, at.mask))
         elif not _is_zero(nest.init):
             value = arith.addf(b, value, finish.broadcast(b, nest.init, {}))
         if nest.epilogue is not None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not direct.is_possible(), reason="objects of thi
 SOURCE = """
 import torch
 from torch import Tensor
-from typing import Optional, Tuple, List
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 def add(x: Tensor, y: Tensor) -> Tensor:
     return x + y
@@ -48,6 +48,13 @@ def clear(x: Tensor) -> Tensor:
 
 def same(x: Tensor) -> Tensor:
     return x
+
+class Pair(NamedTuple):
+    a: Tensor
+    b: Dict[str, int]
+
+def named(x: Tensor) -> Pair:
+    return Pair(x * 2, {"x": x.size(0) + 5, "y": 2})
 
 def lists(x: Tensor) -> List[Tensor]:
     return [x + 1, x + 2]
@@ -163,7 +170,18 @@ def test_a_number_as_result(functions):
     assert often(functions.total, X) == 15.0
 
 
-@pytest.mark.parametrize("name", ["clear", "same", "lists"])
+def test_results_of_any_structure(functions):
+    first, second = often(functions.lists, X)
+    assert stubs(functions.lists)
+    np.testing.assert_array_equal(first, X + 1)
+    np.testing.assert_array_equal(second, X + 2)
+    found = often(functions.named, X)
+    assert stubs(functions.named)
+    assert type(found).__name__ == "Pair" and found.b == {"x": 7, "y": 2}
+    np.testing.assert_array_equal(found.a, X * 2)
+
+
+@pytest.mark.parametrize("name", ["clear", "same"])
 def test_functions_that_do_more_are_never_direct(functions, name):
     function = getattr(functions, name)
     x = X.copy()
@@ -247,3 +265,53 @@ def test_a_module_that_changes_is_compiled_anew(tmp_path):
     np.testing.assert_array_equal(often(module, X), X * 2)
     module.k = 5
     np.testing.assert_array_equal(often(module, X), X * 5)
+
+
+COUNTER = """
+import torch
+from torch import Tensor, nn
+from typing import List
+
+class Counter(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.total = torch.zeros(3)
+        self.other = torch.ones(3)
+        self.calls = 0
+        self.last: List[Tensor] = [torch.zeros(3)]
+        self.limit = 100
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls > self.limit:
+            raise ValueError("too often")
+        self.total = self.total + x * self.other
+        self.last = [self.total * 2]
+        return self.total
+"""
+
+
+def test_state(tmp_path):
+    (tmp_path / "counter.py").write_text(COUNTER)
+    module = torchcc.compile_file(tmp_path / "counter.py", "Counter")
+    x = np.array([1, 2, 3], np.float32)
+    kept = [module(x) for _ in range(3 * DIRECT_AFTER)]
+    assert stubs(module._torchcc.called())
+    for n, found in enumerate(kept):
+        np.testing.assert_array_equal(found, x * (n + 1))
+    assert module.calls == 3 * DIRECT_AFTER
+    np.testing.assert_array_equal(module.last[0], kept[-1] * 2)
+    module.total = np.zeros(3, np.float32)
+    np.testing.assert_array_equal(module(x), x)
+    module.other = module.total  # one tensor under two names
+    for _ in range(DIRECT_AFTER):
+        before, total = module.total.copy(), module(x)
+        np.testing.assert_array_equal(total, before + x * np.asarray(module.other))
+    module.total = np.zeros((2, 3), np.float32)
+    assert module(x).shape == (2, 3)
+    module.calls = 0
+    module.limit = 2
+    often(lambda: module(x) if module.calls < 2 else None)
+    with pytest.raises(torchcc.ExecutionError, match="too often"):
+        module(x)
+    assert module.calls == 3  # what was written before the error

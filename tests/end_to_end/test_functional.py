@@ -119,6 +119,13 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "F.conv2d(x, y, stride=2, padding=1)": (IMAGE, _x(3, 2, 3, 3)),
     "F.conv_transpose2d(x, y, stride=2)": (IMAGE, _x(2, 3, 3, 3)),
     "F.pixel_shuffle(x, 2)": (_x(1, 8, 3, 3),),
+    "torch.cat([x.softmax(1), x.log_softmax(-1), F.softmin(x, 1)])": (_x(3, 0),),
+    "torch.softmax(x, 0, dtype=torch.float64)": (_x(0, 3),),
+    "F.channel_shuffle(x, 2)": (_x(0, 4, 2, 2),),
+    "F.fold(x, (4, 4), 2)": (_x(0, 8, 9),),
+    "F.grid_sample(x, y, align_corners=False)[:, 0]": (_x(0, 2, 4, 4), _x(0, 3, 3, 2)),
+    "F.max_unpool2d(x, y, 2)": (_x(0, 3, 2, 2), np.zeros((0, 3, 2, 2), np.int64)),
+    "F.scaled_dot_product_attention(x.half(), x.half(), x.half(), is_causal=True)": (X * 8,),
 }  # fmt: skip
 
 

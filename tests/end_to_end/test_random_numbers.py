@@ -51,6 +51,8 @@ UNIFORM = """
     x.to(torch.float16).uniform_(-0.3, 0.7)
     x.double().uniform_(-0.3, 0.7)
     torch.empty(0, 3).uniform_()
+    torch.view_as_real(torch.rand(3, 4, dtype=torch.complex64))
+    torch.view_as_real(torch.empty(3, dtype=torch.complex128).uniform_(2.0, 5.0))
 """
 NORMAL = """
     torch.randn(7)
@@ -60,6 +62,9 @@ NORMAL = """
     torch.randn(37, dtype=torch.float16)
     torch.randn(32, dtype=torch.bfloat16)
     torch.randn_like(x)
+    torch.view_as_real(torch.randn(3, 4, dtype=torch.complex64))
+    torch.view_as_real(torch.randn_like(x, dtype=torch.complex64))
+    torch.view_as_real(torch.empty(3, dtype=torch.complex64).normal_(1.0, 0.5))
     torch.empty(0).normal_()
     torch.normal(0.5, 2.0, [5, 9])
     torch.normal(x, 2.0)

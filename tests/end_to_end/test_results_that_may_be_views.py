@@ -303,6 +303,6 @@ def test_what_is_surely_new_costs_nothing():
     fn = torchcc.compile_source("from torch import Tensor\ndef f(x: Tensor, c: bool):\n  return x + 1 if c else x[0]\n").f
     _, signature = fn.specialise([torchcc.TensorSpec(torchcc.float32, (2, 3)), ScalarSpec(BOOL)])
     assert signature.placed
-    fn = torchcc.compile_source("from torch import Tensor\ndef f(x: Tensor, c: bool):\n  return x + 1 if c else x[0] * 2, x[1]\n").f
+    fn = torchcc.compile_source("from torch import Tensor\ndef f(x: Tensor, c: bool):\n  return x + 1 if c else x * 2, x[1]\n").f
     _, signature = fn.specialise([torchcc.TensorSpec(torchcc.float32, (2, 3)), ScalarSpec(BOOL)])
     assert not signature.placed and len(signature.results) == 2 and len(signature.parameters) == 2

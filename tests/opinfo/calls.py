@@ -17,6 +17,7 @@ import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
 FORMS = ("function", "method", "inplace", "out")
+SEED = 20
 DRAWN = tuple(f"torch.Tensor.{name}_" for name in ("cauchy", "exponential", "log_normal", "uniform"))
 """TorchScript wants floats where Python's binding takes an int too."""
 EAGER_ERRORS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError, ZeroDivisionError, AssertionError)
@@ -248,11 +249,15 @@ def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out
     tensors = [copied(t) for t in inputs.values()]
     recorder = Recorder({key: f"a{i}" for i, key in enumerate(inputs)}, parameters=len(inputs))
     expected: Any
+    torch.manual_seed(SEED)
+    fresh = torch.get_rng_state()
     try:
         with torch.no_grad(), recorder, seeds_seen(recorder.lines):
             expected = function(given[0], *given[1], **given[2])
     except EAGER_ERRORS as error:
         expected = error
+    if not torch.equal(fresh, torch.get_rng_state()):
+        recorder.lines.insert(0, f"torch.manual_seed({SEED})")  # it draws random numbers without a seed of its own
     result = ""
     if not isinstance(expected, Exception):
         if expected is None:

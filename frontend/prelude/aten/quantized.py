@@ -246,6 +246,32 @@ def _h_q_lstm_layer(
     return out, h, c
 
 
+def _h_q_gru_layer(
+    inputs: Tensor,
+    hidden: Tensor,
+    weight: Tensor,
+    scales: Tensor,
+    points: Tensor,
+    is_centred: bool,
+    bias: Optional[Tensor],
+    reduce_range: bool,
+    backward: bool,
+) -> Tuple[Tensor, Tensor]:
+    steps = inputs.size(0)
+    h = hidden
+    out = torch.zeros([steps, hidden.size(0), hidden.size(1)], dtype=inputs.dtype)
+    for i in range(steps):
+        at = steps - 1 - i if backward else i
+        given = inputs[at].chunk(3, 1)
+        own = _h_q_linear_dynamic(h, weight, scales, points, is_centred, bias, reduce_range).chunk(3, 1)
+        reset = torch.sigmoid(own[0] + given[0])
+        kept = torch.sigmoid(own[1] + given[1])
+        new = torch.tanh(given[2] + own[2] * reset)
+        h = (h - new) * kept + new
+        out[at] = h
+    return out, h
+
+
 def _h_q_add(a: Tensor, b: Tensor) -> Tensor:
     return a + b
 
