@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, TypeVar
@@ -18,7 +18,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from ..ir.diagnostics import CompileError
 from ..ir.source import SourceFile, Span
-from . import ast
+from . import ast, grammar_tables
 from .layout import CURRENT, Layout, Parsing, bounds
 from .machine import is_list
 from .operators import build_operators
@@ -130,6 +130,16 @@ def _run(start: str, text: str, parsing: Parsing) -> Any:
 @cache
 def _lark() -> Lark:
     grammar = files(_PACKAGE).joinpath("torchscript.lark").read_text(encoding="utf-8")
+    tables = grammar_tables.read(grammar)
+    if tables is None:
+        return build(grammar)
+    # what lark's stand-alone parsers do
+    load: Callable[..., Lark] = Lark._load_from_dict  # pyright: ignore[reportUnknownMemberType, reportPrivateUsage, reportUnknownVariableType]
+    return load(**tables, postlex=Layout(), transformer=_Builder())
+
+
+def build(grammar: str) -> Lark:
+    """The parser, its tables computed: half a second."""
     # The basic lexer, not the contextual one: a keyword is a keyword everywhere, as a reader of errors expects.
     return Lark(
         grammar,

@@ -136,6 +136,12 @@ class Operation:
         self.regions.append(region)
         return region
 
+    def take_region(self) -> Region:
+        """Takes out the last region, for another operation."""
+        region = self.regions.pop()
+        region.parent = None
+        return region
+
     def body(self, index: int = 0) -> Block:
         """The only block of a region."""
         blocks = self.regions[index].blocks

@@ -43,7 +43,6 @@ from .signature import (
 )
 
 
-
 class GrowingState(CompileError):
     """The state never comes to have a structure that it has had: attributes at `paths` are to be given at run time.
 

@@ -21,6 +21,7 @@ from .loops.fuse_loops import FuseLoops
 from .loops.map_to_gpu import MapToGpu
 from .loops.parallelize import Parallelize
 from .loops.plan_memory import PlanMemory
+from .loops.write_in_place import WriteInPlace
 from .pass_manager import Pipeline, Stage
 from .tensor.canonicalize import Canonicalize
 from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
@@ -54,6 +55,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
         Stage(
             "loops",
             Bufferize(),
+            *(() if gpu else (WriteInPlace(),)),
             ConvertLinalgToLoops(target),
             *(() if gpu else (FuseLoops(target),)),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory

@@ -306,6 +306,12 @@ class CompiledFunction:
 # arguments
 
 
+_REPEATED: Final = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
+
+
 def _converter(parameter: Parameter) -> Callable[[Any], Any]:
     """Python value -> what is passed."""
     name, spec = parameter.name, parameter.spec
@@ -321,6 +327,8 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
             raise ExecutionError(
                 f"argument `{name}`: expected {expected}, got {describe(argument.dtype, argument.shape)}"
             )
+        if written and argument.strides is not None and any(n > 1 and not s for n, s in zip(argument.shape, argument.strides)):
+            raise ExecutionError(f"argument `{name}`: {_REPEATED}")
         if parameter.by_layout and not _lies_as(argument, spec.strides):
             raise StridedArguments(
                 f"argument `{name}`: the program decides something by its strides, and was compiled for others"

@@ -102,7 +102,8 @@ def header_text(signatures: Sequence[Signature], library: str, following: Mappin
    of threads at once. Tensors are DLPack's DLTensor in CPU memory (device type 1), of any strides.
 
    An output whose `data` is NULL is allocated by the function; give it back with torchcc_free. An output with `data`
-   must have the result's dtype and shape, and the result is copied into it. An output pointer may be NULL.{_STATE if has_state else ""} */
+   must have the result's dtype and shape, and the result is copied into it. An output pointer may be NULL. The memory of
+   an output is never that of an argument, also where PyTorch gives a view.{_STATE if has_state else ""} */
 #ifndef {guard}
 #define {guard}
 

@@ -61,8 +61,12 @@ def placed(base: Any, result: Any, place: PlacedResult, results: Sequence[Any]) 
     strides = tuple(flat_number(s, results) for s in place.strides)
     offset = flat_number(place.offset, results)
     if isinstance(base, np.ndarray):
-        own = cast("Any", result).dtype if isinstance(result, np.ndarray) else None
-        return _array_at(base, own, shape, strides, offset)
+        dtype: Any = cast("Any", base).dtype
+        if isinstance(result, np.ndarray):
+            dtype = cast("Any", result).dtype
+        elif result.element_size() != base.itemsize:
+            dtype = result.numpy().dtype
+        return _array_at(base, dtype, shape, strides, offset)
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(base, torch.Tensor) or base.is_conj() or base.is_neg():
         return None

@@ -283,6 +283,9 @@ class Calls(Attributes):
             return self._cast(word, node)
         if module in ("math", "cmath"):
             return self._call_math(name, word, node)
+        initial = self.unit.functional(f"_h_init_{word}") if module == "torch.nn.init" else None
+        if initial is not None:
+            return self.call_function(self.unit.function(initial, node.span), name, node)
         written = python_function(self, name, node)
         if written is not None:
             return written

@@ -107,6 +107,8 @@ class Conditions(Branches):
                 decided = self._decided_call(node)
                 if decided is not None:
                     return decided
+                if isinstance(node.func, ast.Attribute) and not isinstance(node.func.value, ast.Name):
+                    self.meaning(node.func)  # PyTorch looks at what is called before it calls it: the receiver is evaluated twice
             case _:
                 pass
         value = self.to_bool(self.value(node), node.span)

@@ -117,8 +117,10 @@ class _Field:
     @property
     def is_optional(self) -> bool:
         match self.annotation:
-            case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), indices=indices):
-                return name == "Optional" or (name == "Union" and any(map(_is_none, indices)))
+            case ast.Subscript(value=ast.Name(id="Optional") | ast.Attribute(attr="Optional")):
+                return True
+            case ast.Subscript(value=ast.Name(id="Union") | ast.Attribute(attr="Union"), indices=indices):
+                return any(map(_is_none, indices))
             case ast.BinaryOp(op="|", left=left, right=right):
                 return _is_none(left) or _is_none(right)
             case _:

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ...ir.attributes import Constant
+from ...ir.autocast import POLICIES
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import torch
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError, Unsupported
-from ...ir.operators import find, keywords, schema
+from ...ir.operators import find, keywords, schema, split_name
 from ...ir.script_types import (
     DEVICE,
     FLOAT,
@@ -48,7 +49,7 @@ _DROPOUT: Final = ("aten::dropout", "aten::alpha_dropout", "aten::feature_dropou
 
 def fold_frozen(function: Operation) -> bool:
     """Whether anything changed."""
-    folder = _Folder()
+    folder = _Folder(has_regions=any(op.name == "prim::Enter" for op in function.walk()))
     folder.block(function.body())
     return folder.changed
 
@@ -58,6 +59,8 @@ class _Folder:
     known: dict[Value, Any] = field(default_factory=dict[Value, Any])
     """Numbers, strings, None, arrays, and lists of them."""
     changed: bool = False
+    has_regions: bool = False
+    """Whether autocast may be on somewhere, so that operators compute something else."""
     _count: int = 0
 
     def block(self, block: Block) -> None:
@@ -97,7 +100,8 @@ class _Folder:
             case "prim::TupleUnpack" | "prim::TupleIndex" | "prim::ListUnpack":
                 return self.unpack(op)
             case _:
-                return op.name.startswith("aten::") and self.operator(op)
+                is_cast = self.has_regions and split_name(op.name)[0] in POLICIES
+                return op.name.startswith("aten::") and not is_cast and self.operator(op)
 
     # structure
 

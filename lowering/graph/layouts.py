@@ -105,6 +105,8 @@ class Layouts:
     """Arguments of the function by whose strides something was decided."""
     sharing: set[Value] = field(default_factory=set[Value])
     """Those by whose strides it was decided whether memory is shared, which matters where something is written."""
+    copies: dict[Value, BlockArgument] = field(default_factory=dict[Value, BlockArgument])
+    """Copies that were decided so, of which argument; it matters to callers, too, whether they get a copy."""
 
     def of(self, value: Value) -> Place:
         """Where the tensor lies; looks at what it is made of as far as that is not known yet."""
@@ -128,6 +130,18 @@ class Layouts:
         if result in operands or root is None or any(self.of(v).root is root for v in operands):
             return  # a view
         self.known[result] = self._new(name, [(v, self.of(v)) for v in operands], result)
+
+    def returned_copies(self, results: Sequence[Value]) -> set[Value]:
+        """Arguments of which results are copies because of how they lie."""
+        found: set[Value] = set()
+        for at in results if self.copies else ():
+            while at not in self.copies and (op := at.defining_op()) is not None:
+                form = schema(op.name)
+                if form is None or not is_view(form) or not op.operands:
+                    break
+                at = op.operand(0)
+            found |= {self.copies[at]} if at in self.copies else set()
+        return found
 
     def argument(self, value: Value, strides: Strides | None = None) -> None:
         """An argument of the function: row-major unless it is given otherwise."""

@@ -234,7 +234,7 @@ class _Placing:
         for i, place in found.items():
             if place.base == NEW:
                 continue
-            if self.is_whole(place):
+            if self.is_whole(place, cast(TensorType, returned[i].type)):
                 placed.append(PlacedResult(i, number(place.base)))
             else:
                 base, offset, *strides = map(number, _parts(place))
@@ -248,8 +248,8 @@ class _Placing:
         parameters = (*self.signature.parameters, *self.parameters)
         return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed))
 
-    def is_whole(self, place: Place) -> bool:
-        """Whether it is all of its base, as that lies."""
+    def is_whole(self, place: Place, type: TensorType) -> bool:
+        """Whether it is all of its base, as that lies; the real parts of complex numbers are not."""
         owners = {s.parameter if isinstance(s, Stride) else None for s in place.strides}
         in_order = [s.dimension if isinstance(s, Stride) else None for s in place.strides] == list(range(len(place.strides)))
         known = owners == {place.base} or (not isinstance(place.base, int) and len(owners) == 1 and None not in owners)
@@ -257,7 +257,8 @@ class _Placing:
             return False
         owner = cast(int, owners.pop())
         root = next(v for v, number in self.bases.items() if number == owner)
-        return cast(TensorType, root.type).rank == len(place.strides)
+        of = cast(TensorType, root.type)
+        return of.rank == len(place.strides) and of.dtype == type.dtype
 
     def given(self, stride: Stride) -> Value:
         """The number of a stride: a parameter, or computed for a result."""

@@ -781,6 +781,8 @@ class _Entry:
         ev = self.evaluator
         numbers: dict[Value, int] = {a: i for i, a in enumerate(self.block.args) if not isinstance(a.type, TensorType)}
         writes = bool(ev.layouts.sharing) and any(o.name == "aten::copy_" for op in self.block.operations() for o in op.walk())
+        static = {a for a, p in zip(self.block.args, self.parameters) if None not in getattr(a.type, "shape", ()) and p.path is None}
+        ev.layouts.asked |= static & ev.layouts.returned_copies(self.results)
         for i, (argument, parameter) in enumerate(zip(self.block.args, self.parameters, strict=True)):
             if argument in ev.layouts.asked or (argument in ev.layouts.sharing and writes):
                 self.parameters[i] = replace(parameter, by_layout=True)

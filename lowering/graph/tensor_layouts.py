@@ -92,17 +92,20 @@ def contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Tensor | 
     if place.strides is None or shape is None:
         if memory_format == rules.CONTIGUOUS_FORMAT:
             return None
-        return copied(ev, tensor, memory_format)
+        return copied(ev, tensor, memory_format, place)
     if rules.formatted(shape, memory_format) is None:
         rank = 4 if memory_format == rules.CHANNELS_LAST else 5
         raise ev.operator_error(f"required rank {rank} tensor to use channels_last{'' if rank == 4 else '_3d'} format")
     if rules.is_contiguous(shape, place.strides, memory_format):
         return None if memory_format == rules.CONTIGUOUS_FORMAT and place.is_contiguous else tensor
-    return copied(ev, tensor, memory_format)
+    return copied(ev, tensor, memory_format, place)
 
 
-def copied(ev: Evaluator, tensor: Tensor, memory_format: int) -> Tensor:
-    return cast(Tensor, calls.single(ev, "aten::clone", [tensor, known(memory_format)]))
+def copied(ev: Evaluator, tensor: Tensor, memory_format: int, place: Place) -> Tensor:
+    found = cast(Tensor, calls.single(ev, "aten::clone", [tensor, known(memory_format)]))
+    if isinstance(place.root, BlockArgument):
+        ev.layouts.copies[found.value] = place.root
+    return found
 
 
 def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object) -> Results | None:
@@ -127,7 +130,7 @@ def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object)
     if rules.viewed(shape, place.strides, cast("tuple[int, ...]", wanted)) is None:
         if name in _VIEWS:
             raise ev.operator_error(INCOMPATIBLE)
-        tensor = copied(ev, tensor, rules.CONTIGUOUS_FORMAT)
+        tensor = copied(ev, tensor, rules.CONTIGUOUS_FORMAT, place)
     elif name in _VIEWS:
         return None
     sizes: Ref = ev.new_list([known(cast(int, e)) for e in wanted], ListType(INT))

@@ -161,6 +161,9 @@ def _is_broadcast(start: Operation, op: Operation) -> bool:
         return False
     if not isinstance(source.type, MemRefType) or len(set(read.results)) >= written.num_dims:
         return False
+    across = written.results[-1]
+    if across in read.results and any(e.dims_used() for e in read.results[read.results.index(across) + 1 :]):
+        return False  # vectors of the result are none of the source
     kept = root(source)
     if kept is root(target) or memref.memref_type(source).element != memref.memref_type(target).element:
         return False
@@ -220,7 +223,8 @@ def _find_epilogue(op: Operation) -> Operation | None:
     if len(outputs) != 1 or not _reduces(op):
         return None
     result = outputs[0]
-    if result.defining_op("memref.alloc") is None:
+    is_part = result.defining_op("memref.subview") is not None
+    if result.defining_op("memref.alloc") is None and not is_part:
         return None
     reader = op.next
     while reader is not None and (reader.name in ("memref.alloc", "memref.dealloc") or is_pure(reader)):
@@ -243,7 +247,7 @@ def _find_epilogue(op: Operation) -> Operation | None:
     if out is result:
         if maps[-1] != maps[reads[0]]:
             return None
-    elif any(
+    elif is_part or any(
         u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)
     ) or not _users_before(result, op):
         return None

@@ -189,7 +189,7 @@ def _inline_splat(op: Operation) -> Operation | None:
 
 def _without_input(op: Operation, dropped: int) -> Operation:
     ins, maps = linalg.inputs(op), linalg.indexing_maps(op)
-    region = op.regions[0].clone({})
+    region = op.take_region()
     region.blocks[0].erase_argument(dropped)
     attributes = {
         **op.attributes,
@@ -329,19 +329,17 @@ def _fuse(producer: Operation, consumer: Operation, index: int) -> Operation:
     )
     b = Builder.before(consumer)
     with b.inside(block):
-        mapping: dict[Value, Value] = {producer_args[i]: block.args[len(kept) + p] for p, i in enumerate(read)}
+        arguments: dict[Value, Value] = {producer_args[i]: block.args[len(kept) + p] for p, i in enumerate(read)}
+        is_last = sum(len(r.uses) for r in producer.results) == 1
         dims = _dimension_map(producer, consumer, index)
-        for op in producer.body().operations():
-            if op.name == "linalg.index":
-                mapping[op.result] = _index_value(b, dims[cast(int, op.attributes["dim"])])
-            elif op is not producer.body().terminator:
-                b.insert(op.clone(mapping))
-        yielded = producer.body().terminator.operand(value.index)
-        mapping[old_args[index]] = mapping.get(yielded, yielded)
-        mapping.update({old_args[i]: block.args[p] for p, i in enumerate(kept)})
-        mapping.update({a: block.args[len(inputs) + p] for p, a in enumerate(old_args[n_in:])})
+        results = _move_body(b, producer, arguments, dims) if is_last else _copy_body(b, producer, arguments, dims)
+        old_args[index].replace_all_uses_with(results[value.index])
+        for p, i in enumerate(kept):
+            old_args[i].replace_all_uses_with(block.args[p])
+        for p, argument in enumerate(old_args[n_in:]):
+            argument.replace_all_uses_with(block.args[len(inputs) + p])
         for op in consumer.body().operations():
-            b.insert(op.clone(mapping))
+            b.insert(op.detach())
     attributes = {
         "indexing_maps": fused_maps,
         "iterator_types": consumer.attributes["iterator_types"],
@@ -352,6 +350,34 @@ def _fuse(producer: Operation, consumer: Operation, index: int) -> Operation:
     if not any(r.uses for r in producer.results):
         producer.erase()
     return _merge_duplicate_inputs(fused)
+
+
+def _copy_body(
+    b: Builder, op: Operation, arguments: dict[Value, Value], dims: Sequence[AffineExpr]
+) -> Sequence[Value]:
+    """What the body yields for these arguments and dimensions; the operation stays as it is."""
+    mapping = dict(arguments)
+    for inner in op.body().operations():
+        if inner.name == "linalg.index":
+            mapping[inner.result] = _index_value(b, dims[cast(int, inner.attributes["dim"])])
+        elif inner is not op.body().terminator:
+            b.insert(inner.clone(mapping))
+    return [mapping.get(v, v) for v in op.body().terminator.operands]
+
+
+def _move_body(
+    b: Builder, op: Operation, arguments: dict[Value, Value], dims: Sequence[AffineExpr]
+) -> Sequence[Value]:
+    """The same for an operation that is not needed afterwards: bodies grow long, and would be copied each time they grow."""
+    for argument, value in arguments.items():
+        argument.replace_all_uses_with(value)
+    terminator = op.body().terminator
+    for inner in op.body().operations():
+        if inner.name == "linalg.index":
+            inner.replace_with([_index_value(b, dims[cast(int, inner.attributes["dim"])])])
+        elif inner is not terminator:
+            b.insert(inner.detach())
+    return terminator.operands
 
 
 def _index_value(b: Builder, expr: AffineExpr) -> Value:

@@ -26,6 +26,10 @@ def texts(x: Tensor, d: Dict[str, int]) -> Tuple[List[str], Dict[int, str], Tens
 
 def cast(x: Tensor, dtype: torch.dtype) -> Tensor:
     return x.to(dtype)
+
+def parts(x: Tensor) -> Tuple[Tensor, Tensor]:
+    y = torch.complex(x, x * 2)
+    return y.real, y.imag
 """
 
 MODULES = """
@@ -84,6 +88,13 @@ def test_text_beside_torch_tensors(functions):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.int32, torchcc.float64, 7])
 def test_dtypes_as_arguments(functions, dtype):
     assert functions.cast(torch.ones(2), dtype).dtype == (torch.int32 if dtype is torch.int32 else torch.float64)
+
+
+@pytest.mark.parametrize("make", [torch.tensor, lambda v: np.array(v, np.float32)], ids=["torch", "numpy"])
+def test_parts_of_a_new_complex_tensor(functions, make):
+    """Views of another dtype, over memory that nobody else is given."""
+    real, imag = functions.parts(make([1.0, 3.0]))
+    assert str(real.dtype).endswith("float32") and real.tolist() == [1.0, 3.0] and imag.tolist() == [2.0, 6.0]
 
 
 def test_converted_modules(modules):

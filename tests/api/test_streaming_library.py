@@ -169,3 +169,75 @@ def test_an_eval_mode_network_has_no_state(tmp_path):
     assert "state between calls" not in invoke("info", path)
     invoke("compile", path, "--input", "x=f32[2,3]", "-o", tmp_path / "libx.so")
     assert "self_" not in Path(tmp_path / "x.h").read_text()
+
+
+GROWING = """
+from typing import Dict, List
+import torch
+from torch import Tensor, nn
+
+class Net(nn.Module):
+    seen: List[int]
+    counts: Dict[str, int]
+    rows: List[Tensor]
+    text: str
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.counts = {"a": 1}
+        self.rows = [torch.ones(2)]
+        self.text = "a"
+
+    def forward(self, x: Tensor, n: int):
+        self.seen.append(n)
+        for i in range(n):
+            self.text += "b"
+        self.counts[self.text] = n
+        self.rows.append(x * n)
+        total = torch.zeros(2)
+        for row in self.rows:
+            total += row
+        return total, sum(self.seen) * 1000 + len(self.text) * 10 + len(self.counts)
+"""
+
+GROWING_PROGRAM = """
+#include <stdio.h>
+#include <stdlib.h>
+#include "grow.h"
+
+static void check(int32_t status) {
+  if (status) { fprintf(stderr, "%s\\n", torchcc_last_error()); exit(1); }
+}
+
+int main(void) {
+  DLTensor s[7] = {0};
+  check(grow_initial_state(&s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &s[6]));
+  for (int64_t k = 0; k < 12; k++) {
+    float data[2] = {k + 0.5f, -1.0f};
+    int64_t shape[1] = {2}, number, count;
+    DLTensor x = {data, {1, 0}, 1, {2, 32, 1}, shape, 0, 0}, out = {0}, t[7] = {0};
+    check(grow(&x, k % 3, &s[0], &s[1], &s[2], &s[3], &s[4], &s[5], &s[6], &out, &number, &count, &t[0], &count, &t[1],
+               &t[2], &t[3], &count, &t[4], &t[5], &t[6]));
+    const float *y = out.data;
+    printf("%.3f %.3f %lld\\n", y[0], y[1], (long long)number);
+    torchcc_free(&out);
+    for (int i = 0; i < 7; i++) { torchcc_free(&s[i]); s[i] = t[i]; }
+  }
+  for (int i = 0; i < 7; i++) torchcc_free(&s[i]);
+  return 0;
+}
+"""
+
+
+@pytest.mark.skipif(COMPILER is None, reason="there is no C compiler")
+def test_state_of_any_length(tmp_path):
+    (tmp_path / "grow.py").write_text(GROWING)
+    invoke("compile", f"{tmp_path / 'grow.py'}:Net()", "--input", "x=f32[2]", "--input", "n=1", "-o", tmp_path / "libgrow.so", "--name", "grow")
+    (tmp_path / "main.c").write_text(GROWING_PROGRAM)
+    command = [COMPILER, "-Wall", "-Werror", "main.c", "-o", "main", "-L.", "-lgrow", "-Wl,-rpath,."]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    lines = subprocess.run([tmp_path / "main"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.splitlines()
+    module = torchcc.compile_source(GROWING).Net()
+    expected = [module(np.array([k + 0.5, -1], np.float32), k % 3) for k in range(12)]
+    assert [tuple(map(float, line.split())) for line in lines] == [(*map(float, total), number) for total, number in expected]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import torchcc
 from torchcc import operator_table
 from torchcc.api import compile_source
 from torchcc.catalogue import status
@@ -135,9 +136,23 @@ def test_operators_few_programs_use() -> None:
         _same(result, eval(expression, {"torch": torch, "x": _x()}))
 
 
-def test_binomial_is_pytorchs() -> None:
-    import torchcc
+def test_initialisation_in_compiled_code() -> None:
+    calls = ["uniform_(x, -1.0, 2.0)", "normal_(x, 1.0, 0.5)", "xavier_uniform_(x)", "xavier_normal_(x, gain=2.0)", "constant_(x, 3.0)", "ones_(x)"]
+    functions = "".join(f"def f{i}(x: Tensor):\n    return torch.nn.init.{c}\n" for i, c in enumerate(calls))
+    compiled = compile_source(HEAD + functions)
+    for i, call in enumerate(calls):
+        torchcc.manual_seed(5)
+        torch.manual_seed(5)
+        _same(getattr(compiled, f"f{i}")(torch.zeros(3, 4)), eval(f"torch.nn.init.{call}", {"torch": torch, "x": torch.zeros(3, 4)}))
 
+
+def test_writes_into_repeated_elements_are_refused() -> None:
+    function = compile_source(f"{HEAD}def f(x: Tensor):\n    return x.add_(1)\n").f
+    with pytest.raises(ExecutionError, match="refers to a single memory location"):
+        function(torch.zeros(1).expand(3))
+
+
+def test_binomial_is_pytorchs() -> None:
     text = "def f(n: Tensor, p: Tensor):\n    return torch.binomial(n, p)\n"
     n, p = torch.tensor([10.0, 100.0, 100.0, 0.0, 5.0]).repeat(20), torch.tensor([0.5, 0.7, 0.2, 0.3, 1.0]).repeat(20)
     torch.manual_seed(5)

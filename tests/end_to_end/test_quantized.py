@@ -178,10 +178,23 @@ def _recurrent(x: Any) -> Any:
     return torch.ao.quantization.quantize_dynamic(Net().eval(), {torch.nn.LSTM, torch.nn.Linear}, dtype=torch.qint8)
 
 
+def _gated(x: Any) -> Any:
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.l = torch.nn.GRU(8, 16, num_layers=2, bidirectional=True, batch_first=True)
+
+        def forward(self, x):
+            y, h = self.l(x)
+            return torch.cat([y.flatten(1), h.transpose(0, 1).flatten(1)], 1)
+
+    return torch.ao.quantization.quantize_dynamic(Net().eval(), {torch.nn.GRU}, dtype=torch.qint8)
+
+
 @pytest.mark.parametrize(
     ("make", "shape", "tolerance"),
-    [(_perceptron, (5, 8), 0.0), (_image_net, (2, 3, 8, 8), 0.0), (_recurrent, (6, 2, 8), 1e-6)],
-    ids=["perceptron", "image_net", "recurrent"],
+    [(_perceptron, (5, 8), 0.0), (_image_net, (2, 3, 8, 8), 0.0), (_recurrent, (6, 2, 8), 1e-6), (_gated, (3, 5, 8), 1e-6)],
+    ids=["perceptron", "image_net", "recurrent", "gated"],
 )
 def test_archives_of_quantized_models(
     make: Callable[[Any], Any], shape: tuple[int, ...], tolerance: float, tmp_path: Path

@@ -141,6 +141,21 @@ def two_of_one_copy(x: Tensor, y: Tensor, i: int, n: int, c: bool):
 def copy_or_not(x: Tensor, y: Tensor, i: int, n: int, c: bool):
   v = x.contiguous()
   return v, v if n > 1 else x, y.contiguous().t()
+def of_nothing(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  v = x[:0]
+  w = x[0]
+  for k in range(n):
+    v[k] = 1.0
+    w = v[k]
+  return w
+def copy_by_strides(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  v = x.t() if c else y
+  return v[n].contiguous(), x.t()[n].contiguous(), x.t().reshape(-1)[n:]
+def layout_of_an_argument(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  z = x * 2
+  v = z.reshape(-1)
+  v[i] = 100.0
+  return z, v
 def kept_layout(x: Tensor, y: Tensor, i: int, n: int, c: bool):
   v = x[:, :4].clone()
   z = v.reshape(-1)

@@ -110,14 +110,14 @@ class Changes(Choices):
         v = self.choose(known)
         definition = self.definition(v.type)
         name, type = self.choose(definition.fields)
-        method = self.choose(definition.methods)
-        assert method.returns is not None
+        methods = [m for m in definition.methods if not m.kind]
         result = self.fresh("v")
         forms: list[tuple[float, Callable[[], Statement]]] = [
             (2.0, lambda: Statement([line(f"{v.name}.{name} = $", self.expression(scope, type, 1))])),
             (1.0, lambda: Statement([line(f"{v.name}.f0 += $", self.expression(scope, INT, 1))])),
         ]
-        if scope.loops < 3:
+        if scope.loops < 3 and methods:
+            method = self.choose(methods)
             forms.append((2.0, lambda: Statement([line(f"{result}: {method.returns.text} = $", self.call(scope, method, f"{v.name}.", 2))])))
         same = [w for w in self.assignable(scope) if w.type == v.type and w.name != v.name]
         if same:

@@ -111,8 +111,9 @@ class Expressions(Choices):
             fields = self.definition(v.type).fields
             options += [(1.0, lambda n=n: Expr(type, [f"{name}.{n}"])) for n, t in fields if fits(t, type)]
         if kind == "class" and depth > 0 and scope.loops < 3 and not self.pure:
-            methods = [m for m in self.definition(v.type).methods if m.returns == type]
+            methods = [m for m in self.definition(v.type).methods if m.returns == type and not m.kind]
             options += [(1.0, lambda m=m: self.call(scope, m, f"{name}.", depth)) for m in methods]
+            options += self.by_protocol(scope, v, type, depth)
         if kind == "optional" and fits(parts[0], type) and depth > 0 and "." not in name:
             other = self.expression
             options.append((1.5, lambda: expr(type, f"({name} if {name} is not None else $)", other(scope, type, depth - 1))))
@@ -120,9 +121,7 @@ class Expressions(Choices):
 
     def call(self, scope: Scope, function: Function, receiver: str, depth: int) -> Expr:
         arguments = [self.argument(scope, t, depth - 1) for _, t in function.parameters]
-        holes = ", ".join("$" for _ in arguments)
-        assert function.returns is not None
-        return expr(function.returns, f"{receiver}{function.name}({holes})", *arguments)
+        return self.written_call(scope, function, receiver, arguments)
 
     def argument(self, scope: Scope, type: Type, depth: int) -> Expr:
         known = self.variables(scope, type)

@@ -37,6 +37,7 @@ from programs import (
     tensor_of,
     tuple_of,
 )
+from protocols import Protocols
 from scopes import FEATURES, WORDS, Scope, Variable, holds_objects, holds_tensors
 from statements import Statements
 from tensor_expressions import TensorExpressions
@@ -45,7 +46,7 @@ from tensor_expressions import TensorExpressions
 def generate(seed: int, features: Sequence[str] = FEATURES) -> Program:
     return Generator(seed, frozenset(features)).program()
 
-class Generator(Statements, Changes, Expressions, TensorExpressions):
+class Generator(Statements, Changes, Expressions, TensorExpressions, Protocols):
     """Writes one program."""
 
     def program(self) -> Program:
@@ -54,7 +55,11 @@ class Generator(Statements, Changes, Expressions, TensorExpressions):
         if self.has("enums"):
             self.enums.append(self.enum())
         if self.has("objects"):
-            self.classes += [self.script_class() for _ in range(self.random.randrange(1, 3))]
+            for _ in range(self.random.randrange(1, 3)):
+                definition = self.script_class()
+                self.classes.append(definition)
+                if self.has("protocols"):
+                    definition.methods += self.protocols(definition)
         if self.has("functions"):
             for _ in range(self.random.randrange(1, 4)):
                 self.functions.append(self.helper())

@@ -34,6 +34,8 @@ class Type:
                 return self.name
             case "none":
                 return "None"
+            case "any":
+                return "Any"
             case "int" | "float" | "bool" | "str":
                 return self.kind
             case kind:
@@ -116,12 +118,20 @@ class Function:
     """None: the entry, whose result is the program's `results`."""
     body: Block
     is_method: bool = False
+    kind: str = ""
+    """'property', or 'special' for a method that is not called by its name."""
 
     def lines(self, results: list[Expr], indent: int = 0) -> list[str]:
-        written = [f"{n}: {t.text}" for n, t in self.parameters]
+        written = [f"{n}: {self.annotation(t)}" for n, t in self.parameters]
         head = ", ".join(["self", *written] if self.is_method else written)
-        arrow = f" -> {self.returns.text}" if self.returns is not None else ""
-        return ["    " * indent + f"def {self.name}({head}){arrow}:", *_lines(self.body, indent + 1, results)]
+        arrow = f" -> {self.annotation(self.returns)}" if self.returns is not None else " -> None" if self.is_method else ""
+        margin = "    " * indent
+        decorators = [f"{margin}@property"] if self.kind == "property" else []
+        return [*decorators, f"{margin}def {self.name}({head}){arrow}:", *_lines(self.body, indent + 1, results)]
+
+    def annotation(self, type: Type) -> str:
+        """Quoted where it may be the class that the method is of."""
+        return repr(type.text) if type.kind == "class" and self.is_method else type.text
 
 
 @dataclass(eq=False)
@@ -149,7 +159,7 @@ class ClassDefinition:
 HEAD = """\
 import math
 from enum import Enum
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor

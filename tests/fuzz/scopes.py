@@ -24,11 +24,12 @@ from programs import (
 
 FEATURES = (
     "lists", "nested", "tuples", "records", "enums", "strings", "dicts", "objects", "optionals", "tensors", "views",
-    "functions", "raises", "prints", "arguments", "layouts",
+    "functions", "raises", "prints", "arguments", "layouts", "protocols", "calls",
 )  # fmt: skip
-"""What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place; `layouts` asks for strides."""
+"""What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place; `layouts` asks for strides;
+`protocols` are properties, special methods and contexts of classes, `calls` are those with names, stars and forks."""
 
-RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5, "layouts": 0.1}
+RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5, "layouts": 0.1, "protocols": 0.5, "calls": 0.5}
 """How many of the programs have a feature that is asked for, where that is not 0.7."""
 
 WORDS = ("", "a", "ab", "b,c", "Foo bar", "x1", " y ", "zz-z", "7")

@@ -57,6 +57,8 @@ class Statements(Choices):
             options.append((3.0, lambda: self.on_dict(scope)))
         if self.classes:
             options.append((3.0, lambda: self.on_object(scope)))
+        if nested and self.contexts(scope):
+            options.append((2.0, lambda: self.with_(scope)))
         if self.has("tensors", "views"):
             options.append((4.0, lambda: self.on_tensor(scope)))
         if self.has("optionals") and nested:
@@ -148,7 +150,8 @@ class Statements(Choices):
         for v in lists:
             t = v.type.parts[0]
             options.append((1.0, lambda v=v, t=t: (line(f"for {name} in {v.name}{part}:"), [fixed(name, t)], "loop")))
-            options.append((0.5, lambda v=v, t=t: (line(f"for {other}, {name} in enumerate({v.name}{part}):"), [fixed(other, INT), fixed(name, t)], "loop")))
+            start = self.choose(["", "", ", 1", ", 3"]) if self.has("calls") else ""
+            options.append((0.5, lambda v=v, t=t, start=start: (line(f"for {other}, {name} in enumerate({v.name}{part}{start}):"), [fixed(other, INT), fixed(name, t)], "loop")))
             w = self.choose(lists)
             s = w.type.parts[0]
             options.append((0.5, lambda v=v, w=w, t=t, s=s: (line(f"for {name}, {other} in zip({v.name}{part}, {w.name}{part}):"), [fixed(name, t), fixed(other, s)], "loop")))

@@ -23,6 +23,30 @@ def main(n: int):
 """,
         [[1], [3], [4]],
     ),
+    "what a condition calls a method of is evaluated twice": (
+        """
+class C:
+    def __init__(self, n: int):
+        self.n = n
+    def g(self) -> str:
+        self.n += 1
+        return 'ab'
+    def __getitem__(self, i: int) -> str:
+        self.n *= 3
+        return 'a'
+
+def main(n: int):
+    o = C(n)
+    r = 1 if o.g().isspace() else 2
+    if not o[0].startswith('b') and (n > 0 or o.g().upper().islower()):
+        r += 3
+    x = o.g().startswith('a')
+    while bool(o.g().startswith('b')):
+        r += 1
+    return r, o.n, x
+""",
+        [[1], [-4]],
+    ),
     "contexts whose entering does nothing": (
         """
 class C:

@@ -10,6 +10,7 @@ pytest.importorskip("expecttest", reason="torch.testing needs it")
 
 import torch
 from judge import agrees_but_for_ties, difference
+from run import error_verdicts
 from survey import known, operators, short_verdicts
 
 CHUNKS = 24
@@ -19,6 +20,18 @@ CHUNKS = 24
 def test_what_agreed_agrees(chunk):
     found = short_verdicts(operators()[chunk::CHUNKS], known())
     assert not found, "\n".join(f"{name} {dtype}: {verdict}" for (name, dtype), verdict in found.items())
+
+
+LENIENT = {"complex", "gather", "__rdiv__"}
+"""`out=` of another dtype (docs/decisions/034-forms-of-operators.md); an operator of Python's."""
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("chunk", range(CHUNKS // 3))
+def test_what_pytorch_refuses_is_refused(chunk):
+    ops = [op for op in operators()[chunk :: CHUNKS // 3] if op.name not in LENIENT]
+    wrong = [v for op in ops for v in error_verdicts(op) if v.kind == "failed"]
+    assert not wrong, "\n".join(map(str, wrong))
 
 
 def test_differences_are_seen():

@@ -63,6 +63,10 @@ def cumulative_trapezoid__dx(y: Tensor, dx: number, dim: int) -> Tensor:
 
 
 def _h_check_gradient(self: Tensor, dims: List[int], edge_order: int):
+    for i in range(len(dims)):
+        for j in range(i):
+            if (dims[i] - dims[j]) % max(self.dim(), 1) == 0:
+                raise RuntimeError("dim {} appears multiple times in the list of dims".format(dims[i] % max(self.dim(), 1)))
     if edge_order != 1 and edge_order != 2:
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     for d in dims:

@@ -78,6 +78,8 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 
 def rrelu(self: Tensor, lower: number, upper: number, training: bool, generator: Optional[Generator]) -> Tensor:
+    if float(lower) > float(upper):
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return torch.where(self <= 0, self * ((float(lower) + float(upper)) / 2.0), self)
     # A number is drawn for each element that is not positive, and for no other.

@@ -10,6 +10,12 @@ from typing import List, Optional
 
 def rot90(self: Tensor, k: int, dims: List[int]) -> Tensor:
     turns = k % 4
+    if len(dims) != 2:
+        raise RuntimeError("expected total rotation dims == 2, but got dims = {}".format(len(dims)))
+    if self.dim() < 2:
+        raise RuntimeError("expected total dims >= 2, but got total dims = {}".format(self.dim()))
+    if (dims[0] - dims[1]) % self.dim() == 0:
+        raise RuntimeError("expected rotation dims to be different, but got dim0 = {} and dim1 = {}".format(dims[0], dims[1]))
     if turns == 1:
         return self.flip([dims[1]]).transpose(dims[0], dims[1])
     if turns == 2:
@@ -20,10 +26,14 @@ def rot90(self: Tensor, k: int, dims: List[int]) -> Tensor:
 
 
 def fliplr(self: Tensor) -> Tensor:
+    if self.dim() < 2:
+        raise RuntimeError("Input must be >= 2-d.")
     return self.flip([1])
 
 
 def flipud(self: Tensor) -> Tensor:
+    if self.dim() < 1:
+        raise RuntimeError("Input must be >= 1-d.")
     return self.flip([0])
 
 
@@ -86,6 +96,8 @@ def one_hot(self: Tensor, num_classes: int) -> Tensor:
 def diag(self: Tensor, diagonal: int) -> Tensor:
     if self.dim() == 1:
         return torch.diag_embed(self, diagonal, 0, 1)
+    if self.dim() != 2:
+        raise RuntimeError("diag(): Supports 1D or 2D tensors. Got {}D".format(self.dim()))
     return torch.diagonal(self, diagonal, 0, 1).clone()
 
 
@@ -146,6 +158,10 @@ def index_fill__int_Tensor(self: Tensor, dim: int, index: Tensor, value: Tensor)
 
 
 def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    if self.dtype != source.dtype:
+        raise RuntimeError("masked_scatter: expected self and source to have same dtypes but got {} and {}".format(self.dtype, source.dtype))
+    if mask.dtype != torch.bool:
+        raise RuntimeError("masked_scatter_ only supports boolean masks, but got mask with dtype {}".format(_h_type_name(mask.dtype)))
     x, m = torch.broadcast_tensors([self, mask])
     count = int(m.sum().item())
     if count > source.numel():
@@ -157,6 +173,8 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Optional[Tensor]) -> Tensor:
     x = self
+    if n < 0:
+        raise RuntimeError("order must be non-negative but got {}".format(n))
     if n == 0:
         return x.clone()
     if prepend is not None:

@@ -261,6 +261,8 @@ def _chunk_cat(tensors: List[Tensor], dim: int, num_chunks: int) -> Tensor:
     # each tensor in as many chunks, the last filled up with zeros; chunks of all tensors side by side
     parts: List[Tensor] = []
     for t in tensors:
+        if t.numel() == 0:
+            raise RuntimeError("_chunk_cat expects non-empty tensor")
         d = dim + t.dim() if dim < 0 else dim
         n = t.size(d)
         each = (n + num_chunks - 1) // num_chunks

@@ -7,6 +7,8 @@ from typing import Tuple
 
 def multilabel_margin_loss_forward(self: Tensor, target: Tensor, reduction: int) -> Tuple[Tensor, Tensor]:
     # the classes of a row are the places before its first -1
+    if self.dim() == 1 and self.size(0) == 0 or self.dim() == 2 and self.size(1) == 0:
+        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but got: {}".format(self.size()))
     x = self if self.dim() == 2 else self.reshape([1, self.numel()])
     y = target if target.dim() == 2 else target.reshape([1, target.numel()])
     if self.dim() > 2 or x.size(0) != y.size(0) or x.size(1) != y.size(1):

@@ -9,6 +9,11 @@ def native_layer_norm(
     input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float
 ) -> Tuple[Tensor, Tensor, Tensor]:
     n = len(normalized_shape)
+    if n < 1:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
     if n > input.dim():
         raise RuntimeError(
             "Given normalized_shape={}, expected input with shape [*, {}], but got input of size{}".format(
@@ -52,6 +57,11 @@ def layer_norm(
 
 def rms_norm(input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], eps: Optional[float]) -> Tensor:
     n = len(normalized_shape)
+    if n < 1:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one element, but got "
+            "normalized_shape = []"
+        )
     dims: List[int] = []
     for i in range(n):
         if input.size(i - n) != normalized_shape[i]:

@@ -150,6 +150,12 @@ def linalg_diagonal(A: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
 
 
 def linalg_cross(self: Tensor, other: Tensor, dim: int) -> Tensor:
+    if self.dim() != other.dim():
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if self.size(dim) != 3 or other.size(dim) != 3:
+        raise RuntimeError(
+            "linalg.cross: inputs dimension {} must have length 3. Got {} and {}".format(dim, self.size(dim), other.size(dim))
+        )
     a, b = torch.broadcast_tensors([self, other])
     a0, a1, a2 = a.select(dim, 0), a.select(dim, 1), a.select(dim, 2)
     b0, b1, b2 = b.select(dim, 0), b.select(dim, 1), b.select(dim, 2)

@@ -78,10 +78,8 @@ def mvlgamma(self: Tensor, p: int) -> Tensor:
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     x = _h_floating(self)
-    sum = lgamma(x)
-    for i in range(1, p):
-        sum = sum + lgamma(x - 0.5 * float(i))
-    return sum + float(p * (p - 1)) * (math.log(math.pi) / 4.0)
+    terms = lgamma(x.unsqueeze(-1) - torch.arange(p).to(x.dtype) * 0.5)
+    return torch.sum(terms, [-1]) + float(p * (p - 1)) * (math.log(math.pi) / 4.0)
 
 
 def special_multigammaln(self: Tensor, p: int) -> Tensor:

@@ -182,6 +182,19 @@ def quantile__scalar(self: Tensor, q: float, dim: Optional[int], keepdim: bool, 
 # covariance
 
 
+def _h_check_cov(weights: Tensor, name: str, count: int) -> None:
+    if weights.dim() > 1:
+        raise RuntimeError("cov(): expected {} to have one or fewer dimensions but got {} with {} dimensions".format(name, name, weights.dim()))
+    if weights.numel() != count:
+        raise RuntimeError(
+            "cov(): expected {} to have the same numel as there are observations in the input but got {} != {}".format(
+                name, weights.numel(), count
+            )
+        )
+    if count > 0 and bool((weights < 0).any()):
+        raise RuntimeError("cov(): {} cannot be negative".format(name))
+
+
 def cov(self: Tensor, correction: int, fweights: Optional[Tensor], aweights: Optional[Tensor]) -> Tensor:
     if self.dim() > 2:
         raise RuntimeError("cov(): expected input to have two or fewer dimensions but got an input with {} dimensions".format(self.dim()))
@@ -195,8 +208,18 @@ def cov(self: Tensor, correction: int, fweights: Optional[Tensor], aweights: Opt
         return (product / max(count - float(correction), 0.0)).squeeze()
     w = torch.ones([x.size(1)], dtype=torch.int64)
     if fweights is not None:
+        _h_check_cov(fweights, "fweights", x.size(1))
+        if fweights.is_floating_point() or fweights.is_complex() or fweights.dtype == torch.bool:
+            raise RuntimeError(
+                "cov(): expected fweights to have integral dtype but got fweights with {} dtype".format(_h_type_name(fweights.dtype))
+            )
         w = fweights
     if aweights is not None:
+        _h_check_cov(aweights, "aweights", x.size(1))
+        if not aweights.is_floating_point():
+            raise RuntimeError(
+                "cov(): expected aweights to have floating point dtype but got aweights with {} dtype".format(_h_type_name(aweights.dtype))
+            )
         w = w * aweights if fweights is not None else aweights
     total = w.sum()
     if bool(total == 0):

@@ -19,6 +19,12 @@ def _h_max_unpool(self: Tensor, indices: Tensor, output_size: List[int], dims: i
         raise RuntimeError(
             "There should be exactly {} elements in output_size, but got {} elements.".format(dims, len(output_size))
         )
+    if self.size() != indices.size():
+        raise RuntimeError(
+            "Expected shape of indices to be same as that of the input tensor ({}) but got indices tensor with shape: {}".format(
+                self.size(), indices.size()
+            )
+        )
     kept: List[int] = []
     for i in range(self.dim() - dims):
         kept.append(self.size(i))

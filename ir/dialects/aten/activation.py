@@ -209,6 +209,12 @@ def _threshold_samples() -> Iterator[Sample]:
     yield Sample((ramp(2, 3), 0.5, -2.5))
 
 
+def _softshrink_types(self: Operand, lambd: Any) -> Types:
+    if isinstance(lambd, int | float) and not lambd >= 0:
+        raise OperatorError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return _self_only(_floats_only("softshrink_cpu"))(self, lambd)
+
+
 WITH_NUMBERS: tuple[Operator, ...] = (
     elementwise(
         "aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor",
@@ -240,7 +246,7 @@ WITH_NUMBERS: tuple[Operator, ...] = (
     ),
     elementwise(
         "aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
-        _self_only(_floats_only("softshrink_cpu")),
+        _softshrink_types,
         _softshrink,
         _numpy_softshrink,
         _samples((0.5,), (1,)),

@@ -50,6 +50,9 @@ def _check(input: TensorType, weight: TensorType, bias: TensorType | None, group
             f"Input type ({input.dtype.graph_name}) and weight type ({weight.dtype.graph_name}) should be the same"
         )
     assert input.dtype is not None
+    if bias is not None and bias.dtype is not input.dtype:
+        assert bias.dtype is not None
+        raise OperatorError(f"Input type ({input.dtype.graph_name}) and bias type ({bias.dtype.graph_name}) should be the same")
     if input.dtype is DType.bool:
         raise not_implemented("slow_conv2d_cpu", input.dtype)
     w = shape_of(weight)
@@ -96,6 +99,8 @@ def infer_convolved(
     steps, spread_by = _steps(stride, count, "stride"), _steps(dilation, count, "dilation")
     if any(s <= 0 for s in steps):
         raise OperatorError("non-positive stride is not supported")
+    if any(d <= 0 for d in spread_by):
+        raise OperatorError("dilation should be greater than zero")
     if any(p < 0 for p in low):
         raise OperatorError("negative padding is not supported")
     w = shape_of(weight)

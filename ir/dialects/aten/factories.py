@@ -69,8 +69,8 @@ def _filled(
     """`size` says the shape (else `self` does); `fill_value` the value where `value` is None."""
 
     def result(arguments: dict[str, Any]) -> DType:
-        wanted = arguments.get("dtype")
-        return known_dtype(wanted) if wanted is not None else dtype_rule(arguments)
+        wanted, usual = arguments.get("dtype"), dtype_rule(arguments)
+        return usual if wanted is None else known_dtype(wanted)
 
     def infer(**arguments: Any) -> TensorType:
         size = arguments.get("size")
@@ -101,6 +101,25 @@ def _filled(
 
 def _default(arguments: dict[str, Any]) -> DType:
     del arguments
+    return DEFAULT_FLOAT
+
+
+def _permuted(arguments: dict[str, Any]) -> DType:
+    """Checks the order of the dimensions, which is all that it says."""
+    rank, order = len(arguments["size"]), arguments["physical_layout"]
+    if len(order) != rank:
+        raise OperatorError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {rank} is not equal to len(physical_layout) = {len(order)}"
+        )
+    for place, dim in enumerate(order):
+        if not 0 <= dim < rank:
+            raise OperatorError(
+                f"Dimension out of range (expected to be between 0 and {rank - 1}, but got {dim} at index {place}).  "
+                "NB: negative dims not currently supported; file an issue if you want it."
+            )
+    if len(set(order)) != rank:
+        raise OperatorError("Duplicate dim not allowed")
     return DEFAULT_FLOAT
 
 
@@ -174,7 +193,7 @@ FILLED: tuple[Operator, ...] = (
     _filled(f"aten::new_empty(Tensor self, SymInt[] size, *, {_OPTIONS}) -> Tensor", 0, _of_self, lambda: ()),
     _filled(f"aten::empty_strided(SymInt[] size, SymInt[] stride, *, {_OPTIONS}) -> Tensor", 0, _default, lambda: ()),
     _filled(
-        f"aten::empty_permuted(SymInt[] size, int[] physical_layout, *, {_OPTIONS}) -> Tensor", 0, _default, lambda: ()
+        f"aten::empty_permuted(SymInt[] size, int[] physical_layout, *, {_OPTIONS}) -> Tensor", 0, _permuted, lambda: ()
     ),
 )
 
@@ -354,10 +373,12 @@ def _arange_dtype(dtype: int | None, *numbers: Any) -> DType:
 
 
 def _arange_length(start: Any, end: Any, step: Any, inclusive: bool, dtype: DType) -> int:
-    if step == 0:
-        raise OperatorError("step must be nonzero")
     if not all(python_math.isfinite(x) for x in (start, end)):
         raise OperatorError(f"unsupported range: {start} -> {end}")
+    if dtype is DType.int64 and not inclusive:
+        start, end, step = int(start), int(end), int(step)  # int64 alone counts in whole numbers
+    if step == 0:
+        raise OperatorError("step must be nonzero")
     if (end - start) * (1 if step > 0 else -1) < 0:
         raise OperatorError("upper bound and lower bound inconsistent with step sign")
     whole = dtype.category <= 1
@@ -388,8 +409,7 @@ def _dynamic_length(
     cx: LoweringContext, start: Number, end: Number, step: Number, inclusive: bool, dtype: DType
 ) -> Extent:
     """Number of elements of a range whose bounds are known only at run time."""
-    del dtype
-    whole = all(_kind(cx, x) is not DType.float64 for x in (start, end, step))
+    whole = dtype is DType.int64 or all(_kind(cx, x) is not DType.float64 for x in (start, end, step))
     if whole and not inclusive:
         low, high, by = (cx.extent(cx.number(x, DType.int64)) for x in (start, end, step))
         cx.check(cx.compare("ne", by, 0), "step must be nonzero")
@@ -470,6 +490,11 @@ def _step_samples() -> Iterator[Sample]:
         yield Sample(bounds)
     yield Sample((0, 10, 3), {"dtype": int(DType.float32)})
     yield Sample((0, 10, 0), raises="step must be nonzero")
+    yield Sample((0.0, -8.000001, -4.0), {"dtype": int(DType.int64)})
+    yield Sample((0.0, -8.000001, -4.0), {"dtype": int(DType.int32)})
+    yield Sample((0.5, 7.9, 2.5), {"dtype": int(DType.int64)})
+    yield Sample((0.0, 3.0, 0.5), {"dtype": int(DType.int32)})
+    yield Sample((0.0, 3.0, 0.5), {"dtype": int(DType.int64)}, raises="step must be nonzero")
 
 
 def _inclusive_samples() -> Iterator[Sample]:
@@ -508,13 +533,12 @@ class _Line:
     count: Value
     gaps: Value
     rounded: Step
-    """After each step: linspace rounds 16-bit floats as often as PyTorch does, logspace at the end."""
+    """After each step of linspace: 16-bit floats are rounded as often as PyTorch does."""
 
     @staticmethod
-    def of(b: Builder, only: Value, start: Value, end: Value, count: Value, rounded: Step) -> _Line:
+    def of(b: Builder, only: Value, start: Value, end: Value, span: Value, count: Value, rounded: Step) -> _Line:
         one = arith.constant(b, 1.0, start.type)
         gaps = arith.subf(b, count, one)
-        span = rounded(b, arith.subf(b, end, start))
         by = rounded(b, arith.divf(b, span, arith.select(b, arith.cmpf(b, "ogt", gaps, one), gaps, one)))
         return _Line(only, start, end, by, count, gaps, rounded)
 
@@ -562,10 +586,15 @@ def _spaced(signature: str, samples: Samples) -> Operator:
         base = cx.number(arguments["base"], wide) if "base" in arguments else None
         parts = (complexes.re, complexes.im) if wide.is_complex else (_itself,)
 
-        def rounded(b: Builder, value: Value) -> Value:
-            return cx.cast(b, cx.cast(b, value, wide, dtype), dtype, wide) if dtype.is_floating and not base else value
+        def narrow(b: Builder, value: Value) -> Value:
+            return cx.cast(b, cx.cast(b, value, wide, dtype), dtype, wide) if dtype.is_floating else value
 
-        lines = [_Line.of(cx.b, *(f(cx.b, x) for x in (only, start, end)), count, rounded) for f in parts]
+        rounded = _itself if base is not None else narrow
+        lines: list[_Line] = []
+        for f in parts:
+            first, last = f(cx.b, start), f(cx.b, end)
+            span = narrow(cx.b, arith.subf(cx.b, last, first))
+            lines.append(_Line.of(cx.b, f(cx.b, only), first, last, span, count, rounded))
 
         def element(inner: Builder, index: list[Value]) -> Value:
             place = cx.cast(inner, arith.index_cast(inner, index[0], I64), DType.int64, part)
@@ -582,17 +611,19 @@ def _spaced(signature: str, samples: Samples) -> Operator:
         steps = steps_of(arguments)
         ends = [cast_array(arguments[name], dtype) for name in ("start", "end")]
         if "base" not in arguments:
-            return cast_array(_numpy_spaced(*ends, steps or 0, dtype), dtype)
+            return cast_array(_numpy_spaced(ends[0], ends[1], steps or 0, dtype, None), dtype)
         wide = dtype if dtype.is_complex else DType.float64
         if dtype.is_floating and steps == 1:
             ends[0] = cast_array(arguments["start"], wide)
-        values = _numpy_spaced(*(cast_array(end, wide) for end in ends), steps or 0, wide)
+        start, end = (cast_array(end, wide) for end in ends)
+        span = cast_array(cast_array(end - start, dtype), wide) if dtype.is_floating else end - start
+        values = _numpy_spaced(start, end, steps or 0, wide, span)
         return cast_array(np.power(arguments["base"], values), dtype)
 
     return Operator(signature, infer, lower, reference, samples)
 
 
-def _numpy_spaced(start: Array, end: Array, steps: int, dtype: DType) -> Array:
+def _numpy_spaced(start: Array, end: Array, steps: int, dtype: DType, span: Array | None) -> Array:
     if dtype.is_complex or steps < 2:
         return cast(Array, np.linspace(start, end, steps))
 
@@ -601,7 +632,7 @@ def _numpy_spaced(start: Array, end: Array, steps: int, dtype: DType) -> Array:
 
     first, last = start.astype(np.float64), end.astype(np.float64)
     place = np.arange(steps)
-    by = rounded(rounded(last - first) / (steps - 1))
+    by = rounded((rounded(last - first) if span is None else span) / (steps - 1))
     values = np.where(place < steps // 2, first + rounded(by * place), last - rounded(by * (steps - 1 - place)))
     return rounded(values)
 
@@ -627,6 +658,8 @@ SPACED: tuple[Operator, ...] = (
             Sample((1, 2, 1)),
             Sample((0, 1.2, 2), {"dtype": int(DType.int64)}),
             Sample((0, 4.3, 4), {"dtype": int(DType.float16)}),
+            Sample((0.7, 2.6, 6), {"dtype": int(DType.float16)}),
+            Sample((-0.3, 1.6, 5), {"dtype": int(DType.bfloat16)}),
             Sample((4.3, 0, 1), {"dtype": int(DType.float16)}),
             Sample((0, 1 + 1j, 4)),
         ],

@@ -251,19 +251,21 @@ def numpy_log_add_exp(x: Array, y: Array) -> Array:
     """log(exp(x) + exp(y)), of complex numbers too; of two that are nothing, -inf, the second."""
     if x.dtype.kind != "c":
         return np.logaddexp(x, y)
-    low, high = np.where(x.real < y.real, x, y), np.where(x.real < y.real, y, x)
-    plain = np.isfinite(low.real) & np.isfinite(high.real)
+    ordered = np.real(x) < np.real(y)
+    low, high = np.where(ordered, x, y), np.where(ordered, y, x)
+    plain = np.isfinite(np.real(low)) & np.isfinite(np.real(high))
     ratio = np.where(plain, np.exp(np.where(plain, low - high, 0)), 0)
-    both = low.real == np.inf
-    turned = [np.exp(1j * np.where(both, z.imag, 0)) for z in (low, high)]
+    both = np.real(low) == np.inf
+    turned = [np.exp(1j * np.where(both, np.imag(z), 0)) for z in (low, high)]
     found = np.where(both, np.log(_endless(turned[0]) + _endless(turned[1])), np.log1p(ratio) + high)
-    found = np.where(high.real == -np.inf, y, found)
+    found = np.where(np.real(high) == -np.inf, y, found)
     return np.where(np.isnan(x) | np.isnan(y), complex(NAN, NAN), found).astype(x.dtype)
 
 
 def _endless(direction: Array) -> Array:
     found = np.empty_like(direction)
-    found.real, found.imag = (np.where(part == 0, 0, part * np.inf) for part in (direction.real, direction.imag))
+    for part, source in ((np.real(found), np.real(direction)), (np.imag(found), np.imag(direction))):
+        part[...] = np.where(source == 0, 0, source * np.inf)
     return found
 
 

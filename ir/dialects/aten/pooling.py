@@ -58,6 +58,10 @@ class Window:
     def check(self, name: str) -> None:
         if any(s <= 0 for s in self.stride):
             raise OperatorError("stride should not be zero")
+        if any(d <= 0 for d in self.dilation):
+            raise OperatorError(f"{name}() dilation must be greater than zero, but got {next(d for d in self.dilation if d <= 0)}")
+        if any(p < 0 for p in self.padding):
+            raise OperatorError(f"pad must be non-negative, but got pad: {next(p for p in self.padding if p < 0)}")
         for k, p in zip(self.size, self.padding, strict=True):
             if k <= 0:
                 raise OperatorError(
@@ -79,6 +83,11 @@ def _infer_sizes(name: str, self: TensorType, window: Window, ceil_mode: bool) -
         )
     window.check(name)
     shape = shape_of(self)
+    if 0 in shape[self.rank - count - 1 :]:
+        raise OperatorError(
+            f"{name}(): Expected {count + 1}D or {count + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got: {size_text(shape)}"
+        )
     columns = zip(shape[-count:], window.size, window.stride, window.padding, window.dilation, strict=True)
     sizes = [_output_size(e, k, s, p, d, ceil_mode) for e, k, s, p, d in columns]
     if any(s is not None and s < 1 for s in sizes):
@@ -551,6 +560,10 @@ def avg1d_samples() -> Iterable[Sample]:
 
 def _infer_adaptive(count: int, self: TensorType, output_size: Any) -> TensorType:
     sizes = [known(s) for s in spread(output_size, count)]
+    if len(sizes) != count:
+        raise OperatorError(f"adaptive_pool{count}d(): `output_size` must have {count} numbers, but got {len(sizes)}")
+    if any(s is not None and s < 0 for s in sizes):
+        raise OperatorError("elements of output_size must be greater than or equal to 0")
     shape = shape_of(self)
     if self.rank not in (count + 1, count + 2):
         raise OperatorError(

@@ -382,9 +382,12 @@ def _equal_samples() -> Iterator[Sample]:
 
 
 def _infer_isclose(self: TensorType, other: TensorType, rtol: float, atol: float, equal_nan: bool) -> TensorType:
-    del rtol, atol, equal_nan
+    del equal_nan
     if self.dtype is not other.dtype:
         raise OperatorError(f"{dtype_of(self).graph_name} did not match {dtype_of(other).graph_name}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if isinstance(value, int | float) and not value >= 0:
+            raise OperatorError(f"{name} must be greater than or equal to zero, but got {value}")
     return TensorType(DType.bool, broadcast(shape_of(self), shape_of(other)))
 
 

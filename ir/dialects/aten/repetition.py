@@ -245,6 +245,10 @@ def flip_samples() -> Iterable[Sample]:
 def _rolled(rank: int, shifts: Any, dims: Any) -> tuple[list[Any], list[int]]:
     amounts = as_list(shifts)
     axes = static_ints(as_list(dims), "dims")
+    if not amounts:
+        raise OperatorError("`shifts` required")
+    if axes and not rank and len(axes) == len(amounts):
+        raise OperatorError("Dimension specified as 0 but tensor has no dimensions")
     if not axes and len(amounts) == 1:
         return amounts, []
     if len(axes) != len(amounts):

@@ -120,6 +120,7 @@ def _infer_scatter(name: str, self: TensorType, dim: int, index: TensorType, src
     if src is not None:
         if src.dtype is not self.dtype:
             raise OperatorError("scatter(): Expected self.dtype to be equal to src.dtype")
+        need_same_rank(name, self, src)
         need_inside(name, index, src, None, "src")
     return self
 
@@ -356,6 +357,8 @@ def _infer_rows(name: str, self: TensorType, dim: int, index: TensorType, source
         raise OperatorError(f"{name}(): Index should have dimension 1 or 0 (got {index.rank})")
     if self.dtype is not source.dtype:
         raise OperatorError(f"{name}(): self and source expected to have the same dtype")
+    if max(self.rank, 1) != max(source.rank, 1):
+        raise OperatorError(f"{name}(): self and source must have the same number of dimensions, but got {self.rank} and {source.rank}")
     count = shape_of(index)[0] if index.rank else 1
     have = shape_of(source)[axis] if source.rank else 1
     if have is not None and count is not None and have != count:

@@ -121,9 +121,10 @@ class M(nn.Module):
             with torch.no_grad():
                 v = self.w @ self.w
             z = y + 1
+            h = self.w.half().exp() + x.sum()
         with torch.autocast("cpu", enabled=False):
             pass
-        return y, z, v, self.w @ self.w
+        return y, z, v, self.w @ self.w, h
 """
 
 
@@ -135,7 +136,7 @@ def test_archives_and_frozen_modules_keep_regions():
     x = np.ones((2, 3), np.float32)
     module = compile_source(MODULE).M().eval()
     expected = module(x)
-    assert dtypes(expected) == ["bfloat16", "float32", "bfloat16", "float32"]
+    assert dtypes(expected) == ["bfloat16", "float32", "bfloat16", "float32", "float32"]
     buffer = io.BytesIO()
     torchcc.save(module, buffer)
     again = torchcc.load(buffer.getvalue())(x)

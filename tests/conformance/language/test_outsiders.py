@@ -34,6 +34,11 @@ GOOD = {
         "    for c in self.children(): x = c(x)\n    return x, names, k",
         [(("ones(2)",), ("tensor([0.9640275836, 0.9640275836])", ["", "l", "q", "q.0", "q.1", "l", "q", "b"], 5))],
     ),
+    "hooks that say little": (
+        "def h(self, inp: Tuple[Tensor], out):\n  return out * 2\ndef g(self, inp: Tuple[Tensor], out: Tensor):\n  print(inp[0].shape)\n"
+        "class M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.register_forward_hook(h)\n    self.register_forward_hook(g)\n  def forward(self, x): return x + 1",
+        [(("ones(2)",), "tensor([4.0, 4.0])")],
+    ),
     "tensors without dimensions are printed": ("def f():\n  print(torch.tensor(3.5), torch.tensor(2))\n  return 1", [((), 1)], {"torch": True}),
     "lists of tuples and numbers": (
         "def f(l: List[Union[Tuple[float, float], float]]):\n  s = 0.0\n  for e in l:\n    if isinstance(e, float): s += e\n    else: s += e[0] * e[1]\n  return s",
@@ -48,6 +53,21 @@ GOOD = {
 BAD = {
     "list as a target": ("def f(a: int):\n  [b, c] = (a, a)  # <-\n  return b", ["list"]),
     "list unpacked in a list": ("def f(l: List[int]): return [*l]  # <-", ["size of a list"]),
+    "pre-hook without a result type": (
+        "def h(self, inp: Tuple[Tensor]):  # <-\n  return inp\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n"
+        "    self.register_forward_pre_hook(h)\n  def forward(self, x): return x",
+        ["return annotation"],
+    ),
+    "hook for other arguments": (
+        "def h(self, inp: Tuple[int], out: Tensor) -> Tensor:  # <-\n  return out\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n"
+        "    self.register_forward_hook(h)\n  def forward(self, x): return x",
+        ["takes Tuple[int] for `inp`"],
+    ),
+    "hook for another result": (
+        "def h(self, inp: Tuple[Tensor], out: int) -> Tensor:  # <-\n  return inp[0]\nclass M(nn.Module):\n  def __init__(self):\n    super().__init__()\n"
+        "    self.register_forward_hook(h)\n  def forward(self, x): return x",
+        ["takes int for `out`"],
+    ),
     "enum of tuples": ("class C(Enum):  # <-\n  A = (1, 2)\ndef f(c: C): return c.value", ["all int"]),
 }
 

@@ -114,7 +114,7 @@ BAD = {
     "invert an int": ("def f(a: int):\n  return ~a  # <-", ["int"]),
     "** in a call": ("def g(a: int): return a\ndef f(d: Dict[str, int]):\n  return g(**d)  # <-", ["`**`"]),
     "* of a list": ("def g(a: int, b: int): return a\ndef f(l: List[int]):\n  return g(*l)  # <-", ["cannot statically infer the expected size of a list"]),
-    "* in a list": ("def f(l: List[int]):\n  return [*l]  # <-", ["`*`"]),
+    "* in a list": ("def f(l: List[int]):\n  return [*l]  # <-", ["size of a list"]),
     "** in a dict": ("def f(d: Dict[str, int]):\n  return {**d}  # <-", ["`**`"]),
     "bytes": ("def f():\n  return b'a'  # <-", ["bytes"]),
     "ellipsis": ("def f():\n  return ...  # <-", ["`...`"]),

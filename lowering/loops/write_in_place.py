@@ -1,0 +1,178 @@
+"""Lets results be computed where they are needed: inside a padded image, or in their part of a joined tensor.
+
+In: buffers, after `bufferize`. Out: the same, without the copies of whole buffers into parts of others that come after:
+
+    %a = alloc                                     %p = alloc
+    generic outs(%a)                               fill %p
+    %p = alloc                                     %s = subview %p [...]
+    fill %p                               =>       generic outs(%s)
+    %s = subview %p [...]
+    copy %a, %s
+    dealloc %a
+
+The border is filled first. Legal where nobody needs %a after the copy, and nobody touches that part of %p before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ...ir.core import Block, Operation, Value, functions
+from ...ir.dialects import memref
+from ..indexing import slice_parameters
+from .bufferize import VIEWS
+
+_COMPUTED: Final = frozenset({"linalg.generic", "linalg.fill"})
+"""Operations that do not mind how the rows of a buffer lie."""
+
+
+@dataclass(frozen=True)
+class WriteInPlace:
+    name: str = "write-in-place"
+
+    def apply(self, module: Operation) -> Operation:
+        for function in functions(module):
+            for op in list(function.walk()):
+                if op.name == "memref.copy" and op.parent is not None:
+                    _avoid(op)
+        return module
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A whole buffer that is copied into a part of another one; all in one block."""
+
+    op: Operation
+    source: Operation
+    view: Operation
+    target: Operation
+
+    @property
+    def block(self) -> Block:
+        return cast(Block, self.op.parent)
+
+
+def _avoid(op: Operation) -> None:
+    copy = _copy_of(op)
+    if copy is None or not _is_computed_before(copy):
+        return
+    fill = _fill_of(copy)
+    if not _is_untouched(copy, fill):
+        return
+    anchor = copy.source
+    for moved in (copy.target, fill, copy.view):
+        if moved is not None and anchor.is_before(moved):
+            _move(moved, anchor)
+    copy.source.result.replace_all_uses_with(copy.view.result)
+    for user in list(copy.view.result.users):
+        if user.name == "memref.dealloc":
+            user.erase()
+    op.erase()
+    copy.source.erase()
+
+
+def _copy_of(op: Operation) -> _Copy | None:
+    source = op.operand(0).defining_op("memref.alloc")
+    view = op.operand(1).defining_op("memref.subview")
+    target = None if view is None else view.operand(0).defining_op("memref.alloc")
+    if source is None or view is None or target is None or len(view.result.uses) != 1:
+        return None
+    if any(part.parent is not op.parent for part in (source, view, target)) or source.operands or target.operands:
+        return None
+    shapes = [memref.memref_type(v).shape for v in (source.result, view.result)]
+    if _box(view) is None or shapes[0] != shapes[1]:
+        return None
+    return _Copy(op, source, view, target)
+
+
+def _box(view: Operation) -> list[tuple[int, int]] | None:
+    """First and last element of a part along each dimension, where known and without gaps."""
+    box: list[tuple[int, int]] = []
+    for offset, size, stride in zip(*slice_parameters(view), strict=True):
+        if not isinstance(offset, int) or not isinstance(size, int) or stride != 1:
+            return None
+        box.append((offset, offset + size - 1))
+    return box
+
+
+def _is_computed_before(copy: _Copy) -> bool:
+    """Whether all that touches the source are structured operations in front of the copy."""
+    for user in copy.source.result.users:
+        if user is copy.op:
+            continue
+        if user.parent is not copy.block:
+            return False
+        if user.name == "memref.dealloc":
+            continue
+        if user.name not in _COMPUTED or not user.is_before(copy.op):
+            return False
+    return True
+
+
+def _fill_of(copy: _Copy) -> Operation | None:
+    """What fills all of the target, if the first thing that touches it is that."""
+    fills = [u for u in copy.target.result.users if u.name == "linalg.fill" and u.operand(1) is copy.target.result]
+    return fills[0] if len(fills) == 1 and fills[0].parent is copy.block else None
+
+
+def _is_untouched(copy: _Copy, fill: Operation | None) -> bool:
+    """Whether nobody else reads or writes that part of the target before the copy."""
+    if fill is not None and (not fill.is_before(copy.op) or not _is_at_hand(fill.operand(0), copy)):
+        return False
+    box = _box(copy.view)
+    assert box is not None
+    for user in copy.target.result.users:
+        if user in (copy.view, fill):
+            continue
+        if user.name in VIEWS:
+            if not _is_later(user, copy) and (fill is not None or not _is_apart(user, box, copy)):
+                return False
+        elif not _is_behind(user, copy):
+            return False
+    return True
+
+
+def _is_at_hand(value: Value, copy: _Copy) -> bool:
+    """Whether a value can be had where the source is allocated: it is there, or a constant that moves."""
+    op = value.defining_op()
+    return op is None or op.name == "arith.constant" or (op.parent is copy.block and op.is_before(copy.source))
+
+
+def _is_behind(user: Operation, copy: _Copy) -> bool:
+    """Whether an operation, or the one of the block that it is nested in, stands behind the copy."""
+    op: Operation | None = user
+    while op is not None and op.parent is not copy.block:
+        op = op.parent_op
+    return op is not None and copy.op.is_before(op)
+
+
+def _is_later(view: Operation, copy: _Copy) -> bool:
+    """Whether a view is used behind the copy only."""
+    pending = [view]
+    for op in pending:
+        for user in op.result.users:
+            if user.name in VIEWS and user.operand(0) is op.result:
+                pending.append(user)
+            elif not _is_behind(user, copy):
+                return False
+    return True
+
+
+def _is_apart(view: Operation, box: Sequence[tuple[int, int]], copy: _Copy) -> bool:
+    """Whether a view is of another part of the target, and itself the only one of it."""
+    other = _box(view) if view.name == "memref.subview" and view.operand(0) is copy.target.result else None
+    if other is None or any(user.name in VIEWS for user in view.result.users):
+        return False
+    return any(last < first or end < start for (first, end), (start, last) in zip(other, box, strict=True))
+
+
+def _move(op: Operation, anchor: Operation) -> None:
+    """In front of `anchor`, with the constants that it takes."""
+    block = cast(Block, anchor.parent)
+    for operand in op.operands:
+        constant = operand.defining_op("arith.constant")
+        if constant is not None and constant.parent is block and anchor.is_before(constant):
+            block.insert_before(constant.detach(), anchor)
+    block.insert_before(op.detach(), anchor)

@@ -1,0 +1,87 @@
+"""`write-in-place`: no copies of what could have been computed where it is needed, and no others dropped."""
+
+import numpy as np
+import pytest
+
+from torchcc.ir.interpreters.run import interpret
+from torchcc.ir.parser import parse_module
+from torchcc.ir.verifier import verify
+from torchcc.lowering.loops.convert_linalg_to_loops import ConvertLinalgToLoops
+from torchcc.lowering.loops.write_in_place import WriteInPlace
+
+HEAD = """
+#m = affine_map<(d0, d1) -> (d0, d1)>
+func.func @f(%x: memref<2x3xf32>) -> {results} {{
+  %zero = arith.constant 0.0 : f32
+{body}
+}}
+"""
+SQUARE = """
+  %{to} = memref.alloc() : memref<2x3xf32>
+  linalg.generic {{indexing_maps = [#m, #m], iterator_types = ["parallel", "parallel"]}} ins(%{of} : memref<2x3xf32>) outs(%{to} : memref<2x3xf32>) {{
+  ^bb0(%a{to}: f32, %b{to}: f32):
+    %c{to} = arith.mulf %a{to}, %a{to} : f32
+    %d{to} = arith.addf %c{to}, %a{to} : f32
+    linalg.yield %d{to} : f32
+  }}"""
+FILLED = """
+  %p = memref.alloc() : memref<4x5xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<4x5xf32>)"""
+INSIDE = """
+  %{view} = memref.subview %p[{at}] [2, 3] [1, 1] : memref<4x5xf32> to memref<2x3xf32, strided<[5, 1], offset: {offset}>>
+  memref.copy %{of}, %{view} : memref<2x3xf32> to memref<2x3xf32, strided<[5, 1], offset: {offset}>>"""
+FREE = "\n  memref.dealloc %{of} : memref<2x3xf32>"
+RETURN = "\n  return %p : memref<4x5xf32>"
+
+
+def square(of, to):
+    return SQUARE.format(of=of, to=to)
+
+
+def inside(of, view, at="1, 1", offset=6):
+    return INSIDE.format(of=of, view=view, at=at, offset=offset)
+
+
+def free(of):
+    return FREE.format(of=of)
+
+
+PROGRAMS = {
+    "padded": (square("x", "s") + FILLED + inside("s", "v") + free("s") + RETURN, 0),
+    "chained": (square("x", "s") + square("s", "t") + FILLED + inside("t", "v") + free("s") + free("t") + RETURN, 0),
+    "read later": (square("x", "s") + FILLED + inside("s", "v") + square("s", "t") + free("s") + RETURN, 1),
+    "an argument": (FILLED + inside("x", "v") + RETURN, 1),
+    "joined": (
+        square("x", "s")
+        + square("s", "t")
+        + "\n  %p = memref.alloc() : memref<4x5xf32>"
+        + "\n  %q = memref.subview %p[0, 3] [4, 2] [1, 1] : memref<4x5xf32> to memref<4x2xf32, strided<[5, 1], offset: 3>>"
+        + inside("s", "v", "0, 0", 0)
+        + inside("t", "w", "2, 0", 10)
+        + free("s")
+        + free("t")
+        + "\n  linalg.fill ins(%zero : f32) outs(%q : memref<4x2xf32, strided<[5, 1], offset: 3>>)"
+        + RETURN,
+        0,
+    ),
+    "overlapping": (square("x", "s") + square("s", "t") + FILLED + inside("s", "v") + inside("t", "w") + RETURN, 1),
+}
+
+
+def copies(module):
+    return sum(op.name == "memref.copy" for op in module.walk())
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_copies(name):
+    body, left = PROGRAMS[name]
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    module = parse_module(HEAD.format(results="memref<4x5xf32>", body=body))
+    (expected,) = interpret(module.clone({}), "f", [x])
+    module = WriteInPlace().apply(module)
+    verify(module)
+    assert copies(module) == left
+    (found,) = interpret(module.clone({}), "f", [x])
+    np.testing.assert_array_equal(found, expected)
+    (found,) = interpret(ConvertLinalgToLoops().apply(module), "f", [x])
+    np.testing.assert_array_equal(found, expected)
