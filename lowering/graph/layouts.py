@@ -105,6 +105,8 @@ class Layouts:
     """Arguments of the function by whose strides something was decided."""
     sharing: set[Value] = field(default_factory=set[Value])
     """Those by whose strides it was decided whether memory is shared, which matters where something is written."""
+    is_strided: bool = False
+    """Whether an argument is not row-major: then nothing is, unless it is known."""
     copies: dict[Value, BlockArgument] = field(default_factory=dict[Value, BlockArgument])
     """Copies that were decided so, of which argument; it matters to callers, too, whether they get a copy."""
 
@@ -146,6 +148,7 @@ class Layouts:
     def argument(self, value: Value, strides: Strides | None = None) -> None:
         """An argument of the function: row-major unless it is given otherwise."""
         self.known[value] = _row_major(value) if strides is None else _fresh(value, strides)
+        self.is_strided |= strides is not None
 
     def _place(self, value: Value) -> Place:
         op = value.defining_op()

@@ -244,6 +244,9 @@ def tensor_type_of(spec: TensorSpec) -> TensorType:
     return TensorType(spec.dtype, tuple(None if isinstance(d, Dim) else d for d in spec.shape))
 
 
+_KEYS: Final[dict[type, ScriptType]] = {bool: BOOL, int: INT, float: FLOAT, str: STR}
+
+
 @dataclass
 class _Entry:
     """The boundary: arguments taken apart, results put in order."""
@@ -345,8 +348,10 @@ class _Entry:
                 of_value = declared.value if isinstance(declared, DictType) else TensorType()
                 pairs = zip(spec.keys, spec.values, strict=True)
                 table = {k: self._argument(f"{name}[{k!r}]", v, of_value) for k, v in pairs}
-                type_ = declared if isinstance(declared, DictType) else DictType(STR, ANY)
-                return self.evaluator.new_ref("dict", type_, table)
+                if isinstance(declared, DictType):
+                    return self.evaluator.new_ref("dict", declared, table)
+                key = next((_KEYS[type(k)] for k in spec.keys), STR)
+                return self.evaluator.new_ref("dict", DictType(key, self.evaluator.common_type(list(table.values()))), table)
             case ColumnsSpec(type_):
                 return self._columns(name, type_)
             case SameSpec(index):

@@ -97,7 +97,8 @@ def contiguous(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Tensor | 
         rank = 4 if memory_format == rules.CHANNELS_LAST else 5
         raise ev.operator_error(f"required rank {rank} tensor to use channels_last{'' if rank == 4 else '_3d'} format")
     if rules.is_contiguous(shape, place.strides, memory_format):
-        return None if memory_format == rules.CONTIGUOUS_FORMAT and place.is_contiguous else tensor
+        is_plain = memory_format == rules.CONTIGUOUS_FORMAT and place.is_contiguous and not ev.layouts.is_strided
+        return None if is_plain else tensor
     return copied(ev, tensor, memory_format, place)
 
 
@@ -125,8 +126,10 @@ def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object)
         return None
     place, shape = place_of(ev, tensor, for_sharing=name not in _VIEWS), _shape(ev, tensor)
     wanted = result.shape
-    if place.is_contiguous or place.strides is None or shape is None or wanted is None or None in wanted:
+    if place.strides is None or shape is None or wanted is None or None in wanted:
         return None
+    if place.is_contiguous and (name in _VIEWS or not ev.layouts.is_strided):
+        return None  # which the alias analysis finds out again
     if rules.viewed(shape, place.strides, cast("tuple[int, ...]", wanted)) is None:
         if name in _VIEWS:
             raise ev.operator_error(INCOMPATIBLE)

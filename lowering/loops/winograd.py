@@ -73,11 +73,11 @@ class _Form:
     def problem(self, nest: Nest) -> Problem:
         h, w, c, o = (cast(int, nest.extents[d]) for d in (self.height, self.width, self.channel, self.given))
         others = [d for d in nest.of_kind(linalg.PARALLEL) if d not in (self.height, self.width, self.given)]
-        images = indexing_product([nest.extents[d] for d in others])
+        images = _known_product([nest.extents[d] for d in others])
         return Problem(h, w, c, o, images)
 
 
-def indexing_product(extents: Sequence[Size]) -> int:
+def _known_product(extents: Sequence[Size]) -> int:
     """The product of what is known of extents."""
     total = 1
     for extent in extents:

@@ -23,6 +23,7 @@ CALLS = {
     "no_positions": "torch.gather(x, 0, n), torch.scatter(x, 0, n, 2.0), torch.gather(x, 0, n.to(torch.int64))",
     "products_in_half": "torch.addbmm(h[0, 0], h, h.transpose(1, 2), beta=0.5, alpha=2), torch.addbmm(h[0], h[:0], h[:0], beta=2)",
     "small_whole_products": "torch.einsum('ij,k->ik', i, i[0]), torch.einsum('ij,ij->i', i, i), torch.einsum('ij,k,i->i', i, i[0], i[:, 0])",
+    "powers_of_a_number": "torch.linalg.vander(x[0], N=3), torch.linalg.vander(x[:2])",
     "half_statistics": "torch.native_batch_norm(h, None, None, None, None, True, 0.1, 1e-5)",
     "float_statistics_of_half": "torch.native_batch_norm(h, None, None, x[:4], x[:4].abs(), False, 0.1, 1e-5)",
 }

@@ -93,6 +93,10 @@ EXPRESSIONS = [
     "torch.segment_reduce(x, 'mean', lengths=torch.tensor([1, 0, 2])), torch.segment_reduce(x, 'max', lengths=torch.tensor([1, 0, 2]))",
     "torch.segment_reduce(x, 'mean', lengths=torch.tensor([[1, 3], [2, 2], [0, 4]]), axis=1)",
     "torch.conv_tbc(torch.ones(5, 2, 3), torch.ones(3, 3, 4), torch.zeros(4), 1)",
+    "torch._C._nn.thnn_conv2d(x.view(1, 1, 3, 4), torch.ones(1, 1, 2, 2), [2, 2])",
+    "torch._C._nn.slow_conv_transpose2d(x.view(1, 1, 3, 4), torch.ones(1, 1, 2, 2), [2, 2])",
+    "torch._C._nn.slow_conv_dilated2d(x.view(1, 1, 3, 4), torch.ones(1, 1, 2, 2), [2, 2], dilation=[2, 2])",
+    "torch._C._nn.slow_conv3d(x.view(1, 1, 1, 3, 4), torch.ones(1, 1, 1, 2, 2), [1, 2, 2])",
     "torch.view_as_complex_copy(x.view(3, 2, 2)), torch.tensor_split(x, torch.tensor([1, 2]))[1]",
 ]
 

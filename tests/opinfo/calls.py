@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 FORMS = ("function", "method", "inplace", "out")
 SEED = 20
-DRAWN = tuple(f"torch.Tensor.{name}_" for name in ("cauchy", "exponential", "log_normal", "uniform"))
+DRAWN = tuple(f"torch.Tensor.{name}_" for name in ("cauchy", "exponential", "log_normal", "normal", "uniform"))
 """TorchScript wants floats where Python's binding takes an int too."""
 EAGER_ERRORS = (RuntimeError, IndexError, ValueError, TypeError, NotImplementedError, ZeroDivisionError, AssertionError)
 

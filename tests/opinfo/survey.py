@@ -20,11 +20,6 @@ SHORT_DTYPES: Final = ("f32", "i64", "b1")
 SHORT_SAMPLES: Final = 2
 SLOW: Final = ("linalg.", "svd", "pca", "lobpcg")
 """Seconds each: not in the short form."""
-RANDOM: Final = tuple(
-    "rand normal bernoulli multinomial uniform cauchy exponential geometric log_normal nn.functional.dropout nn.functional.alpha_dropout "
-    "nn.functional.feature_alpha nn.functional.fractional nn.functional.rrelu nn.functional.scaled_dot nn.functional.multi_head".split()
-)
-"""Calls compiled together draw from one stream, which eager calls do not: tests of random numbers stand elsewhere."""
 
 
 def full_name(op: Any) -> str:
@@ -65,7 +60,7 @@ def short_verdicts(ops: Sequence[Any], left_out: Iterable[tuple[str, str]] = ())
     for op in ops:
         for dtype in SHORT_DTYPES:
             key = (full_name(op), dtype)
-            if supports(op, dtype) and key not in skipped and not op.name.startswith(SLOW + RANDOM):
+            if supports(op, dtype) and key not in skipped and not op.name.startswith(SLOW):
                 found = short_calls(op, dtype)
                 calls += found
                 owners += [key] * len(found)

@@ -115,8 +115,9 @@ def linalg_vander(x: Tensor, N: Optional[int]) -> Tensor:
         n = N
     if n <= 1:
         raise RuntimeError("N must be greater than 1.")
-    repeated = x.unsqueeze(-1).expand(x.size() + [n - 1])
-    return torch.cat([torch.ones_like(x).unsqueeze(-1), torch.cumprod(repeated, -1).to(x.dtype)], -1)
+    points = x.unsqueeze(0) if x.dim() == 0 else x
+    repeated = points.unsqueeze(-1).expand(points.size() + [n - 1])
+    return torch.cat([torch.ones_like(points).unsqueeze(-1), torch.cumprod(repeated, -1).to(x.dtype)], -1)
 
 
 def vander(x: Tensor, N: Optional[int], increasing: bool) -> Tensor:

@@ -381,7 +381,7 @@ def _equal_samples() -> Iterator[Sample]:
     yield Sample((tensor(2, "i64"), tensor(2, "i64")))
 
 
-def _infer_isclose(self: TensorType, other: TensorType, rtol: float, atol: float, equal_nan: bool) -> TensorType:
+def _infer_isclose(self: TensorType, other: TensorType, rtol: Any, atol: Any, equal_nan: bool) -> TensorType:
     del equal_nan
     if self.dtype is not other.dtype:
         raise OperatorError(f"{dtype_of(self).graph_name} did not match {dtype_of(other).graph_name}")

@@ -34,6 +34,12 @@ GOOD = {
         "    for c in self.children(): x = c(x)\n    return x, names, k",
         [(("ones(2)",), ("tensor([0.9640275836, 0.9640275836])", ["", "l", "q", "q.0", "q.1", "l", "q", "b"], 5))],
     ),
+    "dicts for Any": (
+        "def f(x: Any):\n  if torch.jit.isinstance(x, Dict[str, List[int]]): return x['a'][0]\n  if torch.jit.isinstance(x, Dict[int, str]): return len(x[3])\n"
+        "  return 0",
+        [(({"a": [5]},), 5), (({3: "abcd"},), 4), (({"a": 1.5},), 0)],
+        {"torch": True},
+    ),
     "hooks that say little": (
         "def h(self, inp: Tuple[Tensor], out):\n  return out * 2\ndef g(self, inp: Tuple[Tensor], out: Tensor):\n  print(inp[0].shape)\n"
         "class M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.register_forward_hook(h)\n    self.register_forward_hook(g)\n  def forward(self, x): return x + 1",
