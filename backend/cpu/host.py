@@ -91,8 +91,17 @@ def host() -> CpuTarget:
         l1_bytes=_cache_bytes(1, base.l1_bytes),
         l2_bytes=_cache_bytes(2, base.l2_bytes),
         cores=thread_count(),
+        fast=_is_fast(),
     )
     return CpuTarget(triple, cpu, features.flatten(), facts)
+
+
+def _is_fast() -> bool:
+    """Whether the user asked for speed at the price of rounding: TORCHCC_PRECISION is `fast`, not `exact`."""
+    text = os.environ.get("TORCHCC_PRECISION", "exact")
+    if text not in ("exact", "fast"):
+        raise CompileError.at(None, f"TORCHCC_PRECISION is `{text}`", help="it is `exact`, which is the default, or `fast`")
+    return text == "fast"
 
 
 def thread_count() -> int:
@@ -123,6 +132,11 @@ def named_target(name: str) -> CpuTarget:
     """`native`, one of `TARGET_NAMES`, or `triple` / `triple:cpu` in LLVM's words."""
     if name in ("native", "host"):
         return host()
+    found = _named_target(name)
+    return dataclasses.replace(found, facts=dataclasses.replace(found.facts, fast=_is_fast()))
+
+
+def _named_target(name: str) -> CpuTarget:
     if name in _NAMED:
         return _NAMED[name]
     triple, _, cpu = name.partition(":")

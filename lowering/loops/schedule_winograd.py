@@ -56,11 +56,9 @@ class Algorithm:
 
 
 def choose(problem: Problem, target: Target) -> Algorithm | None:
-    """The fastest; None for the direct convolution."""
+    """The fastest of those that the target's rounding allows; None for the direct convolution."""
     best, least = None, _GAIN * direct_cycles(problem, target)
-    for outputs in (2, 4):
-        if outputs > 2 and problem.channels > _MOST_CHANNELS:
-            continue
+    for outputs in (2, 4) if target.fast and problem.channels <= _MOST_CHANNELS else (2,):
         for algorithm in _candidates(problem, outputs):
             cycles = winograd_cycles(problem, algorithm, target)
             if cycles < least:

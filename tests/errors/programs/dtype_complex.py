@@ -4,4 +4,4 @@ from torch import Tensor
 
 
 def f(x: Tensor) -> Tensor:
-    return torch.linspace(x[0].item(), 1, 5)
+    return torch.floor(x)

@@ -1,5 +1,7 @@
 """Winograd's convolution: what the direct one gives, for every size of tile and block; taken only where it pays."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -108,16 +110,18 @@ def test_the_epilogue_is_applied_in_registers(monkeypatch):
 
 
 def test_the_choice():
-    assert choose(Problem(56, 56, 64, 64), AVX512).outputs == 4
-    assert choose(Problem(28, 28, 128, 128), AVX512).outputs == 4
-    assert choose(Problem(32, 32, 1024, 512), AVX512).outputs == 2, "rounding"
+    fast = dataclasses.replace(AVX512, fast=True)
+    assert choose(Problem(56, 56, 64, 64), AVX512).outputs == 2, "rounding"
+    assert choose(Problem(56, 56, 64, 64), fast).outputs == 4
+    assert choose(Problem(28, 28, 128, 128), fast).outputs == 4
+    assert choose(Problem(32, 32, 1024, 512), fast).outputs == 2, "too much rounding"
     assert choose(Problem(1, 1, 512, 512), AVX512) is None, "three quarters of the tile are outside"
     assert choose(Problem(56, 56, 3, 8), AVX512) is None, "transforms for eight channels only"
 
 
 def test_blocks_of_large_images_stay_in_the_cache():
     problem = Problem(256, 256, 64, 64)
-    algorithm = choose(problem, AVX512)
+    algorithm = choose(problem, dataclasses.replace(AVX512, fast=True))
     tiles = algorithm.tile_rows * algorithm.tile_columns
     assert 36 * tiles * 128 * 4 <= AVX512.l2_bytes
     assert winograd_cycles(problem, algorithm, AVX512) < 0.5 * direct_cycles(problem, AVX512)
