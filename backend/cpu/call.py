@@ -415,7 +415,7 @@ def _tensor_argument(name: str, value: Any, written: bool) -> _TensorArgument:
         array = cast("npt.NDArray[Any]", value)
         return _numpy_argument(name, array, written)
     if _is_torch(value):
-        return _torch_argument(name, value)
+        return _torch_argument(name, value, written)
     if hasattr(value, "__dlpack__"):
         return _dlpack_argument(name, value)
     if isinstance(value, np.number | np.bool_) and not written:
@@ -452,7 +452,8 @@ def _copied(name: str, array: npt.NDArray[Any], dtype: DType, written: bool) -> 
     return _TensorArgument(copy.ctypes.data, copy.shape, None, copy, dtype, back if written else None)
 
 
-def _torch_argument(name: str, tensor: Any) -> _TensorArgument:
+def _torch_argument(name: str, given: Any, written: bool) -> _TensorArgument:
+    tensor = given
     if tensor.device.type != "cpu":
         raise ExecutionError(f"argument `{name}`: expected a tensor in CPU memory, got one on {tensor.device}")
     dtype = _TORCH_DTYPES.get(str(tensor.dtype))
@@ -461,7 +462,10 @@ def _torch_argument(name: str, tensor: Any) -> _TensorArgument:
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
     strides = None if tensor.is_contiguous() else tensor.stride()
-    return _TensorArgument(tensor.data_ptr(), tuple(tensor.shape), strides, tensor, dtype)
+    found = _TensorArgument(tensor.data_ptr(), tuple(tensor.shape), strides, tensor, dtype)
+    if written and tensor is not given:
+        found.after = lambda: given.copy_(tensor)
+    return found
 
 
 _capsule_pointer: Any = ctypes.pythonapi.PyCapsule_GetPointer

@@ -172,3 +172,14 @@ def test_extra_files_in_memory(modules):
     files = {"note": "", "none": "x"}
     torchcc.load(stream.getvalue(), extra_files=files)
     assert files == {"note": b"hi", "none": b""}
+
+
+def test_a_conjugate_view_is_written_in_place():
+    def conjugated():
+        return torch.conj(torch.tensor([1 + 2j, 3 - 1j]))
+
+    function = torchcc.compile_source("from torch import Tensor\ndef f(x: Tensor) -> Tensor:\n    return x.mul_(2j)\n").f
+    ours, theirs = conjugated(), conjugated()
+    function(ours)
+    theirs.mul_(2j)
+    assert torch.equal(ours.resolve_conj(), theirs.resolve_conj())
