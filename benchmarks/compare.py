@@ -1,11 +1,11 @@
-"""torchcc against torch.jit: interleaved in one process, ratios of medians.
+"""torchcc against torch.jit (frozen, optimised for inference): in turn in one process, ratios of medians.
 
-    python benchmarks/compare.py [--threads 1 2] [--samples 60]
+    python benchmarks/compare.py [--threads 1 2] [--samples 30] [CASE ...]
     python benchmarks/compare.py --least [--samples 20] [CASE ...]
 
-needs PyTorch (`pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu`). Prints a table in Markdown.
-`--least`: all cases (or those whose names contain CASE), one thread, torch.jit frozen and optimised for inference, and the
-least processor time of the calling thread: what a shared machine can tell. `silero` needs SILERO_VAD_ARCHIVE.
+needs PyTorch (`pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu`). Prints a table in Markdown, of all
+cases or of those whose names contain CASE. `--least`: the least processor time of the calling thread, for one thread: what
+a shared machine can tell. `silero` needs SILERO_VAD_ARCHIVE.
 """
 
 import argparse
@@ -26,16 +26,6 @@ import torchcc
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "digits"))
-
-MATMUL = """
-import torch
-from torch import Tensor
-
-
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    return a @ b
-"""
-
 
 def digits():
     """The digits network, 360 images."""
@@ -58,17 +48,6 @@ def mlp():
     theirs.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in ours.state_dict().items()})
     x = np.random.default_rng(0).standard_normal((64, 784)).astype(np.float32)
     return ours, torch.jit.freeze(torch.jit.script(theirs)), (x,)
-
-
-def matmul():
-    """Matrix product 1024 x 1024 x 1024, f32."""
-    ours = torchcc.compile_source(MATMUL).matmul
-    theirs = torch.jit.CompilationUnit("def matmul(a, b):\n    return a @ b\n").matmul
-    generator = np.random.default_rng(0)
-    return ours, theirs, tuple(generator.standard_normal((1024, 1024)).astype(np.float32) for _ in range(2))
-
-
-# cases of --least: named pairs of calls
 
 
 def scripted(text, name, *shapes):
@@ -175,11 +154,13 @@ def product(a: Tensor, b: Tensor) -> Tensor:
 """
 
 CASES = {
+    "Digits network, 360 images": digits,
     "ResNet-18": lambda: zoo("resnet", "resnet18"),
     "ResNet-50": lambda: zoo("resnet", "resnet50"),
     "MobileNetV2": lambda: zoo("mobilenet", "mobilenet_v2"),
     "U-Net, 256x256": lambda: zoo("unet", "unet", (1, 3, 256, 256)),
     "MLP 784-512-512-10, batch 1": small_mlp,
+    "MLP 784-512-512-10, batch 64": mlp,
     "LeNet-5, 28x28": lambda: archived(LeNet(), noise((1, 1, 28, 28))),
     "BERT-base, 128 tokens": lambda: zoo("encoders", "bert"),
     "MiniLM, 2 x 128 tokens": lambda: zoo("encoders", "minilm"),
@@ -203,74 +184,59 @@ def flat(value):
     return [np.asarray(value)]
 
 
-def least(ours, theirs, inputs, samples):
-    """Seconds of processor time of the calling thread: the least of calls in turn."""
+def check(ours, theirs, inputs):
+    """Both calls, with their arguments, once their results are seen to be the same."""
     tensors = tuple(map(torch.from_numpy, inputs))
     for got, expected in zip(flat(ours(*inputs)), flat(theirs(*tensors)), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3 * max(1.0, float(np.abs(expected).max())))
+    return (lambda: ours(*inputs)), (lambda: theirs(*tensors))
+
+
+def least(calls, samples):
+    """Seconds of processor time of the calling thread: the least of calls in turn."""
     best = [float("inf")] * 2
     for i in range(samples + 3):
-        for which, run, arguments in ((0, ours, inputs), (1, theirs, tensors)):
+        for which, call in enumerate(calls):
             start = time.thread_time()
-            run(*arguments)
+            call()
             used = time.thread_time() - start
             best[which] = min(best[which], used) if i >= 3 else best[which]
     return best
 
 
-def show_least(names, samples):
-    torch.set_num_threads(1)
-    torchcc.set_num_threads(1)
-    print("| program | torchcc, ms | torch.jit, ms | torchcc / torch.jit |\n|---|---|---|---|", flush=True)
-    for name, case in CASES.items():
-        if names and not any(n.lower() in name.lower() for n in names):
-            continue
-        with torch.inference_mode():
-            ours, theirs, inputs = case()
-            a, b = least(ours, theirs, inputs, samples)
-            if b < 0.005:
-                a, b = least(ours, theirs, inputs, 20 * samples)
-        print(f"| {name} | {1e3 * a:.3f} | {1e3 * b:.3f} | {a / b:.2f} |", flush=True)
-
-
-def measure(ours, theirs, inputs, samples):
-    """Seconds of a call, ours and theirs, sample by sample in turn."""
-    tensors = tuple(map(torch.from_numpy, inputs))
-    got, expected = ours(*inputs), theirs(*tensors).numpy()
-    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3)
-    for _ in range(10):
-        ours(*inputs)
-        theirs(*tensors)
+def medians(calls, samples):
+    """Seconds by the clock. Each has turns of 30 ms; the first calls of a turn, which wake threads up, do not count."""
     times = ([], [])
     for _ in range(samples):
-        for kept, run, arguments in ((times[0], ours, inputs), (times[1], theirs, tensors)):
-            start = time.perf_counter()
-            run(*arguments)
-            kept.append(time.perf_counter() - start)
-    return times
+        for found, call in zip(times, calls, strict=True):
+            end, turn = time.perf_counter() + 0.03, []
+            while len(turn) < 3 or time.perf_counter() < end:
+                start = time.perf_counter()
+                call()
+                turn.append(time.perf_counter() - start)
+            found.append(statistics.median(turn[1:]))
+    return [statistics.median(found) for found in times]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--samples", type=int, default=60)
+    parser.add_argument("--samples", type=int, default=30)
     parser.add_argument("--least", action="store_true")
     parser.add_argument("case", nargs="*")
     options = parser.parse_args()
-    if options.least:
-        show_least(options.case, options.samples)
-        return
     print(f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, torch {torch.__version__}\n")
-    print("| program | threads | torchcc, ms | torch.jit, ms | torchcc / torch.jit |")
-    print("|---|---|---|---|---|")
-    for case in (digits, mlp, matmul):
-        for threads in options.threads:
-            torch.set_num_threads(threads)
-            torchcc.set_num_threads(threads)
-            with torch.inference_mode():
-                ours, theirs = measure(*case(), options.samples)
-            a, b = statistics.median(ours), statistics.median(theirs)
-            print(f"| {case.__doc__} | {threads} | {1e3 * a:.3f} | {1e3 * b:.3f} | {a / b:.2f} |")
+    print("| program | threads | torchcc, ms | torch.jit, ms | torchcc / torch.jit |\n|---|---|---|---|---|", flush=True)
+    for name, case in CASES.items():
+        if options.case and not any(n.lower() in name.lower() for n in options.case):
+            continue
+        with torch.inference_mode():
+            calls = check(*case())
+            for threads in [1] if options.least else options.threads:
+                torch.set_num_threads(threads)
+                torchcc.set_num_threads(threads)
+                a, b = (least if options.least else medians)(calls, options.samples)
+                print(f"| {name} | {threads} | {1e3 * a:.3f} | {1e3 * b:.3f} | {a / b:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
