@@ -126,7 +126,7 @@ def compiler() -> str:
 
 
 _ROOMS: Final = frozenset({"ir", "frontend", "lowering", "backend", "api"})
-SOURCES: Final = (".py", ".ll", ".lark", ".tsv")
+SOURCES: Final = (".py", ".ll", ".lark", ".tables", ".tsv")
 """Endings of the files that decide what is compiled: code, the run time, the grammar, the schemas of operators."""
 
 

@@ -23,7 +23,7 @@ from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.operator import Operator, Sample
 from torchcc.ir.program import Program
 from torchcc.ir.schema import Argument, Schema
-from torchcc.ir.script_types import BOOL, FLOAT, INT, NONE, STR, TENSOR, ListType, OptionalType, ScriptType, TupleType
+from torchcc.ir.script_types import BOOL, COMPLEX, FLOAT, INT, NONE, STR, TENSOR, ListType, OptionalType, ScriptType, TupleType
 from torchcc.ir.signature import ArgumentSpec, Dim, ScalarSpec, TensorSpec
 from torchcc.lowering.pass_manager import PassManager
 
@@ -129,7 +129,7 @@ class Group:
         if self.numbers and argument.kind in self.run_time and type(value) in SCALARS:
             type_ = SCALARS[type(value)]
             return self.parameter(value, ScalarSpec(type_), type_, str(type_))
-        kind = NONE if value is None else STR if isinstance(value, str) else SCALARS[type(value)]
+        kind = NONE if value is None else STR if isinstance(value, str) else (SCALARS | {complex: COMPLEX})[type(value)]
         return torch_dialect.constant(self.b, value, kind)
 
     def module(self) -> cpu.CpuModule:
