@@ -23,7 +23,19 @@ from torchcc.ir.dtypes import from_numpy
 from torchcc.ir.operator import Operator, Sample
 from torchcc.ir.program import Program
 from torchcc.ir.schema import Argument, Schema
-from torchcc.ir.script_types import BOOL, COMPLEX, FLOAT, INT, NONE, STR, TENSOR, ListType, OptionalType, ScriptType, TupleType
+from torchcc.ir.script_types import (
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    NONE,
+    STR,
+    TENSOR,
+    ListType,
+    OptionalType,
+    ScriptType,
+    TupleType,
+)
 from torchcc.ir.signature import ArgumentSpec, Dim, ScalarSpec, TensorSpec
 from torchcc.lowering.pass_manager import PassManager
 
