@@ -119,7 +119,7 @@ def main() -> None:
         values = [_decoded(v, (Path(folder) / "values.bin").read_bytes()) for v in _json(Path(folder) / "values.json")]
         call = LIBRARIES[library](archive, method, int(threads), values)
         _write(call(), Path(folder))
-    except Exception as error:
+    except Exception as error:  # whatever a library raises is its answer: the others run on
         answers.write(json.dumps({"error": f"{type(error).__name__}: {error}"}) + "\n")
         return
     answers.write(json.dumps(time.perf_counter() - BEGIN) + "\n")

@@ -29,8 +29,10 @@ _TALL: Final = 14
 """Rows of a register block."""
 
 _MOST_BLOCKS: Final = 64
+"""Ways to cut an image that are tried: smaller blocks than these never win."""
 
 _PRODUCT_OVERHEAD: Final = 1.1
+"""Cycles of a product as it is measured, to those that its multiply-adds take."""
 _MOST_CHANNELS: Final = 512
 """For m = 4: its rounding grows with the square root of the number of channels that are summed up."""
 

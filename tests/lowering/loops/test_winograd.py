@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import torchcc
+from torchcc.backend.cpu.host import named_target
 from torchcc.ir.attributes import Constant
 from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.parser import parse_module
@@ -167,3 +168,12 @@ def test_native(monkeypatch, tmp_path, shape, outputs, algorithm, threads):
     expected = torch.conv2d(z, state["c.weight"])
     assert len(chosen) == 2
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_precision_is_a_setting(monkeypatch):
+    for text, fast in (("exact", False), ("fast", True)):
+        monkeypatch.setenv("TORCHCC_PRECISION", text)
+        assert named_target("x86-64-v4").facts.fast is fast
+    monkeypatch.setenv("TORCHCC_PRECISION", "loose")
+    with pytest.raises(torchcc.CompileError, match="TORCHCC_PRECISION is `loose`"):
+        named_target("x86-64-v4")
