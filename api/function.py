@@ -450,7 +450,7 @@ class ScriptFunction:
     @property
     def code(self) -> str:
         """The function as TorchScript, as PyTorch prints it: with everything said that the source left open."""
-        from ..ir.torchscript_printer import code_text  # noqa: PLC0415 - see above
+        from ..ir.torchscript.printer import code_text  # noqa: PLC0415 - see above
 
         return code_text(self.program)
 

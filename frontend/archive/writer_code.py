@@ -32,15 +32,10 @@ from ...ir.script_types import (
     TupleType,
     constant_type,
 )
-from ...ir.torchscript_printer import (
-    NO_GRAD,
-    CodeUnit,
-    Line,
-    NominalType,
-    is_identifier,
-    print_function,
-    print_literal,
-)
+from ...ir.torchscript.literals import print_literal
+from ...ir.torchscript.names import is_identifier
+from ...ir.torchscript.printer import Line, print_function
+from ...ir.torchscript.unit import NO_GRAD, CodeUnit, NominalType
 from ..values import Device
 from .writer_debug import pickle_ranges
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ...ir.source import SourceFile, Span
-from ...ir.torchscript_printer import Line
+from ...ir.torchscript.printer import Line
 
 _MOST: Final = 1 << 18
 """Characters of an excerpt; where it would be longer, nothing is said about a function."""

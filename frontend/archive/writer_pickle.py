@@ -36,7 +36,7 @@ from ...ir.script_types import (
     TupleType,
     UnionType,
 )
-from ...ir.torchscript_printer import CodeUnit
+from ...ir.torchscript.unit import CodeUnit
 from ..machine import is_dict, is_list
 from .packed import packed_state
 

@@ -5,7 +5,8 @@ import pytest
 import torchcc
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError
-from torchcc.ir.torchscript_printer import code_text, print_float, print_number, print_string
+from torchcc.ir.torchscript.literals import print_float, print_number, print_string
+from torchcc.ir.torchscript.printer import code_text
 
 HEAD = "import torch\nfrom torch import nn, Tensor\nfrom typing import *\nimport torch.nn.functional as F\n"
 

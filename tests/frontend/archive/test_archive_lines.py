@@ -10,7 +10,7 @@ import pytest
 import torchcc
 from torchcc.frontend.archive.writer_debug import pickle_ranges
 from torchcc.ir.source import SourceFile, Span
-from torchcc.ir.torchscript_printer import Line
+from torchcc.ir.torchscript.printer import Line
 
 torch = pytest.importorskip("torch", reason="PyTorch writes archives, and reads them")
 nn = torch.nn

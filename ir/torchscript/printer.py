@@ -17,23 +17,21 @@ written in full, with the types of its arguments. What cannot be written is a Co
 
 from __future__ import annotations
 
-import keyword
 import math
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from .attributes import Constant
-from .core import Block, BlockArgument, Operation, OpResult, Value, lookup
-from .diagnostics import CompileError
-from .dialects import torch
-from .operators import schema as schema_of_operator
-from .overloads import OverloadError, resolve
-from .program import Program
-from .schema import Argument, Schema
-from .script_types import (
+from ..attributes import Constant
+from ..core import Block, Operation, OpResult, Value, lookup
+from ..diagnostics import CompileError
+from ..dialects import torch
+from ..operators import schema as schema_of_operator
+from ..overloads import OverloadError, resolve
+from ..program import Program
+from ..schema import Argument, Schema
+from ..script_types import (
     BOOL,
     COMPLEX,
     DEVICE,
@@ -43,200 +41,22 @@ from .script_types import (
     NUMBER,
     STR,
     ClassType,
-    DeviceType,
     DictType,
     EnumMember,
-    EnumType,
     FunctionRefType,
-    FutureType,
-    InterfaceType,
     ListType,
     NamedTupleType,
-    OptionalType,
-    PoisonType,
     ScriptType,
     TupleType,
-    TypeVariable,
-    UnionType,
     constant_type,
 )
-from .source import Span
-from .subtyping import is_subtype
-
-NominalType = ClassType | NamedTupleType | EnumType | InterfaceType
-"""Types with a definition of their own in the code."""
-
-
-NO_GRAD: Final = ClassType("__torch__.torch.autograd.grad_mode.no_grad", attributes={"prev": BOOL})
-"""The class of PyTorch's `torch.no_grad()` objects in archives, which bring its code along."""
-
-
-_SMALL: Final = 4096
-"""Bytes of a tensor up to which it is compared with others."""
-
-
-@dataclass
-class CodeUnit(ABC):
-    """What the functions of one text have in common: names, and lists of what they refer to, in order."""
-
-    typed_self: bool = True
-    """Archives give `self` its type, `.code` does not."""
-    constants: list[Constant] = field(default_factory=list[Constant])
-    """Tensors, written `CONSTANTS.c0` by their place here."""
-    operators: dict[str, None] = field(default_factory=dict[str, None])
-    """Full names of all operators used."""
-    functions: dict[str, None] = field(default_factory=dict[str, None])
-    """Symbols of all functions called."""
-    types: dict[NominalType, None] = field(default_factory=dict[NominalType, None])
-    """Classes and the like that are mentioned."""
-    _places: dict[Any, int] = field(default_factory=dict[Any, int])
-
-    @abstractmethod
-    def function_name(self, symbol: str) -> str:
-        """Qualified name of a function: `__torch__.m.scale`."""
-
-    @abstractmethod
-    def type_name(self, type: NominalType) -> str:
-        """Qualified name of a class: `__torch__.m.Net`."""
-
-    def function(self, symbol: str) -> str:
-        self.functions[symbol] = None
-        return self.function_name(symbol)
-
-    def constant(self, value: Constant) -> str:
-        """Small tensors that are equal are written once, large ones if they are the same."""
-        array = value.array
-        key = (array.dtype.name, array.shape, array.tobytes()) if array.nbytes <= _SMALL else id(array)
-        if key not in self._places:
-            self._places[key] = len(self.constants)
-            self.constants.append(value)
-        return f"CONSTANTS.c{self._places[key]}"
-
-    def type(self, type: ScriptType) -> str:
-        """A type as annotations spell it."""
-        match type:
-            case ClassType() | NamedTupleType() | EnumType() | InterfaceType():
-                self.types[type] = None
-                return self.type_name(type)
-            case OptionalType():
-                return f"Optional[{self.type(type.element)}]"
-            case ListType():
-                return f"List[{self.type(type.element)}]"
-            case FutureType():
-                return f"Future[{self.type(type.element)}]"
-            case DictType():
-                return f"Dict[{self.type(type.key)}, {self.type(type.value)}]"
-            case TupleType():
-                return f"Tuple[{', '.join(map(self.type, type.elements)) or '()'}]"
-            case UnionType():
-                return f"Union[{', '.join(map(self.type, type.members))}]"
-            case PoisonType() | TypeVariable() | FunctionRefType():
-                raise CompileError.at(None, f"a value of type {type} cannot be written as TorchScript")
-            case _:
-                return type.annotation
-
-
-# literals
-
-
-def print_float(value: float) -> str:
-    """The shortest text that reads back as the same float, and as a float: integral ones have a dot or an exponent."""
-    if math.isnan(value):
-        return "nan"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return repr(value).removesuffix("0") if repr(value).endswith(".0") else repr(value)
-
-
-_ESCAPES: Final = {"\n": "\\n", "\t": "\\t", "\f": "\\f", "\v": "\\v", "\a": "\\a", "\b": "\\b", "\\": "\\\\", '"': '\\"'}
-
-
-def print_string(value: str) -> str:
-    r"""A string literal. Other control characters are in octal (PyTorch does not read its own `\r`), the rest is UTF-8."""
-    return '"' + "".join(_ESCAPES.get(c) or (f"\\{ord(c):03o}" if ord(c) < 32 or ord(c) == 127 else c) for c in value) + '"'
-
-
-def print_number(value: bool | int | float | complex) -> str:
-    match value:
-        case bool() | int():
-            return str(value)
-        case float():
-            return print_float(value)
-        case complex():
-            if not _is_plain(value.real) or not _is_plain(value.imag):
-                return f"torch.Complex({print_float(value.real)}, {print_float(value.imag)})"
-            return f"{print_float(value.real)}+{print_float(value.imag)}j" if value.real else f"{print_float(value.imag)}j"
-
-
-def _is_plain(value: float) -> bool:
-    """Finite and not negative, zero included: a part of a complex literal."""
-    return math.isfinite(value) and math.copysign(1, value) > 0
-
-
-def print_literal(value: Any, type: ScriptType, unit: CodeUnit, span: Span | None = None) -> str:
-    """A default of a parameter or a constant of a class, as an expression."""
-    inner = type.element if isinstance(type, OptionalType) else type
-    match value:
-        case None:
-            return "None"
-        case bool() | int() | float() | complex():
-            return print_number(value)
-        case str() if isinstance(inner, DeviceType):
-            return f"torch.device({_string(value, span)})"
-        case str():
-            return _string(value, span)
-        case EnumMember():
-            return f"{unit.type(value.type)}.{value.name}"
-        case Constant():
-            return unit.constant(value)
-        case tuple() | list():
-            items = cast(Sequence[Any], value)
-            if isinstance(inner, ListType):
-                return f"[{', '.join(print_literal(v, inner.element, unit, span) for v in items)}]"
-            types = inner.elements if isinstance(inner, TupleType) else [NONE] * len(items)
-            texts = [print_literal(v, t, unit, span) for v, t in zip(items, types, strict=True)]
-            return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
-        case _:
-            raise CompileError.at(span, f"a constant of type {value.__class__.__name__} cannot be written as TorchScript")
-
-
-def _string(value: str, span: Span | None) -> str:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise CompileError.at(span, "a string with surrogates cannot be written: it is no Unicode text") from None
-    return print_string(value)
-
-
-# names
-
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_PATH: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-_TEMPORARY: Final = re.compile(r"_\d*\Z")
-
-_WORDS_OF_THE_TEXT: Final = frozenset(
-    """torch ops CONSTANTS annotate unchecked_cast uninitialized int float bool str range print isinstance getattr
-    __torch__ inf nan infj nanj fork"""
-    .split()
-)  # fmt: skip
-_TYPE_WORDS: Final = frozenset(
-    """Tensor number Device NoneType Any Generator Stream Storage Optional List Dict Tuple Union Future RRef Await
-    complex list tuple"""
-    .split()
-)  # fmt: skip
-_RESERVED: Final = (
-    _WORDS_OF_THE_TEXT | _TYPE_WORDS | frozenset(keyword.kwlist) | frozenset(keyword.softkwlist)
-    | frozenset(("_", "as", "aten", "attribute", "Ellipsis", "NoneType"))
-)  # fmt: skip
-"""Names that values do not get. Parameters keep theirs, if the text does not need the word."""
-
-
-def is_identifier(name: str) -> bool:
-    """Whether a name may stand behind a dot and in front of a colon; others need `getattr(x, "0")`."""
-    return bool(_IDENTIFIER.match(name)) and name not in keyword.kwlist and name not in ("NoneType", "Ellipsis")
-
-
-# expressions
+from ..source import Span
+from ..subtyping import is_subtype
+from .literals import checked_string, is_plain_part, print_float, print_literal, print_number
+from .liveness import Liveness
+from .names import RESERVED, is_identifier, is_meaningful, is_path
+from .normal_form import MAX_TRIPS, constant, constant_int, normal_form, same_type
+from .unit import NO_GRAD, CodeUnit, NominalType
 
 
 @dataclass(frozen=True)
@@ -249,23 +69,13 @@ class _Text:
     @property
     def is_path(self) -> bool:
         """A name, or names with dots between them."""
-        return bool(_PATH.match(self.text))
+        return is_path(self.text)
 
     @property
     def as_base(self) -> str:
         """In front of a dot or a bracket."""
         return self.text if self.is_path or self.text.startswith("getattr(") else f"({self.text})"
 
-
-def _same(a: ScriptType, b: ScriptType) -> bool:
-    return a == b or a.annotation == b.annotation
-
-
-_PURE: Final = frozenset(
-    ["prim::Constant", "prim::Uninitialized", "prim::ListConstruct", "prim::DictConstruct", "prim::TupleConstruct",
-     "prim::TupleUnpack", "prim::TupleIndex", "prim::TupleSlice", "prim::unchecked_cast", "prim::isinstance", "prim::GetAttr"]
-)  # fmt: skip
-"""Operations that are left out where nothing uses their results."""
 
 _CASTS: Final = {"aten::Int": "int", "aten::Float": "float", "aten::Bool": "bool", "aten::str": "str"}
 
@@ -278,9 +88,6 @@ _IMPLICIT: Final = {
 
 _LONG: Final = 40
 """Characters of an expression from which on it gets a line of its own."""
-
-_MAX_TRIPS: Final = (1 << 63) - 1
-
 
 @dataclass(frozen=True)
 class Line:
@@ -328,23 +135,23 @@ def code_text(program: Program) -> str:
 
 class _Function:
     def __init__(self, op: Operation, schema: Schema, unit: CodeUnit, name: str, is_method: bool) -> None:
-        self.op = op = _normal_form(op)
+        self.op = op = normal_form(op)
         self.schema = schema
         self.unit = unit
         self.name = name
         self.is_method = is_method
         self.lines: list[Line] = []
         self.names: dict[Value, str] = {}
-        self.taken: set[str] = set(_RESERVED)
+        self.taken: set[str] = set(RESERVED)
         self.words: set[str] = set()
-        """Words of `_WORDS_OF_THE_TEXT` that the text needs."""
+        """Words of `WORDS_OF_THE_TEXT` that the text needs."""
         self.temporaries = 0
         self.pending: dict[Value, _Text] = {}
         """Expressions that are not written yet, in the order in which they have to be evaluated."""
         self.span: Span | None = op.span
         self.stands_for: Span | None = None
         """What the next line is written for."""
-        self.flow = _Liveness(op)
+        self.flow = Liveness(op)
         self.ranges = cast(tuple[int, ...], op.attributes.get("without_gradients", ()))
         self.inside: str | None = None
         """The indent of a `with torch.no_grad()` whose body is being written."""
@@ -566,7 +373,7 @@ class _Function:
         value = op.result
         return (
             self.flow.count(value) == 1
-            and not _is_meaningful(value.name)
+            and not is_meaningful(value.name)
             and self.flow.user(value).parent is op.parent
             and all(v.defining_op("prim::Constant") is not None for v in op.operands)
         )
@@ -587,7 +394,7 @@ class _Function:
             return False
         if user.name == torch.YIELD or (user.name == "prim::Loop" and self.flow.is_initial(value, user)):
             return True  # it is assigned to the name of what it becomes
-        return not _is_meaningful(value.name) and (len(text.text) < _LONG or user.name == torch.RETURN)
+        return not is_meaningful(value.name) and (len(text.text) < _LONG or user.name == torch.RETURN)
 
     def _several(self, op: Operation, indent: str) -> None:
         """An operator with no result, or with several."""
@@ -676,7 +483,7 @@ class _Function:
         block = op.body()
         arguments = block.args[1:]
         kept = [i for i, a in enumerate(arguments) if self.flow.is_live(a)]
-        counts = _constant_int(trips) != _MAX_TRIPS
+        counts = constant_int(trips) != MAX_TRIPS
         # the order of the text: the variables, then the number of rounds or the condition
         values = [*(initial[i] for i in kept), trips if counts else start]
         self._stand_for(values)
@@ -685,7 +492,7 @@ class _Function:
         names: list[str] = []
         for i, text in zip(kept, texts, strict=False):
             argument = arguments[i]
-            name = self._fresh(argument.name if _is_meaningful(argument.name) else op.results[i].name)
+            name = self._fresh(argument.name if is_meaningful(argument.name) else op.results[i].name)
             self.names[argument] = self.names[op.results[i]] = name
             names.append(name)
             self._emit(indent, f"{name} = {self._exact(text, cast(ScriptType, argument.type)).text}")
@@ -739,9 +546,9 @@ class _Function:
                 self._word("__torch__")
                 return _Text(f"{self._type(value.type)}.{value.name}", value.type)
             case str() if type_ == DEVICE:
-                return _Text(f"{self._word('torch')}.device({_string(value, self.span)})", DEVICE)
+                return _Text(f"{self._word('torch')}.device({checked_string(value, self.span)})", DEVICE)
             case str():
-                return _Text(_string(value, self.span), STR)
+                return _Text(checked_string(value, self.span), STR)
             case bool() | int() | float() | complex():
                 text = print_number(value)
                 self._note_words(text)
@@ -751,7 +558,7 @@ class _Function:
 
     def _exact(self, text: _Text, type_: ScriptType) -> _Text:
         """The expression under exactly this type."""
-        if _same(text.type, type_):
+        if same_type(text.type, type_):
             return text
         if text.type == NONE and text.text == "None":
             return _Text(f"{self._word('annotate')}({self._type(type_)}, {text.text})", type_)
@@ -800,7 +607,7 @@ class _Function:
 
     def _fresh(self, hint: str | None) -> str:
         """A name that is not taken: the hint, with another number behind it if need be; `_0` and so on without one."""
-        if not _is_meaningful(hint):
+        if not is_meaningful(hint):
             name = f"_{self.temporaries}"
             while name in self.taken:
                 self.temporaries += 1
@@ -824,7 +631,7 @@ class _Function:
         type_ = cast(ListType, op.result.type)
         texts = self._consume(op.operands, indent)
         text = f"[{', '.join(t.text for t in texts)}]"
-        if not texts or not all(_same(t.type, type_.element) for t in texts):
+        if not texts or not all(same_type(t.type, type_.element) for t in texts):
             text = f"{self._word('annotate')}({self._type(type_)}, {text})"
         return _Text(text, type_)
 
@@ -833,7 +640,7 @@ class _Function:
         texts = self._consume(op.operands, indent)
         pairs = list(zip(texts[::2], texts[1::2], strict=True))
         text = f"{{{', '.join(f'{k.text}: {v.text}' for k, v in pairs)}}}"
-        if not pairs or not all(_same(k.type, type_.key) and _same(v.type, type_.value) for k, v in pairs):
+        if not pairs or not all(same_type(k.type, type_.key) and same_type(v.type, type_.value) for k, v in pairs):
             text = f"{self._word('annotate')}({self._type(type_)}, {text})"
         return _Text(text, type_)
 
@@ -848,7 +655,7 @@ class _Function:
 
     def _tuple_index(self, op: Operation, indent: str) -> _Text:
         base, index = self._consume(op.operands, indent)
-        at = _constant_int(op.operand(1))
+        at = constant_int(op.operand(1))
         type_ = base.type
         if at is None or not isinstance(type_, TupleType) or not -len(type_.elements) <= at < len(type_.elements):
             return _Text(f"({base.text})[{index.text}]", cast(ScriptType, op.result.type))
@@ -865,7 +672,7 @@ class _Function:
         type_ = cast(ScriptType, op.result.type)
         if is_identifier(name):
             return _Text(f"{base.as_base}.{name}", type_)
-        return _Text(f"{self._word('getattr')}({base.text}, {_string(name, self.span)})", type_)
+        return _Text(f"{self._word('getattr')}({base.text}, {checked_string(name, self.span)})", type_)
 
     def _call_method(self, op: Operation, indent: str) -> _Text:
         receiver, *arguments = self._consume(op.operands, indent)
@@ -928,15 +735,15 @@ class _Function:
 
     def _negated(self, op: Operation, indent: str) -> _Text:
         """`-inf` is a literal, which readers take for a negation."""
-        value = _constant(op.operand(0))
+        value = constant(op.operand(0))
         if isinstance(value, float) and not math.isfinite(value):
             return _Text("-inf" if value > 0 else print_float(-value), FLOAT)
         return self._operator(op, indent)
 
     def _added(self, op: Operation, indent: str) -> _Text:
         """`1.+2.j` is a literal, which readers take for a sum."""
-        left, right = (_constant(v) for v in op.operands[:2])
-        if isinstance(left, float) and isinstance(right, complex) and right.real == 0 and _is_plain(left):
+        left, right = (constant(v) for v in op.operands[:2])
+        if isinstance(left, float) and isinstance(right, complex) and right.real == 0 and is_plain_part(left):
             return _Text(print_number(complex(left, right.imag)), COMPLEX)
         return self._operator(op, indent)
 
@@ -958,7 +765,7 @@ class _Function:
             for formal, text, value in arguments:
                 call.add(formal, self._exact(text, cast(ScriptType, value.type)) if exact else text)
             found = call.resolved()
-            if found is not None and len(found) == len(wanted) and all(map(_same, found, wanted)):
+            if found is not None and len(found) == len(wanted) and all(map(same_type, found, wanted)):
                 break
         else:
             shown = ", ".join(t.type.annotation for t in texts)
@@ -1023,7 +830,7 @@ def _is_default(value: Value, formal: Argument) -> bool:
         return False
     if op.name == "prim::ListConstruct" and isinstance(cast(object, formal.default), tuple):
         default: tuple[Any, ...] = formal.default
-        constants = [_constant(v) for v in op.operands]
+        constants = [constant(v) for v in op.operands]
         return len(default) == len(constants) and all(map(_identical, constants, default))
     return op.name == "prim::Constant" and "name" not in op.attributes and _identical(op.attributes.get("value"), formal.default)
 
@@ -1041,26 +848,6 @@ def _base(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _constant(value: Value) -> Any:
-    op = value.owner
-    return op.attributes.get("value") if isinstance(op, Operation) and op.name == "prim::Constant" else None
-
-
-def _is_none(value: Value) -> bool:
-    op = value.defining_op("prim::Constant")
-    return op is not None and not op.attributes
-
-
-def _constant_int(value: Value) -> int | None:
-    found = _constant(value)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
-
-
-def _constant_bool(value: Value) -> bool | None:
-    found = _constant(value)
-    return found if isinstance(found, bool) else None
-
-
 def _makes_context(op: Operation) -> bool:
     """Whether this makes an object for a `with torch.no_grad()`, which is written anew where it is needed."""
     if op.name == "prim::CallMethod" and op.attributes["name"] == "__init__" and not op.result.uses:
@@ -1072,199 +859,3 @@ def _makes_context(op: Operation) -> bool:
     if [a for a in atoms if not a.startswith("___torch_mangle_")] != NO_GRAD.name.split("."):
         return False
     return all(u.name == "prim::CallMethod" and u.attributes["name"] == "__init__" for u in op.result.users)
-
-
-def _is_meaningful(name: str | None) -> bool:
-    """Whether a name comes from the source; `_3` is how unnamed values are written."""
-    return bool(name) and _TEMPORARY.match(name or "") is None
-
-
-
-
-# what is used
-
-
-class _Liveness:
-    """Which values of a function the text needs, and where. What nothing uses is not written."""
-
-    def __init__(self, function: Operation) -> None:
-        self._live: set[Value] = set()
-        self._uses: dict[Value, list[tuple[Operation, int]]] = {}
-        self._find(function)
-        for op in function.walk():
-            for i, value in enumerate(op.operands):
-                if self._counts(op, i):
-                    self._uses.setdefault(value, []).append((op, i))
-
-    def is_live(self, value: Value) -> bool:
-        return value in self._live
-
-    def is_needed(self, op: Operation) -> bool:
-        """Whether an operation has an effect, or a result that is used."""
-        return op.name not in _PURE or any(r in self._live for r in op.results)
-
-    def count(self, value: Value) -> int:
-        return len(self._uses.get(value, ()))
-
-    def user(self, value: Value) -> Operation:
-        """The first operation that uses it."""
-        return self._uses[value][0][0]
-
-    def is_initial(self, value: Value, loop: Operation) -> bool:
-        """Whether its use is the first value of a variable of the loop."""
-        return any(op is loop and i >= 2 for op, i in self._uses[value])
-
-    def _find(self, function: Operation) -> None:
-        pending: list[Value] = []
-        for op in function.walk():
-            match op.name:
-                case "prim::If":
-                    pending.append(op.operand(0))
-                case "prim::Loop":
-                    pending += op.operands[:2]
-                case torch.YIELD:
-                    pending += op.operands[: 1 if _is_loop(op) or _is_forked(op) else 0]
-                case name if name not in _PURE:
-                    pending += op.operands
-                case _:
-                    pass
-        while pending:
-            value = pending.pop()
-            if value not in self._live:
-                self._live.add(value)
-                pending += self._sources(value)
-
-    def _sources(self, value: Value) -> Sequence[Value]:
-        """What a value is made of."""
-        if isinstance(value, BlockArgument):
-            loop = value.block.parent_op
-            if loop is None or loop.name != "prim::Loop" or value.index == 0:
-                return ()
-            return self._variable(loop, value.index - 1)
-        assert isinstance(value, OpResult)
-        op = value.op
-        if op.name == "prim::Loop":
-            return self._variable(op, value.index)
-        if op.name == "prim::If":
-            return [op.body(i).terminator.operand(value.index) for i in (0, 1)]
-        return op.operands
-
-    def _variable(self, loop: Operation, index: int) -> Sequence[Value]:
-        body = loop.body()
-        return loop.results[index], body.args[index + 1], loop.operand(index + 2), body.terminator.operand(index + 1)
-
-    def _counts(self, op: Operation, index: int) -> bool:
-        if op.name == "prim::Loop" and index >= 2:
-            return op.results[index - 2] in self._live
-        if op.name == torch.YIELD:
-            parent = op.parent_op
-            assert parent is not None
-            if _is_loop(op):
-                return index == 0 or parent.results[index - 1] in self._live
-            if _is_forked(op):
-                return True
-            return parent.results[index] in self._live
-        return self.is_needed(op)
-
-
-def _is_loop(terminator: Operation) -> bool:
-    parent = terminator.parent_op
-    return parent is not None and parent.name == "prim::Loop"
-
-
-def _is_forked(terminator: Operation) -> bool:
-    parent = terminator.parent_op
-    return parent is not None and parent.name == "prim::fork"
-
-
-def _normal_form(function: Operation) -> Operation:
-    """A copy with what the text needs said: plain loops, and casts where a value becomes a variable of a wider type.
-
-    A plain loop has a number of rounds or a condition, and not both: it is a `for` or a `while`. What is the same after
-    both branches of an `if` is no result of it, as for a reader.
-    """
-    loops = [op for op in function.walk() if op.name == "prim::Loop" and not _is_plain_loop(op)]
-    merges = [op for op in function.walk() if op.name == "prim::If" and any(_common_values(op))]
-    if not loops and not merges and not any(True for _ in _widened(function)):
-        return function
-    copy = function.clone()
-    for op in reversed(list(copy.walk())):
-        if op.name == "prim::Loop" and not _is_plain_loop(op):
-            _make_while(op)
-        elif op.name == "prim::If":
-            for result, value in zip(op.results, _common_values(op), strict=True):
-                if value is not None:
-                    result.replace_all_uses_with(value)
-    for op, index, type_ in list(_widened(copy)):
-        cast_ = Operation("prim::unchecked_cast", (op.operand(index),), (type_,), span=op.span)
-        assert op.parent is not None
-        op.set_operand(index, op.parent.insert_before(cast_, op).result)
-    return copy
-
-
-def _common_values(op: Operation) -> list[Value | None]:
-    """For each result of a `prim::If`: the value that both branches give, if it is one and of the same type."""
-    pairs = zip(op.body(0).terminator.operands, op.body(1).terminator.operands, op.results, strict=True)
-    return [a if a is b and _same(cast(ScriptType, a.type), cast(ScriptType, r.type)) else None for a, b, r in pairs]
-
-
-def _widened(function: Operation) -> Iterator[tuple[Operation, int, ScriptType]]:
-    """(operation, operand, type) where a value is given a wider type; None can be written under any."""
-    for op in function.walk():
-        if op.name == "prim::If":
-            types = [cast(ScriptType, r.type) for r in op.results]
-            found = [(op.body(i).terminator, k, t) for i in (0, 1) for k, t in enumerate(types)]
-        elif op.name == "prim::Loop":
-            found = [(op, i + 2, cast(ScriptType, r.type)) for i, r in enumerate(op.results)]
-        else:
-            continue
-        for user, index, type_ in found:
-            value = user.operand(index)
-            if not _is_none(value) and not _same(cast(ScriptType, value.type), type_):
-                yield user, index, type_
-
-
-def _is_plain_loop(loop: Operation) -> bool:
-    trips, start = loop.operands[:2]
-    if _constant_int(trips) == _MAX_TRIPS:
-        return not loop.body().args[0].uses
-    return _constant_bool(start) is True and _constant_bool(loop.body().terminator.operand(0)) is True
-
-
-def _make_while(loop: Operation) -> None:
-    """A loop with a counter among its variables, and the number of rounds in its condition."""
-    trips, start, *initial = loop.operands
-    body = loop.body()
-    outer, end = loop.parent, body.terminator
-    assert outer is not None
-
-    def make(block: Block, anchor: Operation, name: str, operands: Sequence[Value], type_: ScriptType) -> Value:
-        return block.insert_before(Operation(name, operands, (type_,), span=loop.span), anchor).result
-
-    def integer(block: Block, anchor: Operation, value: int) -> Value:
-        op = Operation("prim::Constant", (), (INT,), {"value": value}, span=loop.span)
-        return block.insert_before(op, anchor).result
-
-    def condition(block: Block, anchor: Operation, given: Value, counter: Value) -> Value:
-        if _constant_int(trips) == _MAX_TRIPS:
-            return given
-        within = make(block, anchor, "aten::lt.int", (counter, trips), BOOL)
-        return within if _constant_bool(given) is True else make(block, anchor, "aten::__and__.bool", (given, within), BOOL)
-
-    zero = integer(outer, loop, 0)
-    first = condition(outer, loop, start, zero)
-    old = body.args[0]
-    counter = BlockArgument(body, 1, INT, old.name)
-    old.replace_all_uses_with(counter)
-    old.name = None
-    body.args.insert(1, counter)
-    for i, argument in enumerate(body.args):
-        argument.index = i
-    following = make(body, end, "aten::add.int", (counter, integer(body, end, 1)), INT)
-    again = condition(body, end, end.operand(0), following)
-    end.set_operands((again, following, *end.operands[1:]))
-    counted = OpResult(loop, 0, INT)
-    loop.results.insert(0, counted)
-    for i, result in enumerate(loop.results):
-        result.index = i
-    loop.set_operands((integer(outer, loop, _MAX_TRIPS), first, zero, *initial))
