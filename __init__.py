@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .api import (
+        CompilationUnit,
         CompiledCall,
         Library,
         ScriptFunction,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         save,
         script,
     )
+    from .api.devices import Device
+    from .api.generators import Generator
     from .backend.cpu.jit import num_threads, set_num_threads
     from .backend.cpu.random import initial_seed, manual_seed, seed
     from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
@@ -31,11 +34,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CompilationUnit",
     "CompileError",
     "CompiledCall",
     "DType",
+    "Device",
     "Dim",
     "ExecutionError",
+    "Generator",
     "InternalError",
     "Library",
     "ScriptFunction",
@@ -58,11 +64,14 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "CompilationUnit": ".api",
     "CompileError": ".ir.diagnostics",
     "CompiledCall": ".api",
     "DType": ".ir.dtypes",
+    "Device": ".api.devices",
     "Dim": ".ir.signature",
     "ExecutionError": ".ir.diagnostics",
+    "Generator": ".api.generators",
     "InternalError": ".ir.diagnostics",
     "Library": ".api",
     "ScriptFunction": ".api",

@@ -11,11 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy.typing as npt
 
 from .backend.cpu import compile as cpu
 from .backend.cpu import shared_library
 from .backend.cpu.host import host, named_target
+from .backend.llvm.memory import external_constants
 from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
 from .ir.attributes import Constant, DenseAttr
@@ -33,8 +36,9 @@ from .lowering.graph.memory import SharedFuture
 from .lowering.graph.placed_results import Following
 from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
+from .lowering.loops.background import pending
 from .lowering.pass_manager import PassManager, Timing
-from .lowering.pipeline import pipeline
+from .lowering.pipeline import CONSTANTS_SETTLED, pipeline
 
 STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
 
@@ -132,10 +136,22 @@ def _ignore(name: str, module: Operation) -> None:
 
 
 def translate_native(
-    program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec] = ()
+    program: Program,
+    specs: Sequence[ArgumentSpec],
+    state: Sequence[StateSpec] = (),
+    begin: Callable[[Sequence[npt.NDArray[Any]], Callable[[], None]], None] = lambda constants, finish: None,
 ) -> cpu.CpuModule:
-    """LLVM text for this machine; `native.py` makes code of it and keeps that."""
-    lowered = _lower_quickly(program, specs, state=state, places=True)
+    """LLVM text for this machine; `native.py` makes code of it and keeps that.
+
+    `begin` gets the constants ahead of the rest, and what to call on its own thread before it looks at their elements. Where
+    this runs inside of `background()`, the elements of constants are there at its end.
+    """
+
+    def watch(name: str, module: Operation) -> None:
+        if name == CONSTANTS_SETTLED:
+            begin(external_constants(module), pending())
+
+    lowered = _lower_quickly(program, specs, state=state, places=True, watch=watch)
     return cpu.translate(lowered.modules["loops"], lowered.signature, host())
 
 
@@ -148,9 +164,10 @@ def _lower_quickly(
     *,
     places: bool = False,
     times: list[Timing] | None = None,
+    watch: Callable[[str, Operation], None] | None = None,
 ) -> Lowered:
     """`lower` for who wants the code: every pass is verified in tests and dumps, here only what holds at the ends of stages."""
-    manager = PassManager(verify="contracts", keeps_stages=False, timings=[] if times is None else times)
+    manager = PassManager(verify="contracts", keeps_stages=False, timings=[] if times is None else times, watch=watch)
     try:
         return lower(program, specs, target, name, manager, state, places=places)
     except InternalError:

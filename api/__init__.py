@@ -19,10 +19,11 @@ import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 
+from ..ir.collection import rarely_collected
 from ..ir.diagnostics import TorchccError
 from ..ir.program import Program
 from ..ir.source import SourceFile
@@ -119,6 +120,7 @@ def compile_file(
     """
     found: list[SourceModule] = []
 
+    @rarely_collected()
     def make() -> tuple[Program, programs.Files]:
         from ..frontend import compile as frontend  # noqa: PLC0415 - see above
 
@@ -160,6 +162,7 @@ def load(
         raise call_error(f"map_location is {map_location!r}, but tensors are loaded to CPU memory", 'leave it out, or say "cpu"')
     entry = method or "forward"
 
+    @rarely_collected()
     def make() -> Program:
         from ..frontend import archive  # noqa: PLC0415 - see above
 
@@ -249,7 +252,7 @@ def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndar
 def compile_source(text: str, name: str = "<source>") -> Library:
     """Every function of a TorchScript text, each compiled when it is first used; syntax and types are checked at once."""
 
-
+    @rarely_collected()
     def make() -> Mapping[str, Program]:
         from ..frontend.compile import compile_functions  # noqa: PLC0415 - see above
 
@@ -258,8 +261,63 @@ def compile_source(text: str, name: str = "<source>") -> Library:
     return Library(programs.text_programs(text, name, make), SourceFile(name, text))
 
 
+class CompilationUnit:
+    """Functions of a text by name, to which more can be added; names of torch and typing need no imports, as in PyTorch's.
+
+        unit = torchcc.CompilationUnit("def twice(x): return x * 2")
+        unit.define("def more(x, n: int): return twice(x) + n")
+        unit.more(np.ones(3), 4)
+
+    CompileError for a text with errors; its lines are counted from the first text on, behind one line of imports.
+    """
+
+    def __init__(self, lang: str = "", name: str = "<unit>") -> None:
+        self._name = name
+        self._text = _NAMES_OF_UNITS
+        self._functions: dict[str, ScriptFunction] = {}
+        if lang:
+            self.define(lang)
+
+    def define(self, src: str) -> None:
+        """Adds the functions of a text, which may call those that are there. CompileError: then nothing is added."""
+        text = f"{self._text}{textwrap.dedent(src)}".rstrip() + "\n"
+        library = compile_source(text, self._name)
+        found = {n: getattr(library, n) for n in dir(library)}
+        self._text, self._functions = text, {n: f for n, f in found.items() if isinstance(f, ScriptFunction)} | self._functions
+
+    def get_functions(self) -> list[ScriptFunction]:
+        """All functions, in order of their names."""
+        return [self._functions[n] for n in sorted(self._functions)]
+
+    def find_function(self, name: str) -> ScriptFunction | None:
+        return self._functions.get(name)
+
+    def __dir__(self) -> list[str]:
+        return [*object.__dir__(self), *self._functions]
+
+    def __getattr__(self, name: str) -> ScriptFunction:
+        found = None if name.startswith("_") else self._functions.get(name)
+        if found is None:
+            raise AttributeError(f"the unit has no function `{name}`")
+        return found
+
+
+_NAMES_OF_UNITS: Final = (
+    "import math, torch; import torch.nn.functional as F; from torch import Tensor; "
+    "from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union\n"
+)
+
+
 def script(function: Callable[..., Any]) -> ScriptFunction:
     """A Python function, compiled from its source; what it calls in the same file comes along. Nothing of it is executed."""
+    given: Any = function
+    if isinstance(given, ScriptFunction | ScriptModule):
+        return cast(ScriptFunction, given)
+    if getattr(given, "__name__", "") == "<lambda>":
+        raise call_error("a lambda cannot be scripted", "write a `def`")
+    if not inspect.isfunction(given):
+        what = f"the class `{given.__name__}`" if inspect.isclass(given) else f"a {type(given).__name__}"
+        raise call_error(f"{what} cannot be scripted", "functions can; modules are made by compile_source and compile_file")
     try:
         path = inspect.getsourcefile(function)
         lines = inspect.findsource(function)[0]
@@ -332,6 +390,7 @@ def _source_file(value: Any) -> str | None:
 
 
 __all__ = [
+    "CompilationUnit",
     "CompiledCall",
     "IncompatibleKeys",
     "Library",

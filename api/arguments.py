@@ -31,10 +31,12 @@ from ..ir.script_types import (
     BoolType,
     ClassType,
     ComplexType,
+    DeviceType,
     DictType,
     EnumMember,
     EnumType,
     FloatType,
+    GeneratorType,
     IntType,
     ListType,
     NumberType,
@@ -61,7 +63,7 @@ from ..ir.signature import (
     has_columns,
     leaves,
 )
-from . import objects
+from . import generators, objects
 
 Specs = tuple[ArgumentSpec, ...]
 T = TypeVar("T")
@@ -400,8 +402,17 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return str(value)
         case StrType() if isinstance(value, bytes):
             return value.decode("utf-8", "surrogateescape")
+        case DeviceType() if isinstance(value, str) or (hasattr(value, "type") and hasattr(value, "index")):
+            return str(value)
+        case DeviceType():
+            raise call_error(f"{what} `{name}` must be a device, but {described(value)} was given", 'a device is a text: "cpu"')
         case EnumType():
             return _enum_member(value, type, name, what)
+        case GeneratorType():
+            state = generators.words(value)
+            if state is None:
+                raise call_error(f"{what} `{name}` must be a torch.Generator, but {described(value)} was given")
+            return state
         case ClassType() if not type.is_module:
             return objects.adapted(value, type, name, what, adapt)
         case UnionType():

@@ -5,6 +5,7 @@ In: the module, as `ScriptModule.__getattr__` finds that the program has no attr
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -66,6 +67,18 @@ def _save(
     module.write(file, extra_files)
 
 
+def _save_to_buffer(module: ScriptModule, extra_files: Mapping[str, str | bytes] | None = None) -> bytes:
+    """The archive's bytes."""
+    buffer = io.BytesIO()
+    module.write(buffer, extra_files)
+    return buffer.getvalue()
+
+
+def _cuda(module: ScriptModule, device: Any = None) -> ScriptModule:
+    """Refused: the memory of a module is that of the CPU."""
+    return _to(module, "cuda" if device is None else device)
+
+
 METHODS: Final[dict[str, Callable[..., Any]]] = {
     "to": _to,
     "cpu": _cpu,
@@ -76,4 +89,6 @@ METHODS: Final[dict[str, Callable[..., Any]]] = {
     "apply": _apply,
     "zero_grad": _zero_grad,
     "save": _save,
+    "save_to_buffer": _save_to_buffer,
+    "cuda": _cuda,
 }

@@ -7,12 +7,15 @@ values unless the program needs them at compile time. Specialisations are kept, 
 
 from __future__ import annotations
 
+import io
 import itertools
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Generic, TypeVar
 
 from ..backend.cpu.call import CompiledFunction, SharedArguments, StridedArguments, read_only
 from ..backend.cpu.direct import DirectCall, direct_call, flat_call
@@ -37,7 +40,7 @@ from ..ir.signature import (
     rebuild,
 )
 from ..ir.streaming import GrowingState
-from . import native
+from . import generators, native
 from .arguments import (
     Fixing,
     Specs,
@@ -181,6 +184,7 @@ class ScriptFunction:
         self._choice: Choice | None = None
         self._direct: tuple[Direct, ...] = ()
         """For the specialisations of this version that are called most, the latest first."""
+        self.takes_generators = any(generators.takes(p.type) for p in program.schema.arguments)
         self.presenting: Presenting = PLAIN_OBJECTS
         """Whose classes results have."""
 
@@ -214,6 +218,12 @@ class ScriptFunction:
             result = self.call_directly(self._direct, args)
             if result is not NotImplemented:
                 return result
+        if self.takes_generators:
+            with generators.lent(args, kwargs) as (own, own_kwargs):
+                return self._call(own, own_kwargs)
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         values = adapted(self.parameters, self.bind(args, kwargs))
         specs = self.choice.specs(values)
         while True:
@@ -431,6 +441,19 @@ class ScriptFunction:
         """Switches the module to evaluation, which is what it starts with."""
         return self.train(False)
 
+    def save(self, file: str | os.PathLike[str] | BinaryIO, extra_files: Mapping[str, str | bytes] | None = None) -> None:
+        """Writes an archive: see `torchcc.save`."""
+        from ..frontend.archive.writer import save  # noqa: PLC0415 - most processes write none
+
+        with self.state.lock:
+            save(self.program, file, extra_files)
+
+    def save_to_buffer(self, extra_files: Mapping[str, str | bytes] | None = None) -> bytes:
+        """The archive's bytes."""
+        buffer = io.BytesIO()
+        self.save(buffer, extra_files)
+        return buffer.getvalue()
+
     # text
 
     @property
@@ -453,6 +476,28 @@ class ScriptFunction:
         from ..ir.torchscript.printer import code_text  # noqa: PLC0415 - see above
 
         return code_text(self.program)
+
+    @property
+    def code_with_constants(self) -> tuple[str, SimpleNamespace]:
+        """`code`, and the tensors that it calls `CONSTANTS.c0`, ... as attributes `c0`, ..."""
+        from ..ir.torchscript.printer import code_and_constants  # noqa: PLC0415 - see above
+
+        text, constants = code_and_constants(self.program)
+        return text, SimpleNamespace(**{f"c{i}": read_only(c.array) for i, c in enumerate(constants)})
+
+    @property
+    def qualified_name(self) -> str:
+        """The name in graphs: `__torch__.f`, `__torch__.Net.forward`."""
+        receiver = self.program.receiver
+        return f"__torch__.{self.name}" if receiver is None else f"{receiver.type.name}.{self.name}"
+
+    def graph_for(self, *args: Any, **kwargs: Any) -> str:
+        """The graph that a call with these arguments is compiled from: the stage `torch`, nothing of it is run."""
+        from ..driver import dump  # noqa: PLC0415 - see above
+
+        values = adapted(self.parameters, self.bind(args, kwargs))
+        specs = self.choice.specs(values)
+        return self.settled(specs, values, lambda own, state: (dump(self.program, own, "torch", state=state), None)).result
 
     # specialisations
 
@@ -612,8 +657,14 @@ class CompiledCall:
         defaults = {p.name: s.value for p, s in zip(parameters, self.specs, strict=True) if isinstance(s, ConstantSpec)}
         given = {p.name for p in parameters[: len(args)]} | set(kwargs)
         kwargs = {**{k: v for k, v in defaults.items() if k not in given}, **kwargs}
-        values = adapted(parameters, self.function.bind(args, kwargs))
-        for value, spec, parameter in zip(values, self.specs, parameters, strict=True):
+        if self.function.takes_generators:
+            with generators.lent(args, kwargs) as (own, own_kwargs):
+                return self._call(own, own_kwargs)
+        return self._call(args, kwargs)
+
+    def _call(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        values = adapted(self.function.parameters, self.function.bind(args, kwargs))
+        for value, spec, parameter in zip(values, self.specs, self.function.parameters, strict=True):
             check_fits(value, spec, parameter.name)
         return self.function.call_chosen(self.specs, values, self._state_level)
 

@@ -11,8 +11,11 @@ Tensors come out as read-only numpy arrays over the module's own memory; what is
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, BinaryIO, Final, NamedTuple, cast
 
 import numpy as np
@@ -28,6 +31,7 @@ from ..ir.program import Methods, Origin, Program, attribute_marks
 from ..ir.schema import Schema
 from ..ir.script_types import (
     ClassType,
+    DeviceType,
     DictType,
     EnumMember,
     InterfaceType,
@@ -39,7 +43,9 @@ from ..ir.script_types import (
 )
 from . import conversions
 from .arguments import adapt, array_of, call_error
+from .devices import Device
 from .function import CompiledCall, ScriptFunction
+from .programs import has_hooks
 from .state import ModuleState
 
 _OF_FORWARD: Final = frozenset({"bind", "name", "program", "source", "specialise", "entry", "settled", "call_adapted"})
@@ -135,6 +141,8 @@ class _Handle:
         return self.shared.method(self.value, "forward")
 
     def has_hooks(self) -> bool:
+        if self.is_root:
+            return has_hooks(self.shared.program)
         return self.shared.program.methods is not None and any(self.shared.methods().hook_names(self.value.type))
 
     def method_names(self) -> list[str]:
@@ -177,6 +185,8 @@ class _Handle:
             case dict():
                 inner = declared.value if isinstance(declared, DictType) else None
                 return {k: self.given_out(v, inner) for k, v in cast("dict[Any, Any]", value).items()}
+            case str() if isinstance(declared, DeviceType):
+                return Device(value)
             case tuple():
                 types = declared.elements if isinstance(declared, TupleType) else ()
                 elements = cast("tuple[Any, ...]", value)
@@ -447,6 +457,24 @@ class ScriptModule(ScriptInstance):
     def code(self) -> str:
         """`forward` as TorchScript."""
         return self.forward.code
+
+    @property
+    def code_with_constants(self) -> tuple[str, SimpleNamespace]:
+        """`code`, and the tensors that it calls `CONSTANTS.c0`, ... as attributes `c0`, ..."""
+        return self.forward.code_with_constants
+
+    def graph_for(self, *args: Any, **kwargs: Any) -> str:
+        """The graph that a call with these arguments is compiled from."""
+        return self._torchcc.called().graph_for(*args, **kwargs)
+
+    def define(self, src: str) -> None:
+        """Adds methods: `def plus(self, x): return x + self.k`. CompileError for a wrong one, and for one that is there."""
+        handle = self._torchcc
+        with handle.shared.state.lock:
+            handle.shared.methods().define(handle.value.type, textwrap.dedent(src))
+            program = handle.shared.program
+            if program.origin is not None:
+                program.origin = replace(program.origin, content=cache.key("define", program.origin.content, src))
 
     def __repr__(self) -> str:
         parts = [f"({name}): {_indented(repr(self._torchcc.module(part)))}" for name, part in self._torchcc.parts()]

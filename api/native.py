@@ -5,13 +5,17 @@ Everything that only compiling needs is imported when something is compiled.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy.typing as npt
 
 from ..backend.cpu import jit, stored
 from ..backend.cpu.call import CompiledFunction
 from ..backend.cpu.host import host
 from ..ir import cache, records
+from ..ir.collection import rarely_collected
 from ..ir.diagnostics import CompileError, NotStatic
 from ..ir.places import Places
 from ..ir.program import Program, StateNeeded
@@ -35,11 +39,26 @@ def compile_native(
         if found is not None:
             found.is_from_cache = True
             return found, found.signature
+    with rarely_collected():
+        return _compiled(program, specs, state, key)
+
+
+def _compiled(
+    program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec], key: str | None
+) -> tuple[CompiledFunction, Signature]:
     _begin_session()
     from .. import driver  # noqa: PLC0415 - all of the compiler: half a second that a hit does not need
+    from ..lowering.loops.background import background, finish  # noqa: PLC0415
 
+    keeper = stored.Keeper(key) if key is not None else None
+    ahead = _Ahead(keeper)
     try:
-        module = driver.translate_native(program, specs, state)
+        with background():  # weights are still being packed while LLVM works
+            module = driver.translate_native(program, specs, state, ahead.begin)
+            if keeper is None:
+                finish()
+                return jit.load(module, host()), module.signature
+            function = jit.load(module, host(), ahead.place)
     except StateNeeded as needed:
         paths = _paths_of(program, needed)
         if key is not None and paths:
@@ -49,12 +68,42 @@ def compile_native(
         if key is not None and (isinstance(error, NotStatic) or has_columns(specs)):
             stored.store_failure(key, error)  # something else is tried then
         raise
-    if key is None:
-        return jit.load(module, host()), module.signature
-    keeper = stored.Keeper(key)
-    function = jit.load(module, host(), keeper.place)
     keeper.store(module, host())
     return function, module.signature
+
+
+class _Ahead:
+    """Constants are hashed and written to the cache while the rest of the program is still being translated."""
+
+    def __init__(self, keeper: stored.Keeper | None) -> None:
+        self._keeper = keeper
+        self._begun: tuple[Sequence[npt.NDArray[Any]], Future[str | None]] | None = None
+
+    def begin(self, constants: Sequence[npt.NDArray[Any]], finish: Callable[[], None]) -> None:
+        keeper = self._keeper
+        if keeper is None or not constants:
+            return
+
+        def keep() -> str | None:
+            finish()
+            return keeper.keep(constants)
+
+        pool = ThreadPoolExecutor(1, "torchcc-constants")
+        self._begun = constants, pool.submit(keep)
+        pool.shutdown(wait=False)
+
+    def place(self, data: Mapping[str, npt.NDArray[Any]]) -> jit.Placed:
+        assert self._keeper is not None
+        arrays = list(data.values())
+        if self._begun is not None:
+            kept = self._begun[1].result()
+            if _addresses(self._begun[0]) == _addresses(arrays):
+                return self._keeper.place(data, kept)
+        return self._keeper.place(data, self._keeper.keep(arrays))
+
+
+def _addresses(arrays: Sequence[npt.NDArray[Any]]) -> list[tuple[int, int]]:
+    return [(int(array.ctypes.data), array.nbytes) for array in arrays]
 
 
 def _begin_session() -> None:

@@ -26,10 +26,13 @@ Files = Mapping[str, str | None]
 class DeferredProgram(Program):
     """A program of which only the interface is known; the rest is made when it is asked for."""
 
-    def __init__(self, schema: Schema, content: str, make: Callable[[], Program], is_method: bool = False) -> None:
+    def __init__(
+        self, schema: Schema, content: str, make: Callable[[], Program], is_method: bool = False, has_hooks: bool = False
+    ) -> None:
         self.schema = schema
         self.content = content
         self.is_method = is_method
+        self.has_hooks = has_hooks
         self._make: Callable[[], Program] | None = make
         self._lock = threading.RLock()
 
@@ -60,6 +63,13 @@ def is_method(program: Program) -> bool:
     if isinstance(program, DeferredProgram) and not program.is_made:
         return program.is_method
     return program.receiver is not None
+
+
+def has_hooks(program: Program) -> bool:
+    """Whether a call of the module that the program is bound to runs more than its `forward`."""
+    if isinstance(program, DeferredProgram) and not program.is_made:
+        return program.has_hooks
+    return program.methods is not None and program.receiver is not None and any(program.methods.hook_names(program.receiver.type))
 
 
 def content_of(program: Program, changing: tuple[str, ...] = ()) -> str | None:
@@ -149,11 +159,11 @@ def _program(name: Callable[[], str], path: str, make: Callable[[], tuple[Progra
 
     found = _interface(key)
     if isinstance(found, tuple):
-        schema, files, bound = cast("tuple[Schema, Files, bool]", found)
+        schema, files, bound, hooks = cast("tuple[Schema, Files, bool, bool]", found)
         if all(_digest(p) == d for p, d in files.items()):
-            return DeferredProgram(schema, _content(key, files), again, bound)
+            return DeferredProgram(schema, _content(key, files), again, bound, hooks)
     program, files = _made(key, make)
-    _keep_interface(key, (program.schema, dict(files), is_method(program)))
+    _keep_interface(key, (program.schema, dict(files), is_method(program), has_hooks(program)))
     return program
 
 

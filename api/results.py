@@ -1,4 +1,4 @@
-"""Results as Python expects them: a NamedTuple of the program is a named tuple.
+"""Results as Python expects them: a NamedTuple of the program is a named tuple, a device a `Device`.
 
 In: what a compiled function gave, in which every tuple is a plain one, and the declared type. Out: the same with names.
 """
@@ -11,7 +11,19 @@ from functools import cache
 from typing import Any, cast
 
 from ..ir.class_groups import leads_to_itself, parts
-from ..ir.script_types import ClassType, DictType, ListType, NamedTupleType, OptionalType, ScriptType, TupleType
+from ..ir.script_types import (
+    ClassType,
+    DeviceType,
+    DictType,
+    GeneratorType,
+    ListType,
+    NamedTupleType,
+    OptionalType,
+    ScriptType,
+    TupleType,
+)
+from .devices import Device
+from .generators import Generator
 
 Finish = Callable[[Any], Any]
 
@@ -35,6 +47,10 @@ def finisher(t: ScriptType) -> Finish | None:
         case OptionalType():
             present = finisher(t.element)
             return None if present is None else lambda value: None if value is None else present(value)
+        case GeneratorType():
+            return Generator.of
+        case DeviceType():
+            return Device
         case ClassType() if _holds_names(t):
             return _of_objects(t)
         case _:

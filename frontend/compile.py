@@ -35,6 +35,7 @@ from .checker.script_classes import methods, sorting_function
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function, declared_schema
 from .evaluator import Interpreter, sibling_loader
+from .parser import parse
 from .syntax_cache import parse_cached
 from .values import (
     MISSING,
@@ -71,6 +72,8 @@ class Compilation:
         default_factory=dict[tuple[ClassType, str], FunctionValue]
     )
     """What a method is compiled from, where the class has it under another name or not at all."""
+    added: dict[tuple[ClassType, str], FunctionValue] = field(default_factory=dict[tuple[ClassType, str], FunctionValue])
+    """Methods that modules got after they were made."""
     _pure: dict[str, bool] = field(default_factory=dict[str, bool])
     """Whether a compiled function has no effect, by symbol."""
     _depth: int = 0
@@ -257,6 +260,27 @@ class Compilation:
             raise CompileError(self._failed)
         return compiled.schema
 
+    def define(self, type: ClassType, text: str) -> list[str]:
+        cls = self.class_info(type).cls
+        scope = next((m.scope for m in cls.members.values() if isinstance(m, FunctionValue)), Scope(""))
+        body = parse(SourceFile("<define>", text), dialect="archive" if scope.is_archive else "python").body
+        for statement in body:
+            if not isinstance(statement, ast.FunctionDef):
+                raise CompileError.at(statement.span, "only functions can be added to a module", help="write `def name(self, ...):`")
+            if self.class_info(type).has(statement.name) or statement.name in type.attributes:
+                raise CompileError.at(statement.name_span, f"the module `{short_name(type)}` has a `{statement.name}` already")
+        functions = [FunctionValue(s, scope, f"{cls.qualified}.{s.name}") for s in body if isinstance(s, ast.FunctionDef)]
+        self.added.update({(type, f.name): f for f in functions})
+        try:
+            for function in functions:
+                self.compile_method(type, function.name)
+        except CompileError:
+            for function in functions:
+                del self.added[type, function.name]
+                type.methods.pop(function.name, None)
+            raise
+        return [f.name for f in functions]
+
     def schema_of(self, symbol: str) -> Schema:
         return self._schemas[symbol]
 
@@ -268,6 +292,8 @@ class Compilation:
     def calling(self, type: ClassType, name: str) -> FunctionValue | None:
         """A method by its name; `__call__` is `forward` with the hooks around it."""
         cls = self.class_info(type).cls
+        if (type, name) in self.added:
+            return self.added[type, name]
         if (type, name) in self._written:
             return self._written[type, name]
         for function, hook in self._hook_methods(type).items():

@@ -6,15 +6,18 @@ the module of the compilation, and the types of all its expressions set in the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 from ..ir.attributes import Attribute, Constant
 from ..ir.core import Block, Operation, Region
 from ..ir.diagnostics import CompileError
 from ..ir.schema import Argument, Schema
 from ..ir.script_types import (
+    BOOL,
+    COMPLEX,
     FLOAT,
+    INT,
     NONE,
     TENSOR,
     ClassType,
@@ -36,6 +39,9 @@ from .parser import signature_comment
 from .values import Device, DType, EnumMember, FunctionValue
 
 _NOT_COMPILED = frozenset({"torch.jit.unused", "torch.jit.ignore"})
+
+_NUMBERS: Final[dict[ScriptType, Callable[[Any], Any]]] = {BOOL: bool, INT: int, FLOAT: float, COMPLEX: complex}
+"""What bools and ints become that are the defaults of numbers of another type."""
 
 
 class FunctionEmitter(Statements):
@@ -63,6 +69,8 @@ class FunctionEmitter(Statements):
         self.contexts = []
         self.definition = definition
         self.owner = owner
+        if owner is not None and not owner.is_module and not function.scope.is_archive:
+            self.own_class = owner
         self.symbol = symbol
         self.b.span = definition.name_span
 
@@ -107,6 +115,20 @@ class FunctionEmitter(Statements):
         annotation = commented if commented is not None else param.annotation
         type_: ScriptType = TENSOR if annotation is None else self.unit.annotations.read(annotation, self.scope)
         keyword_only = param.kind == "keyword_only"
+        if param.kind == "positional_only":
+            raise CompileError.at(
+                param.span,
+                "compiled functions can't have positional-only parameters",
+                label=f"`{param.name}` stands before the `/`",
+                help="leave the `/` out",
+            )
+        if keyword_only and param.default is not None and not self.function.scope.is_archive:
+            raise CompileError.at(
+                param.span,
+                "compiled functions can't have keyword-only parameters with defaults",
+                label=f"`{param.name}` stands behind the `*`",
+                help="leave the `*` or the default out",
+            )
         size = list_size(annotation) if annotation is not None else None
         if param.default is None:
             return Argument(param.name, type_, str(type_), keyword_only=keyword_only, size=size)
@@ -133,11 +155,11 @@ class FunctionEmitter(Statements):
                 "mutable default parameters are not supported",
                 help="make the default None, and the parameter Optional",
             )
-        if isinstance(default, int) and not isinstance(default, bool) and type_ == FLOAT:
-            return float(default)
         if isinstance(default, Constant) and is_subtype(TENSOR, type_):
             return default
         inner = type_.element if isinstance(type_, OptionalType) else type_
+        if isinstance(default, bool | int) or (isinstance(default, float) and inner == COMPLEX):
+            default = _NUMBERS.get(inner, lambda d: d)(default)
         if isinstance(cast(object, default), tuple):
             return default
         if default is not None and not isinstance(default, bool | int | float | complex | str | TypedMember):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ..ir.dtypes import DType
 from ..ir.source import Span
@@ -28,6 +28,8 @@ class Scope:
 
     name: str
     names: dict[str, Value] = field(default_factory=dict[str, Value])
+    is_archive: ClassVar[bool] = False
+    """Whether PyTorch reads it with the parser of archives, which takes what its front end for Python refuses."""
 
     def lookup(self, name: str) -> Value:
         """The meaning of a global name; `MISSING` where there is none. An `Unavailable` has to be refused on use."""

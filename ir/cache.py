@@ -96,16 +96,44 @@ def _sha256(pieces: Sequence[memoryview]) -> bytes:
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:
-    """`digest` of a file. OSError where it cannot be read."""
+    """`digest` of a file. OSError where it cannot be read.
+
+    That of a large file that has not changed since is remembered.
+    """
     with Path(path).open("rb") as file:
-        if os.fstat(file.fileno()).st_size < _CHUNK:
+        status = os.fstat(file.fileno())
+        if status.st_size < _CHUNK:
             return digest(file.read())
+        name = _unchanged(status)
+        known = None if name is None else load(name)
+        if known is not None:
+            return known.decode()
         try:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except ValueError as error:
             raise OSError(str(error)) from error
         with data:
-            return digest(data)
+            found = digest(data)
+        if name is not None and _unchanged(os.fstat(file.fileno())) == name:
+            store(name, found.encode())
+        return found
+
+
+_SETTLED: Final = 60.0
+"""Seconds after which a file's time of change says that it has not changed since: clocks of file systems are coarse, and what is
+written through a mapping is seen when the page is written to the disk, half a minute later at most."""
+
+
+def _unchanged(status: os.stat_result) -> str | None:
+    """Key of what a file contained when it was changed last; None where that may have been just now.
+
+    The time of change (ctime) is set by the system whenever contents, times or names change: nobody can set it back, and no copy
+    has that of its original.
+    """
+    if os.name != "posix" or not 0 < status.st_ctime < time.time() - _SETTLED:
+        return None
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return key("file", *map(str, identity))
 
 
 @cache

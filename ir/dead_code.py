@@ -21,6 +21,7 @@ RANDOM: Final = frozenset(
     f"aten::{name}"
     for name in (
         "uniform", "random", "normal_functional", "log_normal", "randperm", "manual_seed", "seed", "rand", "rand_like",
+        "_generator_enter", "_generator_leave", "_generator_seed", "_generator_initial_seed",
         "randn", "randn_like", "randint", "randint_like", "normal", "bernoulli", "exponential", "geometric", "cauchy",
         "poisson", "binomial", "multinomial", "dropout", "native_dropout", "feature_dropout", "alpha_dropout",
         "feature_alpha_dropout", "rrelu", "rrelu_with_noise", "rrelu_with_noise_functional", "_standard_gamma",

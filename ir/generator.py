@@ -17,6 +17,12 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+WORDS: Final = 316
+"""Of 64 bits, in the state of a generator: see `words_of`."""
+
+DEFAULT_SEED: Final = 67280421310721
+"""Of a `torch.Generator()` that is made without one."""
+
 GROUP: Final = 16
 """Normal numbers are made in groups of so many; fewer are made one by one, in double precision."""
 
@@ -42,6 +48,23 @@ class State:
     position: int
     key: npt.NDArray[np.uint32]
     next_normal: float | None
+
+
+def words_of(state: State) -> npt.NDArray[np.int64]:
+    """The state as the run time has it: seed, position, whether there is a next normal number, it, and the key."""
+    words = np.zeros(WORDS, np.int64)
+    seed = state.seed & ((1 << 64) - 1)
+    words[:3] = seed - (seed >> 63 << 64), state.position, state.next_normal is not None
+    words[3:4].view(np.float64)[0] = state.next_normal or 0.0
+    words[4:].view(np.uint32)[:] = state.key
+    return words
+
+
+def state_of(words: npt.NDArray[np.int64]) -> State:
+    """What `words_of` has given for it."""
+    words = np.ascontiguousarray(words)
+    kept = float(words[3:4].view(np.float64)[0]) if words[2] else None
+    return State(int(words[0]), min(max(int(words[1]), 0), 624), words[4:].view(np.uint32).copy(), kept)
 
 
 class Generator:

@@ -73,12 +73,13 @@ def functional_form(name: str) -> tuple[str, tuple[str, ...]] | None:
     if own.arguments[0].is_written and own.arguments[0].type == _TENSOR:
         twin = functional_base(base)
         return None if twin is None else (_twin(own, twin, overload), (own.arguments[0].name,))
-    written = [a for a in own.arguments if a.is_written]
-    if written and all(a.keyword_only and a.type == _TENSOR for a in written):
-        wanted = [(a.name, a.type) for a in own.arguments if not a.is_written]
+    written = [a for a in own.arguments if a.is_written and a.keyword_only]
+    if written and all(a.type == _TENSOR for a in written):
+        wanted = [(a.name, a.type, a.is_written) for a in own.arguments if a not in written]  # running statistics are written too
         for candidate in candidates(base):
-            given = [(a.name, a.type) for a in candidate.arguments if a.name not in OPTIONS or (a.name, a.type) in wanted]
-            if given == wanted and len(candidate.returns) == len(written) and not any(a.is_written for a in candidate.arguments):
+            entries = [(a.name, a.type, a.is_written) for a in candidate.arguments]
+            given = [e for e in entries if e[0] not in OPTIONS or e in wanted]
+            if given == wanted and len(candidate.returns) == len(written):
                 return candidate.name, tuple(a.name for a in written)
     return None
 
@@ -139,6 +140,11 @@ def keywords(form: Schema, values: Sequence[Any]) -> dict[str, Any]:
     """Positional operands as the keyword arguments that rules of records take."""
     return {argument.name: value for argument, value in zip(form.arguments, values)}
 
+
+ON_LISTS_OF_TENSORS: Final = frozenset(
+    ("aten::eq.Tensor_list", "aten::ne.Tensor_list", "aten::index.list_Tensor", "aten::count.Tensor", "aten::remove.Tensor")
+)
+"""Builtins of lists that compare tensors: TorchScript functions, unlike those of other lists."""
 
 _CONTIGUOUS: Final = frozenset(
     f"aten::{name}"

@@ -358,9 +358,7 @@ class _Matcher:
         if _repeats(operand.type, argument):
             count = argument.size or 1
             return Given(source, Conversion("repeat", ListType(operand.type), count=count))
-        why = None if operand.empty_list else bind_variables(argument.type, operand.type, self.bindings)
-        if operand.empty_list:
-            bind_variables(argument.type, operand.type, self.bindings)
+        why = bind_variables(argument.type, operand.type, self.bindings)
         if why is not None:
             return Failure(self.schema, f"argument `{argument.name}`: {why}", source)
         formal = substitute(argument.type, self.bindings)

@@ -25,6 +25,10 @@ class Methods(Protocol):
         """Its parameters, `self` first; `type.methods[name]` is its symbol then. CompileError where it is wrong."""
         ...
 
+    def define(self, type: ClassType, text: str) -> Sequence[str]:
+        """Adds the functions of a text to a module as methods; their names. CompileError for a wrong one: none is added."""
+        ...
+
     def schema_of(self, symbol: str) -> Schema:
         """The parameters, with defaults, and the result of a function that is compiled; KeyError for another."""
         ...

@@ -25,6 +25,8 @@ class Target:
     l2_bytes: int = 1 << 20
     cores: int = 1
     """Threads that a parallel loop may use."""
+    streams: bool = False
+    """Whether stores past the caches save reading the lines first."""
     fast: bool = False
     """Whether sums may be rounded more than PyTorch's are, where that saves time: 3x3 convolutions by tiles of 4x4."""
 
@@ -46,6 +48,6 @@ def element_bytes(element: Type) -> int:
             return 8
 
 
-AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32)
-AVX2: Final = Target("x86-64-v3", vector_bytes=32, vector_registers=16, l2_bytes=512 << 10)
+AVX512: Final = Target("x86-64-v4", vector_bytes=64, vector_registers=32, streams=True)
+AVX2: Final = Target("x86-64-v3", vector_bytes=32, vector_registers=16, l2_bytes=512 << 10, streams=True)
 NEON: Final = Target("aarch64", vector_bytes=16, vector_registers=32, l1_ways=4, l2_bytes=512 << 10)

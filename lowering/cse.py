@@ -6,11 +6,12 @@ Works on every stage that `effects.py` knows; regions are compared by structure.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, cast
+from typing import Any
 
 from ..ir.core import Block, Operation, Value
 from ..ir.definition import Trait
 from ..ir.dialects import DEFINITIONS
+from ..ir.structural_key import constant_key
 from .effects import is_pure, is_terminator
 
 _UNIQUE = frozenset({"scf.for", "scf.if", "scf.while", "scf.parallel", "linalg.fill"})
@@ -73,15 +74,6 @@ def _key(op: Operation, numbers: dict[Value, int]) -> Hashable:
                 for result in nested.results:
                     numbers[result] = len(numbers)
             regions.append((tuple(arguments), tuple(inner)))
-    attributes = tuple([(k, _typed(v)) for k, v in sorted(op.attributes.items())]) if op.attributes else ()
+    attributes = tuple([(k, constant_key(v)) for k, v in sorted(op.attributes.items())]) if op.attributes else ()
     return op.name, tuple(operands), attributes, tuple([r.type for r in op.results]), tuple(regions)
 
-
-def _typed(attribute: Any) -> Hashable:
-    """0.0, -0.0, 0 and False compare equal in Python and are different constants."""
-    if isinstance(attribute, tuple):
-        return tuple(_typed(entry) for entry in cast("tuple[Any, ...]", attribute))
-    value: Any = getattr(attribute, "value", attribute)
-    if isinstance(value, float | tuple):
-        return type(attribute).__name__, attribute, repr(cast(Any, value))
-    return type(attribute).__name__, attribute, type(value).__name__

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..ir.signature import Signature
 from ..ir.target import Target
 from .contracts import check_graph, verify_loops, verify_tensor
@@ -21,6 +23,7 @@ from .loops.fuse_loops import FuseLoops
 from .loops.map_to_gpu import MapToGpu
 from .loops.parallelize import Parallelize
 from .loops.plan_memory import PlanMemory
+from .loops.stream_results import StreamResults
 from .loops.write_in_place import WriteInPlace
 from .pass_manager import Pipeline, Stage
 from .tensor.canonicalize import Canonicalize
@@ -28,6 +31,9 @@ from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
 from .tensor.fold_moved_constants import FoldMovedConstants
 from .tensor.fuse_elementwise import FuseElementwise
 from .tensor.move_channels_last import MoveChannelsLast
+
+CONSTANTS_SETTLED: Final = ConvertLinalgToLoops.name
+"""The pass after which no constant comes or goes: weights are packed as the loops read them."""
 
 
 def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
@@ -57,7 +63,7 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             Bufferize(),
             *(() if gpu else (WriteInPlace(),)),
             ConvertLinalgToLoops(target),
-            *(() if gpu else (FuseLoops(target),)),  # a GPU would rather have many short loops than few long ones
+            *(() if gpu else (FuseLoops(target), StreamResults(target))),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory
             ExpandComplex(),
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation

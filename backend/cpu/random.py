@@ -7,18 +7,12 @@ one in each process.
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from ...ir.generator import State
+from ...ir.generator import WORDS, State, state_of, words_of
 from .jit import session
-
-_WORDS: Final = 624
-_NUMBERS: Final = np.dtype(
-    [("seed", np.int64), ("position", np.int64), ("there", np.int64), ("next", np.float64), ("key", np.uint32, _WORDS)]
-)
-"""What `torchcc.random_state` copies, see runtime/random.ll."""
 
 
 def _function(name: str, result: Any, *arguments: Any) -> Any:
@@ -44,18 +38,14 @@ def seed() -> int:
 
 def random_state() -> State:
     """All that decides what the generator gives next."""
-    held = np.zeros(1, _NUMBERS)
+    held = np.zeros(WORDS, np.int64)
     _function("torchcc.random_state", None, ctypes.c_void_p)(held.ctypes.data)
-    record: Any = held[0]
-    kept = float(record["next"]) if record["there"] else None
-    return State(int(record["seed"]), int(record["position"]), record["key"].copy(), kept)
+    return state_of(held)
 
 
 def set_random_state(state: State) -> None:
     """From here on the generator gives what it gave after `random_state` returned this."""
-    held = np.zeros(1, _NUMBERS)
-    kept = state.next_normal
-    held[0] = (_signed(state.seed), state.position, kept is not None, kept or 0.0, state.key)
+    held = words_of(state)
     _function("torchcc.set_random_state", None, ctypes.c_void_p)(held.ctypes.data)
 
 

@@ -84,33 +84,39 @@ class Keeper:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._layout: _Layout | None = None
-        self._block = ""
+        self._kept: tuple[str, int, dict[str, int]] | None = None
+        """The block, its size, and where each constant is in it."""
 
-    def place(self, data: Mapping[str, npt.NDArray[Any]]) -> jit.Placed:
-        """The constants in a block of the cache, mapped; in memory where that cannot be."""
+    def keep(self, arrays: Sequence[npt.NDArray[Any]]) -> str | None:
+        """Writes constants to a block of the cache, one after the other; its name, None where that cannot be."""
         # several specialisations of a model have the same weights, and one block
-        layout = _Layout.of(data)
-        block = cache.digest(*layout.pieces) if layout.size else ""
-        if layout.size:
-            if not cache.has_block(block) and not cache.store_block(block, layout.pieces, layout.size):
-                return jit.placed(data)
-            mapped = cache.load_block(block, layout.size)
-            if mapped is None:
-                return jit.placed(data)
-            placed = _in_block(mapped, layout.places)
-        else:
-            placed = jit.placed(data)
-        self._layout, self._block = layout, block
-        return placed
+        layout = _Layout.of(arrays)
+        if not layout.size:
+            return None
+        block = cache.digest(*layout.pieces)
+        return block if cache.has_block(block) or cache.store_block(block, layout.pieces, layout.size) else None
+
+    def place(self, data: Mapping[str, npt.NDArray[Any]], block: str | None) -> jit.Placed:
+        """The constants in the block that `keep` has made of them, mapped; in memory where there is none."""
+        layout = _Layout.of(list(data.values()))
+        if not layout.size:
+            self._kept = "", 0, {s: 0 for s in data}
+            return jit.placed(data)
+        mapped = None if block is None else cache.load_block(block, layout.size)
+        if block is None or mapped is None:
+            return jit.placed(data)
+        places = dict(zip(data, layout.offsets, strict=True))
+        self._kept = block, layout.size, places
+        return _in_block(mapped, places)
 
     def store(self, module: CpuModule, target: CpuTarget) -> None:
         """The rest; a function whose signature means nothing to another process is left out."""
-        layout = self._layout if module.program.data else _Layout.of({})
-        if layout is None:
+        kept = self._kept if module.program.data else ("", 0, {})
+        if kept is None:
             return
+        block, size, places = kept
         codes = tuple(object_cache.key(part.text, target, part.optimize) for part in module.parts)
-        content = ("code", module.signature, module.spans, codes, (self._block, layout.size), layout.places)
+        content = ("code", module.signature, module.spans, codes, (block, size), places)
         try:
             text = records.to_text(content)
         except records.NotStorable:
@@ -144,20 +150,21 @@ class _Layout:
     pieces: Sequence[Any]
     """Buffers: the arrays' memory, and what fills the gaps."""
     size: int
-    places: dict[str, int]
+    offsets: Sequence[int]
+    """Where each array begins."""
 
     @staticmethod
-    def of(data: Mapping[str, npt.NDArray[Any]]) -> _Layout:
+    def of(arrays: Sequence[npt.NDArray[Any]]) -> _Layout:
         pieces: list[Any] = []
-        places: dict[str, int] = {}
+        offsets: list[int] = []
         known: dict[int, int] = {}
         size = 0
-        for symbol, array in data.items():
+        for array in arrays:
             if id(array) not in known:
                 known[id(array)] = size
                 flat = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
                 gap = -flat.nbytes % HEAP_ALIGNMENT or (0 if flat.nbytes else HEAP_ALIGNMENT)
                 pieces += [flat.data, bytes(gap)] if gap else [flat.data]
                 size += flat.nbytes + gap
-            places[symbol] = known[id(array)]
-        return _Layout(pieces, size, places)
+            offsets.append(known[id(array)])
+        return _Layout(pieces, size, offsets)

@@ -22,6 +22,7 @@ from ...ir.source import Span
 from ...ir.types import ComplexType, IndexType, MemRefType, Type
 from ..runtime.abi import HEAP_ALIGNMENT
 from .buffers import Buffer
+from .equal_loops import EqualLoops
 from .linear import Linear
 from .sharing import Body
 from .types import itemsize, memory_type, quoted, register_type
@@ -92,6 +93,7 @@ class ModuleContext:
     """Symbol of a `memref.global` -> LLVM symbol."""
     strings: dict[str, str] = field(default_factory=dict[str, str])
     outlined: int = 0
+    equal_loops: EqualLoops = field(default_factory=EqualLoops)
     lookups: int = 0
     """Places where a key is looked for in a dict."""
     forks: int = 0
@@ -112,12 +114,18 @@ class ModuleContext:
 
     def alias_class(self, name: str) -> str:
         """The end of a load or store of that part of run-time objects: parts of different names never share memory."""
-        if not self._shared_metadata:
+        if "" not in self._shared_metadata:
             self._shared_metadata[""] = self.add_metadata('!{!"objects of the run time"}')
         if name not in self._shared_metadata:
             kind = self.add_metadata(f'!{{!"{name}", {self._shared_metadata[""]}, i64 0}}')
             self._shared_metadata[name] = f", !tbaa {self.add_metadata(f'!{{{kind}, {kind}, i64 0}}')}"
         return self._shared_metadata[name]
+
+    def nontemporal(self) -> str:
+        """The end of a store past the caches."""
+        if "nontemporal" not in self._shared_metadata:
+            self._shared_metadata["nontemporal"] = f", !nontemporal {self.add_metadata('!{i32 1}')}"
+        return self._shared_metadata["nontemporal"]
 
     def rarely(self) -> str:
         """Weights of a branch whose first side is hardly ever taken."""

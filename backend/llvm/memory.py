@@ -440,12 +440,9 @@ def declare_global(e: Emitter, op: Operation) -> None:
     """A `memref.global`: weights stay outside of the code as external symbols; small tables are part of it."""
     context = e.context
     t = cast(MemRefType, op.attributes["type"])
-    value = op.attributes.get("initial_value")
-    array = _initial(value, t)
+    array = _initial(op.attributes.get("initial_value"), t)
     constant = bool(op.attributes.get("constant"))
-    if (array is not None and constant and isinstance(value, DenseAttr) and isinstance(value.value, Constant)) or (
-        array is not None and constant and array.nbytes > _INLINE_LIMIT
-    ):
+    if array is not None and _is_external(op, array):
         symbol = context.external_data(array)
     else:
         symbol = f'@"{context.prefix}.global.{len(context.buffers)}"'
@@ -454,6 +451,23 @@ def declare_global(e: Emitter, op: Operation) -> None:
         content = quoted(array.tobytes()) if array is not None and array.nbytes else "zeroinitializer"
         context.globals.append(f"{symbol} = internal {kind} [{size} x i8] {content}, align {HEAP_ALIGNMENT}")
     context.buffers[str(op.attributes["sym_name"])] = symbol
+
+
+def _is_external(op: Operation, array: npt.NDArray[Any]) -> bool:
+    value = op.attributes.get("initial_value")
+    is_constant = isinstance(value, DenseAttr) and isinstance(value.value, Constant)
+    return bool(op.attributes.get("constant")) and (is_constant or array.nbytes > _INLINE_LIMIT)
+
+
+def external_constants(module: Operation) -> list[npt.NDArray[Any]]:
+    """Arrays that will stand outside of the code, in the order of their symbols."""
+    found: list[npt.NDArray[Any]] = []
+    for op in module.body().operations():
+        if op.name == "memref.global":
+            array = _initial(op.attributes.get("initial_value"), cast(MemRefType, op.attributes["type"]))
+            if array is not None and _is_external(op, array):
+                found.append(np.ascontiguousarray(array))
+    return found
 
 
 def _get_global(e: Emitter, op: Operation) -> None:

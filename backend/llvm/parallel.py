@@ -23,6 +23,9 @@ from .sharing import Body
 ATTRIBUTE: Final = "threads"
 """Marks loops worth the pool (set by the pass `parallelize`); an integer value is the least iterations of a piece."""
 
+STREAMS: Final = "streams"
+"""Marks loops with stores past the caches (set by the pass `stream-results`)."""
+
 _LOOPS: Final = ("scf.for", "scf.parallel", "scf.while")
 
 _COUNTING: Final = (IndexType, IntegerType)
@@ -58,6 +61,8 @@ def _parallel(e: Emitter, op: Operation) -> None:
         _outline(e, op)
     else:
         serial_parallel(e, op)
+    if STREAMS in op.attributes:
+        e.line("fence seq_cst")  # stores past the caches are seen in any order before; workers leave with such an instruction
 
 
 def _trip_count(e: Emitter, lower: Linear, upper: Linear, step: Linear) -> Linear:
@@ -127,19 +132,12 @@ def _outline(e: Emitter, op: Operation) -> None:
         renamed[name] = inner.op(e.types[name], f"load {e.types[name]}, ptr {pointer}")
     for value in captured:
         inner.values[value] = _renamed(e.values[value], renamed)
-    _body(
-        inner,
-        op,
-        [x.renamed(renamed) for x in lowers],
-        [x.renamed(renamed) for x in steps],
-        [x.renamed(renamed) for x in extents],
+    bounds = [[x.renamed(renamed) for x in linears] for linears in (lowers, steps, extents)]
+    place = "" if op.span is None else str(op.span.written)
+    body, fails = e.context.equal_loops.body(
+        inner, op, symbol, place, captured, (context_type, bounds), lambda: _written(inner, op, symbol, place, bounds)
     )
-    inner.line("ret i32 0")
-    if inner.fails:
-        inner.end_failures()
-        inner.line("ret i32 1")
-    body = "\n".join((*inner.entry_lines, *inner.lines))
-    e.context.bodies.append(Body(symbol, f"entry:\n{body}", has_scalar_loop(op), "" if op.span is None else str(op.span.written)))
+    e.context.bodies.append(body)
 
     context = e.fresh("context")
     e.entry_lines.append(f"  {context} = alloca {context_type}, align 16")
@@ -151,8 +149,19 @@ def _outline(e: Emitter, op: Operation) -> None:
     attribute = op.attributes[ATTRIBUTE]
     grain = attribute.value if isinstance(attribute, IntegerAttr) else 1
     status = e.op("i32", f"call i32 @torchcc.parallel_for(ptr {symbol}, ptr {context}, i64 {total}, i64 {grain})")
-    if inner.fails:
+    if fails:
         e.leave_if(e.op("i1", f"icmp ne i32 {status}, 0"))
+
+
+def _written(e: Emitter, op: Operation, symbol: str, place: str, bounds: list[list[Linear]]) -> Body:
+    """The body as text; the emitter has written what it takes from the context."""
+    _body(e, op, *bounds)
+    e.line("ret i32 0")
+    if e.fails:
+        e.end_failures()
+        e.line("ret i32 1")
+    body = "\n".join((*e.entry_lines, *e.lines))
+    return Body(symbol, f"entry:\n{body}", has_scalar_loop(op), place)
 
 
 def _body(e: Emitter, op: Operation, lowers: list[Linear], steps: list[Linear], extents: list[Linear]) -> None:

@@ -30,6 +30,15 @@ def _manual_seed(e: Emitter, op: Operation) -> None:
     e.line(f"call void @torchcc.manual_seed(i64 {e.text(op.operand(0))})")
 
 
+def _exchange(function: str) -> Emit:
+    def emit(e: Emitter, op: Operation) -> None:
+        buffer = e.buffer(op.operand(0))
+        pointer, _ = e.element_pointer(buffer, buffer.offset)
+        e.line(f"call void @{function}(ptr {pointer})")
+
+    return emit
+
+
 def _number(function: str) -> Emit:
     def emit(e: Emitter, op: Operation) -> None:
         e.set(op.result, e.op("i64", f"call i64 @{function}()"))
@@ -39,6 +48,8 @@ def _number(function: str) -> Emit:
 
 EMITTERS: Final[dict[str, Emit]] = {
     "rt.random_bits": _bits,
+    "rt.random_enter": _exchange("torchcc.random_enter"),
+    "rt.random_leave": _exchange("torchcc.random_leave"),
     "rt.random_take_normal": _take_normal,
     "rt.random_keep_normal": _keep_normal,
     "rt.random_manual_seed": _manual_seed,

@@ -28,6 +28,10 @@ class Body:
     """Whether it has loops that LLVM's mid-end should see; vector code does as well without."""
     place: str = ""
     """Of the source: file and line."""
+    like: Body | None = None
+    """An earlier body with the same text, but for its constants: nobody needs to compare them."""
+    constants: tuple[tuple[str, str], ...] = ()
+    """Symbols in the text of `like`, and what stands in their place."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +69,18 @@ def shared_definitions(
     """Definitions of all bodies. `data`: bytes of external constants by symbol, without `@`."""
     symbols = re.compile("|".join(f'@"{re.escape(name)}"' for name in sorted(data, key=len, reverse=True)) or r"(?!)")
     groups: dict[str, list[tuple[Body, list[str]]]] = {}
+    placed: dict[str, tuple[str, list[str]]] = {}
     for body in bodies:
-        found: dict[str, str] = {}
-        text = symbols.sub(lambda m, found=found: found.setdefault(m[0], f"%data{len(found)}"), body.text)
-        groups.setdefault(_canonical(text, metadata, [data[s[2:-1]] for s in found]), []).append((body, list(found)))
+        if body.like is not None:
+            key, found = placed[body.like.symbol]
+            own = dict(body.constants)
+            groups[key].append((body, [own[s] for s in found]))
+            continue
+        numbers: dict[str, str] = {}
+        text = symbols.sub(lambda m, numbers=numbers: numbers.setdefault(m[0], f"%data{len(numbers)}"), body.text)
+        key = _canonical(text, metadata, [data[s[2:-1]] for s in numbers])
+        placed[body.symbol] = key, list(numbers)
+        groups.setdefault(key, []).append((body, list(numbers)))
     definitions: list[Definition] = []
     for group in groups.values():
         first, constants = group[0]

@@ -35,9 +35,10 @@ def _store(e: Emitter, op: Operation) -> None:
     value, base, *indices = op.operands
     buffer, pointer, alignment = _place(e, base, indices)
     text = _to_memory(e, e.text(value), value.type)
+    hint = e.context.nontemporal() if "nontemporal" in op.attributes else ""
     e.line(
         f"store {memory_type(value.type)} {text}, {e.pointer(buffer.space)} {pointer}, "
-        f"align {alignment}{e.access_suffix()}"
+        f"align {alignment}{hint}{e.access_suffix()}"
     )
 
 

@@ -70,6 +70,8 @@ declare void @torchcc.random_bits64(ptr, i64)
 declare { i1, double } @torchcc.random_take_normal()
 declare void @torchcc.random_keep_normal(double)
 declare i64 @torchcc.random_seed()
+declare void @torchcc.random_enter(ptr)
+declare void @torchcc.random_leave(ptr)
 declare void @torchcc.manual_seed(i64)
 declare i64 @torchcc.initial_seed()
 declare i64 @torchcc.clock()
@@ -101,7 +103,7 @@ JIT_EXPORTS: Final = (
     "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64", "torchcc_note_f64", "torchcc.error_number",
     "torchcc_last_error", "torchcc_set_last_error", "torchcc_free", "torchcc_set_num_threads", "torchcc_num_threads",
     "torchcc.random_bits32", "torchcc.random_bits64", "torchcc.random_take_normal", "torchcc.random_keep_normal",
-    "torchcc.random_seed", "torchcc.random_state", "torchcc.set_random_state", "torchcc.manual_seed",
+    "torchcc.random_seed", "torchcc.random_enter", "torchcc.random_leave", "torchcc.random_state", "torchcc.set_random_state", "torchcc.manual_seed",
     "torchcc.initial_seed", "torchcc_manual_seed", "torchcc_initial_seed",
 )  # fmt: skip
 

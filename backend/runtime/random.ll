@@ -1,23 +1,28 @@
 ; The generator of random numbers: PyTorch's, one for the process.
 ;
 ; mt19937 with PyTorch's seeding; ir/generator.py is the same in Python. Bits are made 624 at a time. Whoever draws holds the
-; lock for as long as one operation draws, so that threads get whole runs of numbers.
+; lock for as long as one operation draws, so that threads get whole runs of numbers. A generator of the program's own takes
+; this one's place while it draws: `random_enter` exchanges their states and keeps the lock, until `random_leave`.
 
-; fields: 0 lock, 1 whether it has been seeded, 2 seed, 3 numbers used of the 624, 4 whether the next normal number is
-; there, 5 the next normal number, 6 the numbers
-%Random = type { i32, i32, i64, i64, i64, double, [624 x i32] }
+; fields: 0 lock: the thread that holds it, 1 whether it has been seeded, 2 seed, 3 numbers used of the 624, 4 whether the next
+; normal number is there, 5 the next normal number, 6 the numbers, 7 whether the lock is held until `random_leave`
+%Random = type { i64, i32, i64, i64, i64, double, [624 x i32], i32 }
 
 @torchcc.random = internal global %Random zeroinitializer, align 64
 
 declare i32 @getentropy(ptr, i64)
+declare i64 @pthread_self()
 
 define internal void @torchcc.random_lock() nounwind {
 start:
-  br label %try
+  %me = call i64 @pthread_self()
+  %holder = load atomic i64, ptr @torchcc.random monotonic, align 8
+  %mine = icmp eq i64 %holder, %me
+  br i1 %mine, label %done, label %try
 
 try:
-  %exchange = cmpxchg ptr @torchcc.random, i32 0, i32 1 acquire monotonic
-  %got = extractvalue { i32, i1 } %exchange, 1
+  %exchange = cmpxchg ptr @torchcc.random, i64 0, i64 %me acquire monotonic
+  %got = extractvalue { i64, i1 } %exchange, 1
   br i1 %got, label %check, label %wait
 
 wait:
@@ -38,7 +43,59 @@ done:
 }
 
 define internal void @torchcc.random_unlock() nounwind {
-  store atomic i32 0, ptr @torchcc.random release, align 4
+start:
+  %held = load i32, ptr getelementptr (%Random, ptr @torchcc.random, i64 0, i32 7)
+  %stays = icmp ne i32 %held, 0
+  br i1 %stays, label %done, label %release
+
+release:
+  store atomic i64 0, ptr @torchcc.random release, align 8
+  br label %done
+
+done:
+  ret void
+}
+
+; Exchanges fields 2 to 6 with the caller's memory. The lock is held.
+define internal void @torchcc.random_exchange(ptr %with) nounwind {
+start:
+  %own = getelementptr %Random, ptr @torchcc.random, i64 0, i32 2
+  br label %next
+
+next:
+  %i = phi i64 [ 0, %start ], [ %following, %next ]
+  %here = getelementptr i64, ptr %own, i64 %i
+  %there = getelementptr i64, ptr %with, i64 %i
+  %a = load i64, ptr %here
+  %b = load i64, ptr %there
+  store i64 %b, ptr %here
+  store i64 %a, ptr %there
+  %following = add i64 %i, 1
+  %more = icmp ult i64 %following, 316
+  br i1 %more, label %next, label %done
+
+done:
+  ret void
+}
+
+; From here to `random_leave` this thread draws from the generator whose state this is; the memory keeps the other one's.
+; A state that no generator has (arguments of a library may be anything) draws from its start.
+define void @torchcc.random_enter(ptr %state) nounwind {
+start:
+  call void @torchcc.random_lock()
+  store i32 1, ptr getelementptr (%Random, ptr @torchcc.random, i64 0, i32 7)
+  call void @torchcc.random_exchange(ptr %state)
+  %used = load i64, ptr getelementptr (%Random, ptr @torchcc.random, i64 0, i32 3)
+  %fits = icmp ule i64 %used, 624
+  %checked = select i1 %fits, i64 %used, i64 624
+  store i64 %checked, ptr getelementptr (%Random, ptr @torchcc.random, i64 0, i32 3)
+  ret void
+}
+
+define void @torchcc.random_leave(ptr %state) nounwind {
+  call void @torchcc.random_exchange(ptr %state)
+  store i32 0, ptr getelementptr (%Random, ptr @torchcc.random, i64 0, i32 7)
+  call void @torchcc.random_unlock()
   ret void
 }
 

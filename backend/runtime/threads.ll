@@ -5,9 +5,13 @@
 ; subtraction; the caller closes the region when no iterations are left and waits until nobody is inside. So a worker
 ; that the scheduler wakes late finds the region closed, and nobody waits for it. Workers spin a while, then sleep on
 ; the word. A second thread that arrives while the pool is busy, and a region inside a region, run serially.
+;
+; Iterations are cut into pieces of equal length, and each thread has its share of them, neighbours, before it helps the
+; others: the same thread then works on the same rows in one region after the other, and finds them in its own cache.
+; Lines that another core has written cost several times what they cost from there.
 
 @torchcc.word = global i32 0, align 128
-@torchcc.next = global i64 0, align 128       ; first iteration not yet handed out
+@torchcc.next = global [1024 x [16 x i64]] zeroinitializer, align 128 ; of each thread's pieces the first not yet taken
 @torchcc.sleepers = global i32 0, align 128
 @torchcc.leaving = global i32 0, align 128    ; counts workers that were the last to leave; the caller sleeps on it
 @torchcc.waiting = global i32 0
@@ -19,7 +23,8 @@
 @torchcc.body = global ptr null
 @torchcc.context = global ptr null
 @torchcc.total = global i64 0
-@torchcc.chunk = global i64 0
+@torchcc.pieces = global i64 0
+@torchcc.shares = global i64 0                ; threads that have pieces of their own: the caller, then the workers
 @torchcc.failed = global i32 0
 @torchcc.failed_number = global i32 0
 @torchcc.failed_text = global [4096 x i8] zeroinitializer
@@ -87,36 +92,71 @@ define internal void @torchcc.after_fork() nounwind {
   ret void
 }
 
-; Takes chunks of the current region until none is left. The first failure stops the region and keeps its text.
-define internal void @torchcc.work() nounwind {
+; Takes pieces of the current region until none is left, its own ones first (%self: 0 is the caller). The first failure
+; stops the region and keeps its text.
+define internal void @torchcc.work(i64 %self) nounwind {
 entry:
   %body = load ptr, ptr @torchcc.body
   %context = load ptr, ptr @torchcc.context
   %total = load i64, ptr @torchcc.total
-  %chunk = load i64, ptr @torchcc.chunk
+  %pieces = load i64, ptr @torchcc.pieces
+  %shares = load i64, ptr @torchcc.shares
   %state = call ptr @torchcc.state()
   %inside = getelementptr %State, ptr %state, i64 0, i32 8
   store i32 1, ptr %inside
-  br label %take
+  br label %share
+
+share:
+  %whose = phi i64 [ %self, %entry ], [ %whose.next, %following ]
+  %seen = phi i64 [ 1, %entry ], [ %seen.next, %following ]
+  %next = getelementptr [16 x i64], ptr @torchcc.next, i64 %whose
+  %whose.after = add i64 %whose, 1
+  %last.scaled = mul i64 %pieces, %whose.after
+  %last = udiv i64 %last.scaled, %shares
+  br label %look
+
+look:
+  ; looked at before it is taken: those who find nothing left need not write
+  %now = load atomic i64, ptr %next monotonic, align 8
+  %any = icmp slt i64 %now, %last
+  br i1 %any, label %take, label %following
 
 take:
-  %begin = atomicrmw add ptr @torchcc.next, i64 %chunk monotonic
-  %left = icmp slt i64 %begin, %total
-  br i1 %left, label %run, label %done
+  %piece = atomicrmw add ptr %next, i64 1 monotonic
+  %left = icmp slt i64 %piece, %last
+  br i1 %left, label %run, label %following
+
+following:
+  %wraps = icmp eq i64 %whose.after, %shares
+  %whose.next = select i1 %wraps, i64 0, i64 %whose.after
+  %seen.next = add i64 %seen, 1
+  %more = icmp ule i64 %seen.next, %shares
+  br i1 %more, label %share, label %done
 
 run:
-  %reach = add i64 %begin, %chunk
-  %end = call i64 @llvm.smin.i64(i64 %reach, i64 %total)
+  %begin = call i64 @torchcc.piece(i64 %piece, i64 %total, i64 %pieces)
+  %piece.after = add i64 %piece, 1
+  %end = call i64 @torchcc.piece(i64 %piece.after, i64 %total, i64 %pieces)
   %blocks = call ptr @torchcc.block_mark()
   %arena = call ptr @torchcc.arena_mark()
   %status = call i32 %body(ptr %context, i64 %begin, i64 %end)
   call void @torchcc.free_blocks(ptr %blocks) ; nothing of an iteration outlives it
   call void @torchcc.arena_release(ptr %arena)
   %good = icmp eq i32 %status, 0
-  br i1 %good, label %take, label %fail
+  br i1 %good, label %look, label %fail
 
 fail:
-  store atomic i64 %total, ptr @torchcc.next monotonic, align 8
+  br label %stop
+
+stop:
+  %stopped = phi i64 [ 0, %fail ], [ %stopped.next, %stop ]
+  %stopped.at = getelementptr [16 x i64], ptr @torchcc.next, i64 %stopped
+  store atomic i64 %pieces, ptr %stopped.at monotonic, align 8
+  %stopped.next = add i64 %stopped, 1
+  %stops = icmp ult i64 %stopped.next, %shares
+  br i1 %stops, label %stop, label %failed
+
+failed:
   %exchange = cmpxchg ptr @torchcc.failed, i32 0, i32 1 acq_rel acquire
   %first = extractvalue { i32, i1 } %exchange, 1
   br i1 %first, label %keep, label %done
@@ -137,11 +177,22 @@ done:
   ret void
 }
 
+; The first iteration of a piece. The first ones are longer by one where the total is no multiple.
+define internal i64 @torchcc.piece(i64 %piece, i64 %total, i64 %pieces) alwaysinline nounwind {
+  %length = udiv i64 %total, %pieces
+  %longer = urem i64 %total, %pieces
+  %before = call i64 @llvm.smin.i64(i64 %piece, i64 %longer)
+  %start = mul i64 %piece, %length
+  %result = add i64 %start, %before
+  ret i64 %result
+}
+
 ; A worker's life. %argument is its number, from 0.
 define internal ptr @torchcc.worker(ptr %argument) nounwind {
 entry:
   %number.wide = ptrtoint ptr %argument to i64
   %number = trunc i64 %number.wide to i32
+  %self = add i64 %number.wide, 1
   br label %watch
 
 watch:
@@ -176,7 +227,7 @@ pause:
   br i1 %tired, label %sleep, label %spin
 
 work:
-  call void @torchcc.work()
+  call void @torchcc.work(i64 %self)
   %before = atomicrmw sub ptr @torchcc.word, i32 1 acq_rel
   %region = and i32 %before, 65535
   %closed.and.last = icmp eq i32 %region, 1
@@ -280,7 +331,8 @@ entry:
   %threads.wide = sext i32 %threads to i64
   %grain.least = call i64 @llvm.smax.i64(i64 %grain, i64 1)
   %several = icmp sgt i32 %threads, 1
-  %enough = icmp sgt i64 %total, %grain.least
+  %two.pieces = shl i64 %grain.least, 1
+  %enough = icmp sge i64 %total, %two.pieces
   %worth = and i1 %several, %enough
   br i1 %worth, label %nested, label %serial
 
@@ -308,17 +360,12 @@ run.serial:
   ret i32 %status.serial
 
 split:
-  ; about four chunks a thread: few enough to keep each long, many enough to even out
-  %pieces = shl i64 %threads.wide, 2
-  %rounded = add i64 %total, %pieces
-  %rounded.less = sub i64 %rounded, 1
-  %fair = sdiv i64 %rounded.less, %pieces
-  %chunk = call i64 @llvm.smax.i64(i64 %fair, i64 %grain.least)
+  ; about four pieces a thread: few enough to keep each long, many enough to even out
+  %fair = shl i64 %threads.wide, 2
+  %possible = udiv i64 %total, %grain.least
+  %pieces = call i64 @llvm.smin.i64(i64 %fair, i64 %possible)
   %wanted.threads = sub i32 %threads, 1
-  %chunks.up = add i64 %total, %chunk
-  %chunks.less = sub i64 %chunks.up, 1
-  %chunks = sdiv i64 %chunks.less, %chunk
-  %helpers = sub i64 %chunks, 1
+  %helpers = sub i64 %pieces, 1
   %helpers.clipped = call i64 @llvm.smin.i64(i64 %helpers, i64 1023)
   %helpers.narrow = trunc i64 %helpers.clipped to i32
   %wanted = call i32 @llvm.smin.i32(i32 %wanted.threads, i32 %helpers.narrow)
@@ -326,8 +373,23 @@ split:
   store ptr %body, ptr @torchcc.body
   store ptr %context, ptr @torchcc.context
   store i64 %total, ptr @torchcc.total
-  store i64 %chunk, ptr @torchcc.chunk
-  store atomic i64 0, ptr @torchcc.next monotonic, align 8
+  store i64 %pieces, ptr @torchcc.pieces
+  %workers.wide = sext i32 %workers to i64
+  %shares = add i64 %workers.wide, 1
+  store i64 %shares, ptr @torchcc.shares
+  br label %deal
+
+deal:
+  %share = phi i64 [ 0, %split ], [ %share.next, %deal ]
+  %first.scaled = mul i64 %share, %pieces
+  %first = udiv i64 %first.scaled, %shares
+  %next = getelementptr [16 x i64], ptr @torchcc.next, i64 %share
+  store atomic i64 %first, ptr %next monotonic, align 8
+  %share.next = add i64 %share, 1
+  %deals = icmp ult i64 %share.next, %shares
+  br i1 %deals, label %deal, label %dealt
+
+dealt:
   store i32 0, ptr @torchcc.failed
   store atomic i32 %workers, ptr @torchcc.limit monotonic, align 4
   %old = load atomic i32, ptr @torchcc.word monotonic, align 4
@@ -338,24 +400,36 @@ split:
   %sleepers = load atomic i32, ptr @torchcc.sleepers seq_cst, align 4
   %asleep = icmp sgt i32 %sleepers, 0
   call void @torchcc.wake_if(i1 %asleep, ptr @torchcc.word)
-  call void @torchcc.work()
+  call void @torchcc.work(i64 0)
   %at.close = atomicrmw and ptr @torchcc.word, i32 -32769 acq_rel
   br label %join
 
 join:
-  %spun = phi i32 [ 0, %split ], [ %spun.next, %pause ], [ 0, %slept ]
+  %spun = phi i32 [ 0, %dealt ], [ %spun.next, %pause ], [ 0, %slept ]
   %now = load atomic i32, ptr @torchcc.word acquire, align 4
   %workers.inside = and i32 %now, 32767
   %all.left = icmp eq i32 %workers.inside, 0
   br i1 %all.left, label %joined, label %pause.or.sleep
 
 pause.or.sleep:
-  ; about 20 us: a worker that was preempted must not cost this thread its time slice
-  %tired = icmp ugt i32 %spun, 1000
-  br i1 %tired, label %sleep, label %pause
+  ; about 20 us: a worker that was preempted must not cost this thread its time slice. Then others may have the core, which
+  ; returns at once where nobody wants it: waking up from sleep would take longer than most pieces.
+  %tired = icmp ugt i32 %spun, 1500
+  br i1 %tired, label %sleep, label %awake
+
+awake:
+  %generous = icmp ugt i32 %spun, 1000
+  br i1 %generous, label %yield, label %relax
+
+yield:
+  %yielded = call i32 @sched_yield()
+  br label %pause
+
+relax:
+  call void @torchcc.relax()
+  br label %pause
 
 pause:
-  call void @torchcc.relax()
   %spun.next = add i32 %spun, 1
   br label %join
 

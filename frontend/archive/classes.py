@@ -56,7 +56,8 @@ class ArchiveCompilation(Compilation):
     def method_names(self, type: ClassType) -> list[str]:
         cls = self.class_info(type).cls
         hidden = {CALL, *hook_names(cls)}
-        return [n for n, m in cls.members.items() if isinstance(m, FunctionValue) and n not in hidden]
+        own = [n for n, m in cls.members.items() if isinstance(m, FunctionValue) and n not in hidden]
+        return [*own, *(n for t, n in self.added if t is type)]
 
     def hook_names(self, type: ClassType) -> tuple[Sequence[str], Sequence[str]]:
         cls = self.class_info(type).cls
@@ -64,7 +65,7 @@ class ArchiveCompilation(Compilation):
 
     def calling(self, type: ClassType, name: str) -> FunctionValue | None:
         """As the archive's class has it: `__call__` is what `call_with_hooks` made, and hooks are methods like others."""
-        function = self.class_info(type).cls.find(name)
+        function = self.added.get((type, name)) or self.class_info(type).cls.find(name)
         return function if isinstance(function, FunctionValue) else None
 
     def compile_method(self, type: ClassType, name: str) -> Schema:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from ...ir.diagnostics import CompileError
 from ...ir.quantized import PACKED
@@ -95,6 +95,7 @@ class ArchiveScope(Scope):
     """The global names of a code file, or of the upgraders."""
 
     is_current: bool = False
+    is_archive: ClassVar[bool] = True
 
     def lookup(self, name: str) -> Value:
         if name == "torch" and self.is_current:

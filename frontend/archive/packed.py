@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from ...ir.quantized import CELL, LINEAR
+from ...ir.quantized import CELL, EMBEDDING, LINEAR
 from ...ir.script_types import (
     FLOAT,
     INT,
@@ -35,7 +35,18 @@ def packed_parts(type: ClassType, state: Any) -> dict[str, Any] | None:
     values = cast(tuple[Any, ...], state)
     if type is LINEAR:
         return {"weight": values[0], "bias": values[1]} if len(values) == 2 else None
+    if type is EMBEDDING:
+        return _embedding(values)
     return _cell(values) if type is CELL else _convolution(values)
+
+
+def _embedding(state: tuple[Any, ...]) -> dict[str, Any] | None:
+    """(version, tensors, floats, ints: bits of a number)."""
+    match state:
+        case (1, [weight], [*_], [8, *_]):
+            return {"weight": weight}
+        case _:
+            return None
 
 
 def _cell(state: tuple[Any, ...]) -> dict[str, Any] | None:
@@ -43,6 +54,8 @@ def _cell(state: tuple[Any, ...]) -> dict[str, Any] | None:
     match state:
         case ("quantized_dynamic", [*_], [*_], [int(reduce_range), *_], [inputs, hidden]):
             return {"input": inputs, "hidden": hidden, "reduce_range": bool(reduce_range)}
+        case ("quantized_fp16", [*_], [*_], [*_], [inputs, hidden]):
+            return {"input": inputs, "hidden": hidden, "reduce_range": False}
         case _:
             return None
 
@@ -78,6 +91,9 @@ def packed_state(value: ScriptObject) -> tuple[ScriptType, Any, npt.NDArray[Any]
     optional = OptionalType(TENSOR)
     if value.type is LINEAR:
         return TupleType((TENSOR, optional)), (parts["weight"], parts["bias"]), None
+    if value.type is EMBEDDING:
+        types = (INT, ListType(TENSOR), ListType(FLOAT), ListType(INT))
+        return TupleType(types), (1, [parts["weight"]], [], [8]), None
     if value.type is CELL:
         biases = [parts[name].attributes["bias"] for name in ("input", "hidden")]
         types = (STR, ListType(TENSOR), ListType(FLOAT), ListType(INT), ListType(LINEAR))

@@ -61,8 +61,6 @@ _NAMES: Final[dict[str, ScriptType]] = {
     "torch.device": DEVICE,
     "torch.dtype": INT,
     "torch.qscheme": INT,
-    "torch.layout": INT,
-    "torch.memory_format": INT,
     "torch.Generator": GENERATOR,
     "torch.types.Number": NUMBER,
     "typing.Any": ANY,
@@ -105,7 +103,7 @@ _BARE_CONSTRUCTORS: Final = ("List", "Dict", "Tuple", "Optional", "Union", "Futu
 
 _BROADCASTING: Final = re.compile(r"\bBroadcastingList(\d)")
 
-_KEYS: Final = (IntType, FloatType, ComplexType, BoolType, StrType, TensorType, DeviceType, PoisonType)
+KEYS: Final = (IntType, FloatType, ComplexType, BoolType, StrType, TensorType, DeviceType, PoisonType)
 
 _KNOWN: Final = (
     "Tensor",
@@ -292,7 +290,7 @@ class _Reader:
                 return FutureType(self.type(parameters[0]))
             case "Dict":
                 key = self.type(parameters[0])
-                if not isinstance(key, _KEYS):
+                if not isinstance(key, KEYS):
                     raise _fault(
                         parameters[0],
                         f"a Dict cannot have keys of type {key.annotation}",

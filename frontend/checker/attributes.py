@@ -27,9 +27,11 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
+from ...ir.subtyping import is_subtype
 from .. import ast
 from ..values import MISSING, BuiltinRef, Device, EnumMember, FunctionValue, Unavailable
 from .branches import base_value
+from .frames import Conflict
 from .meanings import (
     BoundMethod,
     BuiltinOperator,
@@ -136,6 +138,8 @@ class Attributes(Subscripts):
                 self.empty_lists.discard(found)
             return found
         why = self.frame.why_missing(node.id)
+        if isinstance(why, Conflict):
+            raise self.fault(why.span, why.message, help=why.help)
         if why is not None:
             raise self.fault(
                 node.span,
@@ -158,6 +162,8 @@ class Attributes(Subscripts):
         """A global name: functions and classes are usable, plain Python values are not captured."""
         if isinstance(host, Unavailable):
             raise self.fault(span, f"`{host.name}` cannot be used: {host.reason}")
+        if host is None:
+            raise self.fault(span, f"undefined value `{span.text}`", label="None, a global variable")
         if isinstance(host, bool | int | float | complex | str | tuple | DType | Device):
             return Host(host)
         return self.host_meaning(host, span)
@@ -282,7 +288,7 @@ class Attributes(Subscripts):
         stored = info.instance.attributes.get(name, MISSING)
         if isinstance(stored, FunctionValue | BuiltinRef):
             return self.host_meaning(stored, span)
-        member = info.cls.find(name)
+        member = self.unit.added.get((type_, name)) or info.cls.find(name)
         if name in MODULE_ITERATIONS and member == BuiltinRef(f"torch.nn.Module.{name}"):
             return Special(f"module.{name}", value)
         if isinstance(member, FunctionValue):
@@ -297,6 +303,12 @@ class Attributes(Subscripts):
 
     def _member(self, value: Value, type_: ClassType, member: FunctionValue, span: Span) -> Meaning:
         if "builtins.staticmethod" in member.decorators:
+            if not type_.is_module:
+                raise self.fault(
+                    span,
+                    f"the static method `{member.name}` cannot be called on an object",
+                    help=f"call it on the class: `{short_name(type_)}.{member.name}(...)`",
+                )
             return UserFunction(member)
         if "builtins.property" in member.decorators:
             getter = self.unit.method(type_, member, span)
@@ -358,10 +370,13 @@ class Attributes(Subscripts):
                 if node.name not in type_.constants
                 else "constants cannot be assigned to",
             )
-        converted = self.to_type(value, expected, node.span)
-        if converted is None:
+        converted = None if value in self.empty_lists else self.to_type(value, expected, node.span)
+        if converted is None and not is_subtype(script_type(value), expected):
             found = script_type(value).annotation
             raise self.fault(
-                node.span, f"wrong type for attribute assignment: expected {expected.annotation}, found {found}"
+                node.span,
+                f"wrong type for attribute assignment: expected {expected.annotation}, found {found}",
+                help=f"write `torch.jit.annotate({expected.annotation}, [])`" if value in self.empty_lists else None,
             )
+        converted = value if converted is None else converted
         self.emit("prim::SetAttr", (base, converted), (), {"name": node.name}, span=node.span)

@@ -10,7 +10,7 @@ from ...ir.diagnostics import Note
 from ...ir.script_types import BOOL, ScriptType
 from ...ir.source import Span
 from ...ir.subtyping import unify
-from .frames import DEAD, Flag, Flow, Frame
+from .frames import DEAD, Conflict, Flag, Flow, Frame
 from .operators import Operators
 from .state import script_type
 
@@ -70,6 +70,36 @@ class Branches(Operators):
                 self.emit("torch.yield", (value,), span=span)
         return self.emit("prim::If", (condition,), (result,), regions=[Region([b]) for b in blocks], span=span).result
 
+    def agree(self, left: Side, stays: Side, span: Span) -> None:
+        """Takes from `stays` what `left`, which ends in `break` or `continue`, does not know.
+
+        For names and types PyTorch has such a branch go on: what follows sees only what both sides have set.
+        """
+        with self.inside(stays.block, stays.frame):
+            for name in dict.fromkeys([*left.frame.names, *left.frame.missing, *stays.frame.names]):
+                ours, theirs = stays.frame.find(name), left.frame.find(name)
+                if ours is None or ours is theirs:
+                    continue
+                if theirs is None:
+                    note = left.frame.why_missing(name) or Note(f"`{name}` is not set in the {left.name}", span)
+                    stays.frame.forget(name, note)
+                elif isinstance(ours, Value) and isinstance(theirs, Value):
+                    self._agree_on(name, (stays, ours), (left, theirs), span)
+
+    def _agree_on(self, name: str, stays: tuple[Side, Value], left: tuple[Side, Value], span: Span) -> None:
+        (side, ours), (_, theirs) = stays, left
+        before = self.frame.parent.find(name) if self.frame.parent is not None else None
+        type_ = unify(script_type(ours), script_type(theirs))
+        if isinstance(before, Value) and base_value(ours) is base_value(before):
+            if type_ is None or type_ == before.type:
+                side.frame.set(name, before)
+            elif type_ != ours.type:
+                side.frame.set(name, self.one("prim::unchecked_cast", (before,), type_, span=span))
+        elif type_ is None:
+            side.frame.forget(name, _conflict(name, left, stays, span))
+        elif type_ != ours.type:
+            side.frame.set(name, self.widened(ours, type_, span))
+
     def join(self, condition: Value, then: Side, orelse: Side, span: Span) -> Flow:
         """Writes the `prim::If` of two finished sides; sets the names that are visible behind it; returns its flow."""
         merge = _Merge(self, then, orelse, span)
@@ -81,6 +111,15 @@ class Branches(Operators):
         regions = [Region([then.block]), Region([orelse.block])]
         op = self.emit("prim::If", (condition,), merge.types, regions=regions, span=span)
         return merge.finish(flow, op.results)
+
+
+def _conflict(name: str, one: tuple[Side, Value], other: tuple[Side, Value], span: Span) -> Conflict:
+    (a, first), (b, second) = one, other
+    message = (
+        f"type mismatch: `{name}` is {script_type(first).annotation} after the {a.name} "
+        f"and {script_type(second).annotation} after the {b.name}"
+    )
+    return Conflict(message, span, help=f"give `{name}` the same type in both branches")
 
 
 class _Merge:
@@ -178,13 +217,8 @@ class _Merge:
         self.named.append((name, self.result(a, b, type_)))
 
     def mismatch(self, name: str, a: Value, b: Value) -> None:
-        self.owner.error(
-            self.span,
-            f"type mismatch: `{name}` is {script_type(a).annotation} after the {self.then.name} "
-            f"and {script_type(b).annotation} after the {self.orelse.name}",
-            help=f"give `{name}` the same type in both branches",
-        )
-        self.owner.frame.set(name, self.owner.poison(self.span))
+        """Only an error if the name is used."""
+        self.owner.frame.forget(name, _conflict(name, (self.then, a), (self.orelse, b), self.span))
 
     # flow
 

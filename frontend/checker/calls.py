@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, cast
 
 from ...ir.core import Block, Region, Value
@@ -40,8 +41,10 @@ from ...ir.source import Span
 from ...ir.subtyping import is_subtype
 from .. import ast
 from ..values import BuiltinRef, ClassValue, FunctionValue
+from .annotations import KEYS
 from .archive_calls import ARCHIVE_BUILTINS
 from .attributes import Attributes
+from .awaitables import AWAITABLE_BUILTINS
 from .frames import Frame
 from .meanings import (
     BoundMethod,
@@ -269,7 +272,7 @@ class Calls(Attributes):
         )
 
     def _call_builtin(self, name: str, node: ast.Call, hint: ScriptType | None) -> Meaning:
-        special = _BUILTINS.get(name) or ARCHIVE_BUILTINS.get(name)
+        special = _BUILTINS.get(name) or ARCHIVE_BUILTINS.get(name) or AWAITABLE_BUILTINS.get(name)
         if special is not None:
             return special(self, node, hint)
         if is_exception_name(name):
@@ -386,7 +389,8 @@ class Calls(Attributes):
             return self.constant(None, node.span)
         compiled = self.unit.method(type_, callee.function, node.span)
         arguments = _with_first(callee.receiver, given, node)
-        operands = self.match_call(compiled.schema, callee.function.name, arguments, node, compiled.span)
+        schema = _without_defaults(compiled.schema) if type_ is self.own_class else compiled.schema
+        operands = self.match_call(schema, callee.function.name, arguments, node, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
         return self.one("prim::CallMethod", operands, compiled.result, {"name": callee.function.name}, span=node.span)
@@ -719,6 +723,14 @@ class Calls(Attributes):
         self.empty_lists.add(result)
         return result
 
+    def require_key(self, type_: ScriptType, span: Span) -> None:
+        if not isinstance(type_, KEYS):
+            raise self.fault(
+                span,
+                f"a Dict cannot have keys of type {type_.annotation}",
+                help="keys are int, float, complex, bool, str, Tensor or Device",
+            )
+
     def builtin_dict(self, node: ast.Call, hint: ScriptType | None) -> Value:
         if not node.args and not node.keywords:
             type_ = hint if isinstance(hint, DictType) else DictType(STR, TENSOR)
@@ -826,7 +838,7 @@ class Calls(Attributes):
         block, frame = Block(), Frame(self.frame)
         call = ast.Call(node.span, node.args[0], node.args[1:], node.keywords)
         if not isinstance(callee, Forked):
-            call = self._evaluated(call, frame)
+            call = self.with_named_arguments(call, frame)
         with self.inside(block, frame):
             if isinstance(callee, Forked):
                 value = self.forked(callee.definition)
@@ -838,7 +850,17 @@ class Calls(Attributes):
         result = FutureType(script_type(value))
         return self.emit("prim::fork", (), (result,), regions=[Region([block])], span=node.span).result
 
-    def _evaluated(self, call: ast.Call, frame: Frame) -> ast.Call:
+    def called_with(self, callee: Meaning, call: ast.Call, names: Frame) -> Value:
+        """A call whose arguments are names of that frame."""
+        with self.inside(self.b.block, Frame(self.frame, dict(names.names))):
+            return self.as_value(self.call_meaning(callee, call, None), call.span)
+
+    loop_depth: int = 0
+    """Loops around the code that is being made."""
+    awaitables: int = 0
+    """How many have been met."""
+
+    def with_named_arguments(self, call: ast.Call, frame: Frame) -> ast.Call:
         """The call with its arguments as names in `frame` of what they are here."""
         positional, keywords, spans = self.arguments(call)
         names: list[ast.Expr] = []
@@ -940,6 +962,10 @@ def is_exception_name(name: str) -> bool:
     """Whether this is one of Python's own exceptions."""
     module, _, word = name.rpartition(".")
     return module == "builtins" and (word.endswith(("Error", "Exception", "Warning")) or word == "StopIteration")
+
+
+def _without_defaults(schema: Schema) -> Schema:
+    return replace(schema, arguments=tuple(replace(a, default=None, has_default=False) for a in schema.arguments))
 
 
 def _with_first(receiver: Value, arguments: CallArguments, node: ast.Call) -> CallArguments:

@@ -294,14 +294,20 @@ class Classes:
         return any(c.qualified == "torch.nn.modules.module.Module" for c in cls.mro)
 
     def _method_type(self, function: FunctionValue) -> MethodType:
-        """By its annotations; without one a parameter is a Tensor, a result nothing."""
+        """By its annotations; without one a parameter is a Tensor."""
         definition = function.definition
         assert isinstance(definition, FunctionDef)
         parameters = tuple(
             (p.name, TENSOR if p.annotation is None else self.annotations.read(p.annotation, function.scope))
             for p in definition.params[1:]
         )
-        result = NONE if definition.returns is None else self.annotations.read(definition.returns, function.scope)
+        if definition.returns is None:
+            raise CompileError.at(
+                definition.name_span,
+                f"the method `{definition.name}` of an interface needs a return annotation",
+                help="write `-> Tensor`, or `-> None` if it returns nothing",
+            )
+        result = self.annotations.read(definition.returns, function.scope)
         return MethodType(parameters, result)
 
     def _meets(self, type_: ClassType, interface: InterfaceType) -> bool:

@@ -258,9 +258,7 @@ class Conditions(Branches):
             name = host.value.name if isinstance(host, Host) and isinstance(host.value, BuiltinRef) else ""
             kind = {
                 "builtins.list": ListType,
-                "typing.List": ListType,
                 "builtins.tuple": TupleType,
-                "typing.Tuple": TupleType,
             }.get(name)
             if kind is not None:
                 return [_Class(None, kind)]

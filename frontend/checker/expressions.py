@@ -23,7 +23,7 @@ from ...ir.script_types import (
 from ...ir.subtyping import is_subtype, unify_all
 from .. import ast
 from .calls import Calls
-from .meanings import Group, Meaning
+from .meanings import Group, Meaning, ModuleGroup
 from .operators import BINARY, COMPARISON
 from .state import Fault, script_type
 
@@ -140,7 +140,8 @@ class Expressions(Calls):
         values: list[Value] = []
         nodes: list[ast.Expr] = []
         for element in node.elements:
-            found = self.unpack_starred(element) if isinstance(element, ast.Starred) else [self.value(element, expected)]
+            # what stands in a display has its own type, whatever the annotation says: `[]` is a list of tensors there
+            found = self.unpack_starred(element) if isinstance(element, ast.Starred) else [self.value(element)]
             values += found
             nodes += [element] * len(found)
         if not values:
@@ -178,12 +179,15 @@ class Expressions(Calls):
                 elements += self.unpack_starred(element)
             else:
                 elements.append(self.meaning(element, inner))
-        if not all(isinstance(e, Value) for e in elements):
+        if any(isinstance(e, ModuleGroup | Group) for e in elements):
             return Group(tuple(elements))
         return self.as_value(Group(tuple(elements)), node.span)
 
     def _dict_display(self, node: ast.DictExpr, hint: ScriptType | None) -> Value:
         wanted = hint.element if isinstance(hint, OptionalType) else hint
+        if isinstance(wanted, UnionType):
+            dicts = [m for m in wanted.members if isinstance(m, DictType)]
+            wanted = dicts[0] if len(dicts) == 1 else None
         expected = wanted if isinstance(wanted, DictType) else None
         if not node.values:
             return self.one("prim::DictConstruct", (), expected or DictType(STR, TENSOR), span=node.span)
@@ -191,7 +195,7 @@ class Expressions(Calls):
         for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 raise self.fault(value.span, "dicts cannot be unpacked (`**`) in a dict display")
-            operands += [self.value(key, expected and expected.key), self.value(value, expected and expected.value)]
+            operands += [self.value(key), self.value(value)]
         types = [script_type(v) for v in operands]
         if any(isinstance(t, PoisonType) for t in types):
             return self.poison(node.span)
@@ -209,6 +213,7 @@ class Expressions(Calls):
         value_type = unify_all(types[1::2], or_union=True)
         if key_type is None or value_type is None:
             raise self.fault(node.span, "the keys of a dict must have one type")
+        self.require_key(key_type, node.span)
         return self.one("prim::DictConstruct", operands, DictType(key_type, value_type), span=node.span)
 
     # operators

@@ -13,6 +13,13 @@ from ...ir.diagnostics import Note
 from .meanings import Meaning
 
 
+@dataclass(frozen=True)
+class Conflict(Note):
+    """Why a name has no value behind a branch: its types on the two sides differ. The message is that of the error."""
+
+    help: str = ""
+
+
 @dataclass(eq=False)
 class Frame:
     """Names set in one block; others are looked up in `parent`, the block around it.

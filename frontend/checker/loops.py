@@ -256,9 +256,6 @@ class Loops(Expressions):
         proceed = self.one("aten::__not__", (returned,), BOOL, span=op.span)
         return Flow(returned, proceed, returned, result)
 
-    loop_depth: int = 0
-    """Loops around the code that is being made."""
-
     def _forget_inner(self, inner: Frame, outer: Frame, span: Span) -> None:
         for name in inner.names:
             if outer.find(name) is None and outer.why_missing(name) is None:
@@ -280,7 +277,7 @@ class Loops(Expressions):
 
         def body(index: Value) -> Flow:
             self.assign(generator.target, iteration.element(index), generator.target.span)
-            value = self.value(node.element, expected)
+            value = self.value(node.element)
             types.append(script_type(value))
             if expected is None:
                 result.type = ListType(types[0])
@@ -302,6 +299,7 @@ class Loops(Expressions):
             self.assign(generator.target, element, generator.target.span)
             key, value = self.value(node.key), self.value(node.value)
             if wanted is None:
+                self.require_key(script_type(key), node.key.span)
                 result.type = DictType(script_type(key), script_type(value))
             self.call_operator("aten::_set_item", [result, key, value], span=node.span)
 

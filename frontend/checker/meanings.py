@@ -65,6 +65,10 @@ class InterfaceMethod:
     type: MethodType
 
 
+class Awaitable:
+    """A call that is still to be made, see `awaitables.py`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Forked:
     """What archives give to `fork`: statements without parameters that see the names around them."""
@@ -133,6 +137,7 @@ Meaning = (
     | UserFunction
     | BoundMethod
     | InterfaceMethod
+    | Awaitable
     | Forked
     | Special
     | ModuleGroup
@@ -173,6 +178,8 @@ def describe(meaning: Meaning) -> str:
             return f"`{meaning.name}`"
         case ModuleGroup() | Group():
             return "a group of modules"
+        case Awaitable():
+            return "an awaitable"
         case Range():
             return "a range"
         case Enumerate():

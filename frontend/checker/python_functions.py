@@ -47,12 +47,12 @@ def _norm(calls: Calls, node: ast.Call) -> Value | None:
     named = "fro" if p is None else p.value if isinstance(p, ast.Literal_) and isinstance(p.value, str) else None
     no_order = named == "fro" or (isinstance(p, ast.Literal_) and p.value is None)
     is_plain = p is None and "dim" not in given
-    if "out" in given or (not nones and "dtype" not in given and (is_plain or not (no_order or named))):
+    if not nones and not given.keys() & {"dtype", "out"} and (is_plain or not (no_order or named)):
         return None
     order = calls.constant(2, node.span) if no_order or p is None else calls.value(p)
     dim = calls.value(given["dim"]) if "dim" in given else calls.constant(None, node.span)
     keepdim = calls.value(given["keepdim"]) if "keepdim" in given else calls.constant(False, node.span)
-    keywords = {"dtype": calls.value(given["dtype"])} if "dtype" in given else {}
+    keywords = {name: calls.value(given[name]) for name in ("dtype", "out") if name in given}
     operands = [calls.value(given["input"]), order, dim, keepdim]
     operator = "aten::linalg_vector_norm" if no_order or not named else "aten::linalg_norm"
     return calls.call_operator(operator, operands, keywords, span=node.span, shown="torch.norm")
@@ -83,7 +83,7 @@ def _lu(calls: Calls, node: ast.Call) -> Value | None:
 def _tensordot(calls: Calls, node: ast.Call) -> Value | None:
     """`torch.tensordot(a, b, dims=2)`: the last of `a` with the first of `b`, or two lists of dimensions."""
     given = _given(node, ("a", "b", "dims", "out"))
-    if given is None or not {"a", "b"} <= given.keys() or ("out" in given and not _is_none(given["out"])):
+    if given is None or not {"a", "b"} <= given.keys():
         return None
     dims = given.get("dims")
     a, b = calls.value(given["a"]), calls.value(given["b"])
@@ -92,7 +92,8 @@ def _tensordot(calls: Calls, node: ast.Call) -> Value | None:
     else:
         count = 2 if dims is None else _constant_int(calls, dims)
         lists = [_ints(calls, r, node) for r in (range(-count, 0), range(count))]
-    return calls.call_operator("aten::tensordot", [a, b, *lists], span=node.span, shown="torch.tensordot")
+    out = {} if "out" not in given or _is_none(given["out"]) else {"out": calls.value(given["out"])}
+    return calls.call_operator("aten::tensordot", [a, b, *lists], out, span=node.span, shown="torch.tensordot")
 
 
 _MODES: Final[Mapping[object, int | None]] = {

@@ -100,6 +100,9 @@ class Unit(Protocol):
         """The constructor of a NamedTuple as a function."""
         ...
 
+    added: dict[tuple[ClassType, str], FunctionValue]
+    """Methods that modules got after they were made."""
+
     def hook(self, owner: ClassType, function: FunctionValue, span: Span) -> CompiledFunction:
         """A hook of a module, whose first parameter is the module."""
         ...
@@ -155,6 +158,8 @@ class FunctionState(ABC):
         """Names that the function assigns anywhere: without a value they are undefined, and never mean a global."""
         self.empty_lists: set[Value] = set()
         """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
+        self.own_class: ClassType | None = None
+        """The script class whose method this is: inside it PyTorch does not know the defaults of its methods."""
         self.defines: Value | None = None
         """The object that an `__init__` gives its attributes."""
         self._pool: dict[tuple[ScriptType, str, Span | None], Value] = {}

@@ -233,6 +233,8 @@ class Statements(Loops):
         for left, stays in ((then, other), (other, then)):
             if rest and left.flow.exited is True and not left.flow.dead and stays.goes_on:
                 stays.frame.joined = True
+                if left.flow.returned is not True:
+                    self.agree(left, stays, span)
                 self.run_side(stays, lambda: self.run(rest))
                 return [], self.join(condition.value, then, other, span)
         return list(rest), self.join(condition.value, then, other, span)
@@ -532,7 +534,9 @@ class Statements(Loops):
         if isinstance(node.target, ast.Attribute) and self.defines is not None and node.value is not None:
             declared = self.unit.annotations.read(node.annotation, self.scope)
             value = self.value(node.value, declared)
-            self.assign_attribute(node.target, self.declared(value, declared, node.value.span, "the attribute is annotated"))
+            fitted = self.declared(value, declared, node.value.span, "the attribute is annotated")
+            # the type of the attribute is that of the value: with `self.v: Optional[int] = None` it is NoneType
+            self.assign_attribute(node.target, fitted if value in self.empty_lists else value)
             return
         if not isinstance(node.target, ast.Name):
             raise self.fault(

@@ -96,8 +96,8 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return torch.glu(input, dim)
 
 
-def logsigmoid(input: Tensor) -> Tensor:
-    return torch.log_sigmoid(input)
+def logsigmoid(input: Tensor, out: Optional[Tensor] = None) -> Tensor:
+    return torch.log_sigmoid(input) if out is None else torch.log_sigmoid(input, out=out)
 
 
 def softsign(input: Tensor) -> Tensor:
@@ -164,6 +164,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     _h_check_probability(p)
+    if input.dim() != 2 and input.dim() != 3:
+        raise RuntimeError("dropout1d: Expected 2D or 3D input, but received a {}D input".format(input.dim()))
     x = input if input.dim() == 3 else input.unsqueeze(0)
     x = torch.feature_dropout_(x, p, training) if inplace else torch.feature_dropout(x, p, training)
     return x if input.dim() == 3 else x.squeeze(0)
@@ -176,7 +178,9 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     _h_check_probability(p)
-    return torch.feature_dropout_(input, p, training) if inplace else torch.feature_dropout(input, p, training)
+    x = input if input.dim() == 5 else input.unsqueeze(0)  # of one sample, channels come first
+    x = torch.feature_dropout_(x, p, training) if inplace else torch.feature_dropout(x, p, training)
+    return x if input.dim() == 5 else x.squeeze(0)
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -247,7 +251,7 @@ def group_norm(
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Optional[Tensor] = None) -> Tensor:
     denominator = torch.norm(input, p, [dim], True).clamp_min(eps).expand_as(input)
-    return input / denominator
+    return input / denominator if out is None else torch.div(input, denominator, out=out)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

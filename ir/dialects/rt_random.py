@@ -8,6 +8,7 @@ from __future__ import annotations
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition
+from ..generator import WORDS as STATE
 from ..types import F64, I1, I32, I64, MemRefType, RankedTensorType
 
 
@@ -37,6 +38,16 @@ def seed(b: Builder) -> Value:
     return b.create("rt.random_seed", (), (I64,)).result
 
 
+def enter(b: Builder, state: Value) -> Value:
+    """What is drawn from here to `leave` comes from the generator of this state, a tensor<316xi64>; gives that of the other one."""
+    return b.create("rt.random_enter", (state,), (state.type,)).result
+
+
+def leave(b: Builder, state: Value) -> Value:
+    """Ends what `enter`, which gave `state`, has begun; gives the state after what was drawn."""
+    return b.create("rt.random_leave", (state,), (state.type,)).result
+
+
 def initial_seed(b: Builder) -> Value:
     """The i64 that the generator was started from."""
     return b.create("rt.random_initial_seed", (), (I64,)).result
@@ -49,6 +60,17 @@ def _bits(op: Operation) -> str | None:
         return f"fills a tensor of i32 or i64, not {t}"
     if isinstance(t, MemRefType) and t.layout is not None:
         return f"fills a buffer without gaps, not {t}"
+    wanted = [t] if isinstance(t, RankedTensorType) else []
+    return None if [r.type for r in op.results] == wanted else f"the result is {t}, or none of a buffer"
+
+
+def _exchange(op: Operation) -> str | None:
+    """On tensors the result is the other state; a buffer is changed in place, and there is none."""
+    t = op.operand(0).type
+    if not isinstance(t, RankedTensorType | MemRefType) or t.element != I64 or t.shape != (STATE,):
+        return f"takes {STATE} numbers of i64, not {t}"
+    if isinstance(t, MemRefType) and t.layout is not None:
+        return f"takes a buffer without gaps, not {t}"
     wanted = [t] if isinstance(t, RankedTensorType) else []
     return None if [r.type for r in op.results] == wanted else f"the result is {t}, or none of a buffer"
 
@@ -66,6 +88,8 @@ _GIVES = "attr-dict : type(results)"
 
 OPS: tuple[OpDefinition, ...] = (
     OpDefinition("rt.random_bits", ("target",), None, assembly=_TAKES.format("target"), verify=_bits),
+    OpDefinition("rt.random_enter", ("state",), None, assembly=_TAKES.format("state"), verify=_exchange),
+    OpDefinition("rt.random_leave", ("state",), None, assembly=_TAKES.format("state"), verify=_exchange),
     OpDefinition("rt.random_take_normal", (), 2, assembly=_GIVES),
     OpDefinition("rt.random_keep_normal", ("value",), 0, assembly=_TAKES.format("value"), verify=_takes_f64),
     OpDefinition("rt.random_manual_seed", ("seed",), 0, assembly=_TAKES.format("seed"), verify=_takes_i64),

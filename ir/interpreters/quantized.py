@@ -26,7 +26,7 @@ def parts(value: ForeignTensor) -> tuple[ClassType, dict[str, Any]] | None:
     if found["scheme"] == "per_tensor_affine":
         numbers = {"scale": float(found["scale"]), "zero_point": int(found["zero_point"])}
         return BY_TENSOR, {"values": values, **numbers}
-    if found["scheme"] != "per_channel_affine":
+    if found["scheme"] not in ("per_channel_affine", "per_channel_affine_float_qparams"):
         return None
     rest = {"scales": np.array(found["scale"]), "zero_points": np.array(found["zero_point"]), "axis": int(found["axis"])}
     return BY_CHANNEL, {"values": values, **rest}
@@ -70,6 +70,9 @@ class Engine:
 
     def elements(self, value: Any) -> Sequence[Any]:
         return cast("Sequence[Any]", value) if isinstance(value, list | tuple) else ()
+
+    def list(self, values: Sequence[Any]) -> Any:
+        return [*values]
 
     def tuple(self, values: Sequence[Any]) -> Any:
         return tuple(values)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core import Operation
 from ..dialects import rt_random
-from ..generator import DEFAULT
+from ..generator import DEFAULT, state_of, words_of
 from ..types import I64, MemRefType, RankedTensorType
 from .engine import Compiler, Frame, Rule, Step
 
@@ -72,6 +72,23 @@ def _seed(compiler: Compiler, op: Operation) -> Step:
     return run
 
 
+def _exchange(compiler: Compiler, op: Operation) -> Step:
+    given = compiler.slot(op.operand(0))
+    out = compiler.slot(op.result) if op.results else None
+
+    def run(f: Frame) -> None:
+        before = words_of(DEFAULT.state)
+        if out is None:
+            array = f[given].array
+            DEFAULT.state = state_of(array)
+            array[...] = before
+        else:
+            DEFAULT.state = state_of(f[given])
+            f[out] = before
+
+    return run
+
+
 def _initial_seed(compiler: Compiler, op: Operation) -> Step:
     out = compiler.slot(op.result)
 
@@ -83,6 +100,8 @@ def _initial_seed(compiler: Compiler, op: Operation) -> Step:
 
 RULES: Final[dict[str, Rule]] = {
     "rt.random_bits": _bits,
+    "rt.random_enter": _exchange,
+    "rt.random_leave": _exchange,
     "rt.random_take_normal": _take_normal,
     "rt.random_keep_normal": _keep_normal,
     "rt.random_manual_seed": _manual_seed,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -28,10 +28,21 @@ from ..class_groups import member_index
 from ..core import Block, Operation, Value, lookup, symbol
 from ..diagnostics import ExecutionError, InternalError, raised_text
 from ..dialects import torch
+from ..dialects.aten import generators
 from ..dialects.aten.factories import nested_shape
 from ..dtypes import DType, from_numpy
 from ..operator import Operator, OperatorError, Unsupported
-from ..operators import find, functional_form, gives_contiguous, is_view, keywords, resolve_exact, schema, split_name
+from ..operators import (
+    ON_LISTS_OF_TENSORS,
+    find,
+    functional_form,
+    gives_contiguous,
+    is_view,
+    keywords,
+    resolve_exact,
+    schema,
+    split_name,
+)
 from ..program import Program
 from ..schema import Schema
 from ..script_types import (
@@ -276,6 +287,8 @@ class _Frame:
     # operators
 
     def apply(self, op: Operation, arguments: list[Any]) -> Any:
+        if op.name in ON_LISTS_OF_TENSORS:
+            return self.call_composite(op.name, arguments, op)
         builtin = builtins.find(op.name, arguments)
         if builtin is not None:
             result = builtin(*arguments)
@@ -305,6 +318,9 @@ class _Frame:
         found = quantized_rules.apply(self.quantized(op), op.name, arguments)
         if found is not None:
             return found[0] if len(found) == 1 else tuple(found)
+        rule = generators.REFERENCES.get(op.name)
+        if rule is not None:
+            return rule(*arguments)
         if base in _TENSOR_BUILTINS:
             return _TENSOR_BUILTINS[base](*arguments)
         form = schema(op.name)
@@ -335,7 +351,9 @@ class _Frame:
         for type_ in types if isinstance(types, list | tuple) else (types,):
             if isinstance(type_, TensorType) and type_.shape is not None and type_.dtype is not None:
                 self.interpreter.reserve(math.prod(e or 0 for e in type_.shape) * type_.dtype.itemsize)
-        result = record.reference(**named)
+        state = named.get("generator")
+        with generators.drawing_from(state) if state is not None else nullcontext():
+            result = record.reference(**(named if state is None else {**named, "generator": None}))
         if form.name == "aten::as_strided":
             return _strided(arguments[0], *arguments[1:])
         if is_view(form):

@@ -120,6 +120,11 @@ class _Display(CodeUnit):
 
 def code_text(program: Program) -> str:
     """The entry of a program as TorchScript: what PyTorch calls `code`."""
+    return code_and_constants(program)[0]
+
+
+def code_and_constants(program: Program) -> tuple[str, Sequence[Constant]]:
+    """The same, and the tensors that it names by their places."""
     if program.methods is None:
         raise CompileError.at(None, "the parameters of this function are not known")
     name, symbol = program.schema.base, program.entry
@@ -130,7 +135,8 @@ def code_text(program: Program) -> str:
         schema = program.methods.schema_of(symbol)
     function = lookup(program.module, symbol)
     assert function is not None
-    return "".join(line.text for line in print_function(function, schema, _Display(typed_self=False), name=name))
+    unit = _Display(typed_self=False)
+    return "".join(line.text for line in print_function(function, schema, unit, name=name)), unit.constants
 
 
 class _Function:

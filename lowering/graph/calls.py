@@ -15,13 +15,14 @@ from ...ir.diagnostics import InternalError, NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupported
-from ...ir.operators import find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
+from ...ir.operators import ON_LISTS_OF_TENSORS, find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
 from . import (
     complex_numbers,
     containers,
     empty_tensors,
+    generators,
     hashes,
     nested_tensors,
     quantized_tensors,
@@ -71,6 +72,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
     for argument in arguments:
         if isinstance(argument, Variant):
             raise Undecided(argument.selector)
+    compared = ev.composite(name) if name in ON_LISTS_OF_TENSORS else None
+    if compared is not None:
+        return _unpacked(ev.call_composite(compared, arguments), op, schema(name))
     found = complex_numbers.apply(ev, name, arguments)
     if found is not None:
         return found
@@ -78,7 +82,9 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         found = kind.apply(ev, name, arguments)
         if found is not None:
             return found
-    found = nested_tensors.apply(ev, name, arguments)
+    found = generators.apply(ev, name, arguments)
+    if found is None:
+        found = nested_tensors.apply(ev, name, arguments)
     if found is None:
         found = quantized_tensors.apply(ev, name, arguments)
     if found is None:
@@ -149,8 +155,10 @@ def exists(ev: Evaluator, name: str) -> bool:
 
 
 def _unpacked(value: Abstract, op: Operation | None, form: Schema | None) -> Results:
-    """A composite's tuple as the several results of the operator."""
+    """A composite's tuple as the several results of the operator, its None as none."""
     count = len(op.results) if op is not None else len(form.returns) if form is not None else 1
+    if count == 0 and isinstance(value, Known) and value.value is None:
+        return ()
     return value.elements if isinstance(value, Tuple) and count > 1 else (value,)
 
 
@@ -299,6 +307,9 @@ def recorded(ev: Evaluator, form: Schema, record: Operator, arguments: list[Abst
     given = arguments
     if len(given) < len(form.arguments):
         given = [*given, *(ev.import_value(default_value(a.default), a.type) for a in form.arguments[len(given) :])]
+    drawn = generators.drawing(ev, form, given)
+    if drawn is not None:
+        return drawn
     given = [_fitted(ev, a, f.type) for a, f in zip(given, form.arguments)]
     types = infer(ev, form, record, given)
     found = tensor_layouts.decided(ev, form.name, given, types)

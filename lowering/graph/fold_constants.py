@@ -55,7 +55,7 @@ RANDOM: Final = tuple(
     for name in (
         "rand", "bernoulli", "multinomial", "normal", "uniform", "dropout", "native_dropout", "exponential", "poisson",
         "random", "cauchy", "log_normal", "geometric", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "rrelu",
-        "binomial", "manual_seed", "empty",
+        "binomial", "manual_seed", "_generator", "empty",
     )
 )  # fmt: skip
 

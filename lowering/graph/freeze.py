@@ -91,6 +91,10 @@ class _FrozenMethods(Methods):
             raise CompileError.at(None, f"the frozen module has no method `{name}`")
         return self.schemas[symbol]
 
+    def define(self, type: ClassType, text: str) -> Sequence[str]:
+        del type, text
+        raise CompileError.at(None, "a frozen module takes no further methods", help="define them before freezing")
+
     def schema_of(self, symbol: str) -> Schema:
         return self.schemas[symbol] if symbol in self.schemas else self.original.schema_of(symbol)
 

@@ -48,7 +48,7 @@ def imported(ev: Evaluator, value: ForeignTensor) -> Ref | None:
     if parts["scheme"] == "per_tensor_affine":
         contents = {"values": values, "scale": known(float(parts["scale"])), "zero_point": known(int(parts["zero_point"]))}
         return ev.new_ref("object", BY_TENSOR, contents)
-    if parts["scheme"] != "per_channel_affine":
+    if parts["scheme"] not in ("per_channel_affine", "per_channel_affine_float_qparams"):
         return None
     contents = {
         "values": values,
@@ -116,6 +116,9 @@ class _Engine:
         if isinstance(value, Ref) and value.kind == "list":
             return self.ev.elements(value)
         return ()
+
+    def list(self, values: Sequence[Any]) -> Abstract:
+        return self.ev.new_list([self._value(v) for v in values], ListType(TENSOR))
 
     def tuple(self, values: Sequence[Any]) -> Abstract:
         return Tuple(tuple(self._value(v) for v in values))

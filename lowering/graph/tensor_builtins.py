@@ -31,12 +31,13 @@ MAX_DYNAMIC_SQUEEZED: Final = 3
 Builtin = Callable[[Any, list[Abstract], str], "Results | None"]
 
 
-def of_tensor(function: Callable[[Evaluator, Tensor, list[Abstract]], Abstract]) -> Builtin:
-    """For operators whose first argument is a tensor; others of the name are not meant."""
+def of_tensor(function: Callable[[Evaluator, Tensor, list[Abstract]], Abstract | None]) -> Builtin:
+    """For operators whose first argument is a tensor; others of the name are not meant, nor where there is no result."""
 
     def apply_to(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
         tensor = arguments[0] if arguments else None
-        return (function(ev, tensor, arguments[1:]),) if isinstance(tensor, Tensor) else None
+        result = function(ev, tensor, arguments[1:]) if isinstance(tensor, Tensor) else None
+        return None if result is None else (result,)
 
     return apply_to
 
@@ -287,6 +288,8 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::unsafe_split": of_tensor(tensor_parts.split),
     "aten::chunk": of_tensor(tensor_parts.chunk),
     "aten::unsafe_chunk": of_tensor(tensor_parts.chunk),
+    "aten::tensor_split.sections": of_tensor(tensor_parts.sections),
+    "aten::tensor_split.indices": of_tensor(tensor_parts.at_indices),
     "aten::tensor": tensor_literals.from_data,
     "aten::as_tensor": tensor_literals.from_data,
     "aten::scalar_tensor": tensor_literals.from_data,

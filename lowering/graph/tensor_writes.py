@@ -14,7 +14,7 @@ from ...ir.dtypes import DType
 from ...ir.operators import find, schema, split_name
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, INT, ListType
-from . import calls, memory, overlaps, random_order, resizing
+from . import calls, memory, out_dtypes, overlaps, random_order, resizing
 from .values import HANDLE, NONE_VALUE, Abstract, Known, Ref, Tensor, Undecided, Variant, known
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ def _to_out(ev: Evaluator, form: Schema, derived: tuple[str, tuple[str, ...]], a
         if isinstance(value, Variant):
             raise Undecided(value.selector)
         assert isinstance(value, Tensor)
-        _check_category(ev, target, value)
+        refused = out_dtypes.refusal(functional, dtype_of(ev, value), dtype_of(ev, target))
+        if refused is not None:
+            raise ev.operator_error(refused)
         _shape_like(ev, target, value)
         store(ev, target, value)
     return targets
@@ -93,7 +95,11 @@ def _without_out(ev: Evaluator, form: Schema, functional: str, arguments: list[A
     given = {a.name: v for a, v in zip(form.arguments, arguments)}
     written = next((v for a, v in zip(form.arguments, arguments) if a.is_written and isinstance(v, Tensor)), None)
     if written is not None:
-        given.setdefault("dtype", known(int(dtype_of(ev, written))))
+        own_dtype = known(int(dtype_of(ev, written)))
+        wanted = given.get("dtype")
+        if out_dtypes.computes_in_its_dtype(functional) and isinstance(wanted, Known) and wanted.value is None:
+            given["dtype"] = own_dtype
+        given.setdefault("dtype", own_dtype)
     return [given.get(a.name, NONE_VALUE) for a in own.arguments]
 
 

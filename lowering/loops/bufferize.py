@@ -574,6 +574,15 @@ class _Bufferizer:
         b.create(op.name, (buffer,))
         self._bind(op.result, buffer, root)
 
+    def random_exchange(self, b: Builder, op: Operation) -> None:
+        target = self.destination(b, op.operand(0), op, 0, reads=True)
+        buffer, root = target.memref, target.root
+        if memref.memref_type(buffer).layout is not None:
+            buffer, root = self._alloc_like(b, buffer), self._fresh(b)
+            memref.copy(b, target.memref, buffer)
+        b.create(op.name, (buffer,))
+        self._bind(op.result, buffer, root)
+
     def unbox(self, b: Builder, op: Operation) -> None:
         """The memory of the box itself, which others may hold too: never written, never passed on."""
         buffer = rt.unbox(b, op.operand(0), buffer_type(op.result.type))
@@ -801,6 +810,8 @@ _TENSOR_RULES: Final = {
     "rt.str_bytes": _Bufferizer.bytes_of_string,
     "rt.view_write": _Bufferizer.view_write,
     "rt.random_bits": _Bufferizer.random_bits,
+    "rt.random_enter": _Bufferizer.random_exchange,
+    "rt.random_leave": _Bufferizer.random_exchange,
 }
 
 

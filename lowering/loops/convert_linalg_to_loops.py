@@ -30,6 +30,7 @@ from .. import indexing
 from ..effects import erase_unused, is_pure
 from ..indexing import as_value
 from ..tensor.canonicalize import canonicalize
+from .background import background
 from .bufferize import VIEWS
 from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensions, nest_of, root, step_along
 from .tile_contractions import tile
@@ -53,20 +54,25 @@ class ConvertLinalgToLoops:
 
 def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
     """Every structured operation and every strided copy of the module."""
-    for function in functions(module):
-        # Fills and copies last: those that a reduction starts from are gone by then.
-        operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or _is_moving(op))
-        for op in operations:
-            if op.parent is None:
-                continue
-            if linalg.is_structured(op):
-                _convert(op, target)
-            elif op.name == "memref.copy" and not _is_plain_copy(op):
-                _convert_copy(op, target)
-        erase_dead_buffers(function)
-        erase_unused(function)
+    with background():
+        for function in functions(module):
+            _convert_function(function, target)
     canonicalize(module)
     erase_unused_globals(module)
+
+
+def _convert_function(function: Operation, target: Target) -> None:
+    # Fills and copies last: those that a reduction starts from are gone by then.
+    operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or _is_moving(op))
+    for op in operations:
+        if op.parent is None:
+            continue
+        if linalg.is_structured(op):
+            _convert(op, target)
+        elif op.name == "memref.copy" and not _is_plain_copy(op):
+            _convert_copy(op, target)
+    erase_dead_buffers(function)
+    erase_unused(function)
 
 
 def _is_plain_copy(op: Operation) -> bool:

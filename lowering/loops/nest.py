@@ -327,20 +327,20 @@ def materialize(b: Builder, nest: Nest) -> Nest:
 
 
 def loop_over(
-    b: Builder, dims: Sequence[tuple[int, Size]], positions: list[Size], body: Callable[[Builder], None]
+    b: Builder, dims: Sequence[tuple[int, Size, Size]], positions: list[Size], body: Callable[[Builder], None]
 ) -> None:
-    """Serial loops over dimensions (dim, extent), outermost first; `positions` is kept up to date for `body`."""
+    """Serial loops over dimensions (dim, lower, upper), outermost first; `positions` is kept up to date for `body`."""
     if not dims:
         body(b)
         return
-    (dim, extent), rest = dims[0], dims[1:]
+    (dim, lower, upper), rest = dims[0], dims[1:]
 
     def inner(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
         positions[dim] = args[0]
         loop_over(ib, rest, positions, body)
         return ()
 
-    scf.for_(b, as_value(b, 0), as_value(b, extent), as_value(b, 1), (), inner)
+    scf.for_(b, as_value(b, lower), as_value(b, upper), as_value(b, 1), (), inner)
 
 
 def contiguous_copy(b: Builder, buffer: Value) -> Value:
@@ -353,5 +353,5 @@ def contiguous_copy(b: Builder, buffer: Value) -> Value:
         where = [as_value(ib, p) for p in positions]
         memref.store(ib, memref.load(ib, buffer, where), copy, where)
 
-    loop_over(b, list(enumerate(shape)), positions, element)
+    loop_over(b, [(d, 0, extent) for d, extent in enumerate(shape)], positions, element)
     return copy

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -25,6 +26,7 @@ from ...ir.dialects.tensor import Size
 from ...ir.types import I1, INDEX, MemRefType, VectorType
 from .. import indexing
 from ..indexing import as_value
+from .background import finish, in_background
 from .nest import Access, Nest, coefficients, depends_on, is_unit_along
 from .schedule import Block
 
@@ -107,7 +109,10 @@ class Packer:
         lead = len(self.outer)
         of = MemRefType((*sizes[:lead], panels, *sizes[lead:-1], self.block.columns), self.packing.access.type.element)
         known = lookup(module, name)
-        array = self._packed_array(constant.array, dims, sizes, panels)
+        array = np.empty(cast("tuple[int, ...]", of.shape), constant.array.dtype)
+        in_background(partial(self._fill_panels, array, constant.array, dims, sizes, panels))
+        if known is not None:
+            finish()
         while known is not None and not np.array_equal(_array_of(known), array):
             name = f"{name}_"
             known = lookup(module, name)
@@ -119,12 +124,13 @@ class Packer:
         lead = (*(as_value(b, positions[d]) for d in self.outer), as_value(b, number))
         return Panel(panels.buffer, lead, is_constant=True)
 
-    def _packed_array(
-        self, array: npt.NDArray[Any], dims: Sequence[int], sizes: Sequence[int], panels: int
-    ) -> npt.NDArray[Any]:
+    def _fill_panels(
+        self, result: npt.NDArray[Any], array: npt.NDArray[Any], dims: Sequence[int], sizes: Sequence[int], panels: int
+    ) -> None:
         moved = self._moved(array, dims)
         if moved is not None:
-            return _in_panels(moved, sizes, len(self.outer), panels, self.block.columns)
+            _in_panels(result, moved, sizes, len(self.outer), panels, self.block.columns)
+            return
         padded = [*sizes[:-1], panels * self.block.columns]
         grids = list(np.meshgrid(*(np.arange(s) for s in padded), indexing="ij", sparse=True))
         grids[-1] = np.minimum(grids[-1], sizes[-1] - 1)
@@ -139,7 +145,7 @@ class Packer:
         picked = np.broadcast_to(array[self.packing.access.map.evaluate(original)], padded).copy()
         picked[..., sizes[-1] :] = 0
         split = picked.reshape([*padded[:-1], panels, self.block.columns])
-        return np.ascontiguousarray(np.moveaxis(split, -2, len(self.outer)))
+        result[...] = np.moveaxis(split, -2, len(self.outer))
 
     def _moved(self, array: npt.NDArray[Any], dims: Sequence[int]) -> npt.NDArray[Any] | None:
         """The array with its dimensions in the order of `dims`, those that were merged still apart; None if it is no permutation."""
@@ -499,14 +505,12 @@ def constant_of(access: Access) -> Constant | None:
 
 
 def _in_panels(
-    array: npt.NDArray[Any], sizes: Sequence[int], outer: int, panels: int, columns: int
-) -> npt.NDArray[Any]:
+    result: npt.NDArray[Any], array: npt.NDArray[Any], sizes: Sequence[int], outer: int, panels: int, columns: int
+) -> None:
     """Panels of `columns` of the last dimension, zeros after its end, in one pass: [outer..., panel, the others..., column].
 
     `sizes`: extents of the result's dimensions, of which each may be several of the array's.
     """
-    packed = np.zeros if sizes[-1] % columns else np.empty
-    result = packed((*sizes[:outer], panels, *sizes[outer:-1], columns), array.dtype)
     lead, volume = 0, 1  # how many of the array's dimensions are the outer ones
     while volume < math.prod(sizes[:outer]):
         volume *= array.shape[lead]
@@ -518,8 +522,9 @@ def _in_panels(
     apart[(*front, slice(whole))] = np.moveaxis(full, -2, lead)
     rest = array[..., whole * columns :]
     if rest.shape[-1]:
-        apart[(*front, whole)][..., : rest.shape[-1]] = rest
-    return result
+        last = apart[(*front, whole)]
+        last[..., : rest.shape[-1]] = rest
+        last[..., rest.shape[-1] :] = 0
 
 
 def _array_of(declaration: Operation) -> npt.NDArray[Any]:

@@ -21,7 +21,7 @@ from ..indexing import as_size
 ATTRIBUTE: Final = "threads"
 _LOOPS: Final = ("scf.for", "scf.while", "scf.parallel")
 
-_PIECE_CYCLES: Final = 12_000
+_PIECE_CYCLES: Final = 6_000
 """Least work of one piece: waking a thread that spins costs about a thousand cycles, a cold cache several."""
 
 _UNKNOWN_TRIPS: Final = 16

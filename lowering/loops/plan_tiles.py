@@ -71,6 +71,8 @@ class Plan:
     packer: Packer | None = None
     chunk: int | None = None
     """Rows that one parallel iteration works on; None for all."""
+    by_rows: bool = False
+    """Whether threads share out rows of the result, each for all panels, rather than panels."""
     temporary: Value | None = None
     """A contiguous copy of a strided right operand, to be freed afterwards."""
 
@@ -247,5 +249,24 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     )
     reduction: Size = depth or _size(merged, reductions, 512)
     others = _size(merged, [d for d in merged.of_kind(linalg.PARALLEL) if d not in (row, column)], 1)
-    chunk = schedule.rows_per_chunk(row_extent, reduction, size, merged.extents[column], block, others, target)
-    return Plan(merged, column, row, block, right, Packer(merged, column, block, packing, depth), chunk, temporary)
+    by_rows = _shares_rows(merged, left, access)
+    chunk = schedule.rows_per_chunk(
+        row_extent, reduction, size, merged.extents[column], block, others, target, by_rows=by_rows
+    )
+    packer = Packer(merged, column, block, packing, depth)
+    return Plan(merged, column, row, block, right, packer, chunk, by_rows, temporary)
+
+
+def _shares_rows(nest: Nest, left: int, weights: Access) -> bool:
+    """Whether threads had better share out rows of an image than panels of constant weights: where the image is the larger one.
+
+    What a core has computed is in its cache: the next layer finds it there if it gives the same rows to the same core, while
+    weights are only read, and may be in all caches.
+    """
+    constant = constant_of(weights)
+    if constant is None:
+        return False
+    shapes = [memref.memref_type(a.buffer).shape for a in (cast(Access, nest.inputs[left]), nest.stores()[0])]
+    if any(None in shape for shape in shapes):
+        return True
+    return constant.array.size <= sum(math.prod(cast("tuple[int, ...]", shape)) for shape in shapes)

@@ -5,6 +5,7 @@ Everything that could be called a magic number of the tiler is here, as data wit
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,25 +96,52 @@ def split_rows(rows: int, most: int) -> tuple[int, int, int]:
     return blocks, rows // blocks, rows % blocks
 
 
+def pieces(target: Target) -> int:
+    """Parallel tasks wanted: a few for each core, to even out what else the cores do."""
+    return 4 * target.cores if target.cores > 1 else 1
+
+
+def spread_sizes(extents: Sequence[Size], outside: int, target: Target) -> list[int | None]:
+    """How many positions of each dimension (outermost first) belong to one parallel task, where there are `outside` tasks
+    already; None for all of them."""
+    wanted, count = pieces(target), max(1, outside)
+    sizes: list[int | None] = []
+    for extent in extents:
+        if count >= wanted:
+            sizes.append(None)
+        elif not isinstance(extent, int) or extent < 1:
+            sizes.append(1)
+        else:
+            size = -(-extent // min(extent, -(-wanted // count)))
+            count *= -(-extent // size)
+            sizes.append(size)
+    return sizes
+
+
 def rows_per_chunk(
-    rows: Size, reduction: Size, element: int, columns: Size, block: Block, others: Size, target: Target
+    rows: Size, reduction: Size, element: int, columns: Size, block: Block, others: Size, target: Target, *, by_rows: bool = False
 ) -> int | None:
     """Rows that one parallel task works on; None for all of them.
 
-    Chunks keep the broadcast operand in half of L2, and give every core work when there are fewer panels than cores.
+    Chunks keep the broadcast operand in half of L2, and give every core work when there are fewer panels than cores, or
+    when each core is to have rows of its own (`by_rows`).
     """
     k = reduction if isinstance(reduction, int) else 512
     m = rows if isinstance(rows, int) else None
     most = max(block.rows, (target.l2_bytes // 2) // max(1, k * element))
     if isinstance(columns, int) and isinstance(others, int):
-        tasks = max(1, -(-columns // block.columns) * others)
-        wanted = 4 * target.cores
-        if target.cores > 1 and tasks < wanted and m is not None:
+        tasks = max(1, others if by_rows else -(-columns // block.columns) * others)
+        wanted = pieces(target)
+        if tasks < wanted and m is not None:
             parts = -(-wanted // tasks)
             most = min(most, max(4 * block.rows, -(-m // parts)))
     if m is not None and m <= most + block.rows:
         return None
-    return max(block.rows, most - most % block.rows)
+    if m is None or most < 2 * block.rows:
+        return max(block.rows, most - most % block.rows)
+    parts = -(-m // most)
+    even = next((n for n in range(parts, 2 * parts) if m % n == 0 and m // n >= 2 * block.rows), None)
+    return m // even if even is not None else -(-m // parts // block.rows) * block.rows
 
 
 def reduction_chunk(reduction: Size, element: int, block: Block, target: Target) -> int | None:

@@ -41,7 +41,7 @@ def tile(b: Builder, nest: Nest, target: Target) -> bool:
     plan = plan_tiles(b, nest, target)
     if plan is None:
         return False
-    _Tiler(plan).emit(b)
+    _Tiler(plan, target).emit(b)
     if plan.temporary is not None:
         memref.dealloc(b, plan.temporary)
     return True
@@ -59,8 +59,9 @@ class _Place:
 
 
 class _Tiler:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, target: Target) -> None:
         self.plan = plan
+        self.target = target
         self.nest = plan.nest
         self.packer = plan.packer
         self.lanes = plan.block.lanes
@@ -100,11 +101,20 @@ class _Tiler:
         inner = [d for d in outer if self.packer is not None and not self.packer.packing.depends_on(d)]
         outer = [d for d in outer if d not in inner]
         spread: list[int] = []
+        sizes: list[int | None] = []
         if constant is not None:
             spread, inner = inner, []  # nothing is packed for each panel: all that is independent is for threads
+            sizes = [1] * len(spread)
+            if plan.by_rows:
+                known = [e for d in outer if isinstance(e := nest.extents[d], int)]
+                sizes = schedule.spread_sizes([nest.extents[d] for d in spread], math.prod(known), self.target)
         panels = indexing.ceildiv(b, nest.extents[plan.column], block.columns)
         chunks: Size = 1 if plan.chunk is None else indexing.ceildiv(b, row_extent, plan.chunk)
-        bounds: list[Size] = [*(nest.extents[d] for d in outer), chunks, panels, *(nest.extents[d] for d in spread)]
+        counts: list[Size] = [
+            1 if size is None else indexing.ceildiv(b, nest.extents[d], size) for d, size in zip(spread, sizes, strict=True)
+        ]
+        bounds: list[Size] = [nest.extents[d] for d in outer]
+        bounds += [*counts, chunks, panels] if plan.by_rows else [chunks, panels, *counts]
         loops = [i for i, size in enumerate(bounds) if size != 1]
 
         def body(ib: Builder, args: Sequence[Value]) -> None:
@@ -112,10 +122,24 @@ class _Tiler:
             for i, value in zip(loops, args, strict=True):
                 values[i] = value
             positions: list[Size] = [0] * nest.rank
-            chunk, panel, *rest = values[len(outer) :]
-            for d, value in zip((*outer, *spread), (*values[: len(outer)], *rest), strict=True):
+            rest = values[len(outer) :]
+            chunk, panel = rest[-2:] if plan.by_rows else rest[:2]
+            numbers = rest[:-2] if plan.by_rows else rest[2:]
+            for d, value in zip(outer, values, strict=False):
                 positions[d] = value
-            self._panel(ib, positions, chunk, panel, constant, inner)
+            boxes: list[tuple[int, Size, Size]] = [(d, 0, nest.extents[d]) for d in inner]
+            for d, number, size in zip(spread, numbers, sizes, strict=True):
+                extent = nest.extents[d]
+                if size == 1:
+                    positions[d] = number
+                elif size is None or size == extent:
+                    boxes.append((d, 0, extent))
+                else:
+                    first = indexing.mul(ib, number, size)
+                    last = indexing.add(ib, first, size)
+                    even = isinstance(extent, int) and extent % size == 0
+                    boxes.append((d, first, last if even else indexing.minimum(ib, last, extent)))
+            self._panel(ib, positions, chunk, panel, constant, boxes)
 
         if not loops:
             body(b, ())
@@ -124,9 +148,15 @@ class _Tiler:
         scf.parallel(b, [zero] * len(loops), [as_value(b, bounds[i]) for i in loops], [one] * len(loops), body)
 
     def _panel(
-        self, b: Builder, positions: list[Size], chunk: Size, panel: Size, constant: Panel | None, inner: list[int]
+        self,
+        b: Builder,
+        positions: list[Size],
+        chunk: Size,
+        panel: Size,
+        constant: Panel | None,
+        inner: Sequence[tuple[int, Size, Size]],
     ) -> None:
-        """One panel of columns, for one chunk of rows."""
+        """One panel of columns, for one chunk of rows; `inner`: (dim, lower, upper) of loops around the rows."""
         plan, nest, block = self.plan, self.nest, self.plan.block
         extent = nest.extents[plan.column]
         first = indexing.mul(b, panel, block.columns)
@@ -141,7 +171,7 @@ class _Tiler:
         def rows(ib: Builder) -> None:
             self._rows(ib, positions, chunk, columns, masks, packed)
 
-        loop_over(b, [(d, nest.extents[d]) for d in inner], positions, rows)
+        loop_over(b, inner, positions, rows)
         if packed is not None and constant is None:
             memref.dealloc(b, packed.buffer)
 

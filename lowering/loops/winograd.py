@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, cast
 
 import numpy as np
@@ -31,6 +32,7 @@ from ...ir.target import Target
 from ...ir.types import F32, MemRefType, VectorType
 from .. import indexing
 from ..indexing import as_value
+from .background import finish, in_background
 from .nest import Access, Nest, coefficients, depends_on, is_unit_along
 from .pack_panels import constant_of, load_vector, module_of
 from .schedule_winograd import Algorithm, Problem, choose
@@ -338,7 +340,8 @@ class _Emitter:
         order = [cast(AffineDim, e).position for e in weights.map.results]
         wanted = (*self.form.taps, self.form.channel, self.form.given)
         taps = constant.array.transpose([order.index(d) for d in wanted])
-        array = self.transforms.filters_of_both(taps)
+        array = np.empty((self.n * self.n, *taps.shape[2:]), np.float32)
+        in_background(partial(self.transforms.filters_of_both, taps, array))
         of = MemRefType(tuple(array.shape), F32)
         return memref.get_global(b, _declared(b, f"{constant.name}_winograd{self.m}", array, of), of)
 
@@ -348,6 +351,7 @@ def _declared(b: Builder, name: str, array: npt.NDArray[Any], of: MemRefType) ->
     module = module_of(b)
     known = lookup(module, name)
     while known is not None:
+        finish()
         value = known.attributes.get("initial_value")
         if isinstance(value, DenseAttr) and isinstance(value.value, Constant) and np.array_equal(value.value.array, array):
             return name

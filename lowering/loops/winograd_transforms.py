@@ -64,16 +64,15 @@ class Transforms:
         rows.append([0.0] * (TAPS - 1) + [1.0])
         return np.tensordot(np.array(rows), array.astype(np.float64), 1)
 
-    def filters_of_both(self, array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
-        """G along the first two axes, which become one: in double precision, a piece that fits a cache at a time."""
+    def filters_of_both(self, array: npt.NDArray[Any], result: npt.NDArray[np.float32]) -> None:
+        """G along the first two axes, which become the first of the result: in double precision, a piece that fits a cache at a time."""
         one = self.filters(np.eye(TAPS))
         both = np.kron(one, one)
         flat = np.ascontiguousarray(array).reshape(TAPS * TAPS, -1)
-        result = np.empty((len(both), flat.shape[1]), np.float32)
+        result = result.reshape(len(both), -1)
         for start in range(0, flat.shape[1], _PIECE):
             piece = slice(start, start + _PIECE)
             result[:, piece] = both @ flat[:, piece].astype(np.float64)
-        return result.reshape(-1, *array.shape[2:])
 
     def inputs(self, b: Builder, values: Sequence[Value]) -> list[Value]:
         """B^T times a column of vectors."""

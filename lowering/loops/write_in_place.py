@@ -11,18 +11,24 @@ In: buffers, after `bufferize`. Out: the same, without the copies of whole buffe
     dealloc %a
 
 The border is filled first. Legal where nobody needs %a after the copy, and nobody touches that part of %p before it.
+
+Where the first thing that happens to a filled buffer is that most of it is written, only its border is filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
+from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
-from ...ir.dialects import memref
+from ...ir.dialects import linalg, memref
+from ...ir.types import MemRefType
 from ..indexing import slice_parameters
 from .bufferize import VIEWS
+from .nest import root
 
 _COMPUTED: Final = frozenset({"linalg.generic", "linalg.fill"})
 """Operations that do not mind how the rows of a buffer lie."""
@@ -37,6 +43,9 @@ class WriteInPlace:
             for op in list(function.walk()):
                 if op.name == "memref.copy" and op.parent is not None:
                     _avoid(op)
+            for op in list(function.walk()):
+                if op.name == "linalg.fill":
+                    _fill_border(op)
         return module
 
 
@@ -176,3 +185,82 @@ def _move(op: Operation, anchor: Operation) -> None:
         if constant is not None and constant.parent is block and anchor.is_before(constant):
             block.insert_before(constant.detach(), anchor)
     block.insert_before(op.detach(), anchor)
+
+
+# borders
+
+
+def _fill_border(fill: Operation) -> None:
+    """Leaves the part out that is written next."""
+    value, target = fill.operands
+    if target.defining_op("memref.alloc") is None or None in memref.memref_type(target).shape or fill.results:
+        return
+    view = _written_next(fill, target)
+    box = None if view is None else _box(view)
+    shape = cast("tuple[int, ...]", memref.memref_type(target).shape)
+    if view is None or box is None or 2 * math.prod(b - a + 1 for a, b in box) < math.prod(shape):
+        return
+    b = Builder.before(fill)
+    for offsets, sizes in _around(box, shape):
+        linalg.fill(b, value, memref.subview(b, target, offsets, sizes, [1] * len(shape)))
+    fill.erase()
+
+
+def _written_next(fill: Operation, target: Value) -> Operation | None:
+    """The part of a buffer that the next operation that touches it writes, all of it, without a look at what was there."""
+    users = _behind(target, fill)
+    first = next((u for u in users if all(u is v or u.is_before(v) for v in users)), None)
+    if first is None:
+        return None
+    match first.name:
+        case "memref.copy" | "linalg.fill" if root(first.operand(0)) is not target:
+            part = first.operand(1)
+        case "linalg.generic" if _overwrites(first) and not any(root(v) is target for v in linalg.inputs(first)):
+            part = linalg.outputs(first)[0]
+        case _:
+            return None
+    view = part.defining_op("memref.subview")
+    return view if view is not None and view.operand(0) is target else None
+
+
+def _overwrites(op: Operation) -> bool:
+    """Whether an elementwise operation writes all of its only output."""
+    outputs, written = linalg.outputs(op), linalg.indexing_maps(op)[-1]
+    is_whole = written.is_projected_permutation and len(written.results) == written.num_dims
+    captured = (v for inner in op.walk() if inner is not op for v in inner.operands)
+    return (
+        len(outputs) == 1
+        and is_whole
+        and linalg.REDUCTION not in linalg.iterator_types(op)
+        and not op.body().args[-1].uses
+        and not any(isinstance(v.type, MemRefType) for v in captured)
+    )
+
+
+def _behind(target: Value, fill: Operation) -> list[Operation]:
+    """Operations of the block that touch a buffer after it was filled; none where something else is touched by than that."""
+    found: dict[Operation, None] = {}
+    pending = [target]
+    for value in pending:
+        for user in value.users:
+            if user.name in VIEWS and user.operand(0) is value:
+                pending.append(user.result)
+                continue
+            op: Operation | None = user
+            while op is not None and op.parent is not fill.parent:
+                op = op.parent_op
+            if op is None:
+                return []
+            if op is not fill and fill.is_before(op):
+                found[op] = None
+    return list(found)
+
+
+def _around(box: Sequence[tuple[int, int]], shape: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+    """(offsets, sizes) of boxes that cover everything outside of one, each element once."""
+    offsets, sizes = [0] * len(shape), list(shape)
+    for dim, (first, last) in enumerate(box):
+        for start, stop in ((0, first), (last + 1, shape[dim])):
+            if stop > start:
+                yield [*offsets[:dim], start, *offsets[dim + 1 :]], [*sizes[:dim], stop - start, *sizes[dim + 1 :]]
+        offsets[dim], sizes[dim] = first, last - first + 1

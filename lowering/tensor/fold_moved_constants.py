@@ -1,4 +1,4 @@
-"""Constants whose elements are only moved become other constants: turned, permuted, sliced weights.
+"""Constants whose elements are only moved become other constants: turned, permuted, sliced weights, merged dimensions.
 
 In: the `linalg` stage. Out: the same; a contraction whose weights were turned round (transposed convolutions) or cut (one
 phase of them) reads a constant again, which is packed at compile time and lets images lie with their channels last.
@@ -11,8 +11,9 @@ Nothing grows: broadcasts stay.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,10 +45,11 @@ class FoldMovedConstants:
 
 def _fold(op: Operation, number: int) -> bool:
     """Whether it was; `number` makes the name of the constant its own."""
-    source = _constant(op.operand(0)) if op.name in ("linalg.generic", "tensor.extract_slice") and op.operands else None
-    if source is None:
+    rule = _RULES.get(op.name)
+    source = _constant(op.operand(0)) if rule is not None and op.operands else None
+    if rule is None or source is None:
         return False
-    array = _sliced(op, source.array) if op.name == "tensor.extract_slice" else _moved(op, source.array)
+    array = rule(op, source.array)
     if array is None or array.size > source.array.size:
         return False
     constant = Constant(f"{source.name}_moved{number}", np.ascontiguousarray(array))
@@ -90,3 +92,16 @@ def _sliced(op: Operation, array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
     found = array[tuple(box)]
     dropped = dropped_dims(shape, sizes)
     return found.reshape([e for i, e in enumerate(found.shape) if i not in dropped])
+
+
+def _collapsed(op: Operation, array: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """The weights of a 1x1 convolution as a matrix. (Dimensions that are added are seen through where that matters.)"""
+    shape = tensor_type(op.result).shape
+    return None if None in shape else array.reshape(cast("tuple[int, ...]", shape))
+
+
+_RULES: Final[dict[str, Callable[[Operation, npt.NDArray[Any]], npt.NDArray[Any] | None]]] = {
+    "linalg.generic": _moved,
+    "tensor.extract_slice": _sliced,
+    "tensor.collapse_shape": _collapsed,
+}

@@ -160,6 +160,8 @@ class Recorder(TorchFunctionMode):
         kwargs = {k: v for k, v in kwargs.items() if (k, v) != ("requires_grad", False)}
         if name.startswith(DRAWN):
             args = [float(v) if type(v) is int else v for v in args]
+        if isinstance(kwargs.get("out"), tuple):
+            kwargs |= dict(zip(out_names(name, len(kwargs["out"])), kwargs.pop("out"), strict=True))
         named = [f"{k}={self.value(v)}" for k, v in kwargs.items()]
         if not name.startswith("torch.Tensor."):
             return f"{name}({', '.join([*map(self.value, args), *named])})"
@@ -211,6 +213,16 @@ def spelled(func: Any) -> str:
     return re.sub(r"_?<lambda>", "lambda", name)
 
 
+def out_names(name: str, count: int) -> list[str]:
+    """TorchScript names the tensors of `out=` one by one."""
+    bare = name.removeprefix("torch.").replace(".", "_").removeprefix("_C__")
+    for schema in torch._C._jit_get_schemas_for_operator(f"aten::{bare}"):
+        found = [a.name for a in schema.arguments if a.is_out]
+        if len(found) == count:
+            return found
+    raise Unspeakable(f"out= of {count} tensors")
+
+
 def literal(value: Any) -> str:
     if value is None or isinstance(value, bool | int | str):
         return repr(value)
@@ -242,9 +254,8 @@ def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out
     given = mapped(copied, (input, args, kwargs))
     if out:
         results = tensors_in(function(*mapped(copied, (given[0], *given[1])), **mapped(copied, given[2])))
-        if len(results) != 1:
-            raise Unspeakable("out= with several tensors")
-        given[2]["out"] = torch.zeros_like(results[0], memory_format=torch.contiguous_format)
+        room = tuple(torch.zeros_like(t, memory_format=torch.contiguous_format) for t in results)
+        given[2]["out"] = room if len(room) > 1 else room[0]
     inputs: dict[int, torch.Tensor] = {id(t): t for t in tensors_in(given)}
     tensors = [copied(t) for t in inputs.values()]
     recorder = Recorder({key: f"a{i}" for i, key in enumerate(inputs)}, parameters=len(inputs))

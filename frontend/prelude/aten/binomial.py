@@ -6,12 +6,12 @@ from torch import Generator, Tensor
 from typing import Optional
 
 
-def _h_binomial_of_waits(count: float, prob: float) -> float:
+def _h_binomial_of_waits(count: float, prob: float, generator: Optional[Generator]) -> float:
     # how many geometric waiting times fit in
     found, waited = 0, 0.0
     log_miss = math.log1p(-prob)
     while waited <= count:
-        waited += float(math.ceil(math.log(_h_uniform_number()) / log_miss))
+        waited += float(math.ceil(math.log(_h_uniform_number(generator)) / log_miss))
         found += 1
     return float(found - 1)
 
@@ -28,7 +28,7 @@ def _h_stirling_tail(k: float) -> float:
     return (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / square) / square) / next
 
 
-def _h_binomial_by_rejection(count: float, prob: float) -> float:
+def _h_binomial_by_rejection(count: float, prob: float, generator: Optional[Generator]) -> float:
     # Hoermann's transformed rejection with squeeze
     deviation = math.sqrt(count * prob * (1.0 - prob))
     b = 1.15 + 2.53 * deviation
@@ -40,8 +40,8 @@ def _h_binomial_by_rejection(count: float, prob: float) -> float:
     mode = float(math.floor((count + 1.0) * prob))
     result = -1.0
     while result < 0.0:
-        u = _h_uniform_number() - 0.5
-        v = _h_uniform_number()
+        u = _h_uniform_number(generator) - 0.5
+        v = _h_uniform_number(generator)
         distance = 0.5 - abs(u)
         k = float(math.floor((2.0 * a / distance + b) * u + c))
         if distance >= 0.07 and v <= accepted:
@@ -57,7 +57,7 @@ def _h_binomial_by_rejection(count: float, prob: float) -> float:
     return result
 
 
-def _h_binomial(count: float, prob: float) -> float:
+def _h_binomial(count: float, prob: float, generator: Optional[Generator]) -> float:
     if count <= 0.0 or prob <= 0.0:
         return 0.0
     if prob >= 1.0:
@@ -65,13 +65,14 @@ def _h_binomial(count: float, prob: float) -> float:
     if prob != prob:
         return prob
     rare = min(prob, 1.0 - prob)
-    hits = _h_binomial_by_rejection(count, rare) if count * rare >= 10.0 else _h_binomial_of_waits(count, rare)
+    if count * rare >= 10.0:
+        hits = _h_binomial_by_rejection(count, rare, generator)
+    else:
+        hits = _h_binomial_of_waits(count, rare, generator)
     return hits if prob <= 0.5 else count - hits
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Optional[Generator]) -> Tensor:
-    if generator is not None:
-        raise RuntimeError("torch.binomial with a generator is not supported")
     if not count.is_floating_point():
         raise RuntimeError("binomial only supports floating-point dtypes for count, got: {}".format(count.dtype))
     if not prob.is_floating_point():
@@ -80,5 +81,5 @@ def binomial(count: Tensor, prob: Tensor, generator: Optional[Generator]) -> Ten
     counts, chances = wide.reshape([-1]), chance.reshape([-1])
     result = torch.zeros(counts.size(), dtype=count.dtype)
     for i in range(counts.size(0)):
-        result[i] = _h_binomial(float(counts[i]), float(chances[i]))
+        result[i] = _h_binomial(float(counts[i]), float(chances[i]), generator)
     return result.reshape(wide.size())

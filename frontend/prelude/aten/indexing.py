@@ -171,6 +171,42 @@ def masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return torch.index_put(x, [m], source.reshape([-1]).narrow(0, 0, count), False)
 
 
+def _h_clamped_indices(self: Tensor, indices: List[Optional[Tensor]]) -> List[Optional[Tensor]]:
+    found: List[Optional[Tensor]] = []
+    for i, index in enumerate(indices):
+        if index is None:
+            found.append(None)
+        else:
+            found.append(index.clamp(-self.size(i), self.size(i) - 1))
+    return found
+
+
+def _unsafe_masked_index(self: Tensor, mask: Tensor, indices: List[Optional[Tensor]], fill: number) -> Tensor:
+    if self.numel() == 0:
+        return torch.full_like(torch.ops.aten.index(self.new_zeros([1] * self.dim()), _h_no_indices(indices)), fill)
+    found = torch.ops.aten.index(self, _h_clamped_indices(self, indices))
+    return found.masked_fill(mask.to(torch.bool).logical_not(), fill)
+
+
+def _h_no_indices(indices: List[Optional[Tensor]]) -> List[Optional[Tensor]]:
+    found: List[Optional[Tensor]] = []
+    for index in indices:
+        if index is None:
+            found.append(None)
+        else:
+            found.append(torch.zeros_like(index))
+    return found
+
+
+def _unsafe_masked_index_put_accumulate(
+    self: Tensor, mask: Tensor, indices: List[Optional[Tensor]], values: Tensor
+) -> Tensor:
+    if self.numel() == 0:
+        return self.clone()
+    kept = values.masked_fill(mask.to(torch.bool).logical_not(), 0)
+    return torch.index_put(self, _h_clamped_indices(self, indices), kept, True)
+
+
 def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Optional[Tensor]) -> Tensor:
     x = self
     if n < 0:
@@ -181,7 +217,7 @@ def diff(self: Tensor, n: int, dim: int, prepend: Optional[Tensor], append: Opti
         x = torch.cat([prepend, x], dim)
     if append is not None:
         x = torch.cat([x, append], dim)
-    for _ in range(n):
+    for _ in range(min(n, x.size(dim))):
         size = x.size(dim) - 1
         if x.dtype == torch.bool:
             x = torch.logical_xor(x.narrow(dim, 1, size), x.narrow(dim, 0, size))

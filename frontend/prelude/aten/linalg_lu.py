@@ -93,6 +93,10 @@ def linalg_lu_factor_ex(A: Tensor, pivot: bool, check_errors: bool) -> Tuple[Ten
     return lu, pivots, info
 
 
+def _lu_with_info(self: Tensor, pivot: bool, check_errors: bool) -> Tuple[Tensor, Tensor, Tensor]:
+    return linalg_lu_factor_ex(self, pivot, check_errors)
+
+
 def linalg_lu_factor(A: Tensor, pivot: bool) -> Tuple[Tensor, Tensor]:
     _h_need_lu(A, "torch.lu_factor", "linalg.lu_factor", pivot)
     lu, pivots, info = _h_factor(A)

@@ -213,6 +213,8 @@ def _h_q_linear_dynamic(
     bias: Optional[Tensor],
     reduce_range: bool,
 ) -> Tensor:
+    if weight.is_floating_point():
+        return torch.linear(x, weight, bias)
     scale, zero_point = _h_q_choose(x, 0, 255, reduce_range)
     values = _h_q_quantize(x, scale, zero_point, 0, 255, torch.uint8)
     sums = _h_q_products(values, zero_point, weight, points, is_centred).to(torch.float32)

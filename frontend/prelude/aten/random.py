@@ -179,19 +179,6 @@ def randint_like__Tensor(
     return torch.empty_like(self, dtype=dtype).random_(0, int(high.item()))
 
 
-def randperm__generator(
-    n: int,
-    generator: Optional[Generator],
-    dtype: Optional[int],
-    layout: Optional[int],
-    device: Optional[torch.device],
-    pin_memory: Optional[bool],
-) -> Tensor:
-    if generator is not None:
-        raise RuntimeError("torch.randperm with a generator is not supported")
-    return torch.randperm(n, dtype=dtype)
-
-
 def normal__float_float(
     mean: float,
     std: float,
@@ -279,8 +266,8 @@ def cauchy(self: Tensor, median: float, sigma: float, generator: Optional[Genera
     return (torch.tan(angle) * sigma + median).to(self.dtype)
 
 
-def _h_uniform_number() -> float:
-    return float(torch.empty([], dtype=torch.float64).uniform_())
+def _h_uniform_number(generator: Optional[Generator]) -> float:
+    return float(torch.empty([], dtype=torch.float64).uniform_(0.0, 1.0, generator=generator))
 
 
 def _h_draw_multinomial(self: Tensor, num_samples: int, generator: Optional[Generator]) -> Tensor:
@@ -314,17 +301,17 @@ def multinomial(self: Tensor, num_samples: int, replacement: bool, generator: Op
     return torch.topk(chances, num_samples)[1]
 
 
-def _h_poisson(rate: float) -> float:
+def _h_poisson(rate: float, generator: Optional[Generator]) -> float:
     # Hoermann's transformed rejection for large rates, Knuth's multiplication for small ones.
     if not rate > 0.0:
         return 0.0
     if rate < 10.0:
         limit = math.exp(-rate)
         count = 0
-        product = _h_uniform_number()
+        product = _h_uniform_number(generator)
         while product > limit:
             count += 1
-            product *= _h_uniform_number()
+            product *= _h_uniform_number(generator)
         return float(count)
     log_rate = math.log(rate)
     b = 0.931 + 2.53 * math.sqrt(rate)
@@ -333,8 +320,8 @@ def _h_poisson(rate: float) -> float:
     accepted = 0.9277 - 3.6224 / (b - 2.0)
     result = -1.0
     while result < 0.0:
-        u = _h_uniform_number() - 0.5
-        v = _h_uniform_number()
+        u = _h_uniform_number(generator) - 0.5
+        v = _h_uniform_number(generator)
         distance = 0.5 - abs(u)
         k = float(math.floor((2.0 * a / distance + b) * u + rate + 0.43))
         if distance >= 0.07 and v <= accepted:
@@ -356,7 +343,7 @@ def poisson(self: Tensor, generator: Optional[Generator]) -> Tensor:
         rate = float(rates[i])
         if not rate >= 0.0:
             raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-        result[i] = _h_poisson(rate)
+        result[i] = _h_poisson(rate, generator)
     return result.reshape(self.size())
 
 

@@ -72,6 +72,8 @@ def _log_softmax_backward_data(grad_output: Tensor, output: Tensor, dim: int, in
 
 def logsumexp(self: Tensor, dim: List[int], keepdim: bool) -> Tensor:
     x = _h_wide(_h_floating(self))
+    if x.numel() == 0:
+        return torch.log(torch.sum(_h_floating(self), dim, keepdim))
     top = torch.amax(torch.real(x), dim, True)
     shift = torch.where(torch.isinf(top), torch.zeros_like(top), top)
     total = torch.log(torch.sum(torch.exp(x - shift), dim, True)) + shift

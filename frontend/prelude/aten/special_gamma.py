@@ -210,5 +210,12 @@ def polygamma(n: int, self: Tensor) -> Tensor:
     return _h_special_result(value.to(x.dtype), self)
 
 
+def polygamma_(self: Tensor, n: int) -> Tensor:
+    # its arguments stand in another order than those of `polygamma`
+    if not self.is_floating_point():
+        raise RuntimeError("result type Float can't be cast to the desired output type of an integer tensor")
+    return self.copy_(polygamma(n, self))
+
+
 def special_polygamma(n: int, self: Tensor) -> Tensor:
     return polygamma(n, self)

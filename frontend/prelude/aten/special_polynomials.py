@@ -14,6 +14,13 @@ def _h_polynomial_arguments(x: Tensor, n: Tensor) -> Tuple[Tensor, Tensor, int]:
     return a, b.to(torch.int64), dtype
 
 
+def _h_multiply_subtract(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    # a * b - c, of float32 rounded once as PyTorch's kernels do: the difference may be all rounding error
+    if a.dtype == torch.float32:
+        return (a.double() * b.double() - c.double()).to(torch.float32)
+    return a * b - c
+
+
 def _h_recurrence(step: Tensor, first: Tensor, n: Tensor, closed: Tensor) -> Tensor:
     # 1, first, and each then `step` times the last less the one before; not followed where a closed form is taken
     p = torch.ones_like(step)
@@ -22,7 +29,7 @@ def _h_recurrence(step: Tensor, first: Tensor, n: Tensor, closed: Tensor) -> Ten
     k = 2
     going = torch.logical_and(torch.logical_not(closed), n >= 2)
     while bool(going.any()):
-        r = step * q - p
+        r = _h_multiply_subtract(step, q, p)
         p = q
         q = r
         value = torch.where(going, r, value)
@@ -37,28 +44,37 @@ def _h_sign(n: Tensor, x: Tensor) -> Tensor:
     return torch.where(n % 2 == 0, one, -one)
 
 
+def _h_cos(angle: Tensor) -> Tensor:
+    # rounded once: a multiple of the angle magnifies its last digit
+    return torch.cos(angle.double()).to(angle.dtype)
+
+
+def _h_sin(angle: Tensor) -> Tensor:
+    return torch.sin(angle.double()).to(angle.dtype)
+
+
 def _h_chebyshev(kind: str, x: Tensor, n: Tensor, limit: int) -> Tensor:
     real = n.to(x.dtype)
     size = torch.abs(x)
     sign = _h_sign(n, x)
-    angle = torch.acos(x)
+    angle = torch.acos(x.double()).to(x.dtype)
     oscillates = torch.logical_and(n > limit, size < 1.0)
     ends = size == 1.0
     if kind == "t":
         first = x
-        closed = torch.cos(real * angle)
+        closed = _h_cos(real * angle)
         right = torch.ones_like(x)
         left = sign
     elif kind == "u":
         first = x + x
-        sine = torch.sin(angle)
-        closed = torch.where(sine != 0.0, torch.sin((real + 1.0) * angle) / sine, (real + 1.0) * torch.cos((real + 1.0) * angle) / x)
+        sine = _h_sin(angle)
+        closed = torch.where(sine != 0.0, _h_sin((real + 1.0) * angle) / sine, (real + 1.0) * _h_cos((real + 1.0) * angle) / x)
         right = real + 1.0
         left = sign * (real + 1.0)
     elif kind == "v":
         first = x + x - 1.0
         whole = sign * (real + real + 1.0)
-        closed = torch.where(torch.sin(angle / 2.0) != 1.0, torch.cos((real + 0.5) * angle) / torch.cos(angle / 2.0), whole)
+        closed = torch.where(_h_sin(angle / 2.0) != 1.0, _h_cos((real + 0.5) * angle) / _h_cos(angle / 2.0), whole)
         right = torch.ones_like(x)
         left = whole
     else:
@@ -66,7 +82,7 @@ def _h_chebyshev(kind: str, x: Tensor, n: Tensor, limit: int) -> Tensor:
         right = real + real + 1.0
         left = sign
         near = torch.where(x > 0.0, right, sign)
-        closed = torch.where(torch.cos(angle / 2.0) != 1.0, torch.sin((real + 0.5) * angle) / torch.sin(angle / 2.0), near)
+        closed = torch.where(_h_cos(angle / 2.0) != 1.0, _h_sin((real + 0.5) * angle) / _h_sin(angle / 2.0), near)
     taken = torch.logical_or(torch.logical_or(oscillates, ends), n < 0)
     value = torch.where(oscillates, closed, _h_recurrence(x + x, first, n, taken))
     value = torch.where(ends, torch.where(x > 0.0, right, left), value)
@@ -83,7 +99,7 @@ def _h_hermite(x: Tensor, n: Tensor, factor: int) -> Tensor:
     k = 1
     going = torch.logical_and(n >= 2, n <= limit)
     while bool(going.any()):
-        r = step * q - float(factor * k) * p
+        r = _h_multiply_subtract(step, q, float(factor * k) * p)
         p = q
         q = r
         value = torch.where(going, r, value)
@@ -99,7 +115,7 @@ def _h_laguerre(x: Tensor, n: Tensor) -> Tensor:
     k = 1
     going = torch.logical_and(n >= 2, x != 0.0)
     while bool(going.any()):
-        r = ((float(k + k) + (1.0 - x)) * q - float(k) * p) / float(k + 1)
+        r = _h_multiply_subtract(float(k + k) + (1.0 - x), q, float(k) * p) / float(k + 1)
         p = q
         q = r
         value = torch.where(going, r, value)
@@ -116,7 +132,7 @@ def _h_legendre(x: Tensor, n: Tensor) -> Tensor:
     k = 1
     going = torch.logical_and(n >= 2, torch.logical_not(ends))
     while bool(going.any()):
-        r = (float(k + k + 1) * x * q - float(k) * p) / float(k + 1)
+        r = _h_multiply_subtract(float(k + k + 1) * x, q, float(k) * p) / float(k + 1)
         p = q
         q = r
         value = torch.where(going, r, value)

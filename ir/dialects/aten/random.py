@@ -17,7 +17,7 @@ from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
 from ...generator import DEFAULT, fma
-from ...operator import NotConstant, Operator, OperatorError, Unsupported
+from ...operator import NotConstant, Operator, OperatorError
 from ...script_types import TensorType
 from ...types import F64, I64, INDEX
 from .. import arith, linalg, rt_random, scf, tensor
@@ -32,12 +32,11 @@ from .rules import array_type, cast_array, dtype_of, not_implemented, shape_of
 from .shapes import known
 
 _GENERATOR: Final = "Generator? generator=None"
-_NO_GENERATOR: Final = "a torch.Generator is not compiled: leave it out and call torch.manual_seed"
 
 
-def _refuse(generator: Any) -> None:
-    if generator is not None:
-        raise Unsupported(_NO_GENERATOR)
+def run_time_limits(dtype: DType) -> tuple[int, int, str]:
+    """The integers that a dtype has, and its name in messages."""
+    return _smallest(dtype), _largest(dtype), _C_NAMES[dtype]
 
 
 def _of_floats(kernel: str, self: TensorType, *, of_complex: bool = False) -> TensorType:
@@ -66,7 +65,6 @@ def _reference_in_parts(self: Array, draw: Callable[[int, np.dtype[Any]], Array]
 
 
 def _infer_uniform(self: TensorType, generator: Any, **bounds: Any) -> TensorType:
-    _refuse(generator)
     result = _of_floats("check_uniform_bounds", self, of_complex=True)
     low, high = bounds["from"], bounds["to"]
     if isinstance(low, int | float) and isinstance(high, int | float) and not low <= high:
@@ -155,7 +153,7 @@ def _range(dtype: DType, low: int, high: int | None) -> _Range:
         _check_bounds(dtype, low, top, "to_inc")
         return _ranged(low, top - low + 1)
     if low >= high:
-        raise OperatorError(_EMPTY.format(low, high))
+        raise OperatorError(EMPTY_RANGE.format(low, high))
     first, stop = _next_number(dtype, low), _last_number(dtype, high)
     if first >= stop:
         raise OperatorError(
@@ -166,7 +164,7 @@ def _range(dtype: DType, low: int, high: int | None) -> _Range:
     return _ranged(first, stop - first)
 
 
-_EMPTY: Final = "random_ expects 'from' to be less than 'to', but got from={} >= to={}"
+EMPTY_RANGE: Final = "random_ expects 'from' to be less than 'to', but got from={} >= to={}"
 
 
 def _ranged(low: int, width: int) -> _Range:
@@ -233,7 +231,6 @@ def _given_range(self: TensorType, arguments: dict[str, Any]) -> _Range | None:
 
 
 def _infer_integers(self: TensorType, generator: Any, **arguments: Any) -> TensorType:
-    _refuse(generator)
     _given_range(self, arguments)
     return TensorType(dtype_of(self), shape_of(self))
 
@@ -247,7 +244,7 @@ def _lower_integers(cx: LoweringContext, self: Value, generator: Any, **argument
     if arguments["to"] is None:
         raise NotConstant("the start of an open range of random integers")
     high = cx.number(arguments["to"], DType.int64)
-    cx.check(arith.cmpi(cx.b, "slt", low, high), _EMPTY, [low, high])
+    cx.check(arith.cmpi(cx.b, "slt", low, high), EMPTY_RANGE, [low, high])
     first, last = (cx.constant(limit(dtype), I64) for limit in (_smallest, _largest))
     name = _C_NAMES[dtype]
     cx.check(arith.cmpi(cx.b, "sge", low, first), f"from is out of bounds for {name}")
@@ -300,7 +297,6 @@ def _reference_integers(self: Array, generator: Any, **arguments: Any) -> Array:
 
 
 def _infer_normal(self: TensorType, mean: Any, std: Any, generator: Any) -> TensorType:
-    _refuse(generator)
     if isinstance(std, int | float) and not std >= 0:
         raise OperatorError(f"normal expects std >= 0.0, but found std {_shown(std)}")
     return _of_floats("normal_kernel_cpu", self, of_complex=True)
@@ -324,7 +320,6 @@ def _reference_normal(self: Array, mean: float, std: float, generator: Any) -> A
 
 
 def _infer_log_normal(self: TensorType, mean: Any, std: Any, generator: Any) -> TensorType:
-    _refuse(generator)
     if isinstance(std, int | float) and not std > 0:
         raise OperatorError(f"log_normal_ expects std > 0.0, but found std={_shown(std)}")
     return _of_floats("log_normal_cpu", self)
@@ -458,12 +453,15 @@ OPERATORS: tuple[Operator, ...] = (
         _reference_log_normal,
         lambda: (),
     ),
-    Operator(
-        f"aten::randperm(SymInt n, *, {_OPTIONS}) -> Tensor",
-        _infer_permutation,
-        _lower_permutation,
-        _reference_permutation,
-        lambda: (),
+    *(
+        Operator(
+            f"aten::randperm{overload}(SymInt n, *, {generator}{_OPTIONS}) -> Tensor",
+            _infer_permutation,
+            _lower_permutation,
+            _reference_permutation,
+            lambda: (),
+        )
+        for overload, generator in (("", ""), (".generator", "Generator? generator, "))
     ),
     Operator("aten::manual_seed(int seed) -> ()", _infer_seed, _lower_seed, _reference_seed, lambda: ()),
 )

@@ -18,9 +18,7 @@ GOOD = {
     "and": ("def f(x: Optional[int], y: Optional[int]):\n  if x is not None and y is not None:\n    return x + y\n  return 0", [((1, 2), 3), ((1, None), 0)]),
     "or": ("def f(x: Optional[int], y: Optional[int]):\n  if x is None or y is None:\n    return 0\n  return x + y", [((1, 2), 3), ((1, None), 0)]),
     "right operand": ("def f(x: Optional[int]):\n  return x is not None and x > 1, x is None or x > 1", [((None,), (False, True)), ((2,), (True, True)), ((1,), (False, False))]),
-    "continue": ("def f(l: List[Optional[int]]):\n  s = 0\n  for x in l:\n    if x is None:\n      continue\n    s += x\n  return s", [(([1, None, 3],), 4)], {"torch": False}),
     "raise": ("def f(x: Optional[int]):\n  if x is None:\n    raise ValueError('none')\n  return x + 1", [((1,), 2), ((None,), "raises: none")]),
-    "break": ("def f(l: List[Optional[int]]):\n  s = 0\n  for x in l:\n    if x is None: break\n    s += x\n  return s", [(([1, None, 3],), 1)], {"torch": False}),
     "union": ("def f(x: Union[int, str]):\n  if isinstance(x, int): return x + 1\n  else: return len(x)", [((1,), 2), (("abc",), 3)]),
     "union of three": (
         "def f(x: Union[int, float, str]):\n  if isinstance(x, (int, float)):\n    if isinstance(x, int):\n      return x + 1\n    return int(x) + 10\n  return len(x)",
@@ -45,6 +43,9 @@ GOOD = {
 }
 
 BAD = {
+    "after a continue": ("def f(l: List[Optional[int]]):\n  s = 0\n  for x in l:\n    if x is None:\n      continue\n    s += x  # <-\n  return s", ["Optional[int]"]),
+    "after a break": ("def f(l: List[Optional[int]]):\n  s = 0\n  for x in l:\n    if x is None: break\n    s += x  # <-\n  return s", ["Optional[int]"]),
+    "after a branch that goes on": ("def f(l: List[Union[int, str]], n: int):\n  s = 0\n  for x in l:\n    if isinstance(x, int):\n      s += x\n    else:\n      if n > 2: continue\n      else: break\n    s += x  # <-\n  return s", ["Union[int, str]"]),
     "Callable": ("def f(a: Callable[[int], int]): return a  # <-", ["Callable"]),
     "Set": ("def f(a: Set[int]): return a  # <-", ["Set"]),
     "Sequence": ("def f(a: Sequence[int]): return a  # <-", ["Sequence"]),

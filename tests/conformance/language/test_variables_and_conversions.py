@@ -3,7 +3,13 @@
 import pytest
 
 GOOD = {
-    "positional only": ("def f(x: int, /, y: int):\n  return x + y", [((1, 2), 3)], {"torch": False}),
+    "defaults of other kinds of numbers": (
+        "def f(a: bool = 1, b: int = True, c: float = True, d: complex = 1, e: Optional[int] = True, g: complex = 1.5):\n  return a, b, c, d, e, g",
+        [((), (True, 1, 1.0, 1 + 0j, 1, 1.5 + 0j))],
+    ),
+    "types that differ where nobody looks": (
+        "def f(n: int):\n  if n > 0: y = 1\n  else: y = 1.0\n  for i in range(n):\n    if i > 0: z = 1\n    else: z = 'a'\n  y = 'b'\n  return n, y", [((3,), (3, "b"))],
+    ),
     "int or None is optional": ("def f(n: int):\n  if n > 0: return 1\n  return None", [((1,), 1), ((0,), None)]),
     "type comment": ("def f(a, b):\n  # type: (int, float) -> float\n  return a + b", [((1, 2.0), 3.0)]),
     "type comments of arguments": ("def f(a,  # type: int\n      b  # type: float\n      ):\n  # type: (...) -> float\n  return a + b", [((1, 2.0), 3.0)]),
@@ -25,7 +31,6 @@ GOOD = {
         [((3,), (1, 3, 2)), ((0,), "raises: bad")],
     ),
     "a branch that returns does not count": ("def f(n: int):\n  if n > 5:\n    return 0\n  elif n > 2:\n    y = 1\n  else:\n    y = 2\n  return y", [((6,), 0), ((3,), 1), ((1,), 2)]),
-    "a branch that breaks does not count": ("def f(n: int):\n  s = 0\n  for i in range(n):\n    if i == 3:\n      break\n    else:\n      y = i * 2\n    s += y\n  return s", [((2,), 2), ((9,), 6)], {"torch": False}),
     "unused where it is undefined": ("def f(n: int):\n  if n > 0: y = 1\n  return n", [((1,), 1)]),
     "defined before the loop": ("def f(n: int):\n  x = -1\n  for i in range(n):\n    x = i\n    y = x\n  return x", [((3,), 2), ((0,), -1)]),
     "declared type": ("def f(n: int):\n  y: Optional[int] = None\n  for i in range(n):\n    if i == 2: y = i\n  return y", [((3,), 2), ((1,), None)]),
@@ -52,6 +57,25 @@ GOOD = {
 }
 
 BAD = {
+    "positional only": ("def f(x: int, /, y: int): return x + y  # <-", ["positional-only"]),
+    "default behind a star": ("def f(x: int, *, z: int = 2): return x + z  # <-", ["keyword-only parameters with defaults"]),
+    "default behind a star of a method": ("class M(nn.Module):\n  def g(self, x, *, z: int = 2): return x  # <-\n  def forward(self, x): return self.g(x)", ["keyword-only"]),
+    "set in a branch that does not break": (
+        "def f(n: int):\n  s = 0\n  for i in range(n):\n    if i == 3:\n      break\n    else:\n      y = i * 2\n    s += y  # <-\n  return s", ["`y` is not set in the true branch"],
+    ),
+    "types that differ beside a continue": (
+        "def f(n: int):\n  s = 0\n  for i in range(n):\n    if i == 3:  # <-\n      y = 1.0\n      continue\n    else:\n      y = 1\n    s += y\n  return s", ["type mismatch"],
+    ),
+    "empty list in a generic place": ("def f(d: Dict[str, List[int]]):\n  d['a'] = []  # <-\n  return d", ["List[Tensor]"]),
+    "empty list appended": ("def f():\n  l: List[List[int]] = []\n  l.append([])  # <-\n  return l", ["List[Tensor]"]),
+    "empty list in a list": ("def f() -> List[List[int]]:\n  return [[]]  # <-", ["List[int]", "List[Tensor]"]),
+    "empty list in a dict": ("def f() -> Dict[str, List[int]]:\n  return {'a': []}  # <-", ["List[Tensor]"]),
+    "empty lists of a comprehension": ("def f():\n  l: List[List[int]] = [[] for _ in range(3)]  # <-\n  return l", ["List[Tensor]"]),
+    "empty list added": ("def f(l: List[int]): return l + []  # <-", ["List[Tensor]"]),
+    "empty list for an attribute": (
+        "class M(nn.Module):\n  def __init__(self):\n    super().__init__()\n    self.l = [1]\n  def forward(self, x):\n    self.l = []  # <-\n    return self.l", ["expected List[int], found List[Tensor]"],
+    ),
+    "function in a tuple": ("def g(a: int): return a\ndef f(a: int):\n  t = (g, 1)  # <-\n  return t[0](a)", ["the function `g` cannot be used as a value"]),
     "not on all paths": ("def f(n: int) -> int:  # <-\n  if n > 0: return 1", ["does not return along all paths"]),
     "returns of two types": ("def f(n: int):\n  if n > 0: return 1\n  return 1.0  # <-", ["returns a value of type int", "float"]),
     "mutable default": ("def f(x: List[int] = [1]): return x  # <-", ["mutable default"]),
