@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import struct
+import subprocess
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
@@ -17,11 +19,17 @@ from .ir.cache import cache_folder
 _LIBRARIES: Final = ("llvmlite.binding", "ml_dtypes", "numpy")
 
 
-def _keep_bytecode(more: tuple[str, ...]) -> None:
+_PASSES: Final = ("lowering", "backend")
+"""Folders whose modules are imported last, where something is compiled."""
+
+
+def _keep_bytecode(more: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
     """Where the environment forbids bytecode beside the sources, the cache folder takes that of torchcc.
 
     Without it start-up takes twice as long. Libraries come first: theirs was written when they were installed. So was that of
     torchcc, if it was installed as they were: then it is used where it is.
+
+    Where there is none yet, a process of its own makes that of the passes while this one reads the program; it is returned.
     """
     folder = cache_folder()
     if sys.dont_write_bytecode and folder is not None and not _has_bytecode():
@@ -29,27 +37,31 @@ def _keep_bytecode(more: tuple[str, ...]) -> None:
             import_module(name)
         sys.pycache_prefix = str(folder / "bytecode")
         sys.dont_write_bytecode = False
+        root = Path(__file__).parent
+        if more or Path(cache_from_source(str(root / "driver.py"))).exists() or (os.cpu_count() or 1) == 1:
+            return None
+        command = [sys.executable, "-S", "-X", f"pycache_prefix={sys.pycache_prefix}", "-m", "compileall", "-q"]
+        nothing = subprocess.DEVNULL
+        with suppress(OSError):
+            return subprocess.Popen([*command, *(str(root / f) for f in _PASSES)], stdin=nothing, stdout=nothing, stderr=nothing)
+    return None
 
 
 def _has_bytecode() -> bool:
-    """Whether every file of torchcc has bytecode of its own age beside it."""
-    for folder, folders, files in os.walk(Path(__file__).parent):
-        folders[:] = [f for f in folders if not f.startswith(("_", ".")) and f not in ("tests", "benchmarks", "docs", "examples")]
-        for file in files:
-            path = Path(folder, file)
-            if path.suffix == ".py" and not _is_bytecode_of(path):
-                return False
-    return True
+    """Whether torchcc was installed with bytecode: that of its first folder is looked at. A checkout is edited, file by file."""
+    root = os.path.dirname(__file__)
+    sources = [os.path.join(root, name) for name in os.listdir(root) if name.endswith(".py")]
+    return not os.path.exists(os.path.join(root, ".git")) and all(map(_is_bytecode_of, sources))
 
 
-def _is_bytecode_of(source: Path) -> bool:
+def _is_bytecode_of(source: str) -> bool:
     try:
-        with Path(cache_from_source(str(source))).open("rb") as file:
-            magic, flags, when, size = struct.unpack("<4sIII", file.read(16))
-        status = source.stat()
-    except (OSError, struct.error):
+        with Path(cache_from_source(source)).open("rb") as file:
+            found = file.read(16)
+    except OSError:
         return False
-    return (magic, flags, when, size) == (MAGIC_NUMBER, 0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
+    status = Path(source).stat()
+    return found == struct.pack("<4sIII", MAGIC_NUMBER, 0, int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
 
 
 def main() -> None:
@@ -57,7 +69,7 @@ def main() -> None:
     # A command makes many objects and little garbage: collecting as often as Python does by default doubles its time.
     gc.set_threshold(200_000, 20, 20)
     line = quick.read(sys.argv[1:])
-    _keep_bytecode(() if line is not None else ("typer",))
+    helper = _keep_bytecode(() if line is not None else ("typer",))
     try:
         quick.main(line)
         status = 0
@@ -65,6 +77,10 @@ def main() -> None:
         status = error.code if isinstance(error.code, int) else 1 if error.code else 0
     except KeyboardInterrupt:
         status = 130
+    finally:
+        if helper is not None:
+            helper.terminate()
+            helper.wait()
     sys.stdout.flush()
     sys.stderr.flush()
     if status == 130:

@@ -402,8 +402,8 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return str(value)
         case StrType() if isinstance(value, bytes):
             return value.decode("utf-8", "surrogateescape")
-        case DeviceType() if isinstance(value, str) or (hasattr(value, "type") and hasattr(value, "index")):
-            return str(value)
+        case DeviceType() if isinstance(value, str) or all(hasattr(cast(Any, value), a) for a in ("type", "index")):
+            return str(cast(Any, value))
         case DeviceType():
             raise call_error(f"{what} `{name}` must be a device, but {described(value)} was given", 'a device is a text: "cpu"')
         case EnumType():

@@ -58,9 +58,14 @@ def table(rows: Sequence[Sequence[str]]) -> None:
 
 def painter(roles: dict[str, str]) -> Callable[[str, str], str] | None:
     """Puts ANSI colours around text by its role; None where stderr is no terminal or NO_COLOR is set."""
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not _is_styled():
         return None
     return lambda role, text: f"\x1b[{roles[role]}m{text}\x1b[0m" if role in roles else text
+
+
+def _is_styled() -> bool:
+    """Whether stderr is a terminal that wants colours, and lines that move."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def waiting(what: str, work: Callable[[], T]) -> T:
@@ -81,7 +86,7 @@ def waiting(what: str, work: Callable[[], T]) -> T:
             done.set()
 
     threading.Thread(target=run, name=what, daemon=True).start()
-    if not done.wait(PATIENCE) and sys.stderr.isatty():
+    if not done.wait(PATIENCE) and _is_styled():
         with _console(stderr=True).status(what):
             done.wait()
     done.wait()

@@ -52,8 +52,12 @@ def _scaled_first(helper: str, after: int = 0) -> Rule:
 
 def _prelu(e: Engine, arguments: Sequence[Any]) -> Results:
     x, weight, scale, zero_point = arguments
-    slopes = dequantized(e, weight) if is_quantized(e, weight) else weight
-    return (requantized(e, e.call("aten::prelu", dequantized(e, x), slopes), scale, zero_point, x),)
+    one = quantized_number(e, weight, 1.0)  # PyTorch's 1 is one of the numbers that the weight can have
+    values = e.attribute(x, "values")
+    result = e.call(
+        "aten::_h_q_prelu", *by_tensor(e, x), *by_tensor(e, weight), one, scale, zero_point, *range_of(e, values), int(e.dtype(values))
+    )
+    return (e.object(BY_TENSOR, {"values": result, "scale": scale, "zero_point": zero_point}),)
 
 
 def _celu(e: Engine, arguments: Sequence[Any]) -> Results:

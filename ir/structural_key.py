@@ -39,11 +39,16 @@ class StructuralKeys:
         return known[1]
 
     def key(
-        self, op: Operation, outside: Mapping[Value, int], replaced: Callable[[Operation], Hashable | None] = lambda op: None
+        self,
+        op: Operation,
+        outside: Mapping[Value, int],
+        names: tuple[str, ...] = ("",),
+        replaced: Callable[[Operation], Hashable | None] = lambda op: None,
     ) -> Hashable | None:
         """Of `op`; None where it uses a value that is not in `outside`, whose numbers are negative.
 
-        What `replaced` gives for an operation stands for its attributes.
+        None, too, where an operation is in it whose name begins with none of `names`. What `replaced` gives for an operation stands
+        for its attributes.
         """
         parts: list[Any] = []
         add = parts.append
@@ -51,6 +56,8 @@ class StructuralKeys:
         count = 0
         number = self.number
         for inner in op.walk():
+            if not inner.name.startswith(names):
+                return None
             operands, results, regions, attributes = inner.operands, inner.results, inner.regions, inner.attributes
             add((inner.name, len(operands), len(results), len(regions)))
             for value in operands:

@@ -99,9 +99,6 @@ class Keeper:
     def place(self, data: Mapping[str, npt.NDArray[Any]], block: str | None) -> jit.Placed:
         """The constants in the block that `keep` has made of them, mapped; in memory where there is none."""
         layout = _Layout.of(list(data.values()))
-        if not layout.size:
-            self._kept = "", 0, {s: 0 for s in data}
-            return jit.placed(data)
         mapped = None if block is None else cache.load_block(block, layout.size)
         if block is None or mapped is None:
             return jit.placed(data)
@@ -111,10 +108,9 @@ class Keeper:
 
     def store(self, module: CpuModule, target: CpuTarget) -> None:
         """The rest; a function whose signature means nothing to another process is left out."""
-        kept = self._kept if module.program.data else ("", 0, {})
-        if kept is None:
+        if module.program.data and self._kept is None:
             return
-        block, size, places = kept
+        block, size, places = self._kept or ("", 0, dict[str, int]())
         codes = tuple(object_cache.key(part.text, target, part.optimize) for part in module.parts)
         content = ("code", module.signature, module.spans, codes, (block, size), places)
         try:

@@ -45,8 +45,7 @@ class EqualLoops:
         constants = _Constants(e)
         held = [constants.without(e.values[v]) for v in captured]
         outside = {v: -1 - i for i, v in enumerate(captured)}
-        is_known = all(inner.name.startswith(_UNDERSTOOD) for inner in op.walk())
-        structure = self._keys.key(op, outside, constants.named_in) if is_known else None
+        structure = self._keys.key(op, outside, _UNDERSTOOD, constants.named_in)
         if structure is None:
             return write(), e.fails
         sizes = tuple(e.context.data[s[2:-1]].nbytes for s in constants.symbols)

@@ -177,13 +177,14 @@ done:
   ret void
 }
 
-; The first iteration of a piece. The first ones are longer by one where the total is no multiple.
+; The first iteration of a piece. Longer and shorter ones, where the total is no multiple, are spread evenly.
 define internal i64 @torchcc.piece(i64 %piece, i64 %total, i64 %pieces) alwaysinline nounwind {
   %length = udiv i64 %total, %pieces
   %longer = urem i64 %total, %pieces
-  %before = call i64 @llvm.smin.i64(i64 %piece, i64 %longer)
   %start = mul i64 %piece, %length
-  %result = add i64 %start, %before
+  %scaled = mul i64 %piece, %longer
+  %more = udiv i64 %scaled, %pieces
+  %result = add i64 %start, %more
   ret i64 %result
 }
 

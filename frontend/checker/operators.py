@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from ...ir.attributes import Constant
 from ...ir.core import Value
 from ...ir.diagnostics import Note
 from ...ir.overloads import (
@@ -92,6 +93,7 @@ _MIRRORED: Final = {
 """number OP tensor is tensor OP' number."""
 
 _NUMBERS: Final = (INT, FLOAT, COMPLEX)
+_TRACED_WITH_NUMBERS: Final = frozenset(f"aten::{name}{end}" for name in ("add", "sub", "mul", "div", "true_divide") for end in ("", "_"))
 
 
 class Operators(FunctionState):
@@ -120,6 +122,8 @@ class Operators(FunctionState):
                 return sorted_
         if positional and base in SPECIAL_METHODS and isinstance(positional[0].type, ClassType) and receiver is None:
             return self._special_operator(base, positional, span, shown)
+        if receiver is None and self.scope.is_archive and base in _TRACED_WITH_NUMBERS and "rounding_mode" not in named:
+            positional = self._as_traced(positional, span)
         if not named:
             operands = [receiver, *positional] if receiver is not None else list(positional)
             special = self._script_builtin(base, operands, span)
@@ -138,6 +142,14 @@ class Operators(FunctionState):
                 shown or base.replace("aten::", "torch."), error, arguments, receiver, span
             ) from None
         return self.emit_match(match, positional, named, receiver, span)
+
+    def _as_traced(self, operands: Sequence[Value], span: Span) -> Sequence[Value]:
+        """Tracing writes the number of `x * 2.5` as a tensor without dimensions, which decides no dtype when an archive is run."""
+        op = operands[1].defining_op("prim::Constant") if len(operands) > 1 else None
+        constant = None if op is None else op.attributes.get("value")
+        if not isinstance(constant, Constant) or constant.array.shape != () or script_type(operands[0]) != TENSOR:
+            return operands
+        return [operands[0], self.constant(constant.array.item(), span), *operands[2:]]
 
     def _sort_objects(
         self, base: str, operands: Sequence[Value], named: Mapping[str, Value], span: Span

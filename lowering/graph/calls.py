@@ -15,7 +15,16 @@ from ...ir.diagnostics import InternalError, NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
 from ...ir.operator import NotConstant, Operator, OperatorError, Unknown, Unsupported
-from ...ir.operators import ON_LISTS_OF_TENSORS, find, functional_form, keywords, resolve_exact, schema, split_name, uniform_name
+from ...ir.operators import (
+    ON_LISTS_OF_TENSORS,
+    find,
+    functional_form,
+    keywords,
+    resolve_exact,
+    schema,
+    split_name,
+    uniform_name,
+)
 from ...ir.schema import Schema
 from ...ir.script_types import BOOL, FLOAT, INT, NONE, NUMBER, TENSOR, ListType, OptionalType, ScriptType, TensorType
 from . import (

@@ -242,8 +242,15 @@ class Evaluator:
             is_needed = not op.results or any(r.uses or r.type == STR for r in op.results)
             if op.name.startswith("aten::") and (not is_needed or op.name.startswith(_LOOKUPS)):
                 op.attributes[torch.KEPT] = True
-        message = self.pool.number("".join(escape(p) if isinstance(p, str) else "{}" for p in parts), STR)
-        holes = [p.value for p in parts if isinstance(p, Scalar)]
+        template = ""
+        holes: list[Value] = []
+        for part in parts:
+            # `{}` marks a hole: a text that has or makes one fills a hole itself
+            is_text = isinstance(part, str) and "{}" not in template[-1:] + part and not part.endswith("{")
+            template += cast(str, part) if is_text else "{}"
+            if not is_text:
+                holes.append(self.pool.number(part, STR) if isinstance(part, str) else part.value)
+        message = self.pool.number(template, STR)
         self.emit("prim::RaiseException", [message, self.pool.number(None, NONE), *holes], ())
         return Diverged()
 
@@ -665,11 +672,6 @@ def _is_on_object(operands: Sequence[Value], types: Sequence[ScriptType]) -> boo
 
 
 _LOOKUPS: Final = ("aten::__getitem__", "aten::pop")
-
-
-def escape(text: str) -> str:
-    """Literal text of a message: `{}` marks a hole, so none may stand in it."""
-    return text.replace("{}", "{ }")
 
 
 def _is_device(type_: ScriptType | None, value: Any) -> bool:

@@ -216,6 +216,20 @@ def _squeezed(ev: Evaluator, tensor: Tensor, dims: list[int]) -> Abstract:
     return calls.choose(ev, is_one, without, lambda: _squeezed(ev, tensor, others))
 
 
+def _triangle_indices(lower: bool) -> Builtin:
+    """Of sizes that are not all known; the record has the others."""
+
+    def apply_to(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
+        *sizes, dtype = arguments[:4]
+        if all(isinstance(size, Known) for size in sizes):
+            return None
+        function = ev.composite("aten::_h_triangle_indices")
+        assert function is not None
+        return (ev.call_composite(function, [*sizes, known(lower), dtype]),)
+
+    return apply_to
+
+
 TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::size": _size,
     "prim::shape": _size,
@@ -290,6 +304,8 @@ TENSOR_BUILTINS: Final[dict[str, Builtin]] = {
     "aten::unsafe_chunk": of_tensor(tensor_parts.chunk),
     "aten::tensor_split.sections": of_tensor(tensor_parts.sections),
     "aten::tensor_split.indices": of_tensor(tensor_parts.at_indices),
+    "aten::tril_indices": _triangle_indices(True),
+    "aten::triu_indices": _triangle_indices(False),
     "aten::tensor": tensor_literals.from_data,
     "aten::as_tensor": tensor_literals.from_data,
     "aten::scalar_tensor": tensor_literals.from_data,

@@ -42,6 +42,10 @@ _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
 
 
+_FEW: Final = 4
+"""Elements that a vector of neighbours is not worth: LLVM writes them in turns instead."""
+
+
 @dataclass(frozen=True)
 class ConvertLinalgToLoops:
     target: Target = AVX512
@@ -336,9 +340,13 @@ def _emit(b: Builder, nest: Nest, target: Target) -> None:
     window = _static_product(nest, reductions)
     unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
     boxed = list(parallel)
+    inner = parallel[-1] if parallel else 0
     if parallel and (not reductions or unrolled):
         inner = max(parallel, key=lambda d: _contiguity(nest, d))
         boxed = [*(d for d in parallel if d != inner), inner]
+    few = None if reductions or len(boxed) < 2 else _interleaved(nest, boxed)
+    if few is not None:
+        boxed = [*(d for d in boxed[:-1] if d != few), few]
     positions: list[Size] = [0] * nest.rank
     if not boxed:
         _element(b, nest, positions, reductions, unrolled)
@@ -352,14 +360,17 @@ def _emit(b: Builder, nest: Nest, target: Target) -> None:
         def run(ib: Builder, values: Sequence[Value]) -> None:
             for d, value in zip(boxed, values, strict=True):
                 positions[d] = value
-            _element(ib, nest, list(positions), reductions, unrolled)
+            for i in range(1 if few is None else cast(int, nest.extents[inner])):
+                if few is not None:
+                    positions[inner] = i
+                _element(ib, nest, list(positions), reductions, unrolled)
 
         first, last = ([as_value(b, s) for s in sizes] for sizes in (lowers, uppers))
         scf.parallel(b, first, last, [as_value(b, 1)] * len(boxed), run)
 
     zeros: list[Size] = [0] * len(boxed)
     extents = [nest.extents[d] for d in boxed]
-    across = None if reductions else transposed_dimension(nest, boxed[-1], target)
+    across = None if reductions or few is not None else transposed_dimension(nest, boxed[-1], target)
     if across is None:
         box(zeros, extents)
         return
@@ -367,6 +378,21 @@ def _emit(b: Builder, nest: Nest, target: Target) -> None:
     at = boxed.index(across)
     box([*zeros[:at], rows, *zeros[at + 1 :]], extents)
     box([*zeros[:-1], columns], [*extents[:at], rows, *extents[at + 1 :]])
+
+
+def _interleaved(nest: Nest, boxed: Sequence[int]) -> int | None:
+    """The dimension to go along where the innermost one has only a few elements (the colours of an image), which lie together
+    in the result and apart in what is read: vectors of each of them are then read, and written in turns."""
+    inner, extent = boxed[-1], nest.extents[boxed[-1]]
+    out = nest.outputs[0]
+    if not isinstance(extent, int) or not 2 <= extent <= _FEW or len(nest.outputs) != 1 or nest.epilogue is not None:
+        return None
+    read = [a for a in nest.inputs if isinstance(a, Access)]
+    for d in boxed[:-1]:
+        apart = step_along(out, inner) == 1 and step_along(out, d) == extent
+        if apart and read and all(step_along(a, d) == 1 and step_along(a, inner) != 1 for a in read):
+            return d
+    return None
 
 
 def _static_product(nest: Nest, dims: Sequence[int]) -> int | None:

@@ -25,6 +25,8 @@ from ..effects import erase_unused, is_pure
 from ..indexing import as_size
 from .convert_linalg_to_loops import erase_dead_buffers
 from .nest import root
+from .parallelize import is_worth_threads, parallel_trips
+from .schedule import pieces
 
 _LOADS: Final = frozenset({"memref.load", "vector.load", "vector.maskedload"})
 _STORES: Final = frozenset({"memref.store", "vector.store", "vector.maskedstore"})
@@ -76,7 +78,7 @@ def _fuse_with_next(first: Operation, target: Target) -> Operation | None:
         return None
     for count in range(min(len(first.body().args), len(second.body().args)), 0, -1):
         if _same_bounds(first, second, count) and _rows_independent(first, second, a, b, count):
-            if _row_bytes(first, second, count) > target.l2_bytes // 2:
+            if _row_bytes(first, second, count) > target.l2_bytes // 2 or _leaves_cores_idle(first, second, count, target):
                 return None
             return _fuse(first, second, count)
     return None
@@ -88,6 +90,20 @@ def _next_loop(op: Operation) -> Operation | None:
     while current is not None and (current.name in ("memref.alloc", "memref.dealloc") or is_pure(current)):
         current = current.next
     return current if current is not None and current.name == "scf.parallel" else None
+
+
+def _leaves_cores_idle(first: Operation, second: Operation, count: int, target: Target) -> bool:
+    """Whether the shared dimensions are too few iterations for all cores (the heads of an attention), and a loop that has more
+    of them is worth several threads."""
+    shared = 1
+    for bounds in _bounds(first)[:count]:
+        trips = _trips(bounds)
+        if trips is None:
+            return False
+        shared *= trips
+    if shared >= pieces(target):
+        return False
+    return any(parallel_trips(loop) not in (None, shared) and is_worth_threads(loop) for loop in (first, second))
 
 
 # legality

@@ -53,6 +53,12 @@ def _is_little(callee: Operation | None) -> bool:
     return _block_cost(callee.body()) < _PIECE_CYCLES
 
 
+def is_worth_threads(op: Operation) -> bool:
+    """Whether a parallel loop does enough for two pieces at least, as far as is known."""
+    trips = parallel_trips(op)
+    return trips is None or trips * max(0.25, _block_cost(op.body())) >= 2 * _PIECE_CYCLES
+
+
 def _trip_number(op: Operation) -> int | None:
     return parallel_trips(op) if op.name == "scf.parallel" else _trips(op, 0, 1) if op.name == "scf.for" else None
 

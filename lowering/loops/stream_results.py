@@ -27,7 +27,7 @@ from ...ir.attributes import UNIT, IntegerAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
 from ...ir.definition import Trait
-from ...ir.dialects import DEFINITIONS, memref, scf, vector
+from ...ir.dialects import DEFINITIONS, func, memref, scf, vector
 from ...ir.target import AVX512, Target, element_bytes
 from ...ir.types import I1, FloatType, MemRefType, VectorType
 from .. import indexing
@@ -52,7 +52,8 @@ class StreamResults:
     def apply(self, module: Operation) -> Operation:
         if self.target.streams:
             for function in functions(module):
-                _stream(function, self.target)
+                if not func.is_declaration(function):
+                    _stream(function, self.target)
         return module
 
 
@@ -118,8 +119,8 @@ def _stream_loop(outer: Operation, buffer: Value, target: Target) -> None:
         if loop is outer or not _are_of_one_row(outer, loop, last, others, target):
             return
         _keep_row_apart(outer, last, others)
-    _vectorise(loop, last, target)
-    outer.attributes[STREAMS] = UNIT
+    new = _vectorise(loop, last, target)
+    (new if loop is outer else outer).attributes[STREAMS] = UNIT
 
 
 def _is_plain(loop: Operation, store: _Access, target: Target) -> bool:
@@ -200,7 +201,7 @@ def _keep_row_apart(outer: Operation, last: _Access, others: Sequence[_Access]) 
             access.op.replace_with([memref.load(b, row, [access.indices[-1]])])
 
 
-def _vectorise(loop: Operation, store: _Access, target: Target) -> None:
+def _vectorise(loop: Operation, store: _Access, target: Target) -> Operation:
     element = memref.memref_type(store.buffer).element
     lanes = target.lanes(element)
     old, b = loop.body(), Builder.before(loop)
@@ -217,6 +218,7 @@ def _vectorise(loop: Operation, store: _Access, target: Target) -> None:
     new = scf.parallel(b, bounds[0], bounds[1], bounds[2], body)
     new.attributes.update({k: v for k, v in loop.attributes.items() if k not in new.attributes})
     loop.erase()
+    return new
 
 
 def _vectors(b: Builder, old: Block, store: _Access, names: dict[Value, Value], lanes: int) -> None:

@@ -22,7 +22,7 @@ from ...ir.builder import Builder
 from ...ir.core import Value
 from ...ir.dialects import arith, linalg, memref, scf, vector
 from ...ir.dialects.tensor import Size
-from ...ir.target import Target
+from ...ir.target import Target, element_bytes
 from ...ir.types import Type, VectorType
 from .. import indexing
 from ..indexing import as_value
@@ -56,6 +56,17 @@ class _Place:
     columns: list[Size]
     masks: list[Value | None]
     panel: Panel | None
+    ahead: _Ahead | None = None
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """What a tile fetches of the next panel while it works on this one: all tiles of a panel together fetch it once."""
+
+    first: Size
+    """The first of its lines, counted from the start of the panel."""
+    lines: int
+    """How many in all."""
 
 
 class _Tiler:
@@ -199,15 +210,17 @@ class _Tiler:
     ) -> None:
         plan, most = self.plan, self.plan.block.rows
         row_extent: Size = 1 if plan.row is None else self.nest.extents[plan.row]
+        lower: Size = 0 if plan.chunk is None else indexing.mul(b, chunk, plan.chunk)
+        share = self._share(panel, plan.chunk or row_extent)
 
         def tile_at(ib: Builder, row: Size, count: int) -> None:
             rows = [indexing.add(ib, row, i) for i in range(count)]
-            self._tile(ib, _Place(positions, rows, columns, masks, panel))
+            first = indexing.mul(ib, indexing.sub(ib, row, lower), share)
+            self._tile(ib, _Place(positions, rows, columns, masks, panel, _Ahead(first, share * count) if share else None))
 
         if plan.chunk is None and isinstance(row_extent, int):
             _balanced(b, 0, row_extent, most, tile_at)
             return
-        lower: Size = 0 if plan.chunk is None else indexing.mul(b, chunk, plan.chunk)
         upper = (
             row_extent if plan.chunk is None else indexing.minimum(b, indexing.add(b, lower, plan.chunk), row_extent)
         )
@@ -216,6 +229,34 @@ class _Tiler:
             return
         remainder = row_extent % most if isinstance(row_extent, int) else None
         _shrinking(b, lower, upper, _tail_sizes(most, remainder), tile_at)
+
+    def _share(self, panel: Panel | None, rows: Size) -> int:
+        """Lines of the next panel that are fetched for each row of this one; 0 where panels stay in the cache, or tiles are few.
+
+        The hardware's own prefetcher is late at the start of each page, and a panel is several pages.
+        """
+        lines = self._total_steps(self.reductions)
+        if panel is None or not panel.is_constant or len(self.reductions) != 1 or lines is None or not isinstance(rows, int):
+            return 0
+        t = memref.memref_type(panel.buffer)
+        size = math.prod(cast("tuple[int, ...]", t.shape)) * element_bytes(t.element)
+        if size <= self.target.l2_bytes // 2 or rows < 2 * self.plan.block.rows:
+            return 0
+        return -(-lines * self.plan.block.vectors // rows)
+
+    def _fetch_ahead(self, b: Builder, place: _Place, step: Value, unroll: int, extent: int) -> None:
+        """The lines of the next panel that belong to this step, of `extent` of the reduction."""
+        panel, ahead = place.panel, place.ahead
+        assert panel is not None and ahead is not None
+        each = -(-ahead.lines * unroll // extent)
+        shift = 10
+        rate = -(-ahead.lines * (1 << shift) // extent)
+        line = indexing.floordiv(b, indexing.mul(b, step, rate), 1 << shift)
+        following = [*panel.lead[:-1], as_value(b, indexing.add(b, panel.lead[-1], 1))]
+        start = as_value(b, 0 if self.steps is None else self.steps.lower)
+        for i in range(each):
+            at = indexing.mul(b, indexing.add(b, indexing.add(b, ahead.first, line), i), self.lanes)
+            memref.prefetch(b, panel.buffer, [*following, start, as_value(b, at)], locality=2)
 
     # one tile
 
@@ -381,9 +422,12 @@ class _Tiler:
         if isinstance(extent, int):
             unroll = min(unroll, extent)
         main = indexing.sub(b, extent, indexing.rem(b, extent, unroll))
+        whole = self._step_count(dim)
 
         def body(ib: Builder, args: Sequence[Value]) -> Sequence[Value]:
             inner = list(args[1:])
+            if place.ahead is not None and not rest and isinstance(whole, int):
+                self._fetch_ahead(ib, place, as_value(ib, indexing.add(ib, args[0], first)), unroll, whole)
             for step in range(unroll):
                 inner = at(ib, indexing.add(ib, args[0], step), inner)
             return inner

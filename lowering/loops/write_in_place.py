@@ -33,6 +33,9 @@ from .nest import root
 _COMPUTED: Final = frozenset({"linalg.generic", "linalg.fill"})
 """Operations that do not mind how the rows of a buffer lie."""
 
+_MOST_OUTSIDE: Final = 2
+"""A buffer is this many times as large as its inside, at most, if its border is filled apart: that is several small loops."""
+
 
 @dataclass(frozen=True)
 class WriteInPlace:
@@ -198,7 +201,7 @@ def _fill_border(fill: Operation) -> None:
     view = _written_next(fill, target)
     box = None if view is None else _box(view)
     shape = cast("tuple[int, ...]", memref.memref_type(target).shape)
-    if view is None or box is None or 2 * math.prod(b - a + 1 for a, b in box) < math.prod(shape):
+    if view is None or box is None or _MOST_OUTSIDE * math.prod(b - a + 1 for a, b in box) < math.prod(shape):
         return
     b = Builder.before(fill)
     for offsets, sizes in _around(box, shape):

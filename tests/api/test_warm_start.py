@@ -318,6 +318,12 @@ print([m for m in sys.modules if m == "lark" or m.startswith(("torchcc.lowering"
 """
 
 
+def test_asking_for_hooks_makes_nothing(net):
+    program = LOADS.replace("f = torchcc.compile_file(sys.argv[1])", "f = torchcc.compile_file(sys.argv[1]).forward")
+    cold, warm = (in_new_process(program, str(net)).splitlines() for _ in range(2))
+    assert cold[0] == warm[0] and warm[1] == "[]"
+
+
 def test_a_new_process_imports_no_compiler(net):
     cold, warm = in_new_process(LOADS, str(net)).splitlines(), in_new_process(LOADS, str(net)).splitlines()
     assert cold[0] == warm[0]

@@ -98,6 +98,9 @@ EXPRESSIONS = [
     "torch._C._nn.slow_conv_dilated2d(x.view(1, 1, 3, 4), torch.ones(1, 1, 2, 2), [2, 2], dilation=[2, 2])",
     "torch._C._nn.slow_conv3d(x.view(1, 1, 1, 3, 4), torch.ones(1, 1, 1, 2, 2), [1, 2, 2])",
     "torch.view_as_complex_copy(x.view(3, 2, 2)), torch.tensor_split(x, torch.tensor([1, 2]))[1]",
+    "torch.tensordot(x, x, dims=2, out=torch.empty(0)), torch.tensordot(x, x, dims=([0], [0]), out=torch.empty(0)), (x + 1).polygamma_(2)",
+    "torch.norm(x, p=1.5, dim=1, out=torch.empty(0)), torch.norm(x, 'fro', None, True, torch.empty(0)), torch.norm(x, dim=0, out=torch.empty(0))",
+    "torch.nn.functional.logsigmoid(x, out=torch.empty(0)), torch.nn.functional.normalize(x, out=torch.empty(0))",
 ]
 
 

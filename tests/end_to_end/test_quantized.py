@@ -230,7 +230,7 @@ def test_every_stage_agrees() -> None:
         ("torch.exp(q)", "aten::exp of a quantized tensor is not supported: dequantize it first"),
         ("q + x", "of a quantized tensor is not supported: dequantize it first"),
         ("torch.quantize_per_tensor(x.double(), 0.1, 0, torch.quint8)", "Quantize only works on Float Tensor, got Double"),
-        ("torch.ops.quantized.linear_prepack_fp16(x, None)", "float16 are not supported"),
+        ("torch.ops.quantized.embedding_bag_4bit_prepack(x, True)", "optimized_qparams is not supported"),
     ],
 )
 def test_what_is_refused(expression: str, text: str) -> None:

@@ -117,6 +117,7 @@ ONE_BY_ONE = """
     torch.multinomial(torch.sigmoid(x), 1)
     torch.nn.functional.dropout(x, 0.3, True)
     torch.nn.functional.dropout2d(x.reshape(2, 5, 3, 1), 0.3, True)
+    torch.nn.functional.dropout3d(x.reshape(2, 5, 3, 1), 0.3, True)
     torch.nn.functional.alpha_dropout(x, 0.3, True)
     torch.nn.functional.feature_alpha_dropout(x.reshape(2, 5, 3, 1), 0.3, True)
     torch.native_dropout(x, 0.3, True)[0]

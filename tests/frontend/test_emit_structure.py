@@ -168,7 +168,7 @@ def test_same_nodes_as_pytorch(name):
 
 def test_schema_is_pytorchs():
     text = (
-        'def f(x, y: int = 3, z: Optional[List[int]] = None, *, s: str = "a") -> Tuple[Tensor, int]:\n    return x, y\n'
+        'def f(x, y: int = 3, z: Optional[List[int]] = None, *, s: str) -> Tuple[Tensor, int]:\n    return x, y\n'
     )
     program = compile_text("import torch\nfrom typing import *\nfrom torch import Tensor\n" + text, entry="f")
     assert str(program.schema) == str(torch.jit.CompilationUnit(text).f.schema)

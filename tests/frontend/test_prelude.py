@@ -409,6 +409,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
 
 ELSEWHERE = {
     "aten/strings.py": "end_to_end/test_run_time_strings.py",
+    "aten/lists_of_tensors.py": "conformance/language/test_more_of_pytorchs_rules.py",
     "aten/gradients.py": "end_to_end/test_gradients.py",
     "aten/gradients_of_images.py": "end_to_end/test_gradients.py",
     "aten/gradients_of_layers.py": "end_to_end/test_gradients.py",

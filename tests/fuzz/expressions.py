@@ -32,13 +32,14 @@ class Expressions(Choices):
         known = self.variables(scope, type)
         if known and (depth <= 0 or self.chance(0.4)):
             return self.choose(known)
-        if depth > 0 and self.chance(0.08):
+        if depth > 0 and type.kind != "union" and self.chance(0.08):
             a, b = self.expression(scope, type, depth - 1), self.expression(scope, type, depth - 1)
             return expr(type, "($ if $ else $)", a, self.expression(scope, BOOL, depth - 1), b)
         makers = {
             "int": self.int_, "float": self.float_, "bool": self.bool_, "str": self.str_, "tensor": self.tensor,
             "list": self.list_, "dict": self.dict_, "tuple": self.tuple_, "optional": self.optional,
             "class": self.object, "record": self.record_value, "enum": self.enum_value,
+            "union": self.member,
         }  # fmt: skip
         if depth <= 0 and type in (FLOAT, BOOL):
             numbers = [v for v in scope.variables if v.type == INT]
@@ -47,6 +48,10 @@ class Expressions(Choices):
                 return Expr(type, [f"({self.choose(numbers).name} {form})"])
         found = makers[type.kind](scope, type, depth)
         return found if found is not None else self.literal(type, scope)
+
+    def member(self, scope: Scope, type: Type, depth: int) -> Expr:
+        """A value of one of the types of a Union."""
+        return Expr(type, [self.expression(scope, self.choose(type.parts), depth - 1)])
 
     def subscript(self, scope: Scope, type: Type, depth: int = 1) -> Expr:
         """An expression to stand in the brackets of a tensor."""
@@ -81,6 +86,8 @@ class Expressions(Choices):
                 return expr(type, "(" + ", ".join("$" for _ in type.parts) + ")", *(self.literal(p, scope) for p in type.parts))
             case "enum":
                 return Expr(type, [f"{type.name}.{choose(['P', 'Q', 'S'])}"])
+            case "union":
+                return Expr(type, [self.literal(choose(type.parts), scope)])
             case _:
                 fields = self.definition(type).fields
                 arguments = ", ".join("$" for _ in fields)
@@ -114,6 +121,9 @@ class Expressions(Choices):
             methods = [m for m in self.definition(v.type).methods if m.returns == type and not m.kind]
             options += [(1.0, lambda m=m: self.call(scope, m, f"{name}.", depth)) for m in methods]
             options += self.by_protocol(scope, v, type, depth)
+        if kind == "union" and type in parts and depth > 0 and "." not in name:
+            other = self.expression
+            options.append((1.5, lambda: expr(type, f"({name} if isinstance({name}, {type.text}) else $)", other(scope, type, depth - 1))))
         if kind == "optional" and fits(parts[0], type) and depth > 0 and "." not in name:
             other = self.expression
             options.append((1.5, lambda: expr(type, f"({name} if {name} is not None else $)", other(scope, type, depth - 1))))
@@ -274,6 +284,10 @@ class Expressions(Choices):
                     options.append((0.6, lambda v=v: Expr(BOOL, [f"({v.name} is {self.choose(['', 'not '])}None)"])))
                 case "enum":
                     options.append((0.8, lambda v=v: expr(BOOL, f"({v.name} == $)", e(v.type))))
+                case "class" if self.definition(v.type).is_dataclass and scope.loops < 3 and not self.pure:
+                    options.append((0.8, lambda v=v: expr(BOOL, f"({v.name} == $)", e(v.type))))
+                case "union" if "." not in v.name:
+                    options.append((0.6, lambda v=v: Expr(BOOL, [f"isinstance({v.name}, {self.choose(v.type.parts).text})"])))
                 case "tensor" if v.type.dims and self.has("layouts") and self.chance(0.5):
                     options.append((0.5, lambda v=v: Expr(BOOL, [f"{v.name}.is_contiguous()"])))
                 case "tensor" if not v.type.dims and v.type.exact:

@@ -119,6 +119,7 @@ class Generator(Statements, Changes, Expressions, TensorExpressions, Protocols):
             options += [STR] if self.has("strings") else []
             options += [list_of(STR)] if self.has("strings", "lists") else []
             options += [optional_of(INT)] if self.has("optionals") else []
+            options += [self.union_type()] if self.has("unions") else []
             options += [dict_of(self.key_type(), INT)] if self.has("dicts") else []
             options += [list_of(tensor_of("float32", "n"))] if self.has("tensors", "lists") else []
         if self.has("tensors"):
@@ -158,6 +159,8 @@ class Generator(Statements, Changes, Expressions, TensorExpressions, Protocols):
                 return {self.value(type.parts[0], sizes): self.value(type.parts[1], sizes) for _ in range(2)}
             case "optional":
                 return None if self.chance(0.4) else self.value(type.parts[0], sizes)
+            case "union":
+                return self.value(self.choose(type.parts), sizes)
             case _:
                 shape = [sizes[d] if d in sizes else int(d) for d in type.dims]
                 seed = np.random.RandomState(self.random.randrange(2**31))
@@ -186,7 +189,7 @@ class Generator(Statements, Changes, Expressions, TensorExpressions, Protocols):
             scope = self.entry_scope([*((f"self.{n}", t) for n, t in fields), *parameters], returns)
             body = self.body(scope, returns, 3)
             methods.append(Function(self.fresh("g"), parameters, returns, body, is_method=True))
-        return ClassDefinition(type, fields, methods)
+        return ClassDefinition(type, fields, methods, self.has("dataclasses") and self.chance(0.5))
 
     def field_type(self) -> Type:
         options = [(3.0, self.scalar_type)]

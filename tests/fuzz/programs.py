@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Type:
-    """A type of the language. `kind`: int float bool str none tensor list dict tuple optional class record enum."""
+    """A type of the language. `kind`: int float bool str none tensor list dict tuple optional union class record enum."""
 
     kind: str
     parts: tuple[Type, ...] = ()
@@ -59,6 +59,10 @@ def tuple_of(*elements: Type) -> Type:
 
 def optional_of(element: Type) -> Type:
     return Type("optional", (element,))
+
+
+def union_of(*members: Type) -> Type:
+    return Type("union", members)
 
 
 def tensor_of(dtype: str, *dims: str, exact: bool = True) -> Type:
@@ -141,6 +145,8 @@ class ClassDefinition:
     type: Type
     fields: list[tuple[str, Any]]
     methods: list[Function] = field(default_factory=list)
+    is_dataclass: bool = False
+    """`__init__` and `==` are made by the decorator."""
 
     def lines(self) -> list[str]:
         name = self.type.name
@@ -148,6 +154,9 @@ class ClassDefinition:
             return [f"class {name}(Enum):", *(f"    {n} = {v!r}" for n, v in self.fields)]
         if self.type.kind == "record":
             return [f"class {name}(NamedTuple):", *(f"    {n}: {t.text}" for n, t in self.fields)]
+        if self.is_dataclass:
+            found = ["@torch.jit.script", "@dataclass", f"class {name}:", *(f"    {n}: {t.text}" for n, t in self.fields)]
+            return [*found, *(text for method in self.methods for text in ("", *method.lines([], 1)))]
         head = ", ".join(["self", *(f"{n}: {t.text}" for n, t in self.fields)])
         found = [f"class {name}:", f"    def __init__({head}):"]
         found += [f"        self.{n} = {n}" for n, _ in self.fields] or ["        pass"]
@@ -158,8 +167,9 @@ class ClassDefinition:
 
 HEAD = """\
 import math
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 import torch
 from torch import Tensor

@@ -20,16 +20,17 @@ from programs import (
     optional_of,
     tensor_of,
     tuple_of,
+    union_of,
 )
 
 FEATURES = (
     "lists", "nested", "tuples", "records", "enums", "strings", "dicts", "objects", "optionals", "tensors", "views",
-    "functions", "raises", "prints", "arguments", "layouts", "protocols", "calls",
+    "functions", "raises", "prints", "arguments", "layouts", "protocols", "calls", "unions", "dataclasses",
 )  # fmt: skip
 """What can be switched: `arguments` are lists, dicts, strings and optionals given by the caller; `views` writes in place; `layouts` asks for strides;
 `protocols` are properties, special methods and contexts of classes, `calls` are those with names, stars and forks."""
 
-RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5, "layouts": 0.1, "protocols": 0.5, "calls": 0.5}
+RATES = {"prints": 0.3, "raises": 0.5, "functions": 0.5, "layouts": 0.1, "protocols": 0.5, "calls": 0.5, "unions": 0.4}
 """How many of the programs have a feature that is asked for, where that is not 0.7."""
 
 WORDS = ("", "a", "ab", "b,c", "Foo bar", "x1", " y ", "zz-z", "7")
@@ -152,6 +153,8 @@ class Choices:
             options.append((3.0, self.tensor_type))
         if self.has("optionals"):
             options.append((1.5, self.optional_type))
+        if self.has("unions"):
+            options.append((1.5, self.union_type))
         if self.classes:
             options.append((2.0, lambda: self.choose(self.classes).type))
         if self.records:
@@ -159,6 +162,10 @@ class Choices:
         if self.enums:
             options.append((0.7, lambda: self.choose(self.enums).type))
         return self.weighted(options)()
+
+    def union_type(self) -> Type:
+        members = [INT, FLOAT, BOOL, *([STR] if self.has("strings") else []), *([list_of(INT)] if self.has("lists") else [])]
+        return union_of(*self.random.sample(members, self.random.randrange(2, len(members) + 1)))
 
     def optional_type(self) -> Type:
         inner = self.element_type()

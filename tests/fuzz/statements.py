@@ -63,6 +63,8 @@ class Statements(Choices):
             options.append((4.0, lambda: self.on_tensor(scope)))
         if self.has("optionals") and nested:
             options.append((2.5, lambda: self.refined(scope)))
+        if self.has("unions") and nested:
+            options.append((2.5, lambda: self.told_apart(scope)))
         if self.has("raises"):
             options.append((0.8, lambda: self.failing(scope)))
         if self.has("prints"):
@@ -116,6 +118,8 @@ class Statements(Choices):
     def branch_definition(self, scope: Scope) -> Statement:
         """A variable that both branches define."""
         type = self.variable_type()
+        while type.kind == "union":  # each branch would have a type of its own
+            type = self.variable_type()
         name = self.fresh("v")
         condition = self.expression(scope, BOOL)
         sides = [Statement([line(f"{name} = $", self.typed(self.expression(scope, type, 2)))]) for _ in range(2)]
@@ -202,6 +206,24 @@ class Statements(Choices):
         """One that does not refine an Optional for what follows, as `if v is None: return` would."""
         condition = self.expression(scope, BOOL, 1)
         return expr(BOOL, "bool(int($))", condition) if "None" in str(condition) else condition
+
+    def told_apart(self, scope: Scope) -> list[Statement]:
+        """A branch for a member of a Union, and one for what is left."""
+        known = [v for v in scope.variables if v.type.kind == "union" and "." not in v.name]
+        if not known:
+            return []
+        v = self.choose(known)
+        chosen = self.random.sample(v.type.parts, self.random.randrange(1, len(v.type.parts)))
+        rest = [p for p in v.type.parts if p not in chosen]
+        sides = []
+        for members in (chosen, rest):
+            type = members[0] if len(members) == 1 else Type("union", tuple(members))
+            inner = scope.inner(Variable(v.name, type, is_assignable=False))
+            inner.can_return = False
+            sides.append(self.block(inner, 2))
+        names = ", ".join(m.text for m in chosen)
+        test = f"isinstance({v.name}, {names if len(chosen) == 1 else f'({names})'})"
+        return [Statement([line(f"if {test}:"), sides[0], line("else:"), sides[1]])]
 
     def pinned(self, scope: Scope) -> list[Statement]:
         """Something that may raise; its value is used."""

@@ -22,9 +22,7 @@ def _h_steps(y: Tensor, x: Tensor, dim: int) -> Tensor:
     else:
         for _ in range(y.dim() - x.dim()):
             points = points.unsqueeze(0)
-    n = points.size(dim)
-    return points.narrow(dim, 1, n - 1) - points.narrow(dim, 0, n - 1)
-
+    return torch.slice(points, dim, 1, points.size(dim), 1) - torch.slice(points, dim, 0, -1, 1)
 
 
 def trapezoid__x(y: Tensor, x: Tensor, dim: int) -> Tensor:
@@ -50,13 +48,13 @@ def trapz__dx(y: Tensor, dx: float, dim: int) -> Tensor:
 
 
 def cumulative_trapezoid__x(y: Tensor, x: Tensor, dim: int) -> Tensor:
-    n = y.size(dim)
-    return ((y.narrow(dim, 0, n - 1) + y.narrow(dim, 1, n - 1)) * _h_steps(y, x, dim)).cumsum(dim) / 2.0
+    pairs = torch.slice(y, dim, 0, -1, 1) + torch.slice(y, dim, 1, y.size(dim), 1)
+    return (pairs * _h_steps(y, x, dim)).cumsum(dim) / 2.0
 
 
 def cumulative_trapezoid__dx(y: Tensor, dx: number, dim: int) -> Tensor:
-    n = y.size(dim)
-    return (float(dx) / 2.0 * (y.narrow(dim, 0, n - 1) + y.narrow(dim, 1, n - 1))).cumsum(dim)
+    pairs = torch.slice(y, dim, 0, -1, 1) + torch.slice(y, dim, 1, y.size(dim), 1)
+    return (float(dx) / 2.0 * pairs).cumsum(dim)
 
 
 # gradients: central differences inside, one-sided ones of the first or second order at the ends

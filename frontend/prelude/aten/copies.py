@@ -143,10 +143,6 @@ def view_as_real_copy(self: Tensor) -> Tensor:
     return torch.view_as_real(self).clone(memory_format=torch.contiguous_format)
 
 
-def view_copy__dtype(self: Tensor, dtype: int) -> Tensor:
-    return self.view(dtype).clone(memory_format=torch.contiguous_format)
-
-
 def zero(self: Tensor) -> Tensor:
     return torch.zeros_like(self)
 

@@ -10,33 +10,71 @@ def _h_pivot_size(x: Tensor) -> Tensor:
     return torch.real(x).abs() + torch.imag(x).abs() if x.is_complex() else x.abs()
 
 
+def _h_lu_columns(
+    lu: Tensor, pivots: Tensor, info: Tensor, first: int, start: int, count: int
+) -> Tuple[Tensor, Tensor, Tensor]:
+    # `count` columns from `first` on; the pivot of the first of them is in row `start`. Rows are swapped in `lu` alone.
+    m = lu.size(1)
+    n = lu.size(2)
+    rows = torch.arange(m)
+    columns = torch.arange(n)
+    for step in range(_h_run_time(count)):
+        j = first + step
+        i = start + step
+        size = _h_pivot_size(lu[:, :, j])
+        size = torch.where(rows >= i, size, torch.full([], -1.0, dtype=size.dtype))
+        p = torch.argmax(torch.where(size == size, size, torch.full([], -0.5, dtype=size.dtype)), 1)
+        pivots[:, i] = (p + 1).to(torch.int32)
+        upper = torch.gather(lu, 1, p.reshape([-1, 1, 1]).expand([-1, 1, n]))
+        from_i = (rows == p.unsqueeze(1)).unsqueeze(2)
+        swapped = torch.where((rows == i).unsqueeze(1), upper, torch.where(from_i, lu[:, i].unsqueeze(1), lu))
+        pivot = upper[:, :, j]
+        singular = pivot == 0
+        info = torch.where(torch.logical_and(singular.squeeze(1), info == 0), i + 1, info).to(torch.int32)
+        scale = 1.0 / torch.where(singular, torch.ones_like(pivot), pivot)
+        factor = torch.where(rows > i, swapped[:, :, j] * scale, torch.zeros_like(pivot)).unsqueeze(2)
+        rest = swapped - factor * torch.where(columns > j, upper, torch.zeros_like(upper))
+        here = torch.logical_and((rows > i).unsqueeze(1), columns == j)
+        lu = torch.where(here, factor, rest)
+    return lu, pivots, info
+
+
 def _h_lu(a: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
     # L and U in one, the row that each row was swapped with (from 1), the first zero on U's diagonal (from 1) or 0
     m = a.size(1)
     n = a.size(2)
     k = min(m, n)
-    rows = torch.arange(m)
-    columns = torch.arange(n)
     lu = a.clone()
     pivots = torch.zeros([a.size(0), k], dtype=torch.int32)
     info = torch.zeros([a.size(0)], dtype=torch.int32)
-    for j in range(_h_run_time(k)):
-        size = _h_pivot_size(lu[:, :, j])
-        size = torch.where(rows >= j, size, torch.full([], -1.0, dtype=size.dtype))
-        p = torch.argmax(torch.where(size == size, size, torch.full([], -0.5, dtype=size.dtype)), 1)
-        pivots[:, j] = (p + 1).to(torch.int32)
-        upper = torch.gather(lu, 1, p.reshape([-1, 1, 1]).expand([-1, 1, n]))
-        from_j = (rows == p.unsqueeze(1)).unsqueeze(2)
-        swapped = torch.where((rows == j).unsqueeze(1), upper, torch.where(from_j, lu[:, j].unsqueeze(1), lu))
-        pivot = upper[:, :, j]
-        singular = pivot == 0
-        info = torch.where(torch.logical_and(singular.squeeze(1), info == 0), j + 1, info).to(torch.int32)
-        scale = 1.0 / torch.where(singular, torch.ones_like(pivot), pivot)
-        factor = torch.where(rows > j, swapped[:, :, j] * scale, torch.zeros_like(pivot)).unsqueeze(2)
-        rest = swapped - factor * torch.where(columns > j, upper, torch.zeros_like(upper))
-        here = torch.logical_and((rows > j).unsqueeze(1), columns == j)
-        lu = torch.where(here, factor, rest)
-    return lu, pivots, info
+    if k < 96:
+        return _h_lu_columns(lu, pivots, info, 0, 0, k)
+    # As many columns at once as make the rest a product of matrices.
+    rows = torch.arange(m)
+    columns = torch.arange(n)
+    width = 32
+    for block in range(_h_run_time(k // width)):
+        start = block * width
+        panel, pivots, info = _h_lu_columns(lu.narrow(2, start, width).clone(), pivots, info, 0, start, width)
+        order = torch.zeros([a.size(0), m], dtype=torch.int64) + rows
+        for step in range(_h_run_time(width)):
+            i = start + step
+            p = pivots[:, i].to(torch.int64).unsqueeze(1) - 1
+            other = torch.gather(order, 1, p)
+            order = torch.where(rows == i, other, torch.where(rows == p, order[:, i].unsqueeze(1), order))
+        moved = torch.gather(lu, 1, order.unsqueeze(2).expand([-1, -1, n]))
+        after = columns >= start + width
+        corner = panel.narrow(1, start, width)
+        top = moved.narrow(1, start, width)
+        solved = torch.where(after, _h_substitute(corner, top, False, True), torch.zeros_like(top))
+        below = torch.where((rows >= start + width).unsqueeze(1), panel, torch.zeros_like(panel))
+        lu = moved - torch.matmul(below, solved)
+        lu.narrow(1, start, width).copy_(torch.where(after, solved, lu.narrow(1, start, width)))
+        lu.narrow(2, start, width).copy_(panel)
+    rest = k % width
+    if rest == 0:
+        return lu, pivots, info
+    return _h_lu_columns(lu, pivots, info, k - rest, k - rest, rest)
 
 
 def _h_permutation(pivots: Tensor, m: int) -> Tensor:

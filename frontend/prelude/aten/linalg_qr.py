@@ -27,24 +27,68 @@ def _h_reflectors(x: Tensor, j: int) -> Tuple[Tensor, Tensor, Tensor]:
     return torch.where(places == j, torch.ones_like(v), v), tau, beta
 
 
+def _h_geqrf_columns(
+    r: Tensor, taus: Tensor, first: int, start: int, count: int
+) -> Tuple[Tensor, Tensor]:
+    # `count` columns from `first` on; the first of them has row `start` on its diagonal
+    rows = torch.arange(r.size(1))
+    columns = torch.arange(r.size(2))
+    for step in range(_h_run_time(count)):
+        j = first + step
+        i = start + step
+        v, tau, beta = _h_reflectors(r[:, :, j], i)
+        column = v.unsqueeze(2)
+        product = (_h_conj(column) * r).sum([1], True) * _h_conj(tau).unsqueeze(2)
+        rest = torch.where(columns > j, r - column * product, r)
+        own = torch.where(rows == i, beta.to(r.dtype), torch.where(rows > i, v, r[:, :, j]))
+        r = torch.where(columns == j, own.unsqueeze(2), rest)
+        taus[:, i] = tau.squeeze(1)
+    return r, taus
+
+
+def _h_vectors(panel: Tensor, start: int) -> Tensor:
+    # [B, m, w] of the packed form -> the vectors of reflections `start`, `start` + 1, ...
+    places = torch.arange(panel.size(1)).unsqueeze(1) - torch.arange(panel.size(2)) - start
+    return torch.where(places == 0, 1.0, torch.where(places > 0, panel, torch.zeros_like(panel))).to(panel.dtype)
+
+
+def _h_triangle(v: Tensor, taus: Tensor) -> Tensor:
+    # [B, w, w]: T of the product of reflections I - V T V^H
+    products = torch.matmul(_h_conj(v).transpose(1, 2), v)
+    places = torch.arange(v.size(2))
+    t = torch.zeros_like(products)
+    for i in range(_h_run_time(v.size(2))):
+        tau = taus[:, i].unsqueeze(1)
+        column = -tau * torch.matmul(t, products[:, :, i].unsqueeze(2)).squeeze(2)
+        t[:, :, i] = torch.where(places == i, tau, column)
+    return t
+
+
 def _h_geqrf(a: Tensor) -> Tuple[Tensor, Tensor]:
     # R, below it the reflections that make Q; their factors
     m = a.size(1)
     n = a.size(2)
     k = min(m, n)
-    rows = torch.arange(m)
-    columns = torch.arange(n)
     r = a.clone()
     taus = torch.zeros([a.size(0), k], dtype=a.dtype)
-    for j in range(_h_run_time(k)):
-        v, tau, beta = _h_reflectors(r[:, :, j], j)
-        column = v.unsqueeze(2)
-        product = (_h_conj(column) * r).sum([1], True) * _h_conj(tau).unsqueeze(2)
-        rest = torch.where(columns > j, r - column * product, r)
-        own = torch.where(rows == j, beta.to(a.dtype), torch.where(rows > j, v, r[:, :, j]))
-        r = torch.where(columns == j, own.unsqueeze(2), rest)
-        taus[:, j] = tau.squeeze(1)
-    return r, taus
+    if k < 96:
+        return _h_geqrf_columns(r, taus, 0, 0, k)
+    # Reflections of several columns at once are products of matrices.
+    columns = torch.arange(n)
+    width = 32
+    for block in range(_h_run_time(k // width)):
+        start = block * width
+        panel, taus = _h_geqrf_columns(r.narrow(2, start, width).clone(), taus, 0, start, width)
+        v = _h_vectors(panel, start)
+        t = _h_triangle(v, taus.narrow(1, start, width))
+        inner = torch.matmul(_h_conj(v).transpose(1, 2), r)
+        changed = r - torch.matmul(v, torch.matmul(_h_conj(t).transpose(1, 2), inner))
+        r = torch.where(columns >= start + width, changed, r)
+        r.narrow(2, start, width).copy_(panel)
+    rest = k % width
+    if rest == 0:
+        return r, taus
+    return _h_geqrf_columns(r, taus, k - rest, k - rest, rest)
 
 
 def _h_reflection(v: Tensor, j: int) -> Tensor:
@@ -53,15 +97,37 @@ def _h_reflection(v: Tensor, j: int) -> Tensor:
     return torch.where(places == j, 1.0, torch.where(places > j, v, torch.zeros_like(v))).to(v.dtype)
 
 
-def _h_reflect(packed: Tensor, taus: Tensor, x: Tensor, transposed: bool) -> Tensor:
-    # Q x or Q^H x
-    y = x.clone()
-    often = _h_run_time(taus.size(1))
+def _h_reflect_columns(
+    packed: Tensor, taus: Tensor, y: Tensor, transposed: bool, first: int, count: int
+) -> Tensor:
+    often = _h_run_time(count)
     for i in range(often):
-        j = i if transposed else often - 1 - i
+        j = first + (i if transposed else often - 1 - i)
         v = _h_reflection(packed[:, :, j], j).unsqueeze(2)
         tau = taus[:, j].reshape([-1, 1, 1])
         y = y - v * ((_h_conj(v) * y).sum([1], True) * (_h_conj(tau) if transposed else tau))
+    return y
+
+
+def _h_reflect(packed: Tensor, taus: Tensor, x: Tensor, transposed: bool) -> Tensor:
+    # Q x or Q^H x
+    y = x.clone()
+    count = taus.size(1)
+    if count < 96:
+        return _h_reflect_columns(packed, taus, y, transposed, 0, count)
+    width = 32
+    rest = count % width
+    if rest > 0 and not transposed:
+        y = _h_reflect_columns(packed, taus, y, transposed, count - rest, rest)
+    often = _h_run_time(count // width)
+    for i in range(often):
+        start = width * (i if transposed else often - 1 - i)
+        v = _h_vectors(packed.narrow(2, start, width), start)
+        t = _h_triangle(v, taus.narrow(1, start, width))
+        t = _h_conj(t).transpose(1, 2) if transposed else t
+        y = y - torch.matmul(v, torch.matmul(t, torch.matmul(_h_conj(v).transpose(1, 2), y)))
+    if rest > 0 and transposed:
+        y = _h_reflect_columns(packed, taus, y, transposed, count - rest, rest)
     return y
 
 

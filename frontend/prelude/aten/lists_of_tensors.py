@@ -30,7 +30,7 @@ def _h_position(self: List[Tensor], el: Tensor) -> int:
 def index__list_Tensor(self: List[Tensor], el: Tensor) -> int:
     found = _h_position(self, el)
     if found < 0:
-        raise RuntimeError(f"'{el}' is not in list")
+        raise RuntimeError("'{}' is not in list".format(el))
     return found
 
 

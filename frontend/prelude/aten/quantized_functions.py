@@ -15,6 +15,31 @@ def _h_q_integer(value: float, scale: float, zero_point: int, low: int, high: in
     return int(torch.clamp(steps + zero_point, low, high))
 
 
+def _h_q_prelu(
+    values: Tensor,
+    scale: float,
+    zero_point: int,
+    weight: Tensor,
+    weight_scale: float,
+    weight_point: int,
+    one: int,
+    out_scale: float,
+    out_point: int,
+    low: int,
+    high: int,
+    dtype: int,
+) -> Tensor:
+    x = values.to(torch.int32) - zero_point
+    slopes = weight.to(torch.int32) - weight_point
+    if weight.numel() > 1:
+        slopes = slopes.reshape([1, -1] + [1] * (values.dim() - 2))
+    products = torch.where(x > 0, x * (one - weight_point), x * slopes)
+    single = torch.full([], scale, dtype=torch.float32) * torch.full([], weight_scale, dtype=torch.float32)
+    factor = single * torch.reciprocal(torch.full([], out_scale, dtype=torch.float32))
+    steps = torch.round(products.to(torch.float32) * factor).to(torch.int32) + out_point
+    return torch.clamp(steps, low, high).to(dtype)
+
+
 def _h_q_at_least(values: Tensor, bound: int) -> Tensor:
     return torch.clamp(values, min=bound)
 

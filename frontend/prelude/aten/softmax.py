@@ -9,7 +9,7 @@ def _h_softmax(x: Tensor, dim: int) -> Tensor:
     if x.dim() > 0 and _h_statically_known(x.size(dim) == 0):
         return x.clone()
     e = torch.exp(x - torch.amax(x, [dim], True))
-    return e / torch.sum(e, [dim], True)
+    return e * (1 / torch.sum(e, [dim], True))  # a division for each row, not for each element
 
 
 def _h_log_softmax(x: Tensor, dim: int) -> Tensor:

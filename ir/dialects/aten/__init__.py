@@ -6,6 +6,7 @@ from ...operator import Operator
 from . import (
     activation,
     arithmetic,
+    bits,
     cast,
     comparison,
     complex_parts,
@@ -36,6 +37,7 @@ from . import (
 _FAMILIES: tuple[tuple[Operator, ...], ...] = (
     activation.OPERATORS,
     arithmetic.OPERATORS,
+    bits.OPERATORS,
     cast.OPERATORS,
     comparison.OPERATORS,
     complex_parts.OPERATORS,

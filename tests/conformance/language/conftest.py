@@ -142,7 +142,7 @@ def given(value):
     if isinstance(value, str) and value.startswith("tensor("):
         array = eval(value, {"tensor": np.asarray})
         return array.astype(np.float32) if array.dtype == np.float64 else array
-    return value
+    return list(map(given, value)) if isinstance(value, list) else value
 
 
 def wanted(value):

@@ -425,6 +425,22 @@ class Arithmetic(nn.Module):
         return {"sum": a + 1, "cut": a[:, 1:-1]}["sum"], F.pad(a, (0, x.size(1) // 2 + 1)), a.new_ones(x.size(0), 2)
 
 
+def numbers_with_tensors(i, h):
+    """What tracing writes as a tensor without dimensions is a number; in other places it is that tensor."""
+    wide = torch.tensor(2.5, dtype=torch.float64)
+    parts = [i * 2.5, i + 1.5, torch.sub(i, 0.5, alpha=2), i / 4.0, i * 2, i * 1j, h * 2.5, h + wide, i.sum() * 2.5, h.sum() * wide]
+    return [*parts, wide * i, torch.maximum(i, wide), i.mul(wide.clone()), torch.div(i, 2.5, rounding_mode="floor"), i > 0.1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_numbers_in_traces():
+    i, h = torch.tensor([3, -4]), x(2, dtype=torch.float16)
+    program = agrees(torch.jit.trace(numbers_with_tensors, (i, h), strict=False), i, h)
+    with torch.no_grad():
+        expected = torch.jit.load(io.BytesIO(saved(torch.jit.trace(numbers_with_tensors, (i, h), strict=False))))(i, h)
+    assert [str(r.dtype) for r in interpreted(program, i, h)] == [str(r.dtype).removeprefix("torch.") for r in expected]
+
+
 @pytest.mark.parametrize(
     ("module", "example", "args"),
     [

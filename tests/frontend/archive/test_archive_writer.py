@@ -715,7 +715,7 @@ def test_a_module_of_source():
 
 
 def test_source_may_say_more_than_archives():
-    program = from_source("def f(x: Tensor, *, mode: str = 'a', d: torch.device = torch.device('cpu')):\n    return x.to(d) if mode == 'a' else -x, f'{mode}!'\n")
+    program = from_source("def f(x: Tensor, mode: str = 'a', d: torch.device = torch.device('cpu')):\n    return x.to(d) if mode == 'a' else -x, f'{mode}!'\n")
     module = pytorch_loads(torchcc_saves(program))
     same(module(x(2), mode="b"), (-x(2), "b!"))
     stable(torchcc_saves(program))

@@ -1,8 +1,11 @@
-"""How long the sums are that one accumulator adds up."""
+"""How long the sums are that one accumulator adds up; how work is cut for threads."""
+
+from dataclasses import replace
 
 import pytest
 
-from torchcc.lowering.loops.schedule import sum_length
+from torchcc.ir.target import AVX512
+from torchcc.lowering.loops.schedule import Block, rows_per_chunk, spread_sizes, sum_length
 
 
 @pytest.mark.parametrize("extent", [385, 512, 768, 1000, 1021, 1152, 2304, 3072, 4096, 4097, 25088])
@@ -28,3 +31,23 @@ def test_steps_that_stand_for_several_terms():
 
 def test_unknown_lengths():
     assert sum_length(object()) == 256
+
+
+TWO_CORES = replace(AVX512, cores=2)
+
+
+def test_tasks_are_a_few_for_each_core():
+    assert spread_sizes([112], 1, TWO_CORES) == [14] and spread_sizes([7], 1, TWO_CORES) == [1]
+    assert spread_sizes([4, 14], 1, TWO_CORES) == [1, 7]
+    assert spread_sizes([9, 14], 1, TWO_CORES) == [2, 7]
+    assert spread_sizes([5], 16, TWO_CORES) == [None] and spread_sizes([56], 1, AVX512) == [None]
+    assert spread_sizes([object(), 3], 1, TWO_CORES) == [1, 1]
+
+
+def test_rows_are_cut_evenly():
+    block = Block(14, 2, 16)
+    cut = [rows_per_chunk(m, 96, 4, 64, block, 1, TWO_CORES, by_rows=True) for m in (12544, 3136, 784, 196, 49)]
+    assert cut == [896, 392, 98, 49, None]
+    assert rows_per_chunk(3136, 96, 4, 24, block, 1, TWO_CORES) == 392
+    assert rows_per_chunk(3137, 96, 4, 64, block, 1, TWO_CORES, by_rows=True) % 14 == 0
+    assert rows_per_chunk(3136, 96, 4, 640, block, 1, AVX512) is not None, "more than half of the cache"

@@ -85,3 +85,35 @@ def test_copies(name):
     np.testing.assert_array_equal(found, expected)
     (found,) = interpret(ConvertLinalgToLoops().apply(module), "f", [x])
     np.testing.assert_array_equal(found, expected)
+
+
+BORDERS = {  # what is filled, in the end, and how many elements of the buffer of 4 x 5
+    "computed inside": (square("x", "s") + FILLED + inside("s", "v") + free("s") + RETURN, 4, 14),
+    "copied inside": (FILLED + inside("x", "v") + RETURN, 4, 14),
+    "in a corner": (FILLED + inside("x", "v", "0, 0", 0) + RETURN, 2, 14),
+    "read before": (
+        FILLED + "\n  %c0 = arith.constant 0 : index\n  %e = memref.load %p[%c0, %c0] : memref<4x5xf32>"
+        "\n  memref.store %e, %x[%c0, %c0] : memref<2x3xf32>" + inside("x", "v") + RETURN, 1, 20,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BORDERS)
+def test_borders(name, monkeypatch):
+    body, fills, elements = BORDERS[name]
+    monkeypatch.setattr("torchcc.lowering.loops.write_in_place._MOST_OUTSIDE", 8)  # the part is small here
+    module = parse_module(HEAD.format(results="memref<4x5xf32>", body=body))
+    (expected,) = interpret(module.clone({}), "f", [np.arange(1, 7, dtype=np.float32).reshape(2, 3)])
+    module = WriteInPlace().apply(module)
+    verify(module)
+    filled = [op.operand(1).type.shape for op in module.walk() if op.name == "linalg.fill"]
+    assert len(filled) == fills and sum(a * b for a, b in filled) == elements
+    for lowered in (module.clone({}), ConvertLinalgToLoops().apply(module)):
+        (found,) = interpret(lowered, "f", [np.arange(1, 7, dtype=np.float32).reshape(2, 3)])
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_large_borders_are_filled_with_the_rest():
+    body = FILLED + inside("x", "v") + RETURN
+    module = WriteInPlace().apply(parse_module(HEAD.format(results="memref<4x5xf32>", body=body)))
+    assert [op.operand(1).type.shape for op in module.walk() if op.name == "linalg.fill"] == [(4, 5)]

@@ -10,7 +10,7 @@ from torchcc.ir.parser import parse_module
 from torchcc.lowering.tensor.fold_moved_constants import FoldMovedConstants
 
 MOVED = """
-func.func @f() -> (tensor<4x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<3x4xf32>) {
+func.func @f() -> (tensor<4x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<3x4xf32>, tensor<8xf32>) {
   %k = arith.constant dense_resource<k> : tensor<2x4xf32>
   %s = arith.constant dense_resource<s> : tensor<4xf32>
   %e = tensor.empty() : tensor<4x2xf32>
@@ -25,7 +25,8 @@ func.func @f() -> (tensor<4x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<3x4xf
   ^bb0(%a: f32, %b: f32):
     linalg.yield %a : f32
   } -> tensor<3x4xf32>
-  return %t, %c, %d, %h : tensor<4x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<3x4xf32>
+  %f = tensor.collapse_shape %k [[0, 1]] : tensor<2x4xf32> into tensor<8xf32>
+  return %t, %c, %d, %h, %f : tensor<4x2xf32>, tensor<2x2xf32>, tensor<2xf32>, tensor<3x4xf32>, tensor<8xf32>
 }
 """
 
@@ -34,12 +35,13 @@ def test_turned_and_cut_constants_are_constants():
     k, s = np.arange(8, dtype=np.float32).reshape(2, 4), np.arange(4, dtype=np.float32)
     module = parse_module(MOVED, {"k": Constant("k", k), "s": Constant("s", s)})
     module = FoldMovedConstants().apply(module)
-    turned, cut, row, grown = interpret(module, "f", [])
+    turned, cut, row, grown, flat = interpret(module, "f", [])
     np.testing.assert_array_equal(turned, k[:, ::-1].T)
     np.testing.assert_array_equal(cut, k[:, 1::2])
     np.testing.assert_array_equal(row, k[1, :2])
+    np.testing.assert_array_equal(flat, k.ravel())
     np.testing.assert_array_equal(grown, np.broadcast_to(s, (3, 4)))
-    assert [op.name for op in module.walk() if op.name.startswith(("linalg.g", "tensor.ex"))] == ["linalg.generic"]
+    assert [op.name for op in module.walk() if op.name.startswith(("linalg.g", "tensor.ex", "tensor.coll"))] == ["linalg.generic"]
     names = [op.attributes["value"].value.name for op in module.walk() if op.name == "arith.constant"]
     assert len(set(names)) == len(names), "each is declared by its name"
 
