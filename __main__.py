@@ -19,8 +19,8 @@ from .ir.cache import cache_folder
 _LIBRARIES: Final = ("llvmlite.binding", "ml_dtypes", "numpy")
 
 
-_PASSES: Final = ("lowering", "backend")
-"""Folders whose modules are imported last, where something is compiled."""
+_LATER: Final = ("ir/dialects", "lowering", "backend")
+"""Folders whose modules are imported late, in that order, where something is compiled."""
 
 
 def _keep_bytecode(more: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
@@ -29,7 +29,7 @@ def _keep_bytecode(more: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
     Without it start-up takes twice as long. Libraries come first: theirs was written when they were installed. So was that of
     torchcc, if it was installed as they were: then it is used where it is.
 
-    Where there is none yet, a process of its own makes that of the passes while this one reads the program; it is returned.
+    Where there is none yet, a process of its own makes that of the compiler while this one reads the program; it is returned.
     """
     folder = cache_folder()
     if sys.dont_write_bytecode and folder is not None and not _has_bytecode():
@@ -43,7 +43,7 @@ def _keep_bytecode(more: tuple[str, ...]) -> subprocess.Popen[bytes] | None:
         command = [sys.executable, "-S", "-X", f"pycache_prefix={sys.pycache_prefix}", "-m", "compileall", "-q"]
         nothing = subprocess.DEVNULL
         with suppress(OSError):
-            return subprocess.Popen([*command, *(str(root / f) for f in _PASSES)], stdin=nothing, stdout=nothing, stderr=nothing)
+            return subprocess.Popen([*command, *(str(root / f) for f in _LATER)], stdin=nothing, stdout=nothing, stderr=nothing)
     return None
 
 

@@ -11,6 +11,7 @@ from .frontend import prelude
 from .frontend.compile import prelude_function
 from .ir import quantized_rules
 from .ir.core import Block, Operation, OpResult, Value, functions
+from .ir.dialects.aten import generators
 from .ir.interpreters import builtins
 from .ir.operators import find, functional_form, is_view, schema, split_name, uniform_name
 from .ir.overloads import candidates, core_names, names
@@ -66,7 +67,7 @@ def _resolved_early(name: str) -> bool:
     """Whether the specialiser itself knows what the operator gives."""
     base, form = split_name(name)[0], schema(name)
     takes_tensor = form is not None and bool(form.arguments) and isinstance(form.arguments[0].type, TensorType)
-    if name in quantized_rules.MAKING or (takes_tensor and base in quantized_rules.TAKING):
+    if name in generators.REFERENCES or name in quantized_rules.MAKING or (takes_tensor and base in quantized_rules.TAKING):
         return True
     if name in TENSOR_BUILTINS or base in TENSOR_BUILTINS or base in _BY_THE_EVALUATOR:
         return True

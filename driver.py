@@ -89,11 +89,11 @@ def lower(
             try:
                 return _lower_specialised(module, signature, target, manager, following)
             except CompileError as error:
-                if following is not None and following.was_through_containers:
+                if isinstance(error, SharedFuture) and forks:
+                    forks = False
+                elif following is not None and following.was_through_containers:
                     following = replace(following, through_containers=False)  # what cannot be in memory comes out as a copy
                     following.was_through_containers = False
-                elif isinstance(error, SharedFuture) and forks:
-                    forks = False
                 else:
                     raise
 

@@ -6,7 +6,8 @@ writes in place; PyTorch's generators get theirs back after the call.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator as Yields
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -98,7 +99,7 @@ def words(value: Any) -> npt.NDArray[np.int64] | None:
 
 
 @contextmanager
-def lent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+def lent(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Yields[tuple[tuple[Any, ...], dict[str, Any]]]:
     """The arguments with ours in place of PyTorch's generators, which are as ours have become when the call is over."""
     pairs: list[tuple[Any, Generator]] = []
 

@@ -128,6 +128,10 @@ class Frame:
     class_annotations: dict[str, Expr] | None = None
     """Set while the body of a class is run."""
 
+    @property
+    def is_archive(self) -> bool:
+        return self.scope.is_archive
+
     def lookup(self, name: str) -> Value:
         frame: Frame | None = self
         while frame is not None:

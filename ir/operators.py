@@ -92,7 +92,8 @@ _SYNONYMS: Final = {
             "absolute=abs arccos=acos arccosh=acosh arcsin=asin arcsinh=asinh arctan=atan arctan2=atan2 arctanh=atanh "
             "clip=clamp divide=div fix=trunc greater=gt greater_equal=ge less=lt less_equal=le multiply=mul negative=neg "
             "not_equal=ne subtract=sub special_erf=erf special_erfc=erfc special_exp2=exp2 special_expit=sigmoid "
-            "special_expm1=expm1 special_log1p=log1p special_logit=logit special_logsumexp=logsumexp special_sinc=sinc"
+            "special_expm1=expm1 special_log1p=log1p special_logit=logit special_logsumexp=logsumexp special_sinc=sinc "
+            "_conj=conj _conj_physical=conj_physical"
         ).split()
     )
 }

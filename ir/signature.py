@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from itertools import accumulate, islice, pairwise
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 from . import columns
 from .dtypes import DType
@@ -466,6 +466,25 @@ class PlacedResult:
     strides: tuple[int | FlatNumber, ...] | None = None
 
 
+FIRST_CELL: Final = -(1 << 40)
+"""A base from here down stands for memory that the function made: results of the same base are parts of it."""
+
+
+@dataclass(frozen=True)
+class PlacedColumn:
+    """Tensors of a `TensorColumn` that may share memory: flat results that are the vectors of their elements and extents, and of
+    their cells, offsets and strides, these in elements. Cells of one number are one; `FIRST_CELL` less it is the base for other results."""
+
+    elements: int
+    extents: int
+    rank: int
+    cells: int
+    offsets: int
+    strides: int
+    arguments: tuple[tuple[int, int], ...]
+    """Parameters that tensors may be parts of, each with the flat result that is the cell of its row-major copy."""
+
+
 @dataclass(frozen=True)
 class ColumnsArgument:
     """An argument that is given as vectors: parameters from number `first` on, as `columns.vectors` lays them out."""
@@ -500,6 +519,8 @@ class Signature:
     """Results that share memory with arguments, or with results before them."""
     placed: tuple[PlacedResult, ...] = ()
     """Results of which the run says whether they do, in further results; only for callers in this process."""
+    placed_columns: tuple[PlacedColumn, ...] = ()
+    """The same for tensors in lists, dicts and objects made at run time."""
     prints: bool = False
     """Whether calls may write to the standard output."""
 
@@ -708,6 +729,8 @@ class _Rebuilding:
                 return self.elements(inner, count)
 
     def tensors(self, elements: Any, shapes: Sequence[int], rank: int, count: int) -> list[Any]:
+        if isinstance(elements, list):  # which the call has put where they lie
+            return cast("list[Any]", elements)[:count]
         found: list[Any] = []
         start = 0
         for i in range(count):
@@ -773,15 +796,19 @@ def _column_leaves(column: Column) -> list[int]:
 
 def tensor_columns(tree: Any) -> list[Leaf]:
     """The vectors with the elements of tensors in what is made at run time."""
+    return [column.elements for column in columns_of_tensors(tree)]
+
+
+def columns_of_tensors(tree: Any) -> list[TensorColumn]:
     match tree:
-        case TensorColumn(elements):
-            return [elements]
+        case TensorColumn():
+            return [tree]
         case Leaf():
             return []
         case tuple():
-            return [leaf for part in cast("tuple[Any, ...]", tree) for leaf in tensor_columns(part)]
+            return [column for part in cast("tuple[Any, ...]", tree) for column in columns_of_tensors(part)]
         case _ if is_dataclass(tree) and not isinstance(tree, ScriptType | type):
-            return [leaf for f in fields(tree) for leaf in tensor_columns(getattr(tree, f.name))]
+            return [column for f in fields(tree) for column in columns_of_tensors(getattr(tree, f.name))]
         case _:
             return []
 

@@ -22,6 +22,7 @@ from ...ir.diagnostics import ExecutionError, InternalError
 from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
 from ...ir.signature import (
+    FIRST_CELL,
     GivenPart,
     Parameter,
     ScalarSpec,
@@ -31,6 +32,7 @@ from ...ir.signature import (
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, describe, scalar_kind
+from .cells import Cells
 from .views import NEW, flat_number, look, placed, seen_through, strides_of
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
@@ -245,7 +247,7 @@ class CompiledFunction:
             is_given_out = torch is not None and number in self._returned_tensors
             results[number] = _to_torch(torch, result) if is_given_out else result
         own = results
-        if self.signature.placed or self.signature.views:
+        if self.signature.placed or self.signature.views or self.signature.placed_columns:
             own = list(results)
             self._make_views(arguments, results, own, torch)
         for i in self._looked:
@@ -268,11 +270,19 @@ class CompiledFunction:
             elif (found.is_contiguous() if _is_torch(found) else found.flags.c_contiguous):
                 own[result] = results[result]
 
+        cells = Cells(results)
         for place in self.signature.placed:
             number = flat_number(place.base, results)
-            if number != NEW:
+            if number <= FIRST_CELL:
+                cells.add_result(number, place)
+            elif number != NEW:
                 base = _base(arguments[number]) if number >= 0 else results[-2 - number]
                 put(place.result, placed(base, results[place.result], place, results), number)
+        for column in self.signature.placed_columns:
+            given = {results[cell]: (_base(arguments[i]), torch) for i, cell in column.arguments}
+            cells.add_column(column, given)
+        for result, found in cells.views():
+            put(result, found, -2 - result)
         for view in self.signature.views:
             base = _base(arguments[view.base]) if view.is_argument else results[view.base]
             put(view.result, seen_through(base, view.steps, arguments), view.base if view.is_argument else -2 - view.base)

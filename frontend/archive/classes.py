@@ -55,7 +55,7 @@ class ArchiveCompilation(Compilation):
 
     def method_names(self, type: ClassType) -> list[str]:
         cls = self.class_info(type).cls
-        hidden = {CALL, *hook_names(cls)}
+        hidden = {CALL, *hook_names(cls)} if type.is_module else set[str]()  # a script class has its own `__call__`
         own = [n for n, m in cls.members.items() if isinstance(m, FunctionValue) and n not in hidden]
         return [*own, *(n for t, n in self.added if t is type)]
 
@@ -69,7 +69,7 @@ class ArchiveCompilation(Compilation):
         return function if isinstance(function, FunctionValue) else None
 
     def compile_method(self, type: ClassType, name: str) -> Schema:
-        if name == CALL:
+        if name == CALL and type.is_module:
             call_with_hooks(self.class_info(type).cls)
         return super().compile_method(type, name)
 

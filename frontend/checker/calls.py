@@ -559,8 +559,8 @@ class Calls(Attributes):
         init = self.unit.class_info(type_).cls.find("__init__")
         if isinstance(init, FunctionValue):
             self.call_bound(BoundMethod(result, init), arguments, node)
-        elif arguments.positional or arguments.keywords:
-            raise self.fault(node.span, f"`{cls.name}` takes no arguments")
+        else:
+            raise self.fault(node.span, f"class `{cls.name}` does not have an `__init__` function defined")
         return result
 
     def special(self, receiver: Value, name: str, arguments: Sequence[Value], span: Span) -> Value | None:

@@ -122,7 +122,9 @@ class Classes:
         for name, module in instance.modules.items():
             attributes[name] = NONE if module is None else self.of_instance(module)
             wanted = declared.get(name)
-            if isinstance(wanted, InterfaceType) and is_subtype(attributes[name], wanted):
+            if isinstance(wanted, InterfaceType):
+                if not is_subtype(attributes[name], wanted):
+                    raise _no_such_interface(cls, name, attributes[name], wanted)
                 attributes[name] = wanted
         key = (cls, tuple(attributes.items()), repr(sorted(constants.items())), tuple(functions), tuple(unusable))
         key = (*key, tuple(map(id, instance.pre_hooks)), tuple(map(id, instance.hooks)))
@@ -293,14 +295,16 @@ class Classes:
     def is_module_interface(self, cls: ClassValue) -> bool:
         return any(c.qualified == "torch.nn.modules.module.Module" for c in cls.mro)
 
-    def _method_type(self, function: FunctionValue) -> MethodType:
-        """By its annotations; without one a parameter is a Tensor."""
+    def _method_type(self, function: FunctionValue, inferred: ScriptType | None = None) -> MethodType:
+        """By its annotations; without one a parameter is a Tensor, and the result is `inferred`, which an interface has not."""
         definition = function.definition
         assert isinstance(definition, FunctionDef)
         parameters = tuple(
             (p.name, TENSOR if p.annotation is None else self.annotations.read(p.annotation, function.scope))
             for p in definition.params[1:]
         )
+        if definition.returns is None and inferred is not None:
+            return MethodType(parameters, inferred)
         if definition.returns is None:
             raise CompileError.at(
                 definition.name_span,
@@ -325,15 +329,11 @@ class Classes:
         function = MISSING if info is None else info.cls.find(name)
         if not isinstance(function, FunctionValue) or not isinstance(function.definition, FunctionDef):
             return False
-        found = self._method_type(function)
-        if [n for n, _ in found.parameters[: len(wanted.parameters)]] != [n for n, _ in wanted.parameters]:
+        found = self._method_type(function, wanted.result)  # what is inferred is compared when the method is compiled
+        if [n for n, _ in found.parameters] != [n for n, _ in wanted.parameters]:
             return False
-        defaults = function.definition.params[1 + len(wanted.parameters) :]
-        return (
-            all(p.default is not None for p in defaults)
-            and all(is_subtype(w, f) for (_, f), (_, w) in zip(found.parameters, wanted.parameters, strict=False))
-            and (function.definition.returns is None or is_subtype(found.result, wanted.result))
-        )
+        pairs = zip(found.parameters, wanted.parameters, strict=True)
+        return all(is_subtype(w, f) for (_, f), (_, w) in pairs) and is_subtype(found.result, wanted.result)
 
     # objects
 
@@ -394,6 +394,16 @@ class Classes:
             array = value.array if value.array.flags.c_contiguous else np.array(value.array, order="C")
             self._tensors[id(value)] = Constant(path, array)
         return self._tensors[id(value)]
+
+
+def _no_such_interface(cls: ClassValue, name: str, found: ScriptType, wanted: InterfaceType) -> CompileError:
+    """For a submodule that lacks what the annotation of its attribute says."""
+    assert cls.definition is not None
+    return CompileError.at(
+        cls.definition.name_span,
+        f"attribute `{name}` is an object of `{found.annotation}`, which is not compatible with interface `{wanted.annotation}`",
+        help="it needs the methods of the interface, with the same names and types of arguments, and of results",
+    )
 
 
 def constant_value(value: Any, name: str, cls: ClassValue) -> Any:

@@ -28,7 +28,16 @@ from ...ir.core import BlockArgument, Operation, OpResult, Value
 from ...ir.diagnostics import CompileError
 from ...ir.program import StateNeeded
 from ...ir.script_types import INT, ScriptType, TensorType, TupleType
-from ...ir.signature import FlatNumber, Parameter, PlacedResult, ScalarSpec, Signature, leaf_numbers
+from ...ir.signature import (
+    FIRST_CELL,
+    FlatNumber,
+    Parameter,
+    PlacedColumn,
+    PlacedResult,
+    ScalarSpec,
+    Signature,
+    leaf_numbers,
+)
 from ...ir.source import Span
 from .aliases import WRITE, Aliases, Storage, is_defined_in, is_run_time_list, is_tensor
 from .memory import BY_LAYOUT, Classes
@@ -43,6 +52,7 @@ from .place_rules import (
     place_of_view,
     same_number,
 )
+from .placed_elements import Gathered, are_apart, gathered_columns, placed_column
 
 
 @dataclass
@@ -61,16 +71,17 @@ def place_results(function: Operation, signature: Signature, aliases: Aliases, f
     StateNeeded where a caller would get a tensor of the module that is a constant here.
     """
     candidates = _candidates(function, signature, aliases)
-    if not candidates:
+    gathered = gathered_columns(function, signature) if following.through_containers else []
+    if not candidates and not gathered:
         return signature
     given_out = dict(_constants(function, aliases, candidates, following))
     if given_out:
         raise StateNeeded((), given_out)
     placing = _Placing(function, signature, aliases)
-    placing.find_bases(candidates, through_containers=following.through_containers)
-    if not placing.wanted:
+    placing.find_bases(candidates, gathered, through_containers=following.through_containers)
+    if not placing.wanted and not placing.columns and not placing.held:
         return signature
-    following.was_through_containers = bool(placing.held)
+    following.was_through_containers = bool(placing.held or placing.columns)
     return placing.results(candidates)
 
 
@@ -141,7 +152,9 @@ class _Placing:
     extra: list[Value] = field(default_factory=list[Value])
     """Tensors that are further results, so that others can be views of them."""
     held: dict[Value, list[Value]] = field(default_factory=dict[Value, list[Value]])
-    """Tensors out of containers made at run time, each with the arguments that it may be a view of."""
+    """Tensors that are put in memory, out of containers made at run time, each with the arguments that it may be a view of."""
+    columns: list[tuple[Gathered, list[Value]]] = field(default_factory=list[Any])
+    """Results that are such containers, with the arguments that tensors in them may be views of."""
     places: dict[Value, Place] = field(default_factory=dict[Value, Place])
     strides: dict[Stride, Value] = field(default_factory=dict[Stride, Value])
     parameters: list[Parameter] = field(default_factory=list[Parameter])
@@ -151,7 +164,7 @@ class _Placing:
 
     # what there may be views of
 
-    def find_bases(self, candidates: Sequence[int], *, through_containers: bool) -> None:
+    def find_bases(self, candidates: Sequence[int], gathered: Sequence[Gathered], *, through_containers: bool) -> None:
         body = self.function.body()
         returned = body.terminator.operands
         own = [_storages(self.aliases.of[returned[i]].storage.atoms) for i in candidates]
@@ -159,10 +172,11 @@ class _Placing:
         seen = set[Storage]().union(*own)
         arguments = [a for a in body.args if is_tensor(a) and a.index not in encoded]
         if through_containers:
-            self.find_held(seen, arguments)
+            self.find_held(seen, arguments, gathered, [returned[i] for i in candidates])
         for argument in arguments:
             storage = self.aliases.of[argument].storage
-            if storage in seen or any(argument in given for given in self.held.values()):
+            is_given = any(argument in given for given in (*self.held.values(), *(given for _, given in self.columns)))
+            if storage in seen or is_given:
                 self.wanted.add(storage)
                 self.bases[argument] = argument.index
         for root in self.shared_roots():
@@ -171,10 +185,12 @@ class _Placing:
                 self.wanted.add(storage)
                 self.bases[root] = self.number_of(root, returned)
 
-    def find_held(self, seen: Iterable[Storage], arguments: Sequence[BlockArgument]) -> None:
-        """Puts what is taken out of containers, and may be part of an argument, in memory."""
+    def find_held(
+        self, seen: Iterable[Storage], arguments: Sequence[BlockArgument], gathered: Sequence[Gathered], results: Sequence[Value]
+    ) -> None:
+        """Puts what is taken out of containers, and may be part of an argument or of another result, in memory."""
         taken = [s for s in seen if _is_taken_out(s.root)]
-        if not taken:
+        if not taken and not gathered:
             return
         classes = Classes(self.aliases)
         classes.visit(self.function.body())
@@ -186,7 +202,8 @@ class _Placing:
                 self.wanted.add(storage)
                 message = "whether this shares memory with an argument is only known at run time"
                 self.aliases.unclear.setdefault(storage, CompileError.at(cast(OpResult, storage.root).op.span, message))
-        chosen = {classes.of(root) for root in self.held}
+        self.find_columns(classes, arguments, gathered, results)
+        chosen = {classes.of(v) for v in (*self.held, *(g.item for g, _ in self.columns))}
         by_layout = [op.operand(0) for op in self.function.walk() if op.name in BY_LAYOUT]
         decided = chosen & {classes.of(v) for v in by_layout}
         parameters = list(self.signature.parameters)
@@ -194,6 +211,24 @@ class _Placing:
             if classes.of(argument) in decided:
                 parameters[argument.index] = replace(parameters[argument.index], by_layout=True)
         self.signature = replace(self.signature, parameters=tuple(parameters))
+
+    def find_columns(
+        self, classes: Classes, arguments: Sequence[BlockArgument], gathered: Sequence[Gathered], results: Sequence[Value]
+    ) -> None:
+        """Columns of tensors that may share memory with anything, and results that may share memory with these."""
+        of_columns = Counter(classes.of(g.item) for g in gathered)
+        for g in gathered:
+            own = classes.of(g.item)
+            given: list[Value] = [a for a in arguments if classes.of(a) is own]
+            others = [v for v in dict.fromkeys(results) if classes.of(v) is own]
+            if not given and not others and of_columns[own] == 1 and are_apart(self.function, self.aliases, classes, own):
+                continue
+            self.columns.append((g, given))
+            self.held.update((v, given) for v in others if not isinstance(v, BlockArgument))
+            message = "whether this shares memory with another result is only known at run time"
+            storage = self.aliases.of[g.item].storage
+            self.aliases.unclear.setdefault(storage, CompileError.at(cast(OpResult, g.item).op.span, message))
+            self.wanted.update(self.aliases.of[a].storage for a in given)
 
     def shared_roots(self) -> list[Value]:
         """New tensors that several results may be views of, made where they are there at the end."""
@@ -239,14 +274,28 @@ class _Placing:
             else:
                 base, offset, *strides = map(number, _parts(place))
                 placed.append(PlacedResult(i, base, offset, tuple(strides)))
+        columns = self.placed_columns(returned, n.b)
         types = tuple(cast(ScriptType, v.type) for v in returned)
-        if not placed:
+        if not placed and not columns:
             return self.signature
         terminator.set_operands(returned)
         names = cast("tuple[str, ...]", self.function.attributes["arg_names"])
         self.function.attributes["arg_names"] = (*names, *(cast(str, v.name) for v in self.function.body().args[len(names) :]))
         parameters = (*self.signature.parameters, *self.parameters)
-        return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed))
+        return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed), placed_columns=tuple(columns))
+
+    def placed_columns(self, returned: list[Value], end: Builder) -> list[PlacedColumn]:
+        """Where tensors in containers lie; what is `returned` grows."""
+        found: list[PlacedColumn] = []
+        for gathered, arguments in self.columns:
+            cells: list[tuple[int, int]] = []
+            for argument in arguments:
+                cells.append((self.bases[argument], len(returned)))
+                returned.append(end.create("prim::id", [argument], (INT,)).result)
+            column, vectors = placed_column(gathered, len(returned), cells, end)
+            returned += vectors
+            found.append(column)
+        return found
 
     def is_whole(self, place: Place, type: TensorType) -> bool:
         """Whether it is all of its base, as that lies; the real parts of complex numbers are not."""
@@ -302,7 +351,7 @@ class _Placing:
     def sources(self, value: Value) -> list[Value]:
         """The tensors of which the place is computed first."""
         op = value.defining_op()
-        if op is None or value in self.bases or not self.may_be_seen(value):
+        if op is None or value in self.bases or value in self.held or not self.may_be_seen(value):
             return []
         if op.name == "prim::If":
             index = cast(OpResult, value).index
@@ -316,11 +365,11 @@ class _Placing:
         number = self.bases.get(value)
         if number is not None:
             return Place(number, 0, tuple(Stride(number, d) for d in range(rank)))
-        if not self.may_be_seen(value):
-            return new_place(rank)
         if value in self.held:
             n = Arithmetic(Builder.after(cast(OpResult, value).op), self.given)
-            return self.or_own(n, value, self.in_memory(n, value))
+            return self.in_memory(n, value)
+        if not self.may_be_seen(value):
+            return new_place(rank)
         op = value.defining_op()
         if op is None:
             loop = cast(BlockArgument, value).block.parent_op
@@ -364,7 +413,10 @@ class _Placing:
         steps = [number("aten::stride.int", value, n.value(d)) for d in range(rank)]
         first = number("aten::storage_offset", value)
         own = number("prim::id", value)
-        found = new_place(rank)
+        dtype = cast(TensorType, value.type).dtype
+        assert dtype is not None
+        lies = [n.mul(part, dtype.itemsize) for part in (first, *steps)]
+        found = _place([n.sub(FIRST_CELL, own), *lies])
         for argument in self.held[value]:
             sizes = n.sizes(argument)
             offset = self.lying(n, argument, sizes, first)

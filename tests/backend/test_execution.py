@@ -146,6 +146,20 @@ def test_thread_count_can_be_set(compiled):
         jit.set_num_threads(before)
 
 
+def test_every_iteration_runs_once_whatever_the_shares(compiled):
+    """Totals that are no multiple of pieces, pieces that are none of threads, more threads than cores: some help others."""
+    f = compiled(LOOP, "i64[n] int", "i64[n]")
+    before = jit.num_threads()
+    try:
+        for count in (2, 3, 7, 16):
+            jit.set_num_threads(count)
+            for n in (1, 2, 3, 5, 13, 63, 64, 65, 127, 1001):
+                x = np.arange(n) * 3
+                np.testing.assert_array_equal(f(x, 3 * n), x)
+    finally:
+        jit.set_num_threads(before)
+
+
 def test_fork_with_a_running_pool(compiled):
     f = compiled(LOOP, "i64[n] int", "i64[n]")
     before = jit.num_threads()

@@ -55,6 +55,11 @@ the reference interpreter, and tried. *composite*: TorchScript over others. *der
 which follows from its schema. *language*: sizes, lists, dicts and strings, resolved when a program is specialised or compiled
 with it. dtypes are those of the first tensor; a composite takes those of what it consists of.
 
+What stays out, and why: sparse tensors (`coalesce`, `indices`, `values`, `embedding_sparse_backward`, ...), RPC (`to_here`, `owner`, ...), autograd
+(`backward`, `grad`), kernels of other devices (`mps_*`, `batch_norm_elemt`, `mm.dtype`, `convolution_overrideable`, `linear_backward`, ...), storages
+(`set_`, `is_set_to`, `view.dtype`, `slice_inverse`), files (`from_file`, `save`), pinned memory, quantized tensors without elements
+(`empty_quantized`), unsigned integers above 8 bits (`hash_tensor`), and lists of tensors at once (`_foreach_*`).
+
 """
 
 

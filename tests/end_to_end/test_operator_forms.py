@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -100,6 +101,7 @@ EXPRESSIONS = [
     "torch.view_as_complex_copy(x.view(3, 2, 2)), torch.tensor_split(x, torch.tensor([1, 2]))[1]",
     "torch.tensordot(x, x, dims=2, out=torch.empty(0)), torch.tensordot(x, x, dims=([0], [0]), out=torch.empty(0)), (x + 1).polygamma_(2)",
     "torch.norm(x, p=1.5, dim=1, out=torch.empty(0)), torch.norm(x, 'fro', None, True, torch.empty(0)), torch.norm(x, dim=0, out=torch.empty(0))",
+    "torch.ops.aten._conj(torch.complex(x, x + 1)).resolve_conj(), torch.ops.aten._conj_physical(torch.complex(x, x + 1))",
     "torch.nn.functional.logsigmoid(x, out=torch.empty(0)), torch.nn.functional.normalize(x, out=torch.empty(0))",
 ]
 
@@ -175,6 +177,9 @@ def test_binomial_is_pytorchs() -> None:
         ("x.resize_(30)\n    return x", "cannot become larger than its memory"),
         ("return x.resize_(-1)", "negative dimension"),
         ("return torch.add(x, 1.5, out=torch.empty(0, dtype=torch.long))", "can't be cast to the desired output type Long"),
+        ("return torch.sort(x, values=torch.empty(0).double(), indices=torch.empty(0).long())", "Expected out tensor to have dtype Float"),
+        ("return torch.cumsum(x, 0, dtype=torch.float32, out=torch.empty(0).double())", "Expected out tensor to have dtype Float"),
+        ("return torch.any(x, out=torch.empty(0).long())", "Expected out tensor to have dtype Bool"),
         ("return x.chalf()", "half precision"),
         ("return torch.segment_reduce(x, 'sum', lengths=torch.tensor([1, 1]))", "to sum to data.size"),
     ],
@@ -189,6 +194,47 @@ def test_out_of_run_time_shape_has_to_fit() -> None:
     assert function(_x(), torch.zeros(11, 2, dtype=torch.long)).shape == (11, 2)
     with pytest.raises((CompileError, ExecutionError), match="out= tensor of another shape"):
         function(_x(), torch.zeros(5, 2, dtype=torch.long))
+
+
+def _out_forms(x: torch.Tensor) -> list[torch.Tensor]:
+    wide, whole, byte = (torch.empty(0, dtype=d) for d in (torch.float64, torch.int64, torch.uint8))
+    shifted = torch.cos(x, out=torch.empty(0, dtype=torch.float64)).float()
+    return [torch.cumsum(x, 0, out=whole), torch.sum(x, 0, out=wide), torch.any(x, out=byte), shifted, torch.diff(x, 9, 1), torch.diff(x, 4, 1, x)]
+
+
+def test_out_of_another_dtype() -> None:
+    text = (
+        "def f(x: Tensor):\n"
+        "    w, i, b = torch.empty(0, dtype=torch.float64), torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.uint8)\n"
+        "    c = torch.cos(x, out=torch.empty(0, dtype=torch.float64)).float()\n"
+        "    return torch.cumsum(x, 0, out=i), torch.sum(x, 0, out=w), torch.any(x, out=b), c, torch.diff(x, 9, 1), torch.diff(x, 4, 1, x)\n"
+    )
+    x = torch.linspace(-7.0, 9.3, 12).reshape(3, 4)
+    for found, expected in zip(compile_source(HEAD + text).f(x), _out_forms(x), strict=True):
+        _same(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_traced_internal_operators() -> None:
+    def net(x: torch.Tensor, i: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        mask = (i < 4) & (i > -5)
+        found = torch.ops.aten._unsafe_masked_index(x, mask, [i, i], 3)
+        added = torch.ops.aten._unsafe_masked_index_put_accumulate(x, mask, [None, i], x[:, :3])
+        mean = torch.zeros(4)
+        statistics = [torch.empty(0) for _ in range(3)]
+        torch.ops.aten._native_batch_norm_legit.out(
+            x, None, None, mean, torch.ones(4), True, 0.5, 0.1, out=statistics[0], save_mean=statistics[1], save_invstd=statistics[2]
+        )
+        info = torch._lu_with_info(torch.zeros_like(i).unsqueeze(0).float())[2]
+        return (found, added, mean, *statistics, *torch._lu_with_info(x * x), info)
+
+    x, i = _x(), torch.tensor([0, 7, -2])
+    expected = net(x, i)
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.trace(net, (x, i), check_trace=False), buffer)
+    buffer.seek(0)
+    for one, other in zip(torchcc.load(buffer)(x, i), expected, strict=True):
+        _same(one, other)
 
 
 def test_forms_follow_from_the_schemas() -> None:

@@ -178,22 +178,8 @@ def _scaled_dot_product_attention_math(
     return torch.matmul(weights, v), weights
 
 
-def linalg__powsum(self: Tensor, ord: number, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]) -> Tensor:
-    x = self if dtype is None else self.to(dtype)
-    powers = torch.pow(torch.abs(x), ord)
-    if dim is None:
-        return powers.sum([i for i in range(x.dim())], keepdim)
-    return powers.sum(dim, keepdim)
-
-
 def _index_put_impl_(
     self: Tensor, indices: List[Optional[Tensor]], values: Tensor, accumulate: bool, unsafe: bool
-) -> Tensor:
-    return self.index_put_(indices, values, accumulate)
-
-
-def _index_put_impl___hacked_twin(
-    self: Tensor, indices: List[Tensor], values: Tensor, accumulate: bool, unsafe: bool
 ) -> Tensor:
     return self.index_put_(indices, values, accumulate)
 

@@ -46,13 +46,13 @@ def _h_geqrf_columns(
     return r, taus
 
 
-def _h_vectors(panel: Tensor, start: int) -> Tensor:
+def _h_reflection_vectors(panel: Tensor, start: int) -> Tensor:
     # [B, m, w] of the packed form -> the vectors of reflections `start`, `start` + 1, ...
     places = torch.arange(panel.size(1)).unsqueeze(1) - torch.arange(panel.size(2)) - start
     return torch.where(places == 0, 1.0, torch.where(places > 0, panel, torch.zeros_like(panel))).to(panel.dtype)
 
 
-def _h_triangle(v: Tensor, taus: Tensor) -> Tensor:
+def _h_reflection_triangle(v: Tensor, taus: Tensor) -> Tensor:
     # [B, w, w]: T of the product of reflections I - V T V^H
     products = torch.matmul(_h_conj(v).transpose(1, 2), v)
     places = torch.arange(v.size(2))
@@ -79,8 +79,8 @@ def _h_geqrf(a: Tensor) -> Tuple[Tensor, Tensor]:
     for block in range(_h_run_time(k // width)):
         start = block * width
         panel, taus = _h_geqrf_columns(r.narrow(2, start, width).clone(), taus, 0, start, width)
-        v = _h_vectors(panel, start)
-        t = _h_triangle(v, taus.narrow(1, start, width))
+        v = _h_reflection_vectors(panel, start)
+        t = _h_reflection_triangle(v, taus.narrow(1, start, width))
         inner = torch.matmul(_h_conj(v).transpose(1, 2), r)
         changed = r - torch.matmul(v, torch.matmul(_h_conj(t).transpose(1, 2), inner))
         r = torch.where(columns >= start + width, changed, r)
@@ -122,8 +122,8 @@ def _h_reflect(packed: Tensor, taus: Tensor, x: Tensor, transposed: bool) -> Ten
     often = _h_run_time(count // width)
     for i in range(often):
         start = width * (i if transposed else often - 1 - i)
-        v = _h_vectors(packed.narrow(2, start, width), start)
-        t = _h_triangle(v, taus.narrow(1, start, width))
+        v = _h_reflection_vectors(packed.narrow(2, start, width), start)
+        t = _h_reflection_triangle(v, taus.narrow(1, start, width))
         t = _h_conj(t).transpose(1, 2) if transposed else t
         y = y - torch.matmul(v, torch.matmul(t, torch.matmul(_h_conj(v).transpose(1, 2), y)))
     if rest > 0 and transposed:

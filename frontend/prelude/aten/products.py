@@ -22,7 +22,7 @@ def vdot(self: Tensor, other: Tensor) -> Tensor:
 def inner(self: Tensor, other: Tensor) -> Tensor:
     if self.dim() == 0 or other.dim() == 0:
         return self * other
-    return torch.tensordot(self, other, [-1], [-1])
+    return torch.ops.aten.tensordot(self, other, [-1], [-1])
 
 
 def linalg_vecdot(x: Tensor, y: Tensor, dim: int) -> Tensor:

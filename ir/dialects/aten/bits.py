@@ -53,8 +53,11 @@ def _lower(cx: LoweringContext, self: Value, dtype: int) -> Value:
     def cast(b: Builder, x: Value, to: Type) -> Value:
         return x if x.type == to else arith.bitcast(b, x, to)
 
+    def same_width(b: Builder, x: Value) -> Value:
+        return cast(b, x, new.element)
+
     if old.itemsize == new.itemsize:
-        return cx.pointwise([self], new, lambda b, x: cast(b, x, new.element), dims)
+        return cx.pointwise([self], new, same_width, dims)
     ratio = max(old.itemsize, new.itemsize) // min(old.itemsize, new.itemsize)
     narrower = new.itemsize < old.itemsize
     if not narrower and not isinstance(dims[-1], int):
@@ -100,7 +103,7 @@ def _samples() -> Iterator[Sample]:
         yield Sample((ramp(2, 8, dtype="u8"), dtype))
     yield Sample((numbers.astype(np.float64), 4))
     yield Sample((numbers.astype(np.float64).reshape(2, 3), 0))
-    yield Sample((numbers.astype(np.float16), 2))
+    yield Sample((numbers[:5].astype(np.float16), 2))
     yield Sample((ramp(2, 3, dtype="i32"), 6))
     yield Sample((ramp(2, 3), 4), raises="self.size(-1) must be divisible by 2")
 

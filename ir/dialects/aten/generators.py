@@ -6,7 +6,7 @@ Between `_generator_enter` and `_generator_leave` stands what draws, nothing tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -51,7 +51,7 @@ def exchanged(state: Array) -> Array:
 
 
 @contextmanager
-def drawing_from(state: Array) -> Iterator[None]:
+def drawing_from(state: Array) -> Generator[None]:
     """What the interpreter draws comes from the generator of this state, which is changed in place."""
     before = exchanged(state)
     try:
@@ -83,11 +83,15 @@ def _signed(seed: int) -> int:
     return seed - (seed >> 63 << 64)
 
 
+def _first_seed(state: Array) -> int:
+    return int(state[0])
+
+
 REFERENCES: Final[dict[str, Callable[..., Any]]] = {
     "aten::Generator": _make,
     "aten::manual_seed.generator": _start,
     "aten::seed": _restart,
-    "aten::initial_seed": lambda state: int(state[0]),
+    "aten::initial_seed": _first_seed,
 }
 
 

@@ -54,9 +54,27 @@ GOOD = {
         "def f(d: Dict[str, Union[Dict[str, int], int]]):\n  n = 0\n  for v in d.values():\n    if isinstance(v, int): n += v\n    else: n += v['q']\n  return n",
         [(({"a": 3, "b": {"q": 5}},), 8)],
     ),
+    "interface met by methods that do not say what they return": (
+        "@torch.jit.interface\nclass I(nn.Module):\n  def forward(self, x: Tensor) -> Tensor: pass\n@torch.jit.interface\nclass J:\n"
+        "  def run(self, x: Tensor, k: int) -> Tensor: pass\n@torch.jit.script\nclass B:\n  def __init__(self): self.a = 1\n"
+        "  def run(self, x: Tensor, k: int): return x * k\ndef g(j: J, x): return j.run(x, 3)\nclass A(nn.Module):\n"
+        "  def forward(self, x: Tensor): return x + 1\nclass M(nn.Module):\n  p: I\n  def __init__(self):\n    super().__init__()\n    self.p = A()\n"
+        "  def forward(self, x): return g(B(), self.p.forward(x))",
+        [(("ones(2)",), "tensor([6.0, 6.0])")],
+    ),
 }
 
+INTERFACE = (
+    "@torch.jit.interface\nclass I(nn.Module):\n  def forward(self, x: Tensor) -> Tensor: pass\nclass A(nn.Module):\n"
+    "  def forward(%s%s\nclass M(nn.Module):  # <-\n  p: I\n  def __init__(self):\n    super().__init__()\n    self.p = A()\n"
+    "  def forward(self, x): return x"
+)
+
 BAD = {
+    "interface with another result": (INTERFACE % ("self, x: Tensor) -> int", ": return 1"), ["not compatible with interface"]),
+    "interface with other names": (INTERFACE % ("self, y: Tensor) -> Tensor", ": return y"), ["not compatible with interface"]),
+    "interface with further arguments": (INTERFACE % ("self, x: Tensor, k: int = 2) -> Tensor", ": return x"), ["not compatible with interface"]),
+    "class without __init__": ("@torch.jit.script\nclass A:\n  def g(self, k: int) -> int: return k\ndef f(n: int): return A().g(n)  # <-", ["`__init__` function"]),
     "list as a target": ("def f(a: int):\n  [b, c] = (a, a)  # <-\n  return b", ["list"]),
     "list unpacked in a list": ("def f(l: List[int]): return [*l]  # <-", ["size of a list"]),
     "pre-hook without a result type": (

@@ -661,6 +661,27 @@ def test_state_methods_are_kept():
     same(pytorch_loads(written)(x(2)), pytorch_loads(again)(x(2)))
 
 
+@torch.jit.script
+class Scaling:
+    def __init__(self, k: int):
+        self.k = k
+
+    def __call__(self, x: torch.Tensor, add: int = 2) -> torch.Tensor:
+        return x * self.k + add
+
+
+def called_object(x: torch.Tensor):
+    scaling = Scaling(3)
+    return scaling(x), scaling(x, 5)
+
+
+def test_classes_keep_their_call():
+    data = pytorch_saves(torch.jit.script(called_object))
+    written = torchcc_saves(archive.load(data))
+    for found, expected in zip(pytorch_loads(written)(x(2)), called_object(x(2)), strict=True):
+        same(found, expected)
+
+
 def test_old_versions_keep_their_meaning():
     code = "class M(Module):\n  training : bool\n  def forward(self, x: Tensor, y: Tensor):\n    return torch.div(x, y)\n"
     pickle = b"\x80\x02c__torch__\nM\n)\x81}(X\x08\x00\x00\x00training\x88ub."

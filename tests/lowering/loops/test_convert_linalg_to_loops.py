@@ -274,6 +274,18 @@ def test_constant_weights_are_packed_at_compile_time(run_passes, normal, transpo
     assert len(names) == 1 and "panels" in names[0]
 
 
+@pytest.mark.parametrize("cores", [1, 2])
+def test_panels_that_do_not_stay_in_the_cache_are_fetched_ahead(run_passes, normal, cores):
+    """Each tile fetches its share of the next panel, and only where weights are large."""
+    text = weights(False).replace("20x9x", "120x9x").replace("20x40x", "120x40x")
+    for l2_bytes, expected in ((2048, True), (1 << 20, False)):
+        target = dataclasses.replace(AVX512, l2_bytes=l2_bytes, cores=cores)
+        module = parse_module(text, constants={"w": Constant("w", normal(9, 40))})
+        lower = [canonicalize, bufferize, lambda module: convert_linalg_to_loops(module, target)]  # noqa: B023
+        module = run_passes(module, [normal(120, 9)], lower)
+        assert any(op.name == "memref.prefetch" for op in module.walk()) == expected
+
+
 MAP = """
 func.func @f(%x: {0}, %y: {1}) -> {0} {{
   %c0 = arith.constant 0 : index
@@ -450,3 +462,24 @@ func.func @f(%x: tensor<5x20xf32>) -> (tensor<20xf32>, tensor<5x20xf32>) {
   return %r#0, %r#1 : tensor<20xf32>, tensor<5x20xf32>
 }"""
     run_passes(text, [normal(5, 20)], PASSES)
+
+
+COLOURS = """
+func.func @f(%x: memref<1x3x5x40xf32>) -> memref<1x7x42x3xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = memref.alloc() : memref<1x7x42x3xf32>
+  linalg.fill ins(%zero : f32) outs(%p : memref<1x7x42x3xf32>)
+  %s = memref.subview %p[0, 1, 1, 0] [1, 5, 40, 3] [1, 1, 1, 1] : memref<1x7x42x3xf32> to memref<1x5x40x3xf32, strided<[882, 126, 3, 1], offset: 129>>
+  linalg.generic {indexing_maps = [affine_map<(n, h, w, c) -> (n, c, h, w)>, affine_map<(n, h, w, c) -> (n, h, w, c)>], iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%x : memref<1x3x5x40xf32>) outs(%s : memref<1x5x40x3xf32, strided<[882, 126, 3, 1], offset: 129>>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %a : f32
+  }
+  return %p : memref<1x7x42x3xf32>
+}
+"""
+
+
+def test_colours_of_an_image_are_written_in_turns(run_passes, normal):
+    module = run_passes(COLOURS, [normal(1, 3, 5, 40)], [convert_linalg_to_loops])
+    stores = [op for op in module.walk() if op.name == "memref.store" and op.parent_op.name == "scf.parallel"]
+    assert len([op for op in stores if op.parent_op is stores[-1].parent_op]) == 3

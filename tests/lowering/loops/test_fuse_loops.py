@@ -1,9 +1,12 @@
 """`fuse_loops`: rows share one loop where each iteration needs only its own row, and nowhere else."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from torchcc.ir.core import functions
+from torchcc.ir.target import AVX512
 from torchcc.lowering.loops.fuse_loops import fuse_loops
 
 SOFTMAX = """
@@ -67,6 +70,16 @@ def test_softmax_becomes_one_loop_over_rows(run_passes, normal):
     assert len(loops(module)) == 1 and len(loops(module)[0].body().args) == 1
     loads = [op for op in module.walk() if op.name == "memref.load" and op.operand(0).type.rank == 1]
     assert not loads, "the sum of a row is passed in a register"
+
+
+@pytest.mark.parametrize(("cores", "columns", "left"), [(1, 9000, 1), (8, 9000, 2), (8, 7, 1)])
+def test_few_rows_are_left_to_all_cores(run_passes, normal, cores, columns, left):
+    """Two rows in one loop would keep six of eight cores idle, where the work of each is worth several threads."""
+    text = SOFTMAX.replace("5x7", f"2x{columns}").replace("5x1", "2x1").replace("[5, 1]", "[2, 1]").replace("<5x", "<2x")
+    text = text.replace("%c7 = arith.constant 7", f"%c7 = arith.constant {columns}").replace("%c5 = arith.constant 5", "%c5 = arith.constant 2")
+    target = replace(AVX512, cores=cores)
+    module = run_passes(text, [normal(2, columns)], [lambda module: fuse_loops(module, target)])
+    assert (len(loops(module)) == 1) == (left == 1)
 
 
 TWO = """
