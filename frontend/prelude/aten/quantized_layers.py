@@ -159,9 +159,9 @@ def _h_q_embedding_bag(
 def _h_q_rows(packed: Tensor, bits: int) -> Tuple[Tensor, Tensor, Tensor]:
     # The numbers, scales and biases of rows of bytes.
     if bits == 8:
-        ends = torch.ops.aten.view_copy.dtype(packed[:, -8:].contiguous(), torch.float32)
+        ends = torch.view_copy(packed[:, -8:].contiguous(), torch.float32)
         return packed[:, :-8], ends[:, 0], ends[:, 1]
-    ends = torch.ops.aten.view_copy.dtype(packed[:, -4:].contiguous(), torch.float16).to(torch.float32)
+    ends = torch.view_copy(packed[:, -4:].contiguous(), torch.float16).to(torch.float32)
     per = 8 // bits
     shifts = torch.arange(per, dtype=torch.uint8) * bits
     numbers = (packed[:, :-4].unsqueeze(-1) >> shifts) & ((1 << bits) - 1)
@@ -182,7 +182,7 @@ def _h_q_pack_rows(weight: Tensor, bits: int) -> Tensor:
     if bits == 8:
         spread = high - low
         numbers = torch.round((x - low) * (top / (spread + 1e-8))).to(torch.uint8)
-        return torch.cat([numbers, torch.ops.aten.view_copy.dtype(torch.cat([spread / top, low], 1), torch.uint8)], 1)
+        return torch.cat([numbers, torch.view_copy(torch.cat([spread / top, low], 1), torch.uint8)], 1)
     least = low.to(torch.float16).to(torch.float32)
     spread = high - least
     scale = torch.where(spread == 0.0, torch.ones_like(spread), spread / top).to(torch.float16).to(torch.float32)
@@ -198,4 +198,4 @@ def _h_q_pack_rows(weight: Tensor, bits: int) -> Tensor:
         numbers = torch.constant_pad_nd(numbers, [0, per - numbers.size(1) % per], 0)
     shifts = torch.arange(per, dtype=torch.uint8) * bits
     bytes = (numbers.reshape([x.size(0), -1, per]) << shifts).sum(-1).to(torch.uint8)
-    return torch.cat([bytes, torch.ops.aten.view_copy.dtype(torch.cat([scale, least], 1).to(torch.float16), torch.uint8)], 1)
+    return torch.cat([bytes, torch.view_copy(torch.cat([scale, least], 1).to(torch.float16), torch.uint8)], 1)
