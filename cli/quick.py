@@ -1,4 +1,4 @@
-"""`torchcc run`, its command line read without typer: half of a warm start is spent on importing what reads command lines.
+"""`torchcc run`, its command line read by argparse: half of a warm start would be spent on importing typer.
 
 Takes only what needs no explanation: options that `run` has, spelled out, each with a value that fits. Everything else (help,
 mistakes, other commands) goes to `main.py`, which says what is wrong; what is taken here means the same there.
@@ -6,74 +6,67 @@ mistakes, other commands) goes to `main.py`, which says what is wrong; what is t
 
 from __future__ import annotations
 
+import argparse
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Final
-
-_WITH_VALUE: Final = {
-    "--input": "input", "-i": "input", "--weights": "weights", "-w": "weights", "--seed": "seed", "--labels": "labels",
-    "--output": "output", "-o": "output", "--threads": "threads",
-}  # fmt: skip
+from typing import Final, NoReturn
 
 _MOST_THREADS: Final = 1023
 
 
-@dataclass
-class Line:
-    """A command line of `run`."""
-
-    model: str
-    inputs: list[str] = field(default_factory=list[str])
-    weights: Path | None = None
-    seed: int = 0
-    labels: Path | None = None
-    output: Path | None = None
-    verify_stages: bool = False
-    threads: int | None = None
+class _ForTyperError(Exception):
+    """The command line wants more than this module knows."""
 
 
-def read(arguments: Sequence[str]) -> Line | None:
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise _ForTyperError(message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("model", type=_text)
+    parser.add_argument("--input", "-i", action="append", default=[])
+    parser.add_argument("--weights", "-w", type=_path)
+    parser.add_argument("--seed", type=_number, default=0)
+    parser.add_argument("--labels", type=_path)
+    parser.add_argument("--output", "-o", type=_path)
+    parser.add_argument("--verify-stages", action="store_true")
+    parser.add_argument("--threads", type=_number, choices=range(1, _MOST_THREADS + 1))
+    return parser
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise ValueError("nothing")
+    return text
+
+
+def _path(text: str) -> Path:
+    return Path(_text(text))
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise ValueError("no small number")
+    return int(text)
+
+
+def read(arguments: Sequence[str]) -> argparse.Namespace | None:
     """What the arguments say; None where that is for typer to find out."""
     if not arguments or arguments[0] != "run":
         return None
-    given: dict[str, list[str]] = {}
-    models: list[str] = []
-    verify = False
-    rest = iter(arguments[1:])
-    for argument in rest:
-        name, equals, value = argument.partition("=")
-        if argument == "--verify-stages":
-            verify = True
-        elif argument in _WITH_VALUE:
-            following = next(rest, None)
-            if following is None or following.startswith("-"):
-                return None
-            given.setdefault(_WITH_VALUE[argument], []).append(following)
-        elif equals and name.startswith("--") and name in _WITH_VALUE:
-            given.setdefault(_WITH_VALUE[name], []).append(value)
-        elif argument.startswith("-"):
-            return None
-        else:
-            models.append(argument)
-    inputs = given.pop("input", [])
-    if len(models) != 1 or any(len(values) > 1 for values in given.values()):
+    if any(a == "--" or (a.startswith("-") and a[1:2] != "-" and len(a) > 2) for a in arguments):
+        return None  # the two libraries read `-i=x` differently
+    try:
+        return _parser().parse_args(arguments[1:])
+    except _ForTyperError:
         return None
-    single = {name: values[0] for name, values in given.items()}
-    seed, threads = _number(single.get("seed", "0")), _number(single.get("threads", "1"))
-    if seed is None or threads is None or not 1 <= threads <= _MOST_THREADS or "" in (*models, *single.values()):
-        return None
-    paths = {name: Path(single[name]) for name in ("weights", "labels", "output") if name in single}
-    return Line(models[0], inputs, seed=seed, verify_stages=verify, threads=threads if "threads" in single else None, **paths)
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def main(line: Line | None) -> None:
+def main(line: argparse.Namespace | None) -> None:
     """Runs the command line: `line` is what `read` has made of it."""
     if line is None:
         import_module(".main", __package__).main()
@@ -86,5 +79,5 @@ def main(line: Line | None) -> None:
         from .request import Request  # noqa: PLC0415
         from .run import run  # noqa: PLC0415
 
-        request = Request.of(line.model, line.inputs, line.weights, line.seed, line.threads)
+        request = Request.of(line.model, line.input, line.weights, line.seed, line.threads)
         run(request, labels=line.labels, output=line.output, verify=line.verify_stages)

@@ -38,6 +38,9 @@ _IN_ITS_DTYPE: Final = ("cumprod", "cumsum", "nansum", "prod", "sum")
 _OR_BYTES: Final = ("all", "any")
 """Their results may be asked for as uint8 too."""
 
+_DRAW_IN_OUT: Final = ("bernoulli",)
+"""PyTorch draws in the dtype of `out`: the same seed gives other numbers."""
+
 
 def computes_in_its_dtype(functional: str) -> bool:
     """Whether the dtype of `out` is the operator's `dtype` where that is not given."""
@@ -49,6 +52,8 @@ def refusal(functional: str, result: DType, out: DType) -> str | None:
     base = split_name(uniform_name(functional))[0].removeprefix("aten::")
     if result.category > out.category:
         return f"result type {result.graph_name} can't be cast to the desired output type {out.graph_name}"
+    if base in _DRAW_IN_OUT and result is not out:
+        return f"{base} with an out tensor of dtype {out.graph_name} would draw in that dtype: fill it by its method {base}_"
     if base not in _EXACT or result is out or (base in _OR_BYTES and (result, out) == (DType.bool, DType.uint8)):
         return None
     return f"Expected out tensor to have dtype {result.graph_name}, but got {out.graph_name} instead"

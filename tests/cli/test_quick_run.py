@@ -19,11 +19,12 @@ LINES = [
     "run --input=x=f32[1] net.pt",
     "run net.py -w w.npz --seed 7 --labels l.npy -o out.npy --threads 2 --verify-stages",
     "run net.py --weights=w.npz --seed=0 --threads=1023",
+    "run net.py --seed 1 --seed 2",
 ]
 
 OTHERS = [
     "", "run", "run --help", "run net.py -h", "info net.py", "run net.py more.py", "run net.py --threads 0", "run net.py --threads 1024",
-    "run net.py --seed -1", "run net.py --seed x", "run net.py --seed 1 --seed 2", "run net.py --unknown", "run net.py --inp x=3",
+    "run net.py --seed -1", "run net.py --seed x", "run net.py --unknown", "run net.py --inp x=3",
     "run net.py -ix=3", "run net.py -i", "run net.py -i -w", "run -- net.py", "run net.py --labels=", "run net.py --verify-stages=1",
 ]  # fmt: skip
 
