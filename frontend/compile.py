@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..ir.attributes import Constant
 from ..ir.core import Operation, lookup, new_module
 from ..ir.dead_code import has_effect, remove_dead_code
 from ..ir.diagnostics import CompileError, Diagnostic, Diagnostics, Note, guarded_nesting
@@ -35,6 +36,7 @@ from .checker.script_classes import methods, sorting_function
 from .checker.state import ClassInfo, CompiledFunction, short_name
 from .emit import compile_function, declared_schema
 from .evaluator import Interpreter, sibling_loader
+from .host_tensor import HostTensor
 from .parser import parse
 from .syntax_cache import parse_cached
 from .values import (
@@ -318,6 +320,9 @@ class Compilation:
             given = default is not MISSING
             arguments.append(Argument(name, element, str(element), default if given else None, given))
         return Schema("", cls.name, "", tuple(arguments), (Argument("", type_, cls.name),))
+
+    def default_tensor(self, param: ast.Param, value: HostTensor, name: str) -> Constant:
+        return self.classes.default_tensor(param, value, name)
 
     def enum_member(self, member: EnumMember) -> TypedMember:
         return self.classes.enum_member(member)

@@ -35,6 +35,7 @@ from .checker.frames import Flow
 from .checker.names import assigned_names
 from .checker.state import CompiledFunction, Unit, script_type
 from .checker.statements import Statements
+from .host_tensor import HostTensor
 from .parser import signature_comment
 from .values import Device, DType, EnumMember, FunctionValue
 
@@ -71,6 +72,8 @@ class FunctionEmitter(Statements):
         self.owner = owner
         if owner is not None and not owner.is_module and not function.scope.is_archive:
             self.own_class = owner
+        if owner is not None and owner.is_module and not function.scope.is_archive:
+            self.own_module = owner
         self.symbol = symbol
         self.b.span = definition.name_span
 
@@ -137,6 +140,8 @@ class FunctionEmitter(Statements):
             default = int(default)
         if isinstance(default, Device):
             default = default.name
+        if isinstance(default, HostTensor):
+            default = self.unit.default_tensor(param, default, f"{self.function.qualified}.{param.name}")
         if isinstance(default, EnumMember):
             default = self.unit.enum_member(default)
         if default is None and annotation is None:

@@ -9,10 +9,12 @@ any number of values of one type are a fixed number of vectors: `vectors` names 
 
 from __future__ import annotations
 
+import math
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from operator import itemgetter
 from typing import Any, cast
 
@@ -322,9 +324,41 @@ def _concatenated(values: Sequence[Any], dtype: DType) -> Any:
     """The elements of tensors: of torch's, in a tensor of torch, so that a call sees what it was given."""
     torch = sys.modules.get("torch")
     if torch is not None and values and isinstance(values[0], torch.Tensor):
-        return torch.cat([v.detach().reshape(-1) for v in values])
+        joined = torch.cat([v.detach().reshape(-1) for v in values])
+        joined.joined = Joined(values)
+        return joined
     arrays = [_array(v).reshape(-1) for v in values]
-    return np.concatenate(arrays) if arrays else np.zeros(0, dtype.numpy)
+    if not arrays:
+        return np.zeros(0, dtype.numpy)
+    vector = np.concatenate(arrays).view(_JoinedArray)
+    vector.joined = Joined(values)
+    return vector
+
+
+class Joined:
+    """The tensors that a caller gave and whose elements a vector holds."""
+
+    __slots__ = ("_ends", "_tensors")
+
+    def __init__(self, tensors: Sequence[Any]) -> None:
+        self._tensors = tensors
+        self._ends: list[int] | None = None
+
+    def at(self, element: int) -> tuple[Any, int]:
+        """The tensor that this element of the vector is in, and where that begins."""
+        if self._ends is None:
+            self._ends = list(accumulate(math.prod(t.shape) for t in self._tensors))
+        number = bisect_right(self._ends, element)
+        return self._tensors[number], self._ends[number - 1] if number else 0
+
+
+class _JoinedArray(np.ndarray[Any, Any]):
+    joined: Joined | None = None
+
+
+def joined_tensors(vector: Any) -> Joined | None:
+    """Of what `encoded` has made a vector; None for any other value."""
+    return getattr(vector, "joined", None)
 
 
 def _array(value: Any) -> npt.NDArray[Any]:

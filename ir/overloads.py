@@ -94,10 +94,14 @@ class Match:
 
 @dataclass(frozen=True)
 class Operand:
-    """An argument of a call: its type; `empty_list` marks a literal `[]`, which may still become a list of anything."""
+    """An argument of a call: its type; `empty_list` marks a literal `[]`, which may still become a list of anything.
+
+    `elements`: those of a tuple that holds such a literal; empty for every other value.
+    """
 
     type: ScriptType
     empty_list: bool = False
+    elements: tuple[Operand, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -433,8 +437,8 @@ def conversion_to(formal: ScriptType, operand: Operand, convert: bool = True) ->
             and len(formal.elements) == len(actual.elements)
             and not is_subtype(actual, formal)
         ):
-            pairs = zip(formal.elements, actual.elements, strict=True)
-            elements = tuple(conversion_to(f, Operand(a), convert) for f, a in pairs)
+            pairs = zip(formal.elements, operand.elements or map(Operand, actual.elements), strict=True)
+            elements = tuple(conversion_to(f, a, convert) for f, a in pairs)
             return Conversion("tuple", TupleType(tuple(e.type for e in elements)), elements=elements)
     if convert:
         source = TENSOR if is_subtype(actual, TENSOR) and not isinstance(actual, PoisonType) else actual

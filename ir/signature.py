@@ -635,6 +635,10 @@ class _Rebuilding:
         self.presenting = presenting
         self.pools: list[list[Any]] = []
 
+    def shown(self, constant: Any) -> Any:
+        """A constant outside of compiled code; attributes keep any bytes."""
+        return _utf8(constant) if self.state is None and isinstance(constant, str) else constant
+
     def value(self, tree: ResultTree) -> Any:
         results, state = self.results, self.state
         match tree:
@@ -643,14 +647,14 @@ class _Rebuilding:
                     return state.tensor(index, results[index])
                 return results[index]
             case ConstantResult(value):
-                return self.member(value) if isinstance(value, EnumMember) else value
+                return self.member(value) if isinstance(value, EnumMember) else self.shown(value)
             case SequenceResult(elements, is_tuple, identity):
                 parts = [self.value(e) for e in elements]
                 if tree.is_complex:
                     return complex(*parts)
                 return tuple(parts) if is_tuple else self.held(parts, identity)
             case DictResult(keys, values, identity):
-                return self.held({k: self.value(v) for k, v in zip(keys, values, strict=True)}, identity)
+                return self.held({self.shown(k): self.value(v) for k, v in zip(keys, values, strict=True)}, identity)
             case ObjectResult(of, names, values, identity):
                 made = self.object(of)
                 _set_attributes(made, dict(zip(names, map(self.value, values), strict=True)))
@@ -757,6 +761,11 @@ def _set_attributes(made: Any, values: Mapping[str, Any]) -> None:
         return
     for name, value in values.items():
         setattr(made, name, value)
+
+
+def _utf8(text: str) -> str:
+    """A string known at compile time, for Python. UnicodeDecodeError where bytes of it are no UTF-8, as in `_strings`."""
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode()
 
 
 def _strings(lengths: Sequence[int], data: Any) -> list[str]:

@@ -18,6 +18,7 @@ import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 
+from ...ir.columns import joined_tensors
 from ...ir.diagnostics import ExecutionError, InternalError
 from ...ir.dtypes import DType
 from ...ir.script_types import BoolType, FloatType, IntType, ScriptType, TensorType
@@ -32,7 +33,7 @@ from ...ir.signature import (
 )
 from ...ir.source import Span
 from ..runtime.abi import CPU_DEVICE, DATA_TYPES, DL_MANAGED_TENSOR_VERSIONED, DL_TENSOR, describe, scalar_kind
-from .cells import Cells
+from .cells import Cells, part_of_joined
 from .views import NEW, flat_number, look, placed, seen_through, strides_of
 
 _TENSOR: Final = struct.Struct("=QiiiBBHQQQ")
@@ -277,7 +278,10 @@ class CompiledFunction:
                 cells.add_result(number, place)
             elif number != NEW:
                 base = _base(arguments[number]) if number >= 0 else results[-2 - number]
-                put(place.result, placed(base, results[place.result], place, results), number)
+                content = results[place.result]
+                is_joined = number >= 0 and joined_tensors(base) is not None
+                found = part_of_joined(base, torch, content, place, results) if is_joined else placed(base, content, place, results)
+                put(place.result, found, number)
         for column in self.signature.placed_columns:
             given = {results[cell]: (_base(arguments[i]), torch) for i, cell in column.arguments}
             cells.add_column(column, given)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from ...ir.columns import joined_tensors
 from ...ir.signature import FIRST_CELL, PlacedColumn, PlacedResult
 from .views import flat_number, placed
 
@@ -85,8 +86,22 @@ def _itemsize(content: Any) -> int:
     return cast("Any", content).itemsize if isinstance(content, np.ndarray) else content.element_size()
 
 
+def part_of_joined(vector: Any, torch: Any, content: Any, place: PlacedResult, results: Sequence[Any]) -> Any:
+    """The view of the tensor that has this part of a vector (`columns.joined_tensors`)."""
+    size = _itemsize(content)
+    steps = [flat_number(s, results) // size for s in place.strides or ()]
+    return _part_of(vector, torch, content, flat_number(place.offset, results) // size, steps)
+
+
 def _part_of(base: Any, torch: Any, content: Any, offset: int, steps: Sequence[int]) -> Any:
     """The view of an argument whose row-major copy has this part."""
+    joined = joined_tensors(base)
+    if joined is not None:
+        if 0 in tuple(content.shape):
+            return content
+        tensor, start = joined.at(offset)
+        is_part = _lies_so(tensor, tuple(content.shape), offset - start, steps)
+        return _part_of(tensor, torch, content, offset - start, steps) if is_part else content
     is_array = isinstance(base, np.ndarray)
     strides: tuple[int, ...] = base.strides if is_array else tuple(s * base.element_size() for s in base.stride())
     extents: tuple[int, ...] = tuple(base.shape)
@@ -108,30 +123,45 @@ def _part_of(base: Any, torch: Any, content: Any, offset: int, steps: Sequence[i
     return torch.from_numpy(view) if torch is not None and isinstance(view, np.ndarray) else view
 
 
+def _lies_so(given: Any, shape: tuple[int, ...], offset: int, steps: Sequence[int]) -> bool:
+    """Whether strides tell where a part of the row-major elements of a tensor lies: else PyTorch has made a copy of it."""
+    is_array = isinstance(given, np.ndarray)
+    if given.flags.c_contiguous if is_array else given.is_contiguous():
+        return True
+    strides: tuple[int, ...] = given.strides if is_array else given.stride()
+    extents: tuple[int, ...] = tuple(given.shape)
+    numbers: Any = np.full(shape, offset)
+    for dim, step in enumerate(steps):
+        numbers = numbers + (np.arange(shape[dim]) * step).reshape((-1, *(1,) * (len(shape) - dim - 1)))
+    lying: Any = np.zeros(shape, np.int64)
+    for extent, stride in zip(reversed(extents), reversed(strides), strict=True):
+        lying = lying + numbers % extent * stride
+        numbers = numbers // extent
+    return all(bool((d == d.flat[0]).all()) for d in (np.diff(lying, axis=k) for k, n in enumerate(shape) if n > 1))
+
+
 def _share(parts: Sequence[_Part]) -> None:
-    """One piece of memory for all."""
-    first = parts[0].content
-    size = _itemsize(first)
-    reach = [_end(part, size) for part in parts]
-    torch: Any = None if isinstance(first, np.ndarray) else sys.modules["torch"]
-    first = cast("Any", first)
-    if torch is None:
-        memory: Any = np.zeros(max(reach) // size, first.dtype)
+    """One piece of memory for all; bytes, as one may be the real part of another."""
+    length = max(_end(part, _itemsize(part.content)) for part in parts)
+    if isinstance(parts[0].content, np.ndarray):
+        memory = np.zeros(length, np.uint8)
         for part in parts:
-            view: Any = np.ndarray(part.content.shape, memory.dtype, memory, part.offset, part.strides) if part.content.size else part.content
-            view[...] = part.content
+            content = part.content
+            view: Any = np.ndarray(content.shape, content.dtype, memory, part.offset, part.strides) if content.size else content
+            view[...] = content
             if _repeats(part):
                 view.flags.writeable = False  # as PyTorch refuses to write to such
             part.put(view)
         return
-    memory = torch.zeros(max(reach) // size, dtype=first.dtype)
+    torch: Any = sys.modules["torch"]
+    storage = torch.zeros(length, dtype=torch.uint8).untyped_storage()
     for part in parts:
-        at: Any = np.array(part.offset // size)
-        extents: tuple[int, ...] = tuple(part.content.shape)
-        for extent, stride in zip(extents, part.strides, strict=True):
-            at = np.add.outer(at, range(0, extent * (stride // size), stride // size) if stride else (0,) * extent)
-        memory[torch.from_numpy(at.reshape(-1).astype(np.int64))] = part.content.reshape(-1)
-        part.put(memory.as_strided(tuple(part.content.shape), tuple(s // size for s in part.strides), part.offset // size))
+        content, size = part.content, _itemsize(part.content)
+        steps = tuple(s // size for s in part.strides)
+        view = torch.empty(0, dtype=content.dtype).set_(storage, part.offset // size, tuple(content.shape), steps)
+        once = tuple(slice(0, None if step else 1) for step in steps)  # PyTorch refuses to write to what repeats
+        view[once].copy_(content[once])
+        part.put(view)
 
 
 def _end(part: _Part, size: int) -> int:

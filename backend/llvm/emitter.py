@@ -143,7 +143,7 @@ class ModuleContext:
         """Symbol of a zero-terminated constant string."""
         symbol = self.strings.get(text)
         if symbol is None:
-            data = text.encode() + b"\0"
+            data = text.encode("utf-8", "surrogateescape") + b"\0"  # any bytes may be in a message
             symbol = self.strings[text] = f'@"{self.prefix}.text.{len(self.strings)}"'
             self.globals.append(f"{symbol} = private unnamed_addr constant [{len(data)} x i8] {quoted(data)}")
         return symbol

@@ -131,11 +131,18 @@ def _plain(value: object) -> Any:
 class Attributes(Subscripts):
     # names
 
+    def no_longer_literal(self, value: Value) -> None:
+        """`[]` that came through a variable is a list of tensors, also inside of a tuple."""
+        self.empty_lists.discard(value)
+        op = value.defining_op("prim::TupleConstruct") if self.empty_lists else None
+        for element in () if op is None else op.operands:
+            self.no_longer_literal(element)
+
     def name(self, node: ast.Name) -> Meaning:
         found = self.frame.find(node.id)
         if found is not None:
             if isinstance(found, Value):
-                self.empty_lists.discard(found)
+                self.no_longer_literal(found)
             return found
         why = self.frame.why_missing(node.id)
         if isinstance(why, Conflict):
@@ -370,7 +377,9 @@ class Attributes(Subscripts):
                 if node.name not in type_.constants
                 else "constants cannot be assigned to",
             )
-        converted = None if value in self.empty_lists else self.to_type(value, expected, node.span)
+        given = self.operand(value)
+        is_literal = given.empty_list or bool(given.elements)
+        converted = None if is_literal else self.to_type(value, expected, node.span)
         if converted is None and not is_subtype(script_type(value), expected):
             found = script_type(value).annotation
             raise self.fault(

@@ -38,7 +38,7 @@ from ...ir.script_types import (
     TupleType,
 )
 from ...ir.source import Span
-from ...ir.subtyping import is_subtype
+from ...ir.subtyping import is_subtype, unify_all
 from .. import ast
 from ..values import BuiltinRef, ClassValue, FunctionValue
 from .annotations import KEYS
@@ -389,7 +389,8 @@ class Calls(Attributes):
             return self.constant(None, node.span)
         compiled = self.unit.method(type_, callee.function, node.span)
         arguments = _with_first(callee.receiver, given, node)
-        schema = _without_defaults(compiled.schema) if type_ is self.own_class else compiled.schema
+        unknown = type_ is self.own_class or (type_ is self.own_module and _is_entry(callee.function))
+        schema = _without_defaults(compiled.schema) if unknown else compiled.schema
         operands = self.match_call(schema, callee.function.name, arguments, node, compiled.span)
         if operands is None or isinstance(compiled.result, PoisonType):
             return self.poison(node.span)
@@ -466,6 +467,12 @@ class Calls(Attributes):
             return self._call_interface(InterfaceMethod(callee, "forward", type_.methods["forward"]), node)
         if not isinstance(type_, ClassType):
             raise self.fault(node.func.span, f"cannot call a value of type '{type_.annotation}'")
+        if type_.is_module and type_ is not self.own_module and callee in self.entry.args and not self.scope.is_archive:
+            raise self.fault(
+                node.func.span,
+                "a module that is a parameter cannot be called",
+                help="call it in a method of the module that holds it, and pass the result",
+            )
         forward = self.unit.class_info(type_).cls.find("forward" if type_.is_module else "__call__")
         if not type_.is_module and not isinstance(forward, FunctionValue):
             raise self.fault(node.func.span, f"objects of `{short_name(type_)}` have no `__call__`, so they cannot be called")
@@ -574,9 +581,7 @@ class Calls(Attributes):
         return self.call_bound(BoundMethod(receiver, method), CallArguments(arguments, {}), call)
 
     def exception(self, name: str, node: ast.Call) -> ExceptionObject:
-        if node.keywords:
-            raise self.fault(node.keywords[0].span, "exceptions take no keyword arguments")
-        values = [self.value(a) for a in node.args]
+        values, _, _ = self.arguments(node)  # keywords are evaluated, and are not part of the message, as in PyTorch
         if len(values) == 1 and values[0].type == STR:
             return ExceptionObject(name, values[0])
         if not values:
@@ -636,6 +641,7 @@ class Calls(Attributes):
         if isinstance(type_, TupleType):
             return self.constant(len(type_.elements), node.span)
         if isinstance(type_, ClassType) and type_.is_module and self.unit.class_info(type_).instance.container:
+            self.require_modules(type_, "len(...)", node.span)
             return self.constant(len(self.container_names(type_)), node.span)
         return self.call_operator("aten::len", [value], span=node.span, shown="len", spans=[argument.span])
 
@@ -712,6 +718,9 @@ class Calls(Attributes):
                 return self.call_operator("aten::list", [value], span=node.span)
             case TensorType():
                 return self.list_of(value, node.span)
+            case ClassType() as type_ if self.container_of(type_) == "parameter_list":
+                tensors = [self.get_attribute(value, type_, n, node.span) for n in self.container_names(type_)]
+                return self.one("prim::ListConstruct", tensors, ListType(TENSOR), span=node.span)
             case type_:
                 raise self.fault(argument.span, f"a {type_.annotation} cannot be made a list")
 
@@ -735,17 +744,42 @@ class Calls(Attributes):
         if not node.args and not node.keywords:
             type_ = hint if isinstance(hint, DictType) else DictType(STR, TENSOR)
             return self.one("prim::DictConstruct", (), type_, span=node.span)
-        if node.args:
-            value = self.value(self.one_argument(node, "dict"))
-            return self.call_operator("aten::dict", [value], span=node.span)
+        return self._dict_of(node, hint) if node.args else self._dict_of_keywords(node)
+
+    def _dict_of_keywords(self, node: ast.Call) -> Value:
         operands: list[Value] = []
-        _, keywords, _ = self.arguments(node)
-        types = {script_type(v) for v in keywords.values()}
-        if len(types) != 1:
-            raise self.fault(node.span, "the values of a dict must have one type")
+        _, keywords, _ = self.arguments(ast.Call(node.span, node.func, [], node.keywords))
+        type_ = unify_all([script_type(v) for v in keywords.values()], or_union=True)
+        if type_ is None or any(isinstance(v.type, PoisonType) for v in keywords.values()):
+            return self.poison(node.span)
         for name, value in keywords.items():
             operands += [self.constant(name, node.span), value]
-        return self.one("prim::DictConstruct", operands, DictType(STR, types.pop()), span=node.span)
+        return self.one("prim::DictConstruct", operands, DictType(STR, type_), span=node.span)
+
+    def _dict_of(self, node: ast.Call, hint: ScriptType | None) -> Value:
+        """`dict(pairs, a=1)`: of a dict, of a list of pairs or of a `zip`; the keywords are set behind."""
+        if len(node.args) > 1:
+            raise self.fault(node.args[1].span, f"`dict` takes 1 argument, found {len(node.args)}")
+        meaning = self.meaning(node.args[0], hint if isinstance(node.args[0], ast.DictExpr) else None)
+        if isinstance(meaning, Range | Enumerate | Zip):
+            if node.keywords:
+                raise self.fault(node.keywords[0].span, "`dict` of an iterator takes no keyword arguments")
+            value = self.list_of(meaning, node.span)
+        else:
+            value = self.as_value(meaning, node.args[0].span)
+        if value in self.empty_lists:
+            if node.keywords:
+                return self._dict_of_keywords(node)
+            type_ = hint if isinstance(hint, DictType) else DictType(STR, TENSOR)
+            found = self.one("prim::DictConstruct", (), type_, span=node.span)
+        else:
+            found = self.call_operator("aten::dict", [value], span=node.span)
+        for keyword in node.keywords:
+            if keyword.name is None:
+                raise self.fault(keyword.span, "keyword arguments from a dict (`**`) are not supported")
+            operands = [found, self.constant(keyword.name, keyword.span), self.value(keyword.value)]
+            self.call_operator("aten::_set_item", operands, span=keyword.span, shown="dict")
+        return found
 
     def builtin_condition_value(self, node: ast.Call, hint: ScriptType | None) -> Value:
         return self.condition(node).value
@@ -886,6 +920,7 @@ class Calls(Attributes):
         assert callee.receiver is not None
         type_ = script_type(callee.receiver)
         assert isinstance(type_, ClassType)
+        self.require_modules(type_, f"`{callee.name.removeprefix('dict.')}`", node.span)
         return self.module_group(callee.receiver, type_, node.span, callee.name.removeprefix("dict."))
 
     def builtin_module_view(self, callee: Special, node: ast.Call, hint: ScriptType | None) -> Meaning:
@@ -962,6 +997,11 @@ def is_exception_name(name: str) -> bool:
     """Whether this is one of Python's own exceptions."""
     module, _, word = name.rpartition(".")
     return module == "builtins" and (word.endswith(("Error", "Exception", "Warning")) or word == "StopIteration")
+
+
+def _is_entry(method: FunctionValue) -> bool:
+    """Whether PyTorch compiles a module from this method on; the defaults of such are not known inside of the module."""
+    return method.name == "forward" or "torch.jit.export" in method.decorators
 
 
 def _without_defaults(schema: Schema) -> Schema:

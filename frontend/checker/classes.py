@@ -39,7 +39,7 @@ from ...ir.script_types import (
 from ...ir.script_types import EnumMember as TypedMember
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype
-from ..ast import ClassDef, FunctionDef, Name
+from ..ast import ClassDef, FunctionDef, Name, Param
 from ..values import (
     MISSING,
     BuiltinRef,
@@ -80,6 +80,7 @@ class Classes:
     met: list[tuple[ClassType, InterfaceType]] = field(default_factory=list[tuple[ClassType, InterfaceType]])
     """Classes that stand for an interface somewhere, so that its methods may be called: to be compiled."""
     _tensors: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    _defaults: dict[int, tuple[Param, HostTensor, Constant]] = field(default_factory=dict[int, tuple[Param, HostTensor, Constant]])
     _objects: dict[int, ScriptObject] = field(default_factory=dict[int, ScriptObject])
 
     def info(self, type_: ClassType) -> ClassInfo:
@@ -268,7 +269,8 @@ class Classes:
 
     def enum(self, cls: ClassValue) -> EnumType:
         if cls not in self._enums:
-            members = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember) and m.name == n}
+            values = {n: m.value for n, m in cls.members.items() if isinstance(m, EnumMember) and m.name == n}
+            members = {n: int(v) if isinstance(v, DType) else v for n, v in values.items()}  # a dtype is an int here
             if not any(members and all(type(v) is kind for v in members.values()) for kind in (int, float, str)):
                 span = cls.definition.name_span if cls.definition is not None else None
                 raise CompileError.at(
@@ -388,6 +390,12 @@ class Classes:
                 if name in value.attributes:
                     result.attributes[name] = self._stored(value.attributes[name], f"{path}.{name}")
         return self._objects[id(value)]
+
+    def default_tensor(self, param: Param, value: HostTensor, name: str) -> Constant:
+        """A tensor that is the default of a parameter: one for all calls, as in PyTorch."""
+        if id(param) not in self._defaults:
+            self._defaults[id(param)] = param, value, self._tensor(value, name)
+        return self._defaults[id(param)][2]
 
     def _tensor(self, value: HostTensor, path: str) -> Constant:
         if id(value) not in self._tensors:

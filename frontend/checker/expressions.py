@@ -286,6 +286,7 @@ class Expressions(Calls):
         item, container = self.value(left), self.value(right)
         type_ = script_type(container)
         if isinstance(type_, ClassType) and type_.is_module and self.unit.class_info(type_).instance.container:
+            self.require_modules(type_, "`in`", node.span)
             key = left.value if isinstance(left, ast.Literal_) else None
             if not isinstance(key, str):
                 raise self.fault(left.span, "whether a module dict has a key must be asked with a string literal")

@@ -160,6 +160,8 @@ class Operators(FunctionState):
         if not isinstance(type_, ClassType) or type_.is_module or len(operands) > 2 or named.keys() - {"reverse"}:
             return None
         reverse = [*operands[1:], *named.values()]
+        if reverse and base == "aten::sorted":
+            raise self.fault(span, "`sorted` of objects takes no `reverse`", help="copy the list, and write `.sort(reverse=True)`")
         subject = operands[0]
         if base == "aten::sorted":
             subject = self.call_operator("aten::list", [subject], span=span)
@@ -178,7 +180,11 @@ class Operators(FunctionState):
         return found
 
     def operand(self, value: Value) -> Operand:
-        return Operand(script_type(value), value in self.empty_lists)
+        op = value.defining_op("prim::TupleConstruct") if self.empty_lists else None
+        elements = () if op is None else tuple(map(self.operand, op.operands))
+        if not any(e.empty_list or e.elements for e in elements):
+            elements = ()
+        return Operand(script_type(value), value in self.empty_lists, elements)
 
     def emit_match(
         self,

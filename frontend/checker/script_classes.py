@@ -46,7 +46,6 @@ SPECIAL_METHODS: Final[dict[str, str]] = {
     "aten::Int": "__int__",
     "aten::Float": "__float__",
     "aten::str": "__str__",
-    "aten::hash": "__hash__",
     "prim::abs": "__abs__",
 }
 """What an operator means on an object: a method of the first operand."""

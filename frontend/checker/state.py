@@ -34,7 +34,7 @@ from ...ir.script_types import (
 )
 from ...ir.source import Span
 from .. import ast
-from ..values import ClassValue, DType, FunctionValue, ModuleInstance, Scope
+from ..values import ClassValue, DType, FunctionValue, HostTensor, ModuleInstance, Scope
 from ..values import EnumMember as HostMember
 from .annotations import Annotations
 from .frames import Frame
@@ -115,6 +115,10 @@ class Unit(Protocol):
         """The function that sorts a list of objects of the class."""
         ...
 
+    def default_tensor(self, param: ast.Param, value: HostTensor, name: str) -> Constant:
+        """A tensor that is the default of a parameter: one for all calls."""
+        ...
+
     def enum_member(self, member: HostMember) -> EnumMember:
         """A member of an Enum class as a constant."""
         ...
@@ -159,6 +163,7 @@ class FunctionState(ABC):
         self.empty_lists: set[Value] = set()
         """Lists made by a bare `[]`, until they get a name: they may still become a list of anything."""
         self.own_class: ClassType | None = None
+        self.own_module: ClassType | None = None
         """The script class whose method this is: inside it PyTorch does not know the defaults of its methods."""
         self.defines: Value | None = None
         """The object that an `__init__` gives its attributes."""

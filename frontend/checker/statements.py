@@ -23,6 +23,7 @@ from ...ir.script_types import (
     STR,
     ClassType,
     ListType,
+    OptionalType,
     PoisonType,
     ScriptType,
     TensorType,
@@ -547,7 +548,10 @@ class Statements(Loops):
         type_ = self.unit.annotations.read(node.annotation, self.scope)
         if node.value is None:
             raise self.fault(node.span, "an annotated variable needs a value")
-        self.set_variable(node.target, self.value(node.value, type_), node.value.span, type_)
+        # what stands in a tuple has the type that it would have without the annotation, as in PyTorch
+        inner = type_.element if isinstance(type_, OptionalType) else type_
+        hint = None if isinstance(inner, TupleType) and not self.scope.is_archive else type_
+        self.set_variable(node.target, self.value(node.value, hint), node.value.span, type_)
 
     def assign(self, target: ast.Expr, meaning: Meaning, span: Span, declared: ScriptType | None = None) -> None:
         match target:
@@ -718,6 +722,12 @@ class Statements(Loops):
                 if target.tuple or not target.indices or isinstance(target.indices[0], ast.Slice):
                     raise self.fault(target.span, "this cannot be assigned to")
                 key = self.value(target.indices[0])
+                if isinstance(base.type, ClassType):
+                    raise self.fault(
+                        span,
+                        f"{base.type.annotation} does not support augmented assignment",
+                        help=f"write `{target.span.text} = {target.span.text} {node.op} ...`",
+                    )
                 before = self.call_operator("aten::__getitem__", [base, key], span=target.span, shown="[]")
                 after = self._augment(node, before, self.value(node.value))
                 self.call_operator("aten::_set_item", [base, key, after], span=span, shown="[]=")

@@ -36,7 +36,7 @@ from .. import ast
 from ..values import ModuleInstance
 from .conditions import Conditions
 from .meanings import Group, Meaning, ModuleGroup
-from .state import Fault, script_type
+from .state import Fault, script_type, short_name
 
 _OPTIONAL_TENSOR = OptionalType(TENSOR)
 
@@ -198,6 +198,18 @@ class Subscripts(Conditions):
         overload = "list" if key.type == INT else "dict"
         return self.one(f"prim::ModuleContainerIndex.{overload}", (value, key), type_, span=span)
 
+    def container_of(self, type_: ClassType) -> str | None:
+        """Which container of modules or parameters the class is."""
+        return self.unit.class_info(type_).instance.container if type_.is_module else None
+
+    def require_modules(self, type_: ClassType, what: str, span: Span) -> None:
+        """PyTorch goes over parameter containers and takes elements of them, and nothing else."""
+        if self.container_of(type_) in ("parameter_list", "parameter_dict"):
+            name = short_name(type_)
+            raise self.fault(
+                span, f"{what} of a {name} is not supported", help="only its elements by literals are, and loops over a ParameterList"
+            )
+
     def container_names(self, type_: ClassType) -> list[str]:
         """Names of the elements of a container, in its order."""
         instance = self.unit.class_info(type_).instance
@@ -262,6 +274,7 @@ class Subscripts(Conditions):
                 items = self.unpack_tuple(value, span)[part]
                 return self.one("prim::TupleConstruct", items, TupleType(type_.elements[part]), span=span)
             case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
+                self.require_modules(type_, "a slice", node.span)
                 group = self.module_group(value, type_, span)
                 part = self._static_slice(index, len(group.names))
                 return ModuleGroup(group.names[part], group.modules[part])

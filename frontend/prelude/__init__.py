@@ -19,6 +19,13 @@ Module = Literal["aten", "functional"]
 
 _FOLDER: Final = Path(__file__).parent
 _FUNCTION: Final = re.compile(r"^def (\w+)\(.*?(?=^[^\s)]|\Z)", re.MULTILINE | re.DOTALL)
+_SEPARATOR: Final = re.compile(r"(?<=.)__(?!_)")
+"""Between name and overload: the last two of several underscores (`_index_put_impl_` has one of its own)."""
+_UNSPLIT: Final = frozenset(["linalg__powsum"])
+"""Names with two underscores and no overload."""
+_EACH: Final = re.compile(
+    r"(?P<names>(?:^# each: [^\n]*\n)+)(?P<body>.*?)(?=^# each: |^# end of each|\Z)", re.MULTILINE | re.DOTALL
+)
 _CALL: Final = re.compile(r"(?<![\w.])(\w+)\(")
 
 
@@ -46,7 +53,13 @@ def files(module: Module) -> tuple[str, ...]:
 
 @cache
 def text(file: str) -> str:
-    return (_FOLDER / file).read_text(encoding="utf-8")
+    """The file, with what stands below `# each: NAMES` (to the next such line, or `# end of each`) written once for every name."""
+    whole = (_FOLDER / file).read_text(encoding="utf-8")
+    return _EACH.sub(_each, whole) if "\n# each: " in whole else whole  # the expression is slow over all of the text
+
+
+def _each(match: re.Match[str]) -> str:
+    return "".join(match["body"].replace("EACH", name) for name in match["names"].replace("# each:", "").split())
 
 
 @cache
@@ -69,8 +82,10 @@ def function_name(operator: str) -> str:
 
 def operator_name(function: str) -> str:
     """Inverse of `function_name`."""
-    base, _, overload = function[1:].partition("__")
-    return f"aten::{function[0]}{base}" + (f".{overload}" if overload else "")
+    if function in _UNSPLIT:
+        return f"aten::{function}"
+    base, _, overload = _SEPARATOR.sub(".", function, count=1).partition(".")
+    return f"aten::{base}" + (f".{overload}" if overload else "")
 
 
 def is_composite(operator: str) -> bool:

@@ -10,7 +10,7 @@ CompileError, never a wrong value.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
@@ -132,6 +132,16 @@ def analyse(function: Operation, strided: Mapping[Value, Strides] | None = None)
         analysis.check_survivors(function)
     analysis.found.in_lists = analysis.in_lists
     return analysis.found
+
+
+def storages(atoms: Iterable[Any]) -> set[Storage]:
+    """The storages among what a tensor may be, those of earlier iterations too."""
+    found: set[Storage] = set()
+    for atom in atoms:
+        while isinstance(atom, tuple):
+            atom = cast("tuple[Any, Any]", atom)[1]
+        found.add(atom)
+    return found
 
 
 def is_run_time_list(value: Value) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...ir.interpreters import builtins
-from ...ir.script_types import BOOL, FLOAT, INT, STR
+from ...ir.script_types import BOOL, FLOAT, INT, STR, ClassType
 from . import calls, variants
 from .branches import fork
 from .values import Abstract, Known, Ref, Scalar, Tuple, Variant, is_static, known, to_python, type_of
@@ -22,7 +22,7 @@ _GOLDEN = 0x9E3779B9
 
 def hashed(ev: Evaluator, value: Abstract) -> Abstract:
     match value:
-        case Ref() if value.kind in ("list", "dict"):
+        case Ref() if value.kind in ("list", "dict") or isinstance(value.type, ClassType):  # whatever its `__hash__` says
             raise ev.operator_error(f"unhashable type: '{value.type.annotation}'")
         case Variant():
             sides = [lambda v=v: [hashed(ev, variants.settled(ev, v))] for v in (value.then, value.otherwise)]

@@ -22,9 +22,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
+from ...ir import columns
 from ...ir.attributes import Constant
 from ...ir.builder import Builder
-from ...ir.core import BlockArgument, Operation, OpResult, Value
+from ...ir.core import Block, BlockArgument, Operation, OpResult, Value
 from ...ir.diagnostics import CompileError
 from ...ir.program import StateNeeded
 from ...ir.script_types import INT, ScriptType, TensorType, TupleType
@@ -39,11 +40,22 @@ from ...ir.signature import (
     leaf_numbers,
 )
 from ...ir.source import Span
-from .aliases import WRITE, Aliases, Storage, is_defined_in, is_run_time_list, is_tensor
-from .memory import BY_LAYOUT, Classes
+from .aliases import (
+    WRITE,
+    Aliases,
+    Storage,
+    enclosing,
+    is_defined_in,
+    is_run_time_list,
+    is_tensor,
+    storages,
+    waits_alone,
+)
+from .memory import BY_LAYOUT, Classes, SharedFuture, contents
 from .place_rules import (
     NEW,
     Arithmetic,
+    Flag,
     Number,
     Place,
     Stride,
@@ -78,7 +90,7 @@ def place_results(function: Operation, signature: Signature, aliases: Aliases, f
     if given_out:
         raise StateNeeded((), given_out)
     placing = _Placing(function, signature, aliases)
-    placing.find_bases(candidates, gathered, through_containers=following.through_containers)
+    placing.find_bases(candidates, gathered, following)
     if not placing.wanted and not placing.columns and not placing.held:
         return signature
     following.was_through_containers = bool(placing.held or placing.columns)
@@ -98,21 +110,11 @@ def _constants(
     """Tensors of the module that results may be views of."""
     returned = function.body().terminator.operands
     for i in candidates:
-        for storage in _storages(aliases.of[returned[i]].storage.atoms):
+        for storage in storages(aliases.of[returned[i]].storage.atoms):
             op = storage.root.defining_op("prim::Constant")
             constant = None if op is None else op.attributes.get("value")
             if isinstance(constant, Constant) and following.is_held(constant):
                 yield id(constant.array), (constant, op.span if op is not None else None)
-
-
-def _storages(atoms: Iterable[Any]) -> set[Storage]:
-    """The storages among what a tensor may be, those of earlier iterations too."""
-    found: set[Storage] = set()
-    for atom in atoms:
-        while isinstance(atom, tuple):
-            atom = cast("tuple[Any, Any]", atom)[1]
-        found.add(atom)
-    return found
 
 
 def _parts(place: Place) -> list[Number]:
@@ -149,6 +151,8 @@ class _Placing:
     """Memory that a result may be a view of, so that somebody sees it."""
     bases: dict[Value, int] = field(default_factory=dict[Value, int])
     """The tensors that are this memory, with the numbers that stand for them (`PlacedResult`)."""
+    hidden: dict[Value, int] = field(default_factory=dict[Value, int])
+    """New tensors, numbered, that several results may be parts of and that are not there at the end, or are new only in some calls."""
     extra: list[Value] = field(default_factory=list[Value])
     """Tensors that are further results, so that others can be views of them."""
     held: dict[Value, list[Value]] = field(default_factory=dict[Value, list[Value]])
@@ -164,15 +168,15 @@ class _Placing:
 
     # what there may be views of
 
-    def find_bases(self, candidates: Sequence[int], gathered: Sequence[Gathered], *, through_containers: bool) -> None:
+    def find_bases(self, candidates: Sequence[int], gathered: Sequence[Gathered], following: Following) -> None:
         body = self.function.body()
         returned = body.terminator.operands
-        own = [_storages(self.aliases.of[returned[i]].storage.atoms) for i in candidates]
-        encoded = {i for c in self.signature.columns for i in range(c.first, len(self.signature.parameters))}
+        own = [storages(self.aliases.of[returned[i]].storage.atoms) for i in candidates]
         seen = set[Storage]().union(*own)
+        encoded = self.encoded(of_state=following.through_containers)
         arguments = [a for a in body.args if is_tensor(a) and a.index not in encoded]
-        if through_containers:
-            self.find_held(seen, arguments, gathered, [returned[i] for i in candidates])
+        if following.through_containers:
+            self.find_held(seen, arguments, gathered, [returned[i] for i in candidates], following)
         for argument in arguments:
             storage = self.aliases.of[argument].storage
             is_given = any(argument in given for given in (*self.held.values(), *(given for _, given in self.columns)))
@@ -183,24 +187,47 @@ class _Placing:
             storage = self.aliases.of[root].storage
             if any(storage in atoms and returned[i] is not root for i, atoms in zip(candidates, own, strict=True)):
                 self.wanted.add(storage)
-                self.bases[root] = self.number_of(root, returned)
+                if _is_there(root, body) and storage.atoms == frozenset((storage,)):
+                    self.bases[root] = self.number_of(root, returned)
+                else:
+                    self.hidden.setdefault(root, len(self.hidden))
+        if len(candidates) > 1:  # whether these are new is for the strides of the caller to say
+            for op in self.function.walk():
+                if op.name in BY_LAYOUT and _is_counted(op) and self.may_be_seen(op.result):
+                    if op.result not in returned and op.result not in self.bases:
+                        self.hidden.setdefault(op.result, len(self.hidden))
+
+    def encoded(self, *, of_state: bool = False) -> set[int]:
+        """The parameters that are the vectors of something else, `of_state`: that a module holds."""
+        given = [c for c in self.signature.columns if not of_state or c.path is not None]
+        return {c.first + i for c in given for i in range(len(columns.vectors(c.type, "")))}
 
     def find_held(
-        self, seen: Iterable[Storage], arguments: Sequence[BlockArgument], gathered: Sequence[Gathered], results: Sequence[Value]
+        self,
+        seen: Iterable[Storage],
+        arguments: Sequence[BlockArgument],
+        gathered: Sequence[Gathered],
+        results: Sequence[Value],
+        following: Following,
     ) -> None:
         """Puts what is taken out of containers, and may be part of an argument or of another result, in memory."""
         taken = [s for s in seen if _is_taken_out(s.root)]
         if not taken and not gathered:
             return
+        self.check_futures([cast(OpResult, s.root).op for s in taken])
         classes = Classes(self.aliases)
         classes.visit(self.function.body())
+        given_out = {classes.of(v) for v in (*(s.root for s in taken), *(g.item for g in gathered))}
+        self.check_constants([v for v in _tensor_constants(self.function) if classes.of(v) in given_out], following)
         for storage in taken:
             own = classes.of(storage.root)
             found: list[Value] = [a for a in arguments if classes.of(a) is own]
-            if found:
+            others = [v for v in dict.fromkeys(results) if classes.of(v) is own]
+            if found or len(others) > 1:
                 self.held[storage.root] = found
+                self.held.update((v, found) for v in others if not isinstance(v, BlockArgument))
                 self.wanted.add(storage)
-                message = "whether this shares memory with an argument is only known at run time"
+                message = f"whether this shares memory with {'an argument' if found else 'another result'} is only known at run time"
                 self.aliases.unclear.setdefault(storage, CompileError.at(cast(OpResult, storage.root).op.span, message))
         self.find_columns(classes, arguments, gathered, results)
         chosen = {classes.of(v) for v in (*self.held, *(g.item for g, _ in self.columns))}
@@ -211,6 +238,27 @@ class _Placing:
             if classes.of(argument) in decided:
                 parameters[argument.index] = replace(parameters[argument.index], by_layout=True)
         self.signature = replace(self.signature, parameters=tuple(parameters))
+
+    def check_constants(self, given_out: Sequence[OpResult], following: Following) -> None:
+        """StateNeeded where a container that a caller gets may hold tensors of the module."""
+        found: dict[int, tuple[Constant, Span | None]] = {}
+        for value in given_out:
+            constant = value.op.attributes.get("value")
+            if isinstance(constant, Constant) and following.is_held(constant):
+                found[id(constant.array)] = constant, value.op.span
+        if found:
+            raise StateNeeded((), found)
+
+    def check_futures(self, taken: Sequence[Operation]) -> None:
+        """SharedFuture where a result comes out of one of several futures, and these may give what others have."""
+        waits = [wait for wait in map(_wait, taken) if wait is not None and not waits_alone(wait)]
+        if not waits:
+            return
+        ready = [op.operand(0) for op in self.function.walk() if op.name == "prim::future"]
+        atoms = [self.aliases.of[v].storage.atoms for value in ready for v in contents(value) if v in self.aliases.of]
+        if len(waits) > 1 or any(s.kind != "fresh" for own in atoms for s in storages(own)):
+            message = "what this future gives may be what others have"
+            raise SharedFuture(CompileError.at(waits[0].span, message).diagnostics)
 
     def find_columns(
         self, classes: Classes, arguments: Sequence[BlockArgument], gathered: Sequence[Gathered], results: Sequence[Value]
@@ -231,14 +279,14 @@ class _Placing:
             self.wanted.update(self.aliases.of[a].storage for a in given)
 
     def shared_roots(self) -> list[Value]:
-        """New tensors that several results may be views of, made where they are there at the end."""
+        """New tensors that several results may be views of."""
         body = self.function.body()
         returned = body.terminator.operands
         given = {*self.signature.returned, *(i for s in self.signature.state for i in leaf_numbers(s.tree))}
         values = dict.fromkeys(returned[i] for i in sorted(given) if is_tensor(returned[i]))
-        counts = Counter(s for v in values for s in _storages(self.aliases.of[v].storage.atoms))
+        counts = Counter(s for v in values for s in storages(self.aliases.of[v].storage.atoms))
         shared = [s.root for s, n in counts.items() if n > 1 and s.kind == "fresh" and s.root not in self.held]
-        return [root for root in shared if isinstance(root.owner, Operation) and root.owner.parent is body and is_tensor(root)]
+        return [root for root in shared if isinstance(root.owner, Operation) and is_tensor(root) and _is_counted(root.owner)]
 
     def number_of(self, root: Value, returned: Sequence[Value]) -> int:
         if root in returned:
@@ -274,15 +322,15 @@ class _Placing:
             else:
                 base, offset, *strides = map(number, _parts(place))
                 placed.append(PlacedResult(i, base, offset, tuple(strides)))
-        columns = self.placed_columns(returned, n.b)
+        in_containers = self.placed_columns(returned, n.b)
         types = tuple(cast(ScriptType, v.type) for v in returned)
-        if not placed and not columns:
+        if not placed and not in_containers:
             return self.signature
         terminator.set_operands(returned)
         names = cast("tuple[str, ...]", self.function.attributes["arg_names"])
         self.function.attributes["arg_names"] = (*names, *(cast(str, v.name) for v in self.function.body().args[len(names) :]))
         parameters = (*self.signature.parameters, *self.parameters)
-        return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed), placed_columns=tuple(columns))
+        return replace(self.signature, parameters=parameters, results=types, placed=tuple(placed), placed_columns=tuple(in_containers))
 
     def placed_columns(self, returned: list[Value], end: Builder) -> list[PlacedColumn]:
         """Where tensors in containers lie; what is `returned` grows."""
@@ -305,6 +353,8 @@ class _Placing:
         if not place.strides or not in_order or not known or place.offset != 0:
             return False
         owner = cast(int, owners.pop())
+        if owner in self.encoded():
+            return False
         root = next(v for v, number in self.bases.items() if number == owner)
         of = cast(TensorType, root.type)
         return of.rank == len(place.strides) and of.dtype == type.dtype
@@ -332,7 +382,7 @@ class _Placing:
 
     def may_be_seen(self, value: Value) -> bool:
         alias = self.aliases.of.get(value)
-        return alias is not None and not self.wanted.isdisjoint(_storages(alias.storage.atoms))
+        return alias is not None and not self.wanted.isdisjoint(storages(alias.storage.atoms))
 
     def place(self, value: Value) -> Place:
         pending, met = [value], set[Value]()
@@ -380,27 +430,47 @@ class _Placing:
         index = cast(OpResult, value).index
         if is_view_of_tensor(op):
             source = self.place(op.operand(0))
-            if source.base == NEW:
-                return new_place(rank)
             n = Arithmetic(Builder.after(op), self.given)
+            if source.base == NEW:
+                return _place(self.own_place(n, value)) if value in self.hidden else new_place(rank)
             place = place_of_view(n, op, index, source)
             return self.or_own(n, value, place) if op.name in BY_LAYOUT else place
         if op.name == "prim::If":
             return self.merged(op, index)
         if op.name == "prim::Loop":
             return self.after_loop(op, index)
+        if value in self.hidden:
+            return _place(self.own_place(Arithmetic(Builder.after(op), self.given), value))
         return new_place(rank)
+
+    def own_place(self, n: Arithmetic, value: Value, base: Number | None = None) -> list[Number]:
+        """Of a new tensor, as it lies."""
+        dtype = cast(TensorType, value.type).dtype
+        assert dtype is not None
+        return [self.hidden_base(n, value) if base is None else base, 0, *n.contiguous(n.sizes(value), dtype.itemsize)]
+
+    def hidden_base(self, n: Arithmetic, value: Value) -> Number:
+        """A number that no other tensor has, nor one made in another iteration: odd, so that it is that of no cell in memory."""
+        counts = [op.body().args[0] for op in enclosing(cast(OpResult, value).op) if op.name == "prim::Loop"]
+        made: Number = 0
+        is_known: Flag = True
+        for i, count in enumerate(counts):  # paired as Cantor does, so that no loop needs to know how often another one runs
+            total = n.add(made, count)
+            if i:
+                is_known = n.both(is_known, n.below(total, _MOST_PAIRED))
+                total = n.add(n.floordiv(n.mul(total, n.add(total, 1)), 2), count)
+            made = total
+        number = n.add(n.mul(made, len(self.hidden)), self.hidden[value])
+        return n.chosen(is_known, n.sub(FIRST_CELL - 1, n.mul(number, 2)), NEW)
 
     def or_own(self, n: Arithmetic, value: Value, place: Place) -> Place:
         """Where a result is that may be new, and is the memory of other results then."""
         body = self.function.body()
         returned = body.terminator.operands
-        if place.base == NEW or value not in returned or cast(OpResult, value).op.parent is not body:
+        if value not in self.hidden and (place.base == NEW or value not in returned or not _is_there(value, body)):
             return place
         is_new = n.equal(place.base, NEW)
-        dtype = cast(TensorType, value.type).dtype
-        assert dtype is not None
-        own = [-2 - returned.index(value), 0, *n.contiguous(n.sizes(value), dtype.itemsize)]
+        own = self.own_place(n, value, None if value in self.hidden else -2 - returned.index(value))
         return _place([n.chosen(is_new, a, b) for a, b in zip(own, _parts(place), strict=True)])
 
     def in_memory(self, n: Arithmetic, value: Value) -> Place:
@@ -549,10 +619,38 @@ class _Placing:
             self.places[op.results[k]] = _place([after.get(c, n) for c, n in enumerate(parts)])
 
 
+_MOST_PAIRED: Final = 1 << 25
+"""Counts up to this make pairs below 2^50, which many tensors may share."""
+
+
+def _is_there(root: Value, body: Block) -> bool:
+    """Whether a tensor is there at the end of the function."""
+    return isinstance(root.owner, Operation) and root.owner.parent is body
+
+
+def _is_counted(op: Operation) -> bool:
+    """Whether it is known how often the operator has run before."""
+    return all(parent.name in ("prim::If", "prim::Loop") for parent in enclosing(op))
+
+
 def _is_taken_out(value: Value) -> bool:
     """Whether a tensor comes out of what is made at run time."""
     op = value.defining_op()
     return op is not None and any(is_run_time_list(v) or isinstance(v.type, TupleType) for v in op.operands)
+
+
+def _tensor_constants(function: Operation) -> list[OpResult]:
+    return [op.result for op in function.walk() if op.name == "prim::Constant" and is_tensor(op.result)]
+
+
+def _wait(taken: Operation) -> Operation | None:
+    """What waits for the future that a tensor comes out of."""
+    while taken.name in ("prim::TupleUnpack", "prim::TupleIndex"):
+        made = taken.operand(0).defining_op()
+        if made is None:
+            return None
+        taken = made
+    return taken if taken.name == "aten::wait" else None
 
 
 def _known(value: Value) -> object:

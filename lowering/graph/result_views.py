@@ -17,7 +17,8 @@ from ...ir.operator import Unknown
 from ...ir.operators import find
 from ...ir.script_types import ScriptType
 from ...ir.signature import GivenNumber, ResultView, Signature, TensorSpec, ViewStep
-from .aliases import RESHAPES, Aliases, is_same, is_tensor
+from .aliases import RESHAPES, Aliases, is_same, is_tensor, storages
+from .layouts import arguments_behind
 from .nodes import inferred
 
 _SAME_ELEMENTS: Final = ("aten::to.", "aten::_to_copy", "aten::type_as")
@@ -55,12 +56,28 @@ def with_shared_copies(function: Operation, signature: Signature, aliases: Alias
                 met[at] += 1
             at = alias.source
     roots = {aliases.of[value].storage.root for value, count in met.items() if count > 1}
+    roots |= _behind_copies(function, signature, aliases)
     parameters = list(signature.parameters)
     for i, argument in enumerate(function.body().args):
         spec = parameters[i].spec
         if argument in roots and isinstance(spec, TensorSpec) and all(isinstance(e, int) for e in spec.shape):
             parameters[i] = replace(parameters[i], by_layout=True)
     return replace(signature, parameters=tuple(parameters)) if roots else signature
+
+
+def _behind_copies(function: Operation, signature: Signature, aliases: Aliases) -> set[Value]:
+    """Arguments whose strides say whether a `reshape` of a new tensor copies, where several results may be parts of the two."""
+    returned = function.body().terminator.operands
+    values = dict.fromkeys(returned[i] for i in signature.returned if is_tensor(returned[i]))
+    counts = Counter(s for v in values for s in storages(aliases.of[v].storage.atoms) if s.kind == "fresh")
+    if not any(n > 1 for n in counts.values()):
+        return set()
+    found: set[Value] = set()
+    for op in function.walk():
+        if op.name in _COPYING and is_tensor(op.operand(0)):
+            if any(counts[s] > 1 for s in storages(aliases.of[op.operand(0)].storage.atoms)):
+                found |= arguments_behind(op.operand(0))
+    return found
 
 
 def _followed(

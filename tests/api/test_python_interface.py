@@ -333,7 +333,7 @@ def test_errors_of_a_scripted_function_are_at_its_line():
 
 
 def test_script_needs_a_source():
-    with pytest.raises(torchcc.CompileError, match="cannot be found"):
+    with pytest.raises(torchcc.CompileError, match="cannot be scripted"):
         torchcc.script(len)
     scope = {}
     exec("def f(x): return x", scope)

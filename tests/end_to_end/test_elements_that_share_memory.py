@@ -23,6 +23,8 @@ def ident(x: Tensor):
   return x
 def row(x: Tensor, k: int):
   return x[k]
+def pair(x: Tensor, k: int):
+  return x[k], x * 2
 def list_rows(x: Tensor, y: Tensor, i: int, n: int, c: bool):
   l: List[Tensor] = []
   for k in range(n):
@@ -104,6 +106,38 @@ def list_of_new(x: Tensor, y: Tensor, i: int, n: int, c: bool):
   for k in range(n):
     l.append(x[k] * 2)
   return l
+def picked_future(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  fs = [torch.jit.fork(row, x, k % 4) for k in range(n + 2)]
+  return torch.jit.wait(fs[i])
+def picked_future_of_pairs(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  fs = [torch.jit.fork(pair, x, k % 4) for k in range(n + 2)]
+  a, b = torch.jit.wait(fs[i])
+  return b, a
+def futures_that_may_be_one(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  fs = [torch.jit.fork(row, x * k, 1) for k in range(n + 2)]
+  a = torch.jit.wait(fs[i])
+  b = torch.jit.wait(fs[i + n - 2])
+  return a, b[1:]
+def elements_that_may_be_one(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  l = [x * 2, x * 3]
+  for k in range(n):
+    l.append(x * k)
+  return l[i], l[i + n - 2][1:]
+def put_and_taken(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  h = x * 2
+  l = [h]
+  for k in range(n):
+    h = h + 1
+    l.append(h)
+  return l[i % len(l)], h
+def two_of_dict(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  d: Dict[int, Tensor] = {}
+  for k in range(n + 2):
+    d[k] = x * k
+  v = d[0]
+  if i in d:
+    v = d[i]
+  return v, d[1], v[0]
 """
 
 NUMBERS = [(0, 2, True), (1, 0, False), (1, 3, False)]
@@ -159,3 +193,85 @@ def test_lists_of_new_tensors_cost_nothing():
     integer = ScalarSpec(INT)
     _, signature = call.specialise([x, y, integer, integer, ScalarSpec(BOOL)])
     assert not signature.placed_columns
+
+
+OF_LISTS = """from torch import Tensor
+from typing import Dict, List, Optional, Tuple
+def picked(l: List[Tensor], i: int):
+  return l[i]
+def whole(l: List[Tensor], i: int):
+  return l
+def slices(l: List[Tensor], i: int):
+  return l[i:], l[i][1:]
+def rows(l: List[Tensor], i: int):
+  m: List[Tensor] = []
+  for t in l:
+    m.append(t[0])
+  return m
+def reshaped(l: List[Tensor], i: int):
+  return l[i].reshape(-1), l[i].t()[1], l[i].reshape(3, 2)
+def last(l: List[Tensor], i: int):
+  h = l[0]
+  for t in l:
+    h = t
+  return h, l[i:i + 3] + [h * 2]
+"""
+
+
+@pytest.fixture(scope="module")
+def functions_of_lists(tmp_path_factory):
+    path = tmp_path_factory.mktemp("views") / "programs_that_take_lists.py"
+    path.write_text(OF_LISTS)
+    found_at = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(found_at)
+    sys.modules[path.stem] = module
+    found_at.loader.exec_module(module)
+    return module, torchcc.compile_source(OF_LISTS)
+
+
+@pytest.mark.parametrize("name", [line.split("(")[0][4:] for line in OF_LISTS.splitlines() if line.startswith("def ")])
+def test_elements_of_long_lists_are_given_back(name, functions_of_lists):
+    eager, compiled = functions_of_lists
+    layouts = (np.asarray, np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2])
+    for layout in layouts:
+        arrays = [[layout(np.arange(6, dtype=np.float32).reshape(2, 3) + 10 * k) for k in range(20)] for _ in range(3)]
+        expected = outcome(getattr(eager, name)([torch.from_numpy(a) for a in arrays[0]], 1), arrays[0])
+        assert outcome(getattr(compiled, name)(arrays[1], 1), arrays[1]) == expected
+        assert outcome(getattr(compiled, name)([torch.from_numpy(a) for a in arrays[2]], 1), arrays[2]) == expected
+
+
+MODULE = """
+import torch
+from typing import List
+from torch import nn, Tensor
+class Net(nn.Module):
+  def __init__(self):
+    super().__init__()
+    self.register_buffer("table", torch.arange(12.0).view(3, 4))
+    self.register_buffer("row", torch.zeros(4))
+  def forward(self, x: Tensor, n: int):
+    l: List[Tensor] = []
+    for k in range(n):
+      l.append(self.table[k] if k % 2 == 0 else x[k])
+    return l
+  @torch.jit.export
+  def picked(self, x: Tensor, n: int):
+    l = [x[0]]
+    for k in range(n):
+      l.append(self.row)
+    return l[n]
+  @torch.jit.export
+  def total(self, x: Tensor):
+    return self.table + self.row
+"""
+
+
+def test_tensors_of_the_module_in_lists_are_its_own():
+    net = torchcc.compile_source(MODULE).Net()
+    x = np.zeros((3, 4), np.float32)
+    rows = net(x, 3)
+    for i, row in enumerate(rows):
+        row += 100 * i
+    net.picked(x, 2)[:] += 7
+    assert net.total(x).tolist() == [[7, 8, 9, 10], [11, 12, 13, 14], [215, 216, 217, 218]]
+    assert x.tolist() == [[0] * 4, [100] * 4, [0] * 4]

@@ -78,6 +78,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "value_selecting_reduction_backward(a, 1, b, [3, 4], True)": (G[:, :1], np.array([[0], [2], [1]])),
     "unfold_backward(a, [2, 6], 1, 3, 1)": (_x(2, 4, 3),),
     "unfold_backward(a, [7, 2], 0, 3, 2)": (_x(3, 2, 3),),
+    "unfold_backward(a, [], 0, 1, 1)": (_x(1),),
     "embedding_dense_backward(a, b, 6, -1, False)": (_x(2, 3, 4), PLACES),
     "embedding_dense_backward(a, b, 6, 2, True)": (_x(2, 3, 4), PLACES),
     "embedding_backward(a, b, 6, -1, False, False)": (_x(2, 3, 4), PLACES),

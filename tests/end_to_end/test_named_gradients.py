@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import torchcc
+from torchcc.frontend.compile import compile_text
+from torchcc.ir.dtypes import DType
+from torchcc.ir.signature import TensorSpec
+from torchcc.verify import verify_stages
 
 torch = pytest.importorskip("torch", reason="computes the same")
 
@@ -44,6 +48,35 @@ def attention(q: Tensor):
 
 def bits(x: Tensor):
     return torch.ops.aten.view_copy.dtype(x, torch.uint8), torch.ops.aten.view_copy.dtype(x, torch.int64)
+
+def linear_grid(g: Tensor, x: Tensor, grid: Tensor):
+    both = [True, True]
+    border = torch.ops.aten.grid_sampler_2d_backward(g, x, grid, 0, 1, True, both)
+    return border, torch.ops.aten.grid_sampler_2d_backward(g, x, grid, 0, 2, False, [False, True])[1]
+
+def cubic_grid(g: Tensor, x: Tensor, grid: Tensor):
+    both = [True, True]
+    nearest = torch.ops.aten.grid_sampler_2d_backward(g, x, grid, 1, 2, True, both)
+    return nearest, torch.ops.aten.grid_sampler_2d_backward(g, x, grid, 2, 0, False, both)
+
+def grid_3d(g: Tensor, x: Tensor, grid: Tensor):
+    return torch.ops.aten.grid_sampler_3d_backward(g, x, grid, 0, 2, False, [True, True])
+
+def taps(g: Tensor, x: Tensor, w: Tensor):
+    return torch.ops.aten.conv_tbc_backward(g, x, w, w[0, 0], 1)
+
+def labelled(x: Tensor, labels: Tensor, two: Tensor):
+    probs = torch.log_softmax(x, 2)
+    whole = torch.ops.aten._ctc_loss(probs, labels[:, :2], [4, 4], [2, 2], 0, False)
+    short = torch.ops.aten._ctc_loss.Tensor(probs, labels.flatten()[:2], two * 2, two - 1, 0, False)
+    return whole, short[0], short[1][0]
+
+def written(x: Tensor, i: Tensor):
+    a, b = x.clone(), x.clone()
+    torch.ops.aten._index_put_impl_(a, [i], x[:2] * 2.0, True)
+    other = torch.ops.aten._index_put_impl_.hacked_twin(b, [i, i], x[0, :2], False)
+    filled, gone = torch.ops.aten._no_grad_fill_(x.clone(), 2.0), torch.ops.aten._no_grad_zero_(x.clone())
+    return a, b, other, filled, gone, complex(x[0, 0], x[0, 1]), complex(x[0, 0], True), complex(x[0, 0], 2), complex(x[0, 0], 0.5)
 """
 
 RANDOM = np.random.default_rng(5)
@@ -55,18 +88,28 @@ def _flat(value: Any) -> list[np.ndarray]:
     return [a for v in value for a in _flat(v)] if isinstance(value, tuple | list) else [np.asarray(value)]
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("gates", (X, D[:, :2].copy(), D)),
-        ("losses", (X, np.array([1, 0, 3, 2]), np.abs(D[0]))),
-        ("normal", (X, np.zeros(4, np.float32), np.ones(4, np.float32))),
-        ("attention", (RANDOM.standard_normal((2, 3, 4)).astype(np.float32),)),
-        ("bits", (X,)),
-    ],
-    ids=["gates", "losses", "normal", "attention", "bits"],
-)
-def test_kernels_by_their_names(name: str, arguments: tuple[Any, ...]) -> None:
+def _random(*shape: int) -> np.ndarray:
+    return RANDOM.standard_normal(shape).astype(np.float32)
+
+
+KERNELS: dict[str, tuple[Any, ...]] = {
+    "gates": (X, D[:, :2].copy(), D),
+    "losses": (X, np.array([1, 0, 3, 2]), np.abs(D[0])),
+    "normal": (X, np.zeros(4, np.float32), np.ones(4, np.float32)),
+    "attention": (RANDOM.standard_normal((2, 3, 4)).astype(np.float32),),
+    "bits": (X,),
+    "linear_grid": (_random(1, 2, 2, 3), _random(1, 2, 4, 5), _random(1, 2, 3, 2)),
+    "cubic_grid": (_random(1, 2, 2, 3), _random(1, 2, 4, 5), _random(1, 2, 3, 2)),
+    "grid_3d": (_random(1, 2, 1, 2, 2), _random(1, 2, 2, 4, 3), _random(1, 1, 2, 2, 3)),
+    "taps": (_random(5, 2, 4), _random(5, 2, 3), _random(3, 3, 4)),
+    "labelled": (_random(4, 2, 5), np.array([[1, 1, 2], [3, 4, 0]]), np.array([2, 2])),
+    "written": (_random(3, 3), np.array([2, 0])),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_by_their_names(name: str) -> None:
+    arguments = KERNELS[name]
     scope: dict[str, Any] = {}
     exec(SOURCE, scope)
     wanted = _flat(scope[name](*(torch.tensor(a) for a in arguments)))
@@ -75,6 +118,14 @@ def test_kernels_by_their_names(name: str, arguments: tuple[Any, ...]) -> None:
     assert len(got) == len(wanted)
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["linear_grid", "taps", "labelled"])
+def test_every_stage_agrees(name: str) -> None:
+    arguments = KERNELS[name]
+    program = compile_text(SOURCE.replace("ops = torch.ops.aten\n", ""), "<test>", name)
+    results = verify_stages(program, [TensorSpec(DType[a.dtype.name], a.shape) for a in arguments], list(arguments))
+    assert all(r.agrees for r in results), results
 
 
 @pytest.mark.parametrize(("expression", "shape"), [("lu_factor", (2, 100, 98)), ("qr", (2, 98, 130))])

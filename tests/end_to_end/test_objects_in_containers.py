@@ -17,7 +17,8 @@ class Hyp:
         self.tokens = tokens
         self.score = score
         self.h = h
-        self.last: Optional[Tensor] = None
+        last: Optional[Tensor] = None
+        self.last = last
     def grow(self, token: int, score: float, h: Tensor) -> "Hyp":
         made = Hyp(self.tokens + [token], self.score + score, h)
         made.last = self.h

@@ -161,6 +161,56 @@ def kept_layout(x: Tensor, y: Tensor, i: int, n: int, c: bool):
   z = v.reshape(-1)
   z[0] = 100.0
   return v, z
+def parts_of_one_made_in_a_loop(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  a, b, d = x[0], x[1], x
+  for k in range(n):
+    for j in range(k + 1):
+      z = x * (k + j)
+      a, b = z[0], z[1:]
+      if j == 0:
+        d = z
+  return a, b, d
+def hidden_state_and_part(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  h, g, before = x, x, x
+  for k in range(n):
+    before = h
+    h = h + 1
+    g = h[1:] if c else h
+  return h, g, before
+def parts_of_one_made_in_a_branch(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  a, b = x[0], x[1]
+  if n > 1:
+    z = torch.softmax(x, 0)
+    a, b = z[0], z[i:]
+  else:
+    z = torch.softmax(x, 1)
+    a, b = z[n], z
+  return a, b
+def reshaped_in_a_loop(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  a, b = x[0], x[1]
+  for k in range(n):
+    r = x.reshape(-1)
+    a, b = r[1:], r[n:]
+  return a, b
+def complex_parts_of_one_made_in_a_loop(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  a, b, d = x, x, torch.complex(x, x)
+  for k in range(n):
+    z = torch.complex(x, x * k)
+    a, b, d = torch.real(z), torch.imag(z), z
+  return a, b, d
+def reshaped_as_the_argument_lies(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  z = x * 2
+  a, b = x, x.reshape(-1)
+  for k in range(n):
+    w = x * 2
+    a, b = w, w.reshape(-1)
+  return z[i], z.reshape(-1)[n:], a, b
+def expanded_in_a_loop(x: Tensor, y: Tensor, i: int, n: int, c: bool):
+  a, b, e = x[0], x[:3], x
+  for k in range(n):
+    z = x[0] * k
+    a, b, e = z, z.expand(3, 6), z[i + 5:].unsqueeze(0)
+  return a, b, e
 """
 
 NUMBERS = [(0, 2, True), (1, 0, False), (1, 3, False), (0, 1, True)]

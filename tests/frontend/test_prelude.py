@@ -23,7 +23,8 @@ STRINGS = "aten/strings.py"
 
 
 def test_function_names_map_to_operators_and_back() -> None:
-    for operator in ("aten::softmax.int", "aten::_softmax", "aten::layer_norm", "aten::upsample_nearest2d.vec"):
+    names = "softmax.int _softmax layer_norm upsample_nearest2d.vec _index_put_impl_.hacked_twin fill_diagonal_ linalg__powsum".split()
+    for operator in [f"aten::{name}" for name in names]:
         assert prelude.operator_name(prelude.function_name(operator)) == operator
     assert prelude.is_composite("aten::softmax.int")
     assert not prelude.is_composite("aten::add.Tensor")
@@ -129,6 +130,7 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
     "norm.ScalarOpt_dim_dtype": [(A, 2, [1], True, 7)],
     "frobenius_norm.dim": [(A, [1, 2], True)],
     "linalg_vector_norm": [(A, 2, None), (A, 3.0, [1], True), (A, 1, [0], False, 7)],
+    "linalg__powsum": [(A, 2.5, [1]), (A, 3, None, True), (A, 0, []), (HALF, 2, [1]), (A, 3, [0, 2], False, 7)],
     "linalg_norm": [(A,), (V, 1), *((_t(3, 4), o) for o in (1, -1, INF, -INF)), (_t(2, 3, 4), 1, [-1, 0], True)],
     "linalg_norm.ord_str": [(_t(3, 4), "fro"), (_t(2, 3, 4), "fro", [0, 2], True)],
     "linalg_matrix_norm": [(_t(2, 3, 4), o, d, k) for o in (1, -1, INF, -INF) for d, k in (([-2, -1], False), ([2, 0], True))],
@@ -410,8 +412,11 @@ CALLS: dict[str, list[tuple[Any, ...]]] = {
 ELSEWHERE = {
     "aten/strings.py": "end_to_end/test_run_time_strings.py",
     "aten/lists_of_tensors.py": "conformance/language/test_more_of_pytorchs_rules.py",
+    "aten/lists_elementwise.py": "end_to_end/test_operators_on_lists_of_tensors.py",
     "aten/gradients.py": "end_to_end/test_gradients.py",
     "aten/gradients_of_images.py": "end_to_end/test_gradients.py",
+    "aten/gradients_of_losses.py": "end_to_end/test_named_gradients.py",
+    "aten/gradients_of_grids.py": "end_to_end/test_named_gradients.py",
     "aten/gradients_of_layers.py": "end_to_end/test_gradients.py",
     "aten/random.py": "end_to_end/test_random_numbers.py",
     "aten/fft.py": "end_to_end/test_fourier_transforms.py",
@@ -441,7 +446,7 @@ BY_OPINFO = set(
 """Single operators that PyTorch's own samples try, or other tests of programs."""
 
 BY_FORMS = set(
-    """conv_tbc isin.Scalar_Tensor kaiser_window kaiser_window.beta kaiser_window.periodic norm_except_dim slow_conv3d slow_conv_dilated2d
+    """_lu_with_info _unsafe_masked_index _unsafe_masked_index_put_accumulate conv_tbc isin.Scalar_Tensor kaiser_window kaiser_window.beta kaiser_window.periodic norm_except_dim slow_conv3d slow_conv_dilated2d
     slow_conv_dilated3d slow_conv_transpose2d slow_conv_transpose3d special_log_softmax special_softmax thnn_conv2d""".split()
 )
 """Of end_to_end/test_operator_forms.py."""

@@ -190,7 +190,7 @@ def test_types_of_expressions():
         ("def f(x: torch.Tensor, d: torch.dtype): return d", "f(Tensor x, int d) -> int"),
         ("def f(n: int):\n  if n > 0: return 1\n  return None", "f(int n) -> int?"),
         ("def f(n: int): pass", "f(int n) -> NoneType"),
-        ("def f(x: int, *, k: float = 1): return k", "f(int x, *, float k=1.) -> float"),
+        ("def f(x: int, *, k: float): return k", "f(int x, *, float k) -> float"),
     ],
 )
 def test_signatures(signature, expected):

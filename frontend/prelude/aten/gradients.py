@@ -262,8 +262,9 @@ def value_selecting_reduction_backward(
 
 
 def unfold_backward(grad_in: Tensor, input_sizes: List[int], dim: int, size: int, step: int) -> Tensor:
+    if len(input_sizes) == 0:
+        return grad_in.sum()
     d = dim if dim >= 0 else dim + len(input_sizes)
-    n = input_sizes[d]
     windows = grad_in.movedim(-1, d + 1)
     place = (torch.arange(windows.size(d)) * step).unsqueeze(1) + torch.arange(size)
     return torch.index_add(grad_in.new_zeros(input_sizes), d, place.reshape([-1]), windows.flatten(d, d + 1))

@@ -179,3 +179,16 @@ def native_group_norm_backward(
         grad_bias = g.sum([0, 3]).reshape([C])
     dtype = input.dtype if weight is None else weight.dtype
     return _h_narrow(grad_input, input.dtype), _h_narrow(grad_weight, dtype), _h_narrow(grad_bias, dtype)
+
+
+def conv_tbc_backward(
+    self: Tensor, input: Tensor, weight: Tensor, bias: Tensor, pad: int
+) -> Tuple[Tensor, Tensor, Tensor]:
+    # time, batch, channels; the weight [taps, in, out]. Each tap has seen a part of the padded input.
+    padded = torch.constant_pad_nd(input, [0, 0, 0, 0, pad, pad])
+    grad_input = torch.zeros_like(padded)
+    grad_weight: List[Tensor] = []
+    for k in range(weight.size(0)):
+        grad_input.narrow(0, k, self.size(0)).add_(torch.matmul(self, weight[k].t()))
+        grad_weight.append(torch.matmul(padded.narrow(0, k, self.size(0)).flatten(0, 1).t(), self.flatten(0, 1)))
+    return grad_input.narrow(0, pad, input.size(0)).contiguous(), torch.stack(grad_weight), self.sum([0, 1])

@@ -184,6 +184,12 @@ def _index_put_impl_(
     return self.index_put_(indices, values, accumulate)
 
 
+def _index_put_impl___hacked_twin(
+    self: Tensor, indices: List[Tensor], values: Tensor, accumulate: bool, unsafe: bool
+) -> Tensor:
+    return self.index_put_(indices, values, accumulate)
+
+
 def _no_grad_fill_(tensor: Tensor, val: float) -> Tensor:
     return tensor.fill_(val)
 

@@ -57,6 +57,18 @@ def linalg_vector_norm(
     return _h_norm_as(x, ord, dim, keepdim)
 
 
+def linalg__powsum(
+    self: Tensor, ord: number, dim: Optional[List[int]], keepdim: bool, dtype: Optional[int]
+) -> Tensor:
+    # a norm before its root is taken
+    if not self.is_floating_point() and not self.is_complex():
+        raise RuntimeError("linalg__powsum: not implemented for {}".format(_h_type_name(self.dtype)))
+    x = self if dtype is None else self.to(dtype)
+    powers = torch.pow(torch.abs(_h_wide(x)), ord)
+    sums = torch.sum(powers, dim, keepdim)
+    return _h_narrow(sums, torch.abs(x).dtype)
+
+
 def dist(self: Tensor, other: Tensor, p: number) -> Tensor:
     return _h_norm_as(self - other, p, None, False)
 

@@ -131,7 +131,7 @@ class Rule:
             program = archive.load(data, None)
             arguments_of = self.program().schema.arguments
             for arguments, expected in self.calls:
-                filled = [*arguments, *(a.default for a in arguments_of[len(arguments) :])]  # not part of an archive
+                filled = [*arguments, *(getattr(a.default, "array", a.default) for a in arguments_of[len(arguments) :])]  # not in an archive
                 check_call("archive", lambda a=filled: interpret(program, a), arguments, expected)
 
 

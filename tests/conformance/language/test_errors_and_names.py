@@ -38,7 +38,6 @@ GOOD = {
 BAD = {
     "raise a string": ("def f(i: int):\n  raise 'a'  # <-", ["BaseException"]),
     "raise an int": ("def f(i: int):\n  raise i  # <-", ["BaseException"]),
-    "keywords of exceptions": ("def f(i: int):\n  raise ValueError(msg='a')  # <-", ["keyword"], {"torch": False}),
     "global int": ("K = 3\ndef f(a: int): return a + K  # <-", ["`int`"]),
     "global Final": ("K: Final[int] = 3\ndef f(a: int): return a + K  # <-", ["`int`"]),
     "global tensor": ("K = torch.ones(1)\ndef f(a): return a + K  # <-", ["Tensor"], {"extra": {}}),

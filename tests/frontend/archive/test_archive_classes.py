@@ -481,8 +481,16 @@ def test_objects_of_with():
     agrees(torch.jit.script(Withs()), X)
 
 
-def test_quantized_layers_are_named():
-    quantized = torch.ao.nn.quantized.EmbeddingBag(10, 12)
-    with pytest.raises(CompileError, match=r"`quantized\.EmbeddingPackedParamsBase` of PyTorch's C\+\+ library") as error:
-        load(saved(torch.jit.script(quantized)))
-    assert "before it is quantized" in str(error.value)
+class PreparedForOneDnn(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        weights = torch.ones(2, 2, 3, 3), torch.ones(2)
+        self.packed = torch.ops.mkldnn_prepacked.conv2d_prepack(*weights, [1, 1], [0, 0], [1, 1], 1, [1, 2, 8, 8], "none")
+
+    def forward(self, x):
+        return torch.ops.mkldnn_prepacked.conv2d_run(x, self.packed)
+
+
+def test_classes_of_the_library_are_named():
+    with pytest.raises(CompileError, match=r"`mkldnn\.ConvOpContext` of PyTorch's C\+\+ library"):
+        load(saved(torch.jit.script(PreparedForOneDnn())))
