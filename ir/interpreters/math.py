@@ -70,8 +70,10 @@ def fma(a: Any, b: Any, c: Any) -> Any:
         total = product + c
         part = total - product
         lost = (product - (total - part)) + (c - part)
-        corrected = total + (lost + error)
-    return cast(Any, np.where(np.isfinite(corrected), corrected, total))
+        correction = lost + error
+        corrected = total + correction
+    # Where there is nothing to correct the sum stays: -0.0 + 0.0 would lose its sign.
+    return cast(Any, np.where(np.isfinite(corrected) & (correction != 0), corrected, total))
 
 
 def _count(function: Callable[[int, int], int]) -> Callable[[Operation], Evaluate]:

@@ -218,7 +218,8 @@ class Inner:
         self.v = v
 class Outer:
     def __init__(self):
-        self.inner: Optional[Inner] = None
+        inner: Optional[Inner] = None
+        self.inner = inner
         self.n = 0
     def get(self) -> Inner:
         i = self.inner
@@ -416,7 +417,8 @@ def f(n: int, c: bool):
         """
 class Cache:
     def __init__(self):
-        self.k: Optional[Tensor] = None
+        k: Optional[Tensor] = None
+        self.k = k
         self.count = 0
     def add(self, x: Tensor) -> Tensor:
         k = self.k
