@@ -77,6 +77,10 @@ def written(x: Tensor, i: Tensor):
     other = torch.ops.aten._index_put_impl_.hacked_twin(b, [i, i], x[0, :2], False)
     filled, gone = torch.ops.aten._no_grad_fill_(x.clone(), 2.0), torch.ops.aten._no_grad_zero_(x.clone())
     return a, b, other, filled, gone, complex(x[0, 0], x[0, 1]), complex(x[0, 0], True), complex(x[0, 0], 2), complex(x[0, 0], 0.5)
+
+def drawn(x: Tensor):
+    torch.manual_seed(3)
+    return torch.ops.aten._no_grad_uniform_(x.clone(), 0.5, 2.0), torch.ops.aten._no_grad_normal_(x.clone(), 1.0, 0.5)
 """
 
 RANDOM = np.random.default_rng(5)
@@ -104,6 +108,7 @@ KERNELS: dict[str, tuple[Any, ...]] = {
     "taps": (_random(5, 2, 4), _random(5, 2, 3), _random(3, 3, 4)),
     "labelled": (_random(4, 2, 5), np.array([[1, 1, 2], [3, 4, 0]]), np.array([2, 2])),
     "written": (_random(3, 3), np.array([2, 0])),
+    "drawn": (_random(3, 3),),
 }
 
 

@@ -416,6 +416,7 @@ ELSEWHERE = {
     "aten/gradients.py": "end_to_end/test_gradients.py",
     "aten/gradients_of_images.py": "end_to_end/test_gradients.py",
     "aten/gradients_of_losses.py": "end_to_end/test_named_gradients.py",
+    "aten/internal_operators.py": "end_to_end/test_named_gradients.py",
     "aten/gradients_of_grids.py": "end_to_end/test_named_gradients.py",
     "aten/gradients_of_layers.py": "end_to_end/test_gradients.py",
     "aten/random.py": "end_to_end/test_random_numbers.py",
