@@ -11,7 +11,7 @@ from ...ir.attributes import Constant
 from ...ir.diagnostics import NotStatic
 from ...ir.dtypes import DType
 from ...ir.interpreters import builtins
-from ...ir.interpreters.torch import default_dtype
+from ...ir.interpreters.arrays import default_dtype
 from ...ir.operator import OperatorError
 from ...ir.operators import schema, split_name
 from ...ir.script_types import BOOL, FLOAT, INT, TENSOR, ListType, ScriptType, TensorType
