@@ -90,8 +90,21 @@ def nn_index() -> dict[str, str]:
 
 @cache
 def library_source(folder: str, name: str) -> SourceModule | None:
-    """The syntax tree of `frontend/<folder>/<name>.py`, parsed once in a process; None if there is no such file."""
-    entry = files(_PACKAGE).joinpath(folder, f"{name}.py")
-    if not entry.is_file():
+    """The syntax tree of `frontend/<folder>/<name>.py`, parsed once in a process; None if there is no such file.
+
+    Where `<name>` is a folder, its files are one module.
+    """
+    place = files(_PACKAGE).joinpath(folder)
+    entry = place.joinpath(name)
+    if entry.is_dir():
+        names = sorted(e.name for e in entry.iterdir() if e.name.endswith(".py") and e.name != "__init__.py")
+        parts = [_parsed(folder, f"{name}/{n}") for n in names]
+        return SourceModule(parts[0].span, parts[0].file, [s for part in parts for s in part.body])
+    if not place.joinpath(f"{name}.py").is_file():
         return None
-    return parse_cached(SourceFile(f"torchcc/{folder}/{name}.py", entry.read_text(encoding="utf-8")))
+    return _parsed(folder, f"{name}.py")
+
+
+def _parsed(folder: str, path: str) -> SourceModule:
+    entry = files(_PACKAGE).joinpath(folder, *path.split("/"))
+    return parse_cached(SourceFile(f"torchcc/{folder}/{path}", entry.read_text(encoding="utf-8")))

@@ -1,7 +1,7 @@
 """The prelude: operators and functions written in TorchScript, shipped as text, parsed by our own frontend.
 
-The files of `aten/` hold composite operators, `functional.py` the functions of `torch.nn.functional`. Both are data,
-never imported. What stands in them is found by a scan for `def` lines, so that one function costs no parse of the rest.
+The files of `aten/` hold composite operators, those of `functional/` the functions of `torch.nn.functional`. Both are
+data, never imported. What stands in them is found by a scan for `def` lines, so that one function costs no parse of the rest.
 """
 
 from __future__ import annotations
@@ -45,10 +45,7 @@ class Definition:
 @cache
 def files(module: Module) -> tuple[str, ...]:
     """The files whose functions make up the module, relative to the prelude's folder."""
-    folder = _FOLDER / module
-    if not folder.is_dir():
-        return (f"{module}.py",)
-    return tuple(f"{module}/{p.name}" for p in sorted(folder.glob("*.py")) if p.name != "__init__.py")
+    return tuple(f"{module}/{p.name}" for p in sorted((_FOLDER / module).glob("*.py")) if p.name != "__init__.py")
 
 
 @cache
