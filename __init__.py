@@ -20,8 +20,11 @@ if TYPE_CHECKING:
         compile_source,
         freeze,
         load,
+        optimize_for_inference,
         save,
         script,
+        trace,
+        trace_module,
     )
     from .api.devices import Device
     from .api.generators import Generator
@@ -57,10 +60,13 @@ __all__ = [
     "load",
     "manual_seed",
     "num_threads",
+    "optimize_for_inference",
     "save",
     "script",
     "seed",
     "set_num_threads",
+    "trace",
+    "trace_module",
 ]
 
 _HOMES: Final = {
@@ -86,10 +92,13 @@ _HOMES: Final = {
     "load": ".api",
     "manual_seed": ".backend.cpu.random",
     "num_threads": ".backend.cpu.jit",
+    "optimize_for_inference": ".api",
     "save": ".api",
     "script": ".api",
     "seed": ".backend.cpu.random",
     "set_num_threads": ".backend.cpu.jit",
+    "trace": ".api",
+    "trace_module": ".api",
 }
 
 
@@ -120,6 +129,10 @@ _DTYPES: Final = (
     "bfloat16",
     "float32",
     "float64",
+    "uint16",
+    "uint32",
+    "uint64",
+    "complex32",
     "complex64",
     "complex128",
     "bool",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .backend.cpu import compile as cpu
 from .backend.cpu import shared_library
-from .backend.cpu.host import host, named_target
+from .backend.cpu.host import HOST_NAMES, host, named_target
 from .backend.llvm.memory import external_constants
 from .backend.ptx import codegen as ptx
 from .frontend.compile import prelude_function
@@ -28,8 +28,10 @@ from .ir.dialects.torch import FUNC
 from .ir.places import Holder, Places, identity
 from .ir.printer import print_module
 from .ir.program import Program
+from .ir.schedule import Schedules
 from .ir.signature import ArgumentSpec, Signature, StateSpec
 from .ir.streaming import Steps
+from .ir.tuned import chosen
 from .lowering.graph.functionalize import functionalize
 from .lowering.graph.initial_state import initial_state
 from .lowering.graph.memory import SharedFuture
@@ -38,7 +40,7 @@ from .lowering.graph.run_time_arguments import check_unwritten
 from .lowering.graph.specialize import specialize
 from .lowering.loops.background import pending
 from .lowering.pass_manager import PassManager, Timing
-from .lowering.pipeline import CONSTANTS_SETTLED, pipeline
+from .lowering.pipeline import CONSTANTS_SETTLED, SCHEDULES_MATTER_AFTER, pipeline, scheduled
 
 STAGES: Final = ("ast", "torch", "linalg", "loops", "llvm", "asm", "ptx")
 
@@ -59,6 +61,8 @@ class Lowered:
     signature: Signature
     modules: dict[str, Operation]
     """By stage: torch, linalg, loops."""
+    schedules: Schedules
+    """How each group of operations is computed, and who decided that."""
 
 
 def lower(
@@ -70,8 +74,12 @@ def lower(
     state: Sequence[StateSpec] = (),
     *,
     places: bool = False,
+    schedules: Schedules | None = None,
 ) -> Lowered:
     """Source program to loops, for `host`, another CPU, or an NVIDIA chip.
+
+    `schedules` stand instead of the cost model's; None: where this machine is the target, what was
+    tuned on it and what TORCHCC_SCHEDULES names.
 
     StateNeeded where the program changes attributes of its module that `state` does not declare. `places`: see `functionalize`.
     """
@@ -87,7 +95,7 @@ def lower(
                 module, signature = specialize(program, specs, composite, title, state, forks=forks)
             watch("specialize", module)
             try:
-                return _lower_specialised(module, signature, target, manager, following)
+                return _lower_specialised(module, signature, target, manager, following, schedules)
             except CompileError as error:
                 if isinstance(error, SharedFuture) and forks:
                     forks = False
@@ -119,6 +127,7 @@ def _lower_specialised(
     target: str,
     manager: PassManager,
     places: Following | None = None,
+    schedules: Schedules | None = None,
 ) -> Lowered:
     gpu = is_gpu(target)
     facts = ptx.SCHEDULE_TARGET if gpu else named_target(target).facts
@@ -127,8 +136,32 @@ def _lower_specialised(
         signature = functionalize(module, signature, places=places)
         check_unwritten(signature, module)
     watch("functionalize", module)
-    modules = manager.run(pipeline(signature, facts, gpu=gpu), module)
-    return Lowered(signature, modules)
+    if schedules is None:
+        schedules = chosen(facts) if target in HOST_NAMES else Schedules()  # a named target gives the same code everywhere
+    modules = manager.run(pipeline(signature, facts, gpu=gpu, schedules=schedules), module)
+    return Lowered(signature, modules, schedules)
+
+
+def variants(
+    program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateSpec] = ()
+) -> Callable[[Schedules], Lowered]:
+    """Lowers a program for this machine as far as schedules do not matter; the rest by those that are given."""
+    manager = PassManager(verify="nothing", keeps_stages=False)
+    facts = host().facts
+    held: list[Operation] = []
+
+    def watch(name: str, module: Operation) -> None:
+        if name == SCHEDULES_MATTER_AFTER:
+            held[:] = [module.clone()]
+
+    manager.watch = watch
+    first = lower(program, specs, manager=manager, state=state, schedules=Schedules())
+
+    def finish(schedules: Schedules) -> Lowered:
+        rest = scheduled(pipeline(first.signature, facts, gpu=False, schedules=schedules))
+        return Lowered(first.signature, PassManager(verify="nothing", keeps_stages=False).run(rest, held[0].clone()), schedules)
+
+    return finish
 
 
 def _ignore(name: str, module: Operation) -> None:
@@ -163,15 +196,16 @@ def _lower_quickly(
     state: Sequence[StateSpec] = (),
     *,
     places: bool = False,
+    schedules: Schedules | None = None,
     times: list[Timing] | None = None,
     watch: Callable[[str, Operation], None] | None = None,
 ) -> Lowered:
     """`lower` for who wants the code: every pass is verified in tests and dumps, here only what holds at the ends of stages."""
     manager = PassManager(verify="contracts", keeps_stages=False, timings=[] if times is None else times, watch=watch)
     try:
-        return lower(program, specs, target, name, manager, state, places=places)
+        return lower(program, specs, target, name, manager, state, places=places, schedules=schedules)
     except InternalError:
-        lower(program, specs, target, name, state=state, places=places)  # says which pass it was, and what went into it
+        lower(program, specs, target, name, state=state, places=places, schedules=schedules)  # says which pass it was, and what went into it
         raise
 
 
@@ -195,12 +229,13 @@ def compile_ahead(
     state: Sequence[StateSpec] = (),
     accept: Callable[[Signature], None] = lambda signature: None,
     times: Times | None = None,
+    schedules: Schedules | None = None,
 ) -> list[Path]:
     """Writes `kind` (so, obj, llvm, asm, ptx) to `output`, and a C header beside a library or object; the files written.
 
     Of a program with state, a library has one function for each structure of the state (`ir/streaming.py`), `name`,
     `name_1`, ..., and `name_initial_state`; other kinds have the first alone. `accept` raises where one cannot be.
-    `times` takes what each step took.
+    `times` takes what each step took. `schedules`: see `lower`.
     """
     times = times or Times()
     manager = PassManager(timings=times.steps)
@@ -208,14 +243,14 @@ def compile_ahead(
         help = f"PTX needs a chip: --target {DEFAULT_CHIP}" if kind == "ptx" else "for a chip there is --emit ptx"
         raise CompileError(Diagnostic(f"`{kind}` cannot be made for target `{target}`", help=help))
     if kind not in ("so", "obj"):
-        lowered = _lower_quickly(program, specs, target, name, state, times=times.steps)
+        lowered = _lower_quickly(program, specs, target, name, state, schedules=schedules, times=times.steps)
         with manager.timed("llvm", f"print {kind}"):
             output.write_text(print_stage(lowered, kind, target))
         return [output]
 
     def make(number: int, state: Sequence[StateSpec]) -> tuple[Lowered, Signature]:
         title = f"{name}_{number}" if number else name
-        step = _lower_quickly(program, specs, target, title, state, times=times.steps)
+        step = _lower_quickly(program, specs, target, title, state, schedules=schedules, times=times.steps)
         accept(step.signature)
         return step, step.signature
 

@@ -7,12 +7,13 @@ the processor's multiply-add units or bytes at the rate of its memory, whichever
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from . import driver
 from .api.state import state_inputs
@@ -21,12 +22,14 @@ from .backend.cpu.roofline import Machine, measured_machine
 from .ir.core import Operation, lookup
 from .ir.dtypes import DType
 from .ir.program import Program
+from .ir.schedule import Schedules
 from .ir.script_types import TensorType
 from .ir.signature import ArgumentSpec, Signature, StateSpec, leaves
 from .ir.source import Span
 from .lowering.loops import measure_kernels
 from .lowering.loops.count_work import Work, work_of
 from .lowering.loops.measure_kernels import MeasureKernels
+from .lowering.loops.settle_schedule import groups_of
 
 WARM_UP: Final = 5
 
@@ -48,6 +51,8 @@ class Kernel:
     """All runs of a call together, median over the calls."""
     runs: int
     """In one call."""
+    is_tuned: bool = False
+    """Whether it was found by tuning how it works."""
 
     @property
     def operations_per_second(self) -> float | None:
@@ -78,6 +83,51 @@ class Profile:
         return max(least) / kernel.seconds if least and kernel.seconds else None
 
 
+@dataclass(frozen=True)
+class Instrumented:
+    """A compiled program with a clock around each kernel, bound to values."""
+
+    kernels: list[tuple[str, Span | None, Work]]
+    """Of each the operation that it is, its source, and what a run does."""
+    groups: list[tuple[str, ...]]
+    """Keys of the groups that each kernel computes."""
+    schedules: Schedules
+    call: Callable[[], list[Any]]
+    """All results, and the table of times at the end."""
+
+    def times(self) -> npt.NDArray[Any]:
+        """Seconds of each kernel in one call, and of the call at the end."""
+        return self.call()[-1][:, measure_kernels.TOTAL] * 1e-9
+
+    def results(self) -> list[Any]:
+        """Of one call."""
+        return self.call()[:-1]
+
+    def groups_with(self, group: str) -> set[tuple[str, ...]]:
+        """What the kernels hold in which a group is."""
+        return {groups for groups in self.groups if group in groups}
+
+    def is_tuned(self, kernel: int) -> bool:
+        decided = self.schedules.decided
+        return any(g in decided and decided[g].origin == "tuned" for g in self.groups[kernel])
+
+
+def instrumented(lowered: driver.Lowered, program: Program, specs: Sequence[ArgumentSpec], values: Sequence[Any]) -> Instrumented:
+    """Compiles a lowered program for this machine, with clocks; each call works on copies of the values."""
+    module, signature = lowered.modules["loops"].clone(), lowered.signature
+    function = lookup(module, signature.name)
+    assert function is not None
+    pieces = measure_kernels.kernels(function)
+    found = [(op.name, _source(op), work_of(op)) for op in pieces]
+    groups = [tuple(groups_of(op)) for op in pieces]
+    MeasureKernels(signature.name).apply(module)
+    compiled = compile_module(module, _with_table(signature, len(found) + 1))
+    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
+    if program.receiver is not None:
+        flat += state_inputs(program.receiver, signature)
+    return Instrumented(found, groups, lowered.schedules, lambda: compiled.call_flat([_copied(v) for v in flat]))
+
+
 def profile(
     program: Program,
     specs: Sequence[ArgumentSpec],
@@ -86,24 +136,16 @@ def profile(
     state: Sequence[StateSpec] = (),
 ) -> Profile:
     """Medians over `runs` calls on the same values. The module stays as it is."""
-    lowered = driver.lower(program, specs, state=state)
-    module, signature = lowered.modules["loops"].clone(), lowered.signature
-    function = lookup(module, signature.name)
-    assert function is not None
-    found = [(op.name, _source(op), work_of(op)) for op in measure_kernels.kernels(function)]
-    MeasureKernels(signature.name).apply(module)
-    compiled = compile_module(module, _with_table(signature, len(found) + 1))
-    flat = [leaf for v, s in zip(values, specs, strict=True) for leaf in leaves(v, s)]
-    if program.receiver is not None:
-        flat += state_inputs(program.receiver, signature)
+    clocked = instrumented(driver.lower(program, specs, state=state), program, specs, values)
+    found = clocked.kernels
     for _ in range(WARM_UP):
-        compiled.call_flat([_copied(v) for v in flat])
-    tables = np.array([compiled.call_flat([_copied(v) for v in flat])[-1] for _ in range(runs)])
+        clocked.call()
+    tables = np.array([clocked.call()[-1] for _ in range(runs)])
     begins = np.median(tables[:, :, measure_kernels.BEGIN] - tables[:, -1:, measure_kernels.BEGIN], 0) * 1e-9
     seconds = np.median(tables[:, :, measure_kernels.TOTAL], 0) * 1e-9
     times = tables[-1, :, measure_kernels.RUNS]
     kernels = tuple(
-        Kernel(i, kind, span, work, float(begins[i]), float(seconds[i]), int(times[i]))
+        Kernel(i, kind, span, work, float(begins[i]), float(seconds[i]), int(times[i]), clocked.is_tuned(i))
         for i, (kind, span, work) in enumerate(found)
     )
     return Profile(kernels, float(seconds[-1]), measured_machine())

@@ -199,7 +199,8 @@ def difference(expected: Sequence[Any], got: Sequence[Any]) -> str | None:
             return f"result {i} has shape {list(y.shape)} instead of {list(x.shape)}"
         if x.dtype.kind == "u" and y.dtype.kind == "i" and x.dtype.itemsize == y.dtype.itemsize:
             y = y.view(x.dtype)  # interpreters of signless integers
-        x, y = (a.astype(np.float64) if a.dtype.kind not in "biuc" else a for a in (x, y))
+        wide = np.complex128 if x.dtype.name == "complex32" else np.float64
+        x, y = (a.astype(wide) if a.dtype.kind not in "biuc" else a for a in (x, y))
         narrow = np.asarray(e).dtype.itemsize <= 2
         close = np.isclose(x, y, rtol=2e-2 if narrow else 1e-4, atol=1e-2 if narrow else 1e-5, equal_nan=True)
         if not close.all():

@@ -15,9 +15,8 @@ import functools
 import inspect
 import os
 import re
-import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
@@ -27,7 +26,7 @@ from ..ir.collection import rarely_collected
 from ..ir.diagnostics import TorchccError
 from ..ir.program import Program
 from ..ir.source import SourceFile
-from . import programs
+from . import live, programs, scripting
 from .arguments import adapted, bind, call_error, fitting, flat_values, form, spec_of
 from .function import CompiledCall, ScriptFunction, prepared
 from .module import IncompatibleKeys, ScriptInstance, ScriptModule, module_of, whole
@@ -208,11 +207,14 @@ def save(
         write(program, file, extra_files)
 
 
-def freeze(module: ScriptModule, preserved_attrs: Sequence[str] | None = None) -> ScriptModule:
+def freeze(
+    module: ScriptModule, preserved_attrs: Sequence[str] | None = None, optimize_numerics: bool = True
+) -> ScriptModule:
     """A module of its own whose weights and other attributes are constants of its code, as `torch.jit.freeze` makes it.
 
     It has `forward`, and what `preserved_attrs` names: methods, attributes, submodules. Everything that these call is
-    inlined, branches on what is constant are gone, batch norms are folded into the convolutions before them. Attributes
+    inlined, branches on what is constant are gone, and with `optimize_numerics` batch norms are folded into the convolutions before
+    them. Attributes
     that they write stay attributes, others are gone, `training` among them. Later changes of `module` do not reach it.
     CompileError for a module in training mode, an unknown name, and calls of objects that are chosen at run time.
     """
@@ -236,7 +238,36 @@ def freeze(module: ScriptModule, preserved_attrs: Sequence[str] | None = None) -
         if not kept:
             raise call_error("the module has no `forward`", "name the methods that are to stay in preserved_attrs")
         attributes = [n for n in preserved_attrs or () if n not in kept]
-        return module_of(ScriptFunction(frozen(program, tuple(kept), attributes)))
+        made = frozen(program, tuple(kept), attributes, optimize_numerics=optimize_numerics)
+        return module_of(ScriptFunction(made))
+
+
+def optimize_for_inference(module: ScriptModule, other_methods: Sequence[str] | None = None) -> ScriptModule:
+    """The module in eval mode, frozen with `forward` and `other_methods`; one that is frozen already is returned as it is.
+
+    Layouts and kernels are chosen when a call is compiled, for frozen modules and others alike.
+    """
+    given: Any = module
+    if not isinstance(given, ScriptModule):
+        raise call_error(f"a {type(given).__name__} cannot be optimised: a ScriptModule is expected")
+    return freeze(module.eval(), other_methods) if "training" in dir(module) else module
+
+
+def trace(func: Any, example_inputs: Any = None, **options: Any) -> Any:
+    """A function, or a module of PyTorch, as it runs for these inputs: a ScriptFunction or ScriptModule. PyTorch does the tracing.
+
+    `example_inputs` and `options` are those of `torch.jit.trace`. CompileError where PyTorch is not installed or refuses.
+    """
+    return _of_archive(*live.traced(func, example_inputs, options))
+
+
+def trace_module(module: Any, inputs: Mapping[str, Any], **options: Any) -> ScriptModule:
+    """The same of several methods: `inputs` gives an example for each, by name."""
+    return cast(ScriptModule, _of_archive(*live.traced_module(module, inputs, options)))
+
+
+def _of_archive(archive: bytes, is_function: bool) -> Any:
+    return load(archive, "forward") if is_function else load(archive)
 
 
 def _arrays(weights: str | Path | Mapping[str, Any] | None) -> dict[str, np.ndarray[Any, Any]] | None:
@@ -308,11 +339,17 @@ _NAMES_OF_UNITS: Final = (
 )
 
 
-def script(function: Callable[..., Any]) -> ScriptFunction:
-    """A Python function, compiled from its source; what it calls in the same file comes along. Nothing of it is executed."""
+def script(function: Any) -> Any:
+    """A Python function, compiled from its source; functions that it calls, also of other modules, come along. Nothing of it is executed.
+
+    A live module of PyTorch, and what `torch.jit` made, becomes a ScriptModule by way of the archive that PyTorch saves of it.
+    CompileError for what is no TorchScript.
+    """
     given: Any = function
     if isinstance(given, ScriptFunction | ScriptModule):
-        return cast(ScriptFunction, given)
+        return given
+    if live.is_live(given):
+        return _of_archive(*live.scripted(given))
     if getattr(given, "__name__", "") == "<lambda>":
         raise call_error("a lambda cannot be scripted", "write a `def`")
     if not inspect.isfunction(given):
@@ -324,69 +361,21 @@ def script(function: Callable[..., Any]) -> ScriptFunction:
     except (OSError, TypeError):
         raise call_error(f"the source of {function!r} cannot be found", "only functions defined in a file can be scripted") from None
     assert path is not None
-    found: ScriptFunction = getattr(compile_source(_isolated_source(function, lines), path), function.__name__)
+    isolated = scripting.isolated(function, lines)
+    library = _with_neighbours(isolated.text, path) if isolated.has_neighbours else compile_source(isolated.text, path)
+    found: ScriptFunction = getattr(library, function.__name__)
     functools.update_wrapper(found, function)
-    found.presenting = Presenter(_names_in_scope(function))
+    found.presenting = Presenter(scripting.names_in_scope(function))
     return found
 
 
-_KNOWN_IMPORTS: Final = {
-    "torch": "import torch",
-    "math": "import math",
-    "nn": "import torch.nn as nn",
-    "F": "import torch.nn.functional as F",
-    "Tensor": "from torch import Tensor",
-    "Enum": "from enum import Enum",
-    "dataclass": "from dataclasses import dataclass",
-    **{t: f"from typing import {t}" for t in ("Any", "Dict", "Final", "List", "NamedTuple", "Optional", "Tuple", "Union")},
-}
+@rarely_collected()
+def _with_neighbours(text: str, path: str) -> Library:
+    """A text that takes functions from other modules that Python has loaded: whether these changed is not looked for later."""
+    from ..frontend.compile import compile_functions  # noqa: PLC0415 - see above
 
-
-def _isolated_source(function: Callable[..., Any], lines: Sequence[str]) -> str:
-    """The file with everything blank but the function and what it uses, at their own lines; imports stand in the first line.
-
-    The line is free unless the file starts with a definition; then everything is one line further down.
-    """
-    kept = [""] * len(lines)
-    imports: dict[str, str] = {}
-    home = inspect.getsourcefile(function)
-    todo: list[Any] = [function]
-    seen: set[Any] = set()
-    while todo:
-        current = todo.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        body, first = inspect.getsourcelines(current)
-        start = next((i for i, line in enumerate(body) if line.lstrip().startswith(("def ", "async def ", "class "))), 0)
-        text = textwrap.dedent("".join(body[start:])).splitlines()
-        kept[first - 1 + start : first - 1 + start + len(text)] = text
-        scope = _names_in_scope(current)
-        for name in set(re.findall(r"[A-Za-z_]\w*", "\n".join(text))):
-            value = scope.get(name)
-            value = inspect.unwrap(value) if isinstance(value, ScriptFunction) else value
-            if (inspect.isfunction(value) or inspect.isclass(value)) and _source_file(value) == home:
-                todo.append(value)
-            elif inspect.ismodule(value):
-                imports[name] = f"import {value.__name__} as {name}"
-            elif name in _KNOWN_IMPORTS:
-                imports.setdefault(name, _KNOWN_IMPORTS[name])
-    if kept and kept[0].strip():
-        kept.insert(0, "")
-    return "\n".join(["; ".join(imports.values()), *kept[1:], ""])
-
-
-def _names_in_scope(current: Any) -> Mapping[str, Any]:
-    if inspect.isclass(current):
-        return vars(sys.modules[current.__module__])
-    return {**getattr(current, "__globals__", {}), **inspect.getclosurevars(current).nonlocals}
-
-
-def _source_file(value: Any) -> str | None:
-    try:
-        return inspect.getsourcefile(value)
-    except TypeError:  # a builtin
-        return None
+    file = SourceFile(path, text)
+    return Library(compile_functions(file, scripting.loaded_module), file)
 
 
 __all__ = [
@@ -408,8 +397,11 @@ __all__ = [
     "form",
     "freeze",
     "load",
+    "optimize_for_inference",
     "prepared",
     "save",
     "script",
     "spec_of",
+    "trace",
+    "trace_module",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from itertools import chain
 from operator import itemgetter
@@ -27,6 +28,8 @@ from ..ir.script_types import (
     FLOAT,
     INT,
     STR,
+    AnyListType,
+    AnyTupleType,
     AnyType,
     BoolType,
     ClassType,
@@ -142,9 +145,9 @@ def static_structure(spec: ArgumentSpec, value: Any) -> ArgumentSpec:
     match spec:
         case ColumnsSpec() if value is not None:
             return spec_of(value)
-        case SequenceSpec(elements, is_tuple) if value is not None:
+        case SequenceSpec(elements) if value is not None:
             pairs = zip(elements, value, strict=True)
-            return SequenceSpec(tuple(static_structure(s, v) for s, v in pairs), is_tuple)
+            return replace(spec, elements=tuple(static_structure(s, v) for s, v in pairs))
         case DictSpec(keys, inner) if value is not None:
             return DictSpec(keys, tuple(static_structure(s, value[k]) for k, s in zip(keys, inner, strict=True)))
         case InstanceSpec(of, inner) if value is not None:
@@ -159,9 +162,9 @@ def constant_numbers(spec: ArgumentSpec, value: Any, types: Sequence[ScriptType]
     match spec:
         case ScalarSpec(type) if type in types and value is not None:
             return ConstantSpec(value)
-        case SequenceSpec(elements, is_tuple) if value is not None:
+        case SequenceSpec(elements) if value is not None:
             pairs = zip(elements, value, strict=True)
-            return SequenceSpec(tuple(constant_numbers(s, v, types) for s, v in pairs), is_tuple)
+            return replace(spec, elements=tuple(constant_numbers(s, v, types) for s, v in pairs))
         case DictSpec(keys, inner) if value is not None:
             pairs = zip(keys, inner, strict=True)
             return DictSpec(keys, tuple(constant_numbers(s, value[k], types) for k, s in pairs))
@@ -196,9 +199,9 @@ def shared_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tupl
                     return SameSpec(first)
                 count += 1
                 return spec
-            case SequenceSpec(elements, is_tuple):
+            case SequenceSpec(elements):
                 pairs = zip(value, elements, strict=True)
-                return SequenceSpec(tuple(visit(v, s) for v, s in pairs), is_tuple)
+                return replace(spec, elements=tuple(visit(v, s) for v, s in pairs))
             case DictSpec(keys, inner):
                 return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
             case _:
@@ -276,8 +279,8 @@ def strided_tensors(values: Sequence[Any], specs: Sequence[ArgumentSpec]) -> tup
                 steps = tuple(s // dtype.itemsize for s in strides)
                 plain = is_row_major(shape, steps)
                 return spec if plain else TensorSpec(dtype, shape, steps)
-            case SequenceSpec(elements, is_tuple):
-                return SequenceSpec(tuple(visit(v, s) for v, s in zip(value, elements, strict=True)), is_tuple)
+            case SequenceSpec(elements):
+                return replace(spec, elements=tuple(visit(v, s) for v, s in zip(value, elements, strict=True)))
             case DictSpec(keys, inner):
                 return DictSpec(keys, tuple(visit(value[k], s) for k, s in zip(keys, inner, strict=True)))
             case _:
@@ -378,7 +381,7 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return int(named)
         case NumberType() if isinstance(value, int | float):
             return value
-        case IntType() | FloatType() | BoolType() if is_tensor(value) and _has_one_element(name, value):
+        case IntType() | FloatType() | BoolType() | ComplexType() if is_tensor(value) and _has_one_element(name, value):
             number: Any = value.item() if hasattr(value, "item") else np.from_dlpack(value).item()
             if isinstance(type, IntType) and isinstance(number, float) and math.isfinite(number):
                 number = int(number)  # PyTorch takes the whole part of a float in a tensor, though it takes no float
@@ -419,8 +422,27 @@ def adapt(value: Any, type: ScriptType, name: str, what: str = "argument") -> An
             return objects.adapted_member(value, type, name, what, adapt)
         case TensorType() | FloatType() | ComplexType() | BoolType() | IntType() | StrType() | ListType() | TupleType() | DictType():
             raise call_error(f"{what} `{name}` must be {type.annotation}, but {described(value)} was given")
+        case AnyListType() | AnyTupleType() if not isinstance(value, list if isinstance(type, AnyListType) else tuple):
+            raise call_error(f"{what} `{name}` must be a {type.annotation}, but {described(value)} was given")
         case _:
-            return cast(Any, value)
+            return _of_any(value)
+
+
+def _of_any(value: Any) -> Any:
+    """A value for a parameter of any type: complex numbers are their two parts, also in lists, tuples and dicts."""
+    match value:
+        case complex():
+            return ComplexParts((value.real, value.imag))
+        case ComplexParts():
+            return value
+        case list():
+            return [_of_any(v) for v in cast("list[Any]", value)]
+        case tuple() if type(cast(Any, value)) is tuple:
+            return tuple(_of_any(v) for v in cast("tuple[Any, ...]", value))
+        case dict():
+            return {k: _of_any(v) for k, v in cast("dict[Any, Any]", value).items()}
+        case _:
+            return value
 
 
 _CLASSES: Final[Mapping[ScriptType, frozenset[type]]] = {
@@ -520,7 +542,7 @@ def spec_of(value: Any, type: ScriptType | None = None) -> ArgumentSpec:
             raise call_error(f"a tensor of dtype {getattr(value, 'dtype', '?')} cannot be an argument") from None
     match value:
         case ComplexParts():
-            return SequenceSpec((ScalarSpec(FLOAT), ScalarSpec(FLOAT)), True)
+            return SequenceSpec((ScalarSpec(FLOAT), ScalarSpec(FLOAT)), True, is_complex=True)
         case bool() | str() | None | EnumMember():
             return ConstantSpec(value)
         case ScriptObject():
@@ -587,7 +609,7 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
     Tensors in it must all be of one dtype and rank.
     """
     match t:
-        case IntType() | FloatType() | BoolType() | StrType() | EnumType():
+        case IntType() | FloatType() | ComplexType() | BoolType() | StrType() | EnumType():
             return t
         case ClassType():
             return objects.form(t, values)
@@ -603,7 +625,7 @@ def form(t: ScriptType, values: Sequence[Any]) -> ScriptType | None:
         case OptionalType():
             inner = form(t.element, [v for v in values if v is not None])
             return None if inner is None else OptionalType(inner)
-        case DictType(IntType() | FloatType() | BoolType() | StrType()):
+        case DictType(IntType() | FloatType() | ComplexType() | BoolType() | StrType()):
             inner = form(t.value, [e for v in values for e in v.values()])
             return None if inner is None else DictType(t.key, inner)
         case TupleType():

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ..backend.cpu.call import read_only
 from ..ir import cache
-from ..ir.attributes import Constant, ForeignTensor
+from ..ir.attributes import ComplexParts, Constant, ForeignTensor
 from ..ir.diagnostics import CompileError, Diagnostic, Note
 from ..ir.dtypes import DType, from_numpy
 from ..ir.places import identity
@@ -212,6 +212,8 @@ class _Handle:
 
     def _stored(self, value: Any) -> Any:
         match value:
+            case ComplexParts():
+                return complex(*value)
             case list():
                 return [self._stored(v) for v in cast("list[Any]", value)]
             case tuple():
@@ -222,6 +224,7 @@ class _Handle:
                 return value
             case _:
                 return self.shared.state.new_tensor(array_of(value))
+
     def parts(self) -> Iterator[tuple[str, ScriptObject]]:
         value = self.value
         for name in value.type.attributes:
@@ -268,6 +271,12 @@ class _Handle:
             own = own_tensors(self.value, ("parameters", "buffers"))
             return {name: read_only(tensor.array) for name, tensor in own}
         return {name: self.module(part) for name, part in self.parts()}
+
+    def special(self, name: str) -> ScriptFunction | None:
+        """A method of the user's own that Python calls by itself."""
+        if self.original_name in _CONTAINERS or name not in self.shared.methods().method_names(self.value.type):
+            return None
+        return self.shared.method(self.value, name)
 
     def is_keyed(self) -> bool:
         return self.original_name.endswith("Dict")
@@ -500,17 +509,24 @@ class ScriptModule(ScriptInstance):
     # containers
 
     def __len__(self) -> int:
-        return len(self._torchcc.elements())
+        own = self._torchcc.special("__len__")
+        return len(self._torchcc.elements()) if own is None else own()
 
     def __iter__(self) -> Iterator[Any]:
         elements = self._torchcc.elements()
         return iter(elements) if self._torchcc.is_keyed() else iter(elements.values())
 
     def __contains__(self, key: object) -> bool:
+        own = self._torchcc.special("__contains__")
+        if own is not None:
+            return own(key)
         elements = self._torchcc.elements()
         return key in elements if self._torchcc.is_keyed() else any(v is key for v in elements.values())
 
     def __getitem__(self, key: Any) -> Any:
+        own = self._torchcc.special("__getitem__")
+        if own is not None:
+            return own(key)
         elements = self._torchcc.elements()
         return elements[key] if self._torchcc.is_keyed() else list(elements.values())[key]
 
@@ -523,6 +539,11 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
 def own_tensors(value: ScriptObject, kinds: tuple[str, ...]) -> Iterator[tuple[str, Constant]]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..backend.cpu import jit, stored
 from ..backend.cpu.call import CompiledFunction
 from ..backend.cpu.host import host
-from ..ir import cache, records
+from ..ir import cache, records, tuned
 from ..ir.collection import rarely_collected
 from ..ir.diagnostics import CompileError, NotStatic
 from ..ir.places import Places
@@ -143,6 +143,6 @@ def _key(program: Program, specs: Sequence[ArgumentSpec], state: Sequence[StateS
     if content is None:
         return None
     try:
-        return stored.key(content, records.to_text((tuple(specs), tuple(state))), host())
+        return stored.key(content, records.to_text((tuple(specs), tuple(state))) + tuned.digest(host().facts), host())
     except records.NotStorable:
         return None

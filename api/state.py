@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
-import numpy as np
 import numpy.typing as npt
 
 from ..backend.cpu.call import numpy_copy, shared_array
@@ -45,6 +44,7 @@ from ..ir.script_types import (
     ScriptType,
     TupleType,
 )
+from ..ir.shared_memory import copied, elements, pieces
 from ..ir.signature import (
     ArgumentSpec,
     ColumnsSpec,
@@ -53,6 +53,7 @@ from ..ir.signature import (
     Dim,
     InstanceSpec,
     ObjectSpec,
+    PartSpec,
     SameSpec,
     ScalarSpec,
     SequenceSpec,
@@ -63,6 +64,7 @@ from ..ir.signature import (
     rebuild,
 )
 from .arguments import form
+from .overlapping import Overlapping, are_parts, is_regular, lying
 
 FEW: Final = 3
 """So many lengths of a list in the state are one too many, and so many sets of keys of a dict."""
@@ -102,6 +104,8 @@ class ModuleState:
         self._dynamic: dict[Any, set[int]] = {}
         self._seen_lengths: dict[tuple[int, str, str], set[Any]] = {}
         self._of_any_length: set[tuple[int, str, str]] = set()
+        self._may_overlap = False
+        """Whether tensors that are inputs may be views of one memory: then it matters where they lie."""
         self.is_static = False
         """Whether extents of state are fixed although they change: where code with dynamic ones cannot be compiled."""
 
@@ -142,8 +146,10 @@ class ModuleState:
     ) -> tuple[StateSpec, ...]:
         """What the attributes are now; numbers of the types `constant` as constants."""
         attributes = self.outer_attributes(receiver)
-        describe = _Describe(self, self.places(receiver), tuple(constant))
         holders = [(p, attributes[p]) for p in paths]
+        overlapping = Overlapping([c for _, h in holders for _, c in tensors_of(h[0].attributes[h[1]])])
+        self._may_overlap |= bool(overlapping)
+        describe = _Describe(self, self.places(receiver), tuple(constant), overlapping)
         return tuple(StateSpec(p, describe.spec(h[0].attributes[h[1]], h)) for p, h in holders)
 
     def mark(self, receiver: ScriptObject, paths: tuple[str, ...], constant: Sequence[ScriptType]) -> Any:
@@ -154,7 +160,10 @@ class ModuleState:
             holders = self._held[id(receiver), paths] = [attributes[p] for p in paths]
         numbers: dict[int, int] = {}
         kinds = tuple(_PYTHON[t] for t in constant)
-        return tuple([_mark(owner.attributes[name], numbers, kinds) for owner, name in holders])
+        found = tuple([_mark(owner.attributes[name], numbers, kinds) for owner, name in holders])
+        if not self._may_overlap:
+            return found
+        return found, Overlapping([c for owner, name in holders for _, c in tensors_of(owner.attributes[name])]).layout()
 
     def settle(
         self, receiver: Callable[[], ScriptObject | None], attempt: Callable[[], tuple[T, Signature | None]]
@@ -217,9 +226,8 @@ class ModuleState:
                 holders = [inner.get(id(h[0]), h) for h in holders]
                 if any(slot_of(h) not in self.slots for h in holders):
                     raise StateNeeded(holders, {})
-                for path, constant in written.items():
-                    self._check_overlap(everything, path, constant)
-                self._own([c for c in written.values() if not c.array.flags.writeable], everything)
+                changed = self._overlapped(everything, written)
+                self._own([c for c in changed if not c.array.flags.writeable or c.strided is not None], everything)
                 in_place.update(map(slot_of, holders))
             self._own_given_out(signature, attributes)
             self._check_entangled(receiver, signature, in_place)
@@ -231,7 +239,7 @@ class ModuleState:
             given = set(range(len(signature.parameters)))
         paths = [p.path for i, p in enumerate(signature.parameters) if i in given and p.path is not None and isinstance(p.spec, TensorSpec)]
         found = [value_at(located(path, attributes)) for path in paths]
-        read_only = [c for c in found if isinstance(c, Constant) and not c.array.flags.writeable]
+        read_only = [c for c in found if isinstance(c, Constant) and (not c.array.flags.writeable or c.strided is not None)]
         if read_only:
             self._own(read_only, Places(self.root))
 
@@ -268,15 +276,29 @@ class ModuleState:
         found = [c for _, c in everything.tensors() if c.name == path[1:]]
         return [h for c in found for h in everything.holders[identity(c)]]
 
-    def _check_overlap(self, everything: Places, path: str, constant: Constant) -> None:
-        for other_path, other in everything.tensors():
-            if other.array is not constant.array and np.may_share_memory(other.array, constant.array):
-                raise CompileError(
-                    Diagnostic(
-                        f"attribute `{path}` is changed in place and shares memory with `{other_path}`, which is not supported",
-                        help="save the model with clones of them",
+    def _overlapped(self, everything: Places, written: Mapping[str, Constant]) -> list[Constant]:
+        """These tensors, and those that lie in the same memory. StateNeeded where one is no input yet; CompileError where it is
+        of another dtype."""
+        tensors = list(everything.tensors())
+        at = {id(c.array): i for i, (_, c) in enumerate(tensors)}
+        of = {i: members for _, _, members in pieces([lying(c) for _, c in tensors]) for i in members}
+        needed: list[Holder] = []
+        found = list(written.values())
+        for path, constant in written.items():
+            members = of.get(at[id(constant.array)], [])
+            for other_path, other in (tensors[i] for i in members):
+                if not are_parts([lying(constant), lying(other)]):
+                    raise CompileError(
+                        Diagnostic(
+                            f"attribute `{path}` is changed in place and shares memory with `{other_path}`, which is not supported",
+                            help="save the model with clones of them",
+                        )
                     )
-                )
+                needed += [h for h in everything.holders[identity(other)] if slot_of(h) not in self.slots]
+                found.append(other)
+        if needed:
+            raise StateNeeded(needed, {})
+        return found
 
     # values
 
@@ -290,8 +312,15 @@ class ModuleState:
 
     def _own(self, constants: Sequence[Constant], everything: Places) -> None:
         """Memory that may be written to: arrays of files and of others may not."""
-        for constant in constants:
-            new = Constant(constant.name, np.array(constant.array))
+        tensors = [c for _, c in everything.tensors()]
+        own = {id(c.array) for c in constants}
+        for _, _, members in pieces([lying(c) for c in tensors]):
+            inside = {id(tensors[i].array) for i in members}
+            if inside & own:  # with all that lies in the same memory
+                own |= inside
+        chosen = [c for c in tensors if id(c.array) in own]
+        for constant, array in zip(chosen, copied([lying(c) for c in chosen]), strict=True):
+            new = Constant(constant.name, array)
             for owner, name in everything.holders[identity(constant)]:
                 owner.attributes[name] = _replaced(owner.attributes[name], constant, new)
         if constants:
@@ -300,6 +329,10 @@ class ModuleState:
     def new_tensor(self, array: npt.NDArray[Any]) -> Constant:
         """A tensor that the module does not have yet."""
         return Constant(f"state.{next(self._names)}", array)
+
+    def may_overlap(self) -> None:
+        """Tensors that are inputs may be views of one another from now on."""
+        self._may_overlap = True
 
     def moved(self, *, modules: bool) -> None:
         """Objects stand elsewhere now; `modules`: ones that compiled code has taken for constants."""
@@ -408,6 +441,7 @@ class _Describe:
     state: ModuleState
     places: Places
     constant: tuple[ScriptType, ...]
+    overlapping: Overlapping
     _numbers: dict[int, int] = field(default_factory=dict[int, int])
     _dims: dict[int, Dim] = field(default_factory=dict[int, Dim])
 
@@ -416,7 +450,7 @@ class _Describe:
             case ScriptObject() if value.type.is_module:
                 return ObjectSpec(self.places.paths[id(value)])
             case Constant() | list() | dict() | ScriptObject():
-                key = identity(value)
+                key = self.overlapping.identity(value) if isinstance(value, Constant) else identity(value)
                 if key in self._numbers:
                     return SameSpec(self._numbers[key])
                 self._numbers[key] = len(self._numbers)
@@ -435,6 +469,11 @@ class _Describe:
         if isinstance(value, Constant):
             dtype = from_numpy(value.array.dtype)
             assert dtype is not None
+            part = self.overlapping.part(value, dtype)
+            if part is not None:
+                return part
+            if not value.array.flags.c_contiguous and is_regular(value.array):
+                return TensorSpec(dtype, value.array.shape, tuple(s // dtype.itemsize for s in value.array.strides))
             return TensorSpec(dtype, self.state.shape(holder, suffix, value.array.shape, self._dims))
         at_run_time = self._at_run_time(value, holder, suffix)
         if at_run_time is not None:
@@ -463,7 +502,7 @@ class _Describe:
         if not tied and not self.state.is_of_any_length(holder, suffix):
             return None
         declared = _declared(holder, suffix)
-        if declared is None or self._stands_elsewhere(value):
+        if declared is None or self._stands_elsewhere(value) or self.overlapping.holds_any([c for _, c in tensors_of(value)]):
             return None
         found = form(declared, [opened(value)])
         return None if found is None else ColumnsSpec(found)
@@ -624,20 +663,23 @@ def state_inputs(receiver: ScriptObject, signature: Signature) -> list[Any]:
 def _inputs_at(signature: Signature, attributes: Mapping[str, Holder]) -> Callable[[], list[Any]]:
     """Gives the values of the parameters that are state."""
     at_run_time = {c.first: c for c in signature.columns if c.path is not None}
-    sources: list[tuple[Any, ScriptType | None]] = []
+    sources: list[tuple[Any, ScriptType | None, PartSpec | None]] = []
     i = 0
     while i < len(signature.parameters):
         column, path = at_run_time.get(i), signature.parameters[i].path
         if path is not None:
-            sources.append((located(path, attributes), None if column is None else column.type))
+            part = signature.parameters[i].part
+            sources.append((located(path, attributes), None if column is None else column.type, part))
         i += 1 if column is None else len(vectors(column.type, ""))
 
     def values() -> list[Any]:
         found: list[Any] = []
-        for place, t in sources:
-            value = value_at(place)
+        for at, t, part in sources:
+            value = value_at(at)
             if t is not None:
                 found += encoded(opened(value), t)
+            elif part is not None:
+                found.append(elements(lying(value), part.offset, cast(int, part.length)))
             else:
                 found.append(value.array if isinstance(value, Constant) else value)
         return found
@@ -653,6 +695,7 @@ class Plan:
         self._receiver = receiver
         self._attributes = state.outer_attributes(receiver)
         self._outputs = [(self._attributes[r.path], r.tree) for r in signature.state]
+        self._gives_views = bool(signature.placed or signature.views or signature.placed_columns)
         self.inputs = _inputs_at(signature, self._attributes)
         """Gives the values of the parameters that are state."""
 
@@ -660,6 +703,8 @@ class Plan:
         """Sets the attributes to what a call gave, in memory that is not the caller's."""
         if not self._outputs:
             return
+        if self._gives_views:
+            self._state.may_overlap()
         live = _Live(self._state, self._receiver, self._attributes)
         new = [(holder, rebuild(tree, results, live)) for holder, tree in self._outputs]
         live.refill()

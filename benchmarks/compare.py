@@ -113,6 +113,15 @@ class Recurrent(torch.nn.Module):
         return self.lstm(x)[0]
 
 
+class Attention(torch.nn.Module):
+    def __init__(self, is_causal: bool):
+        super().__init__()
+        self.is_causal = is_causal
+
+    def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=self.is_causal)
+
+
 def silero():
     path = os.environ["SILERO_VAD_ARCHIVE"]
     ours, theirs = torchcc.load(path), torch.jit.load(path).eval()
@@ -137,6 +146,26 @@ def gpt2_token():
     return archived(build.made(model, True)[0], (np.array([[464]]),))
 
 
+def int8_mlp():
+    import small_weights
+
+    x = noise((64, 784))
+    return archived(small_weights.mlp(torch.from_numpy(x[0])), x)
+
+
+def int8_encoder_layer():
+    import small_weights
+
+    return archived(small_weights.encoder_layer(), noise((1, 128, 768)), False)
+
+
+def int8_network(name):
+    import small_weights
+
+    x = noise((1, 3, 224, 224))
+    return archived(small_weights.network(getattr(small_weights, name), torch.from_numpy(x[0])), x, False)
+
+
 CHAIN = """
 def chain(x: Tensor, y: Tensor) -> Tensor:
     a = x * 0.5 + y
@@ -147,6 +176,10 @@ def chain(x: Tensor, y: Tensor) -> Tensor:
 SOFTMAX = """
 def softmax(x: Tensor) -> Tensor:
     return torch.softmax(x, -1)
+"""
+ATTENTION = """
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    return torch.matmul(torch.softmax(torch.matmul(q, k.transpose(-2, -1)) * 0.125, -1), v)
 """
 PRODUCT = """
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -166,6 +199,10 @@ CASES = {
     "MiniLM, 2 x 128 tokens": lambda: zoo("encoders", "minilm"),
     "GPT-2, 64 tokens": lambda: zoo("decoders", "gpt2"),
     "GPT-2, one token": gpt2_token,
+    "MLP 784-512-512-10, int8, batch 64": int8_mlp,
+    "BERT layer, dynamic int8, 128 tokens": int8_encoder_layer,
+    "ResNet-18, int8": lambda: int8_network("ResNet18"),
+    "MobileNetV2, int8": lambda: int8_network("MobileNetV2"),
     "DeiT-tiny": lambda: zoo("vision_transformers", "vit"),
     "LSTM 512, 2 layers, 100 steps": lambda: archived(Recurrent(), noise((100, 1, 512))),
     "LSTM cell in a scripted loop": lambda: zoo("recurrent", "custom_lstm"),
@@ -173,6 +210,10 @@ CASES = {
     "Pointwise chain, 1M": lambda: scripted(CHAIN, "chain", (1 << 20,), (1 << 20,)),
     "Softmax 4096 x 1024": lambda: scripted(SOFTMAX, "softmax", (4096, 1024)),
     "Layer norm 4096 x 1024": layer_norm,
+    "Attention written out, 12 x 128 x 64": lambda: scripted(ATTENTION, "attention", *[(1, 12, 128, 64)] * 3),
+    "Attention, 12 x 128 x 64": lambda: archived(Attention(False), noise(*[(1, 12, 128, 64)] * 3)),
+    "Attention, 12 x 1024 x 64": lambda: archived(Attention(False), noise(*[(1, 12, 1024, 64)] * 3)),
+    "Causal attention, 12 x 1024 x 64": lambda: archived(Attention(True), noise(*[(1, 12, 1024, 64)] * 3)),
     "Matrix product 1024^3": lambda: scripted(PRODUCT, "product", (1024, 1024), (1024, 1024)),
 }
 
@@ -184,11 +225,11 @@ def flat(value):
     return [np.asarray(value)]
 
 
-def check(ours, theirs, inputs):
+def check(ours, theirs, inputs, tolerance=1e-3):
     """Both calls, with their arguments, once their results are seen to be the same."""
     tensors = tuple(map(torch.from_numpy, inputs))
     for got, expected in zip(flat(ours(*inputs)), flat(theirs(*tensors)), strict=True):
-        np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-3 * max(1.0, float(np.abs(expected).max())))
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * max(1.0, float(np.abs(expected).max())))
     return (lambda: ours(*inputs)), (lambda: theirs(*tensors))
 
 
@@ -231,7 +272,7 @@ def main():
         if options.case and not any(n.lower() in name.lower() for n in options.case):
             continue
         with torch.inference_mode():
-            calls = check(*case())
+            calls = check(*case(), tolerance=1e-2 if "int8" in name else 1e-3)  # floats between integers may cross to another
             for threads in [1] if options.least else options.threads:
                 torch.set_num_threads(threads)
                 torchcc.set_num_threads(threads)

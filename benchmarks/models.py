@@ -52,7 +52,7 @@ def measure(folder, name, form, threads, samples):
     got = ours(*arguments)
     compile_s, compile_cpu_s = time.perf_counter() - started, time.process_time() - used
     found = {"compile_s": compile_s, "compile_cpu_s": compile_cpu_s, "peak_mb": peak(), "imports_mb": before}
-    found |= {"archive_mb": path.stat().st_size >> 20, "fault": check.difference(got, expected, model), "runs": {}}
+    found |= {"archive_mb": path.stat().st_size >> 20, "fault": check.difference(got, expected, check.Compared()), "runs": {}}
     import torch
 
     theirs = torch.jit.load(str(path)).eval()

@@ -6,7 +6,9 @@ import statistics
 import time
 from collections.abc import Sequence
 
+from ..backend.cpu.host import host
 from ..backend.cpu.jit import num_threads
+from ..ir import tuned
 from .against import compare
 from .console import out, waiting
 from .request import Request
@@ -36,6 +38,9 @@ def bench(request: Request, runs: int, against: Sequence[str] = (), python: str 
         return times
 
     times = waiting("measuring", measure)
+    count = len(tuned.chosen(host().facts).tuned)
+    if count:
+        out.print(f"{count} {'group of operations is' if count == 1 else 'groups of operations are'} tuned for this machine; `torchcc profile` shows which")
     threads = num_threads()
     out.print(
         f"{runs} {'run' if runs == 1 else 'runs'}, {threads} {'thread' if threads == 1 else 'threads'}: "

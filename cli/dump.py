@@ -5,16 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from .. import driver
+from ..backend.cpu.host import named_target
 from ..frontend.ast_printer import print_ast
 from ..ir.diagnostics import CompileError, Diagnostic
 from ..ir.printer import print_module
+from ..ir.schedule import print_schedules
 from .console import out
 from .request import Request
 
 
-def dump(request: Request, stage: str, *, after: str | None, folder: Path | None, target: str) -> None:
+def dump(
+    request: Request, stage: str, *, after: str | None, folder: Path | None, target: str, schedules: bool = False
+) -> None:
     program = request.callable.program
-    if folder is not None:
+    if schedules:
+        out.out(schedules_text(request, target).rstrip("\n"))
+    elif folder is not None:
         dump_all(request, folder, target)
     elif after == "emit":
         out.out(print_module(program.module).rstrip("\n"))  # needs no inputs
@@ -27,6 +33,14 @@ def dump(request: Request, stage: str, *, after: str | None, folder: Path | None
             lambda specs, state: driver.dump(program, specs, stage, after=after, target=target, state=state)
         )
         out.out(text.rstrip("\n"))
+
+
+def schedules_text(request: Request, target: str) -> str:
+    """How each group is computed, as `torchcc compile --schedule` reads it."""
+    if driver.is_gpu(target):
+        raise CompileError(Diagnostic(f"schedules are of CPUs; `{target}` has none"))
+    lowered = request.compiled(lambda specs, state: driver.lower(request.callable.program, specs, target, state=state))
+    return print_schedules(lowered.schedules.decided.values(), named_target(target).facts.name)
 
 
 def ast_text(request: Request) -> str:

@@ -85,7 +85,7 @@ Target = Annotated[
     typer.Option(
         "--target",
         metavar="TARGET",
-        help="host, x86-64-v3, x86-64-v4, aarch64, riscv64, aarch64-apple-darwin, an LLVM triple or triple:cpu, "
+        help="host, x86-64 (SSE2), x86-64-v3, x86-64-v4, aarch64, riscv64, aarch64-apple-darwin, an LLVM triple or triple:cpu, "
         "or an NVIDIA chip such as sm_90",
     ),
 ]
@@ -129,6 +129,8 @@ def run_(
         'torchcc compile net.py --input "x=f32[batch,784]" -o libnet.so',
         'torchcc compile net.py --input x=f32[8,784] --target aarch64 -o net.o',
         'torchcc compile net.py --input x=f32[8,784] --target sm_90 -o net.ptx',
+        'torchcc compile net.py --input x=f32[8,784] --tune --tune-seconds 300 -o libnet.so',
+        'torchcc compile net.py --input x=f32[8,784] --target x86-64-v4 --schedule net.toml -o libnet.so',
     ),
 )
 @command
@@ -151,12 +153,23 @@ def compile_(
     timings: Annotated[
         bool, typer.Option("--timings", help="show what each pass took, and LLVM for each kernel")
     ] = False,
+    schedule: Annotated[
+        Path | None,
+        typer.Option("--schedule", metavar="FILE", help="schedules of groups of operations, as `torchcc dump --print-schedules` writes them"),
+    ] = None,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="measure other schedules on this machine first; what is faster is kept in the cache, for all commands")
+    ] = False,
+    tune_seconds: Annotated[float, typer.Option("--tune-seconds", min=1, metavar="SECONDS", help="how long --tune may measure")] = 60,
 ) -> None:
     """Compile MODEL to a file: library, object or text."""
     from . import compile_command  # noqa: PLC0415 - see above
     from .request import Request  # noqa: PLC0415
 
-    compile_command.compile_to(Request.of(model, input or [], weights, seed, None), output, emit=emit, target=target, name=name, timings=timings)
+    request = Request.of(model, input or [], weights, seed, None)
+    compile_command.compile_to(
+        request, output, emit=emit, target=target, name=name, timings=timings, schedule=schedule, tune_seconds=tune_seconds if tune else None
+    )
 
 
 @app.command(
@@ -194,6 +207,7 @@ def save_(
         'torchcc dump net.py --input x=f32[2,3] --stage loops',
         'torchcc dump net.py --input x=f32[2,3] --after bufferize',
         'torchcc dump net.py --input x=f32[2,3] --all stages/',
+        'torchcc dump net.py --input x=f32[2,3] --target x86-64-v4 --print-schedules > net.toml',
     ),
 )
 @command
@@ -215,12 +229,16 @@ def dump_(
         Path | None, typer.Option("--all", metavar="FOLDER", help="write the program after every pass to this folder")
     ] = None,
     target: Target = "host",
+    print_schedules: Annotated[
+        bool, typer.Option("--print-schedules", help="how each group of operations is computed, as `torchcc compile --schedule` reads it")
+    ] = False,
 ) -> None:
     """Print MODEL at a stage of its compilation."""
     from . import dump  # noqa: PLC0415 - see above
     from .request import Request  # noqa: PLC0415
 
-    dump.dump(Request.of(model, input or [], weights, seed, None), stage, after=after, folder=all, target=target)
+    request = Request.of(model, input or [], weights, seed, None)
+    dump.dump(request, stage, after=after, folder=all, target=target, schedules=print_schedules)
 
 
 @app.command(

@@ -61,7 +61,7 @@ def _row(found: measure.Profile, kernel: measure.Kernel) -> tuple[str, ...]:
         _billions(kernel.bytes_per_second),
         "" if share is None else f"{100 * share:.0f} %",
         place,
-        measure.name_of(kernel),
+        measure.name_of(kernel) + (" (tuned)" if kernel.is_tuned else ""),
     )
 
 

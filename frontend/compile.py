@@ -9,11 +9,11 @@ a run are raised together. `prelude_function` compiles a composite operator for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -269,7 +269,8 @@ class Compilation:
         for statement in body:
             if not isinstance(statement, ast.FunctionDef):
                 raise CompileError.at(statement.span, "only functions can be added to a module", help="write `def name(self, ...):`")
-            if self.class_info(type).has(statement.name) or statement.name in type.attributes:
+            known = self.class_info(type).has(statement.name) or (type, statement.name) in self.added
+            if known or statement.name in type.attributes:
                 raise CompileError.at(statement.name_span, f"the module `{short_name(type)}` has a `{statement.name}` already")
         functions = [FunctionValue(s, scope, f"{cls.qualified}.{s.name}") for s in body if isinstance(s, ast.FunctionDef)]
         self.added.update({(type, f.name): f for f in functions})
@@ -541,21 +542,22 @@ def compile_source(
     return Compiled(compile_value(interpreter, value, chosen, weights), source, files)
 
 
-def compile_functions(file: SourceFile) -> dict[str, Program]:
+def compile_functions(file: SourceFile, loader: Callable[[str], SourceFile | None] | None = None) -> dict[str, Program]:
     """Every function of a text by name, each with everything it reaches (`CompilationUnit`); one module for all.
 
     Next to module classes stand functions that only their `__init__`s call: one that is no TorchScript is left out there.
+    `loader` gives the files of modules that the text imports.
     """
     source = parse_cached(file)
     try:
-        return _compile_functions(source)
+        return _compile_functions(source, loader=loader)
     except CompileError:
         if not module_classes(file):
             raise
     programs: dict[str, Program] = {}
     for name in _functions(source):
         try:
-            programs |= _compile_functions(source, name)
+            programs |= _compile_functions(source, name, loader)
         except CompileError:
             continue  # whoever asks for it is told
     return programs
@@ -566,8 +568,10 @@ def _functions(source: ast.SourceModule) -> list[str]:
     return [e.name for e in entries(source, scope) if isinstance(scope.names[e.name], FunctionValue)]
 
 
-def _compile_functions(source: ast.SourceModule, only: str | None = None) -> dict[str, Program]:
-    interpreter = Interpreter()
+def _compile_functions(
+    source: ast.SourceModule, only: str | None = None, loader: Callable[[str], SourceFile | None] | None = None
+) -> dict[str, Program]:
+    interpreter = Interpreter(loader=loader)
     scope = interpreter.module_scope(source)
     compilation = Compilation(interpreter)
     programs: dict[str, Program] = {}
@@ -635,8 +639,8 @@ def _compile_module(
 
 def _properties(cls: ClassValue) -> list[tuple[str, FunctionValue]]:
     """The accessors of the properties that are compiled, whether something uses them or not."""
-    unused: Any = cls.find("__jit_unused_properties__")
-    skipped: list[Any] = list(unused) if isinstance(unused, list | tuple) else []  # pyright: ignore[reportUnknownArgumentType]
+    listed: list[Any] = [cls.find("__jit_unused_properties__"), cls.find("__jit_ignored_attributes__")]
+    skipped: list[Any] = [name for names in listed if isinstance(names, list | tuple) for name in cast("list[Any]", names)]
     return [
         (name, member)
         for owner in reversed(cls.mro)

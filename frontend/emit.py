@@ -37,9 +37,16 @@ from .checker.state import CompiledFunction, Unit, script_type
 from .checker.statements import Statements
 from .host_tensor import HostTensor
 from .parser import signature_comment
-from .values import Device, DType, EnumMember, FunctionValue
+from .values import Device, DType, EnumMember, FunctionValue, ObjectValue
 
 _NOT_COMPILED = frozenset({"torch.jit.unused", "torch.jit.ignore"})
+
+def _plain_tuples(value: Any) -> Any:
+    """The value with tuples in place of NamedTuples; the parameter's type says which they are."""
+    if isinstance(value, ObjectValue) and value.cls.kind == "named_tuple":
+        value = tuple(value.attributes.values())
+    return tuple(map(_plain_tuples, cast("tuple[Any, ...]", value))) if isinstance(value, tuple) else value
+
 
 _NUMBERS: Final[dict[ScriptType, Callable[[Any], Any]]] = {BOOL: bool, INT: int, FLOAT: float, COMPLEX: complex}
 """What bools and ints become that are the defaults of numbers of another type."""
@@ -144,6 +151,7 @@ class FunctionEmitter(Statements):
             default = self.unit.default_tensor(param, default, f"{self.function.qualified}.{param.name}")
         if isinstance(default, EnumMember):
             default = self.unit.enum_member(default)
+        default = _plain_tuples(default)
         if default is None and annotation is None:
             # a tensor all the same, as in PyTorch: `is None` is never true of it, and None is given only from outside
             return Argument(param.name, TENSOR, str(TENSOR), None, True, keyword_only)

@@ -47,6 +47,7 @@ from .values import (
 _NN = "torch.nn"
 _NN_MODULES = "torch.nn.modules."
 _FUNCTIONAL = "torch.nn.functional"
+_PACKED = "torch.nn.utils.rnn"
 _AUTOCAST = "torch.amp.autocast_mode"
 
 _AUTOCASTS = {
@@ -162,6 +163,8 @@ class Interpreter(Expressions):
             source = library_source("prelude", "functional")
         elif name == _AUTOCAST:
             source = library_source("prelude", "autocast")
+        elif name == _PACKED:
+            source = library_source("prelude", "packed_sequences")
         elif name.startswith(_NN_MODULES):
             source = library_source("nn", name.removeprefix(_NN_MODULES))
         elif not is_module(name) and self._loader is not None:
@@ -179,13 +182,15 @@ class Interpreter(Expressions):
             if name in nn_index():
                 scope = self._library_scope(_NN_MODULES + nn_index()[name])
                 return MISSING if scope is None else scope.names.get(name, MISSING)
-        elif not is_module(module) or module == _FUNCTIONAL or module.startswith(_NN_MODULES):
+        elif not is_module(module) or module in (_FUNCTIONAL, _PACKED) or module.startswith(_NN_MODULES):
             scope = self._library_scope(module)
             if scope is not None and name in scope.names:
                 return scope.names[name]
             if not is_module(module):
                 inner = f"{module}.{name}"
                 return ModuleRef(inner) if self._library_scope(inner) is not None else MISSING
+        if name == "ScriptModule" and module == "torch.jit":
+            return self.module_class
         if name == "autocast" and f"{module}.autocast" in _AUTOCASTS:
             scope = self._library_scope(_AUTOCAST)
             return MISSING if scope is None else scope.names[_AUTOCASTS[f"{module}.autocast"]]

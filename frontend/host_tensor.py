@@ -58,7 +58,7 @@ def result_dtype(*operands: HostTensor | Number) -> DType:
 def _default_of(number: DType, other: DType) -> DType:
     """A Python number raises the category of a tensor to that category's default dtype."""
     if number.is_complex:
-        return DType.complex128 if other is DType.float64 else DType.complex64
+        return {DType.float64: DType.complex128, DType.float16: DType.complex32}.get(other, DType.complex64)
     return DEFAULT_DTYPE if number.is_floating else number
 
 
@@ -76,8 +76,8 @@ def promote(a: DType, b: DType) -> DType:
         return a
     if a.category != b.category:
         low, high = sorted((a, b), key=lambda d: d.category)
-        if high.is_complex and low is DType.float64:
-            return DType.complex128
+        if high.is_complex and low.itemsize > high.real.itemsize and low.is_floating:
+            return DType.complex128 if low is DType.float64 else DType.complex64
         return high
     if {a, b} == {DType.float16, DType.bfloat16}:
         return DType.float32

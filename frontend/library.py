@@ -21,7 +21,7 @@ from .values import MISSING, BuiltinRef, ModuleRef, Value, words
 _PACKAGE: Final = __name__.rpartition(".")[0]
 
 _MODULES: Final = words(
-    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils
+    """torch torch.nn torch.nn.functional torch.nn.init torch.nn.modules torch.nn.parameter torch.nn.utils torch.nn.utils.rnn
     torch.nn.quantized torch.jit torch.jit.annotations torch.fft torch.linalg torch.special torch.autograd
     torch.autograd.profiler torch.utils torch.cuda torch.cuda.amp torch.backends torch.optim torch.ops
     torch.functional torch.amp torch.amp.autocast_mode torch.cpu torch.cpu.amp torch.cpu.amp.autocast_mode
@@ -39,6 +39,7 @@ _DTYPES: Final = {
     "short": DType.int16,
     "int": DType.int32,
     "long": DType.int64,
+    "chalf": DType.complex32,
     "cfloat": DType.complex64,
     "cdouble": DType.complex128,
 }
@@ -51,6 +52,7 @@ _ALIASES: Final = {
     "typing.OrderedDict": "collections.OrderedDict",
     "typing_extensions.Final": "typing.Final",
     "torch.jit.Final": "typing.Final",
+    "torch.jit.script_method": "torch.jit.export",
 }
 
 

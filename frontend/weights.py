@@ -69,6 +69,9 @@ def _refuse(name: str, why: str, help: str | None = None) -> NoReturn:
 _SAFETENSORS: Final = {
     "BOOL": DType.bool,
     "U8": DType.uint8,
+    "U16": DType.uint16,
+    "U32": DType.uint32,
+    "U64": DType.uint64,
     "I8": DType.int8,
     "I16": DType.int16,
     "I32": DType.int32,
@@ -190,6 +193,10 @@ _STORAGES: Final = {
     "CharStorage": DType.int8,
     "ByteStorage": DType.uint8,
     "BoolStorage": DType.bool,
+    "UInt16Storage": DType.uint16,
+    "UInt32Storage": DType.uint32,
+    "UInt64Storage": DType.uint64,
+    "ComplexHalfStorage": DType.complex32,
     "ComplexFloatStorage": DType.complex64,
     "ComplexDoubleStorage": DType.complex128,
 }

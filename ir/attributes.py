@@ -99,7 +99,7 @@ class ForeignTensor:
 
     It can be looked at and saved again. `dtype` is PyTorch's name of it (`qint8`, `float8_e5m2`, `float32`), `what` the
     kind in words (`quantized`), `parts` its numbers: `int_repr` with `scheme`, `scale`, `zero_point` and `axis`;
-    `indices` and `values`; or only `values`, as numpy holds them (complex32 as pairs of float16).
+    `indices` and `values`; or only `values`, as numpy holds them.
     """
 
     name: str

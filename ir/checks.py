@@ -13,7 +13,7 @@ from .affine import AffineMap
 from .attributes import Attribute, Constant, DenseArrayAttr, DenseAttr, FloatAttr, IntegerAttr, SymbolRef
 from .core import Block, Operation, Value
 from .definition import operand_groups
-from .dialects import DEFINITIONS, linalg, math
+from .dialects import DEFINITIONS, linalg, linalg_ext, math
 from .dialects import complex as complexes
 from .dialects.arith import CMPF_PREDICATES, CMPI_PREDICATES
 from .dialects.tensor import DYNAMIC_SENTINEL
@@ -315,12 +315,13 @@ def _map(number: int, map: AffineMap, value: Value, dims: int) -> str | None:
 
 def _linalg_index(op: Operation) -> str | None:
     parent = op.parent_op
-    while parent is not None and not linalg.is_structured(parent):
+    while parent is not None and not linalg.is_structured(parent) and parent.name != linalg_ext.ATTENTION:
         parent = parent.parent_op
     dim = op.attributes.get("dim")
     if parent is None:
         return "stands outside of a structured operation"
-    if not isinstance(dim, int) or not 0 <= dim < len(linalg.iterator_types(parent)):
+    rank = linalg_ext.rank(parent) if parent.name == linalg_ext.ATTENTION else len(linalg.iterator_types(parent))
+    if not isinstance(dim, int) or not 0 <= dim < rank:
         return f"there is no iteration dimension {dim}"
     return _differ("result", _types(op.results), [INDEX])
 

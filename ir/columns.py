@@ -1,7 +1,7 @@
 """Values of run-time structure as plain vectors, "columns": how lists, dicts and strings are given to compiled code.
 
 Elements stand one after the other, each part of them in a vector of its own: numbers as they are, a string by its length
-and its bytes, a list by its length and its elements, a dict by its length, its keys and its values, an optional by whether
+and its bytes, a list by its length and its elements, a dict by its length, its keys and its values, a complex number by its parts, an optional by whether
 it is there, and those that are, a Union by the number of the member and the values of each, the member of an Enum by its number.
 Objects stand in *pools*, one for each type, their attributes as tuples would; where they are held is their number in the pool. So
 any number of values of one type are a fixed number of vectors: `vectors` names them, `encoded` makes them of Python values.
@@ -21,11 +21,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from .attributes import Constant
+from .attributes import ComplexParts, Constant
 from .dtypes import DType
 from .script_types import (
     NONE,
     BoolType,
+    ComplexType,
     DictType,
     EnumMember,
     EnumType,
@@ -138,6 +139,8 @@ def element_vectors(t: ScriptType, name: str, length: str) -> list[VectorOf]:
             return [present, *element_vectors(t.element, name, f"{name}.some")]
         case TupleType():
             return [v for i, e in enumerate(t.elements) for v in element_vectors(e, f"{name}.{i}", length)]
+        case ComplexType():
+            return [VectorOf(f"{name}.{part}", DType.float64, length) for part in ("real", "imag")]
         case TensorType(dtype, shape):
             assert dtype is not None and shape is not None
             if not shape:
@@ -236,6 +239,8 @@ def is_of(value: Any, t: ScriptType) -> bool:
             return isinstance(value, int) and not isinstance(value, bool)
         case FloatType():
             return isinstance(value, float)
+        case ComplexType():
+            return isinstance(value, complex | ComplexParts)
         case StrType():
             return isinstance(value, str)
         case NoneType():
@@ -287,6 +292,9 @@ def _columns(values: Sequence[Any], t: ScriptType, pools: _Pools) -> list[Any]:
             return [present, *_columns([v for v in values if v is not None], t.element, pools)]
         case TupleType():
             return [c for i, e in enumerate(t.elements) for c in _columns(list(map(itemgetter(i), values)), e, pools)]
+        case ComplexType():
+            numbers = np.array(list(map(_complex_of, values)), np.complex128)
+            return [np.ascontiguousarray(numbers.real), np.ascontiguousarray(numbers.imag)]
         case UnionType():
             tags = [member_of(v, t) for v in values]
             parts = [_columns([v for v, tag in zip(values, tags) if tag == i], m, pools) for i, m in enumerate(t.members) if m != NONE]
@@ -305,6 +313,11 @@ def _columns(values: Sequence[Any], t: ScriptType, pools: _Pools) -> list[Any]:
             return [elements, np.array([e for v in tensors for e in v.shape], np.int64)]
         case _:
             return [np.array(values, number_dtype(t).numpy)]
+
+
+def _complex_of(value: Any) -> complex:
+    """A number given as its parts, or as it is."""
+    return complex(*value) if isinstance(value, ComplexParts) else complex(value)
 
 
 def _lengths(values: Iterable[Any]) -> npt.NDArray[Any]:

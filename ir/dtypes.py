@@ -8,7 +8,7 @@ from typing import Any, Final
 import ml_dtypes
 import numpy as np
 
-from .types import BF16, COMPLEX_F32, COMPLEX_F64, F16, F32, F64, I1, I8, I16, I32, I64, Type
+from .types import BF16, COMPLEX_F16, COMPLEX_F32, COMPLEX_F64, F16, F32, F64, I1, I8, I16, I32, I64, Type
 
 
 class DType(IntEnum):
@@ -27,6 +27,9 @@ class DType(IntEnum):
     complex128 = 10
     bool = 11
     bfloat16 = 15
+    uint16 = 27
+    uint32 = 28
+    uint64 = 29
 
     def __bool__(self) -> bool:
         return True  # uint8, number 0, is a dtype like the others: `dtype or default`
@@ -42,11 +45,16 @@ class DType(IntEnum):
     @property
     def is_integral(self) -> bool:
         """Integers without bool."""
-        return self in (DType.uint8, DType.int8, DType.int16, DType.int32, DType.int64)
+        return self in _INTEGERS
 
     @property
     def is_signed(self) -> bool:
-        return self not in (DType.uint8, DType.bool)
+        return self not in _UNSIGNED and self is not DType.bool
+
+    @property
+    def is_wide_unsigned(self) -> bool:
+        """One of those that PyTorch promotes with nothing but floats, and computes little with."""
+        return self in _UNSIGNED and self is not DType.uint8
 
     @property
     def category(self) -> int:
@@ -63,7 +71,7 @@ class DType(IntEnum):
 
     @property
     def element(self) -> Type:
-        """MLIR element type. bool is `i1`, stored as one byte; uint8 and int8 are both the signless `i8`."""
+        """MLIR element type. bool is `i1`, stored as one byte; uint8 and int8 are both the signless `i8`, and so on."""
         return _ELEMENT[self]
 
     @property
@@ -77,6 +85,9 @@ class DType(IntEnum):
         return _GRAPH_NAMES[self]
 
 
+_UNSIGNED: Final = (DType.uint8, DType.uint16, DType.uint32, DType.uint64)
+_INTEGERS: Final = (*_UNSIGNED, DType.int8, DType.int16, DType.int32, DType.int64)
+
 _NUMPY: Final[dict[DType, np.dtype[Any]]] = {
     DType.uint8: np.dtype(np.uint8),
     DType.int8: np.dtype(np.int8),
@@ -86,6 +97,10 @@ _NUMPY: Final[dict[DType, np.dtype[Any]]] = {
     DType.float16: np.dtype(np.float16),
     DType.float32: np.dtype(np.float32),
     DType.float64: np.dtype(np.float64),
+    DType.uint16: np.dtype(np.uint16),
+    DType.uint32: np.dtype(np.uint32),
+    DType.uint64: np.dtype(np.uint64),
+    DType.complex32: np.dtype(ml_dtypes.complex32),
     DType.complex64: np.dtype(np.complex64),
     DType.complex128: np.dtype(np.complex128),
     DType.bool: np.dtype(np.bool_),
@@ -101,6 +116,10 @@ _ELEMENT: Final[dict[DType, Type]] = {
     DType.float16: F16,
     DType.float32: F32,
     DType.float64: F64,
+    DType.uint16: I16,
+    DType.uint32: I32,
+    DType.uint64: I64,
+    DType.complex32: COMPLEX_F16,
     DType.complex64: COMPLEX_F32,
     DType.complex128: COMPLEX_F64,
     DType.bool: I1,
@@ -122,6 +141,9 @@ _GRAPH_NAMES: Final[dict[DType, str]] = {
     DType.float16: "Half",
     DType.float32: "Float",
     DType.float64: "Double",
+    DType.uint16: "UInt16",
+    DType.uint32: "UInt32",
+    DType.uint64: "UInt64",
     DType.complex32: "ComplexHalf",
     DType.complex64: "ComplexFloat",
     DType.complex128: "ComplexDouble",
@@ -140,6 +162,10 @@ SHORT_NAMES: Final[dict[str, DType]] = {
     "f32": DType.float32,
     "f64": DType.float64,
     "bool": DType.bool,
+    "u16": DType.uint16,
+    "u32": DType.uint32,
+    "u64": DType.uint64,
+    "c32": DType.complex32,
     "c64": DType.complex64,
     "c128": DType.complex128,
 }

@@ -20,6 +20,8 @@ from .dtypes import DType, from_graph_name
 from .overloads import candidates, resolve_operands
 from .script_types import (
     ANY,
+    ANY_LIST,
+    ANY_TUPLE,
     BOOL,
     COMPLEX,
     DEVICE,
@@ -72,6 +74,8 @@ _SCALARS: Final[dict[str, ScriptType]] = {
     "NoneType": NONE,
     "None": NONE,
     "Any": ANY,
+    "list": ANY_LIST,
+    "tuple": ANY_TUPLE,
     "Generator": GENERATOR,
     "Tensor": TENSOR,
     "Function": FunctionRefType(""),

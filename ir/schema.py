@@ -6,6 +6,7 @@ first use of each signature (450 of them cost 25 ms; a generated one several tim
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -391,6 +392,9 @@ def _print_default(value: Any) -> str:
             return '"' + "".join(f"\\{names[c]}" if c in names and c != "'" else c for c in value) + '"'
         case float():
             return _print_float(value)
+        case complex():
+            sign = "-" if math.copysign(1, value.imag) < 0 else "+"
+            return f"{_print_float(value.real)}{sign}{_print_float(abs(value.imag))}j"
         case _:
             return str(value)
 

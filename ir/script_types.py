@@ -111,6 +111,20 @@ class AnyType(_Named):
 
 
 @dataclass(frozen=True)
+class AnyListType(AnyType):
+    """The annotation `list`: a list of any type."""
+
+    name: str = "list"
+
+
+@dataclass(frozen=True)
+class AnyTupleType(AnyType):
+    """The annotation `tuple`: a tuple of any type."""
+
+    name: str = "tuple"
+
+
+@dataclass(frozen=True)
 class GeneratorType(_Named):
     name: str = "Generator"
 
@@ -374,6 +388,8 @@ NONE: Final = NoneType()
 NUMBER: Final = NumberType()
 DEVICE: Final = DeviceType()
 ANY: Final = AnyType()
+ANY_LIST: Final = AnyListType()
+ANY_TUPLE: Final = AnyTupleType()
 GENERATOR: Final = GeneratorType()
 POISON: Final = PoisonType()
 NEVER: Final = OpaqueType("Never")

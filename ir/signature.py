@@ -48,6 +48,24 @@ class TensorSpec:
     """In elements, of a tensor that is not row-major, where the program decides something by that."""
 
 
+_MOST_GAPS: Final = 16
+"""A tensor that is a smaller part of its memory than one of so many is not copied with what lies between its elements."""
+
+
+def is_mirrored(spec: object) -> bool:
+    """Whether a tensor that is not row-major is copied into memory in which it lies as it was given: with gaps, if it has such."""
+    if not isinstance(spec, TensorSpec) or spec.strides is None:
+        return False
+    spans = sorted((s, cast(int, n)) for n, s in zip(spec.shape, spec.strides, strict=True) if n != 1)
+    reach, count = 1, 1
+    for stride, extent in spans:
+        if stride < reach or not extent:
+            return False
+        reach += (extent - 1) * stride
+        count *= extent
+    return reach <= _MOST_GAPS * count
+
+
 @dataclass(frozen=True)
 class ScalarSpec:
     """An int, float or bool that is given at run time."""
@@ -89,6 +107,8 @@ class SequenceSpec:
 
     elements: tuple[ArgumentSpec, ...]
     is_tuple: bool = False
+    is_complex: bool = False
+    """A complex number: its two parts, as a tuple."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +155,7 @@ class SameSpec:
 
 @dataclass(frozen=True)
 class PartSpec:
-    """Among arguments: a tensor that overlaps others. All of them lie in one piece of memory, which is the parameter.
+    """A tensor that overlaps others among the arguments, or in the state. All lie in one piece of memory, which is the parameter.
 
     `whole`: which piece, in the order of their first parts; `length`: its elements, for the first part of it, else None.
     """
@@ -252,6 +272,8 @@ class TensorColumn:
 @dataclass(frozen=True)
 class TupleColumn:
     parts: tuple[Column, ...]
+    is_complex: bool = False
+    """Complex numbers: their two parts."""
 
 
 @dataclass(frozen=True)
@@ -418,6 +440,8 @@ class Parameter:
     """Whether the program decides something by how the tensor lies in memory: it must lie as `spec` says."""
     looks: tuple[ViewStep, ...] = ()
     """How the caller sees the tensor after the call, if its metadata was changed in place (`unsqueeze_`)."""
+    part: PartSpec | None = None
+    """Of state: the tensor at `path` lies so in the memory that is given, other attributes do too."""
     stride: tuple[int, int] | None = None
     """Of a number that the call finds out itself: the stride in bytes of a tensor parameter in a dimension."""
 
@@ -464,6 +488,22 @@ class PlacedResult:
     base: int | FlatNumber
     offset: int | FlatNumber = 0
     strides: tuple[int | FlatNumber, ...] | None = None
+
+
+@dataclass(frozen=True)
+class LaidResult:
+    """Flat result `result` is given with its dimensions in this order, that in which they lie in memory: the caller sees them turned back.
+
+    `arguments`: parameters by whose strides it was decided.
+    """
+
+    result: int
+    order: tuple[int, ...]
+    arguments: tuple[int, ...] = ()
+
+    @property
+    def back(self) -> tuple[int, ...]:
+        return tuple(self.order.index(d) for d in range(len(self.order)))
 
 
 FIRST_CELL: Final = -(1 << 40)
@@ -523,6 +563,8 @@ class Signature:
     """The same for tensors in lists, dicts and objects made at run time."""
     prints: bool = False
     """Whether calls may write to the standard output."""
+    laid: tuple[LaidResult, ...] = ()
+    """Results whose dimensions lie in memory in another order; only for callers in this process."""
 
     @property
     def returned(self) -> frozenset[int]:
@@ -695,8 +737,9 @@ class _Rebuilding:
         match column:
             case Leaf(index, _):
                 return results[index].tolist()
-            case TupleColumn(parts):
-                return list(zip(*(self.elements(p, count) for p in parts)))
+            case TupleColumn(parts, is_complex):
+                given = zip(*(self.elements(p, count) for p in parts))
+                return [complex(*v) for v in given] if is_complex else list(given)
             case ListColumn(lengths, inner):
                 found: list[list[Any]] = []
                 sizes = results[lengths.index].tolist()

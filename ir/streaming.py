@@ -76,6 +76,14 @@ class Steps(Generic[T]):
         for _ in range(_MAX_ATTEMPTS):
             number = len(self.functions)
             function, signature = make(number, states[number])
+            shared = next((p.path for p in signature.parameters if p.part is not None), None)
+            if shared is not None:
+                raise CompileError(
+                    Diagnostic(
+                        f"attribute `{shared}` and others share memory, and are changed in place: a library cannot keep such",
+                        help="save the model with clones of them",
+                    )
+                )
             after = next_state(signature, states[number])
             if after is None:
                 opened = _of_run_time(signature, states[number])
@@ -235,7 +243,8 @@ def _spec_after(tree: ResultTree, before: Mapping[str, ArgumentSpec]) -> Argumen
             return before.get(path)
         case SequenceResult(elements, is_tuple):
             specs = [_spec_after(e, before) for e in elements]
-            return None if None in specs else SequenceSpec(tuple(s for s in specs if s is not None), is_tuple)
+            whole = tuple(s for s in specs if s is not None)
+            return None if None in specs else SequenceSpec(whole, is_tuple, is_complex=tree.is_complex)
         case DictResult(keys, values):
             specs = [_spec_after(v, before) for v in values]
             return None if None in specs else DictSpec(keys, tuple(s for s in specs if s is not None))

@@ -7,7 +7,7 @@ the same program when these values are (`structure.py` compares two programs, an
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from .core import Operation, Value
 
@@ -20,6 +20,10 @@ def constant_key(attribute: Any) -> Hashable:
     if isinstance(value, float | complex | tuple):
         return type(attribute).__name__, attribute, repr(cast(Any, value))
     return type(attribute).__name__, attribute, type(value).__name__
+
+
+_NOTES: Final = frozenset({"schedule"})
+"""Attributes that say how an operation came about, and change nothing."""
 
 
 class StructuralKeys:
@@ -69,13 +73,14 @@ class StructuralKeys:
                 numbers[result] = count
                 count += 1
                 add(number(result.type))
-            if attributes:
+            if attributes and attributes.keys() != _NOTES:
                 other = replaced(inner)
                 if other is None:
-                    add(len(attributes))
+                    add(len(attributes.keys() - _NOTES))
                     for name in sorted(attributes) if len(attributes) > 1 else attributes:
-                        add(name)
-                        add(number(attributes[name]))
+                        if name not in _NOTES:
+                            add(name)
+                            add(number(attributes[name]))
                 else:
                     add(other)
             for region in regions:

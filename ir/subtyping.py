@@ -12,6 +12,8 @@ from .script_types import (
     NONE,
     NUMBER,
     POISON,
+    AnyListType,
+    AnyTupleType,
     AnyType,
     BoolType,
     ClassType,
@@ -62,9 +64,17 @@ _UNION_ORDER: Final[tuple[type[ScriptType], ...]] = (
 
 def is_subtype(sub: ScriptType, sup: ScriptType) -> bool:
     """Whether a value of type `sub` may stand where `sup` is expected, without a conversion."""
-    if sub is sup or sub == sup or isinstance(sup, AnyType) or POISON in (sub, sup):
+    if sub is sup or sub == sup or POISON in (sub, sup):
         return True
     match sub, sup:
+        case UnionType(), AnyListType() | AnyTupleType():
+            return all(is_subtype(m, sup) for m in sub.members)
+        case _, AnyListType():
+            return isinstance(sub, ListType)
+        case _, AnyTupleType():
+            return isinstance(sub, TupleType)
+        case _, AnyType():
+            return True
         case OptionalType(), OptionalType():
             return is_subtype(sub.element, sup.element)
         case OptionalType(), UnionType():
@@ -102,6 +112,8 @@ def _same(a: ScriptType, b: ScriptType) -> bool:
 def optional(element: ScriptType) -> ScriptType:
     """`Optional[element]`; an optional, None or Any stays what it is."""
     match element:
+        case AnyListType() | AnyTupleType():
+            return OptionalType(element)
         case OptionalType() | AnyType() | NoneType() | PoisonType():
             return element
         case UnionType():

@@ -153,7 +153,7 @@ class RunTimeListType(Type):
 @dataclass(frozen=True)
 class RunTimeDictType(Type):
     """A dict whose keys are known at run time, in the order in which they were put in, with a reference count. A key is
-    i64, f64, i1 or a string; its value is one value of each of `slots`, as in lists."""
+    i64, f64, complex<f64>, i1 or a string; its value is one value of each of `slots`, as in lists."""
 
     key: Type
     slots: tuple[Type, ...]
@@ -220,6 +220,7 @@ F16: Final = FloatType("f16")
 BF16: Final = FloatType("bf16")
 F32: Final = FloatType("f32")
 F64: Final = FloatType("f64")
+COMPLEX_F16: Final = ComplexType(F16)
 COMPLEX_F32: Final = ComplexType(F32)
 COMPLEX_F64: Final = ComplexType(F64)
 STRING: Final = StringType()

@@ -144,9 +144,9 @@ def _value_faults(value: Value, op: Operation) -> Iterator[str]:
                 pass
 
 
-_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "complex", "math", "scf", "cf", "tensor", "linalg", "rt"})
+_TENSOR_DIALECTS: Final = frozenset({"builtin", "func", "arith", "complex", "math", "scf", "cf", "tensor", "linalg", "linalg_ext", "rt"})
 _LOOPS_DIALECTS: Final = frozenset(
-    {"builtin", "func", "arith", "complex", "math", "scf", "cf", "memref", "vector", "gpu", "rt"}
+    {"builtin", "func", "arith", "complex", "math", "scf", "cf", "memref", "vector", "llvm", "gpu", "rt"}
 )
 _OWNER_CHANGES: Final = frozenset({"func.return", "scf.yield", "scf.condition", "scf.for", "scf.while"})
 

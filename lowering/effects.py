@@ -7,7 +7,7 @@ from ..ir.definition import Trait
 from ..ir.dialects import DEFINITIONS
 
 _PURE_REGIONS = frozenset(
-    {"scf.if", "scf.for", "scf.while", "scf.parallel", "linalg.generic", "linalg.fill", "tensor.pad", "tensor.generate"}
+    {"scf.if", "scf.for", "scf.while", "scf.parallel", "linalg.generic", "linalg.fill", "linalg_ext.attention", "tensor.pad", "tensor.generate"}
 )
 
 
@@ -25,7 +25,7 @@ def is_pure(op: Operation) -> bool:
     if op.regions:
         if op.name not in DEFINITIONS:
             return False
-        if op.name.startswith("linalg."):
+        if op.name.startswith(("linalg.", "linalg_ext.")):
             if not op.results:
                 return False
         elif op.name not in _PURE_REGIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..ir.schedule import Schedules
 from ..ir.signature import Signature
 from ..ir.target import Target
 from .contracts import check_graph, verify_loops, verify_tensor
@@ -20,6 +21,7 @@ from .loops.expand_math import ExpandMath
 from .loops.fill_strings import FillStrings
 from .loops.find_keys_once import FindKeysOnce
 from .loops.fuse_loops import FuseLoops
+from .loops.hoist_indices import HoistIndices
 from .loops.map_to_gpu import MapToGpu
 from .loops.parallelize import Parallelize
 from .loops.plan_memory import PlanMemory
@@ -29,15 +31,30 @@ from .pass_manager import Pipeline, Stage
 from .tensor.canonicalize import Canonicalize
 from .tensor.convert_torch_to_linalg import ConvertTorchToLinalg
 from .tensor.fold_moved_constants import FoldMovedConstants
+from .tensor.fuse_attention import FuseAttention
 from .tensor.fuse_elementwise import FuseElementwise
 from .tensor.move_channels_last import MoveChannelsLast
+from .tensor.narrow_products import NarrowProducts
+from .tensor.relax_exponentials import RelaxExponentials
+from .tensor.short_weights import ShortWeights
 
 CONSTANTS_SETTLED: Final = ConvertLinalgToLoops.name
 """The pass after which no constant comes or goes: weights are packed as the loops read them."""
 
 
-def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
-    """From the specialised, functional graph to loops."""
+SCHEDULES_MATTER_AFTER: Final = WriteInPlace.name
+"""The last pass for a CPU that does not look at schedules."""
+
+
+def scheduled(whole: Pipeline) -> Pipeline:
+    """The part of a pipeline for a CPU that stands behind that pass."""
+    last = whole.stages[-1]
+    names = [p.name for p in last.passes]
+    return Pipeline(Stage(last.name, *last.passes[names.index(SCHEDULES_MATTER_AFTER) + 1 :], ensures=last.ensures))
+
+
+def pipeline(signature: Signature, target: Target, *, gpu: bool, schedules: Schedules | None = None) -> Pipeline:
+    """From the specialised, functional graph to loops; `schedules` stand instead of the cost model's, and record what was decided."""
     return Pipeline(
         Stage(
             "torch",
@@ -53,7 +70,9 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             ConvertTorchToLinalg(signature),
             Canonicalize(),
             FoldMovedConstants(),
+            *(() if gpu else (NarrowProducts(), ShortWeights(target.short_weights))),
             *(() if gpu else (MoveChannelsLast(),)),  # registers of a CPU run along channels; a GPU has threads for pixels
+            *(() if gpu else (FuseAttention(target), RelaxExponentials())),
             FuseElementwise(),
             Canonicalize(),  # what fusion left behind
             ensures=verify_tensor,
@@ -62,8 +81,8 @@ def pipeline(signature: Signature, target: Target, *, gpu: bool) -> Pipeline:
             "loops",
             Bufferize(),
             *(() if gpu else (WriteInPlace(),)),
-            ConvertLinalgToLoops(target),
-            *(() if gpu else (FuseLoops(target), StreamResults(target))),  # a GPU would rather have many short loops than few long ones
+            ConvertLinalgToLoops(target, Schedules() if schedules is None else schedules),
+            *(() if gpu else (FuseLoops(target), HoistIndices(), StreamResults(target))),  # a GPU would rather have many short loops than few long ones
             PlanMemory(),  # after the loops: fused intermediates need no memory
             ExpandComplex(),
             ExpandMath(),  # last of the rewriting: earlier passes weigh a function as one operation

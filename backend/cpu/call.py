@@ -29,6 +29,7 @@ from ...ir.signature import (
     ScalarSpec,
     Signature,
     TensorSpec,
+    is_mirrored,
     rebuild,
 )
 from ...ir.source import Span
@@ -200,7 +201,7 @@ class CompiledFunction:
         return self.call_twofold(arguments)[0]
 
     def call_twofold(self, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Flat results as the caller gets them, and as a module keeps them: in memory that is not the caller's, row-major."""
+        """Flat results as the caller gets them, and as a module keeps them: in memory that is not the caller's."""
         if len(arguments) != len(self._converters):
             raise TypeError(f"{self.signature.name} takes {len(self._converters)} arguments, got {len(arguments)}")
         block = self._block_type()
@@ -247,6 +248,9 @@ class CompiledFunction:
             result = read(block, base, k * _TENSOR_SIZE)
             is_given_out = torch is not None and number in self._returned_tensors
             results[number] = _to_torch(torch, result) if is_given_out else result
+        for laid in self.signature.laid:
+            found = results[laid.result]
+            results[laid.result] = found.permute(laid.back) if _is_torch(found) else found.transpose(laid.back)
         own = results
         if self.signature.placed or self.signature.views or self.signature.placed_columns:
             own = list(results)
@@ -268,7 +272,7 @@ class CompiledFunction:
             results[result] = _to_torch(torch, found) if torch is not None and not _is_torch(found) else found
             if self.signature.parameters[base].path is None if base >= 0 else -2 - base in callers:
                 callers.add(result)
-            elif (found.is_contiguous() if _is_torch(found) else found.flags.c_contiguous):
+            else:
                 own[result] = results[result]
 
         cells = Cells(results)
@@ -283,7 +287,10 @@ class CompiledFunction:
                 found = part_of_joined(base, torch, content, place, results) if is_joined else placed(base, content, place, results)
                 put(place.result, found, number)
         for column in self.signature.placed_columns:
-            given = {results[cell]: (_base(arguments[i]), torch) for i, cell in column.arguments}
+            given = {
+                results[cell]: (_base(arguments[i]), torch, is_mirrored(self.signature.parameters[i].spec))
+                for i, cell in column.arguments
+            }
             cells.add_column(column, given)
         for result, found in cells.views():
             put(result, found, -2 - result)
@@ -534,8 +541,7 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
     assert t.dtype is not None and t.shape is not None
     dtype, rank = t.dtype.numpy, t.rank
     static = t.shape if None not in t.shape else None
-    is_bfloat = dtype == np.dtype(ml_dtypes.bfloat16)
-    kind = "<u2" if is_bfloat else dtype.str
+    is_foreign, kind = _kind(dtype)
     shape_type: Any = ctypes.c_int64 * rank
 
     def read_tensor(block: Any, base: int, offset: int) -> npt.NDArray[Any]:
@@ -543,9 +549,15 @@ def _reader(t: ScriptType, free: Callable[[int], None]) -> Callable[..., Any]:
         shape = static if static is not None else tuple(shape_type.from_address(shape_at))
         interface = {"data": (data, False), "shape": shape, "typestr": kind, "version": 3}
         array = np.asarray(cast("Any", _Memory(block, base + offset, free, interface)))
-        return array.view(dtype) if is_bfloat else array
+        return array.view(dtype) if is_foreign else array
 
     return read_tensor
+
+
+def _kind(dtype: np.dtype[Any]) -> tuple[bool, str]:
+    """numpy's word for memory of this dtype; of one that is not numpy's own, for integers of its size."""
+    is_foreign = dtype.kind not in "?biufc"
+    return is_foreign, f"<u{dtype.itemsize}" if is_foreign else dtype.str
 
 
 def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -559,10 +571,7 @@ def numpy_copy(result: Any) -> npt.NDArray[Any]:
     """A result of `call_flat`, array or torch tensor, in memory of its own."""
     if isinstance(result, np.ndarray):
         return np.array(cast("npt.NDArray[Any]", result))
-    if str(result.dtype) == "torch.bfloat16":
-        torch = sys.modules["torch"]
-        return np.array(result.view(torch.int16).numpy()).view(ml_dtypes.bfloat16)
-    return np.array(result.numpy())
+    return np.array(shared_array(result))
 
 
 def _base(value: Any) -> Any:
@@ -575,7 +584,7 @@ class _Whole:
 
     def __init__(self, argument: _TensorArgument) -> None:
         self._keep = argument.keep
-        kind = "<u2" if argument.dtype.numpy == np.dtype(ml_dtypes.bfloat16) else argument.dtype.numpy.str
+        _, kind = _kind(argument.dtype.numpy)
         self.__array_interface__ = {"data": (argument.data, False), "shape": argument.shape, "typestr": kind, "version": 3}
 
 
@@ -590,12 +599,23 @@ def shared_array(tensor: Any) -> npt.NDArray[Any]:
     if isinstance(tensor, np.ndarray):
         return cast("npt.NDArray[Any]", tensor)
     tensor = tensor.detach()
-    if str(tensor.dtype) == "torch.bfloat16":
-        return tensor.view(sys.modules["torch"].int16).numpy().view(ml_dtypes.bfloat16)
+    foreign = _FOREIGN.get(str(tensor.dtype))
+    if foreign is not None:
+        dtype, integers = foreign
+        return tensor.view(getattr(sys.modules["torch"], integers)).numpy().view(dtype)
     return tensor.numpy()
 
 
+_FOREIGN: Final[dict[str, tuple[Any, str]]] = {
+    "torch.bfloat16": (np.dtype(ml_dtypes.bfloat16), "int16"),
+    "torch.complex32": (np.dtype(ml_dtypes.complex32), "int32"),
+}
+"""What is no dtype of numpy's own, and the integers of its size."""
+
+
 def _to_torch(torch: Any, array: npt.NDArray[Any]) -> Any:
-    if array.dtype == np.dtype(ml_dtypes.bfloat16):
-        return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    if array.dtype.kind not in "?biufc":
+        for name, (dtype, integers) in _FOREIGN.items():
+            if array.dtype == dtype:
+                return torch.from_numpy(array.view(integers)).view(getattr(torch, name.removeprefix("torch.")))
     return torch.from_numpy(array)

@@ -46,8 +46,9 @@ class Cells:
 
         self.parts.setdefault(base, []).append(_Part(self.results[place.result], offset, strides, put))
 
-    def add_column(self, column: PlacedColumn, arguments: Mapping[int, tuple[Any, Any]]) -> None:
-        """Makes the column of flat results a list of tensors. `arguments`: by the number of the cell, and torch where results are its own."""
+    def add_column(self, column: PlacedColumn, arguments: Mapping[int, tuple[Any, Any, bool]]) -> None:
+        """Makes the column of flat results a list of tensors. `arguments`: by the number of the cell, with torch where results are
+        its own, and whether the cell is a copy that lies as it does (`is_mirrored`)."""
         results = self.results
         elements, rank = results[column.elements], column.rank
         extents, strides = results[column.extents].tolist(), results[column.strides].tolist()
@@ -61,8 +62,8 @@ class Cells:
             start = end
             tensors.append(content)
             if cell in arguments:
-                base, torch = arguments[cell]
-                tensors[i] = _part_of(base, torch, content, offset, steps)
+                base, torch, mirrored = arguments[cell]
+                tensors[i] = _part_of(base, torch, content, offset, steps, mirrored=mirrored)
             else:
                 size = _itemsize(content)
                 put = _setter(tensors, i)
@@ -93,8 +94,8 @@ def part_of_joined(vector: Any, torch: Any, content: Any, place: PlacedResult, r
     return _part_of(vector, torch, content, flat_number(place.offset, results) // size, steps)
 
 
-def _part_of(base: Any, torch: Any, content: Any, offset: int, steps: Sequence[int]) -> Any:
-    """The view of an argument whose row-major copy has this part."""
+def _part_of(base: Any, torch: Any, content: Any, offset: int, steps: Sequence[int], *, mirrored: bool = False) -> Any:
+    """The view of an argument whose copy has this part: row-major, or `mirrored`."""
     joined = joined_tensors(base)
     if joined is not None:
         if 0 in tuple(content.shape):
@@ -107,6 +108,8 @@ def _part_of(base: Any, torch: Any, content: Any, offset: int, steps: Sequence[i
     extents: tuple[int, ...] = tuple(base.shape)
 
     def lying(number: int) -> int:
+        if mirrored:
+            return number * _itemsize(base)
         at = 0
         for d in reversed(range(len(strides))):
             extent = max(extents[d], 1)

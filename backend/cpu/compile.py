@@ -53,6 +53,7 @@ def translate(module: Operation, signature: Signature, target: CpuTarget, *, apa
         prefix,
         threads=target.facts.cores > 1,
         native_half=target.native_half,
+        fused=target.facts.fused,
         attributes=target.attributes,
         apart=apart,
     )

@@ -288,8 +288,8 @@ def _column(column: Column, outputs: Mapping[int, str]) -> str:
     match column:
         case Leaf():
             return f"numbers in {_tree(column, outputs)}"
-        case TupleColumn(parts):
-            return f"tuples ({', '.join(_column(p, outputs) for p in parts)})"
+        case TupleColumn(parts, is_complex):
+            return f"{'complex numbers' if is_complex else 'tuples'} ({', '.join(_column(p, outputs) for p in parts)})"
         case ListColumn(lengths, elements):
             return f"lists of the lengths in {_tree(lengths, outputs)}: {_column(elements, outputs)}"
         case DictColumn(lengths, keys, values):

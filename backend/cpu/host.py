@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...ir.diagnostics import CompileError
-from ...ir.target import AVX2, AVX512, NEON, Target
+from ...ir.target import AVX2, AVX512, NEON, SSE2, Target
 from ..llvm.binding import llvm
 
 _NEEDED_X86: Final = ("avx2", "fma", "f16c", "bmi2")
@@ -20,6 +20,16 @@ _NEEDED_X86: Final = ("avx2", "fma", "f16c", "bmi2")
 _AVX512_CPUS: Final = frozenset(
     {"x86-64-v4", "skylake-avx512", "cascadelake", "icelake-server", "sapphirerapids", "znver4", "znver5"}
 )
+
+_BYTE_DOTS: Final = {64: "avx512vnni", 32: "avxvnni"}
+"""By bytes of a register, the feature that `Target.byte_dots` means."""
+
+_BYTE_DOT_CPUS: Final = frozenset({"cascadelake", "icelake-server", "sapphirerapids", "znver4", "znver5"})
+
+_SSE2_CPUS: Final = frozenset(
+    {"x86-64", "x86-64-v2", "core2", "penryn", "nehalem", "westmere", "sandybridge", "ivybridge", "k8", "btver2", "silvermont", "goldmont"}
+)
+"""Those without multiply-add."""
 
 _lock = threading.Lock()
 
@@ -41,7 +51,7 @@ class CpuTarget:
     @property
     def native_half(self) -> bool:
         """Whether half and float are converted by instructions."""
-        return self.arch in ("x86_64", "aarch64", "arm64")
+        return self.arch in ("aarch64", "arm64") or (self.arch == "x86_64" and self.facts.fused)
 
     @property
     def attributes(self) -> str:
@@ -90,8 +100,10 @@ def host() -> CpuTarget:
         name=cpu,
         l1_bytes=_cache_bytes(1, base.l1_bytes),
         l2_bytes=_cache_bytes(2, base.l2_bytes),
+        byte_dots=_BYTE_DOTS.get(base.vector_bytes) in has,
         cores=thread_count(),
         fast=_is_fast(),
+        short_weights=_has_short_weights(),
     )
     return CpuTarget(triple, cpu, features.flatten(), facts)
 
@@ -104,6 +116,14 @@ def _is_fast() -> bool:
     return text == "fast"
 
 
+def _has_short_weights() -> bool:
+    """Whether the user asked for weights in 16 bits: TORCHCC_WEIGHTS is `bf16`, not `exact`."""
+    text = os.environ.get("TORCHCC_WEIGHTS", "exact")
+    if text not in ("exact", "bf16"):
+        raise CompileError.at(None, f"TORCHCC_WEIGHTS is `{text}`", help="it is `exact`, which is the default, or `bf16`")
+    return text == "bf16"
+
+
 def thread_count() -> int:
     """Threads that the run time will use in this process, unless told otherwise."""
     text = os.environ.get("TORCHCC_NUM_THREADS", "")
@@ -113,6 +133,7 @@ def thread_count() -> int:
 
 
 _NAMED: Final[dict[str, CpuTarget]] = {
+    "x86-64": CpuTarget("x86_64-unknown-linux-gnu", "x86-64", "", SSE2),
     "x86-64-v3": CpuTarget("x86_64-unknown-linux-gnu", "x86-64-v3", "", AVX2),
     "x86-64-v4": CpuTarget("x86_64-unknown-linux-gnu", "x86-64-v4", "", AVX512),
     "aarch64": CpuTarget("aarch64-unknown-linux-gnu", "generic", "", NEON),
@@ -125,15 +146,18 @@ _NAMED: Final[dict[str, CpuTarget]] = {
     "aarch64-apple-darwin": CpuTarget("aarch64-apple-darwin", "apple-m1", "", NEON),
 }
 
+HOST_NAMES: Final = ("host", "native")
+"""Names of the machine this runs on."""
+
 TARGET_NAMES: Final = ("native", *_NAMED)
 
 
 def named_target(name: str) -> CpuTarget:
     """`native`, one of `TARGET_NAMES`, or `triple` / `triple:cpu` in LLVM's words."""
-    if name in ("native", "host"):
+    if name in HOST_NAMES:
         return host()
     found = _named_target(name)
-    return dataclasses.replace(found, facts=dataclasses.replace(found.facts, fast=_is_fast()))
+    return dataclasses.replace(found, facts=dataclasses.replace(found.facts, fast=_is_fast(), short_weights=_has_short_weights()))
 
 
 def _named_target(name: str) -> CpuTarget:
@@ -149,7 +173,8 @@ def _named_target(name: str) -> CpuTarget:
                 None, f"target {name} is not supported", help=f"known targets: {', '.join(TARGET_NAMES)}"
             )
         model = _NAMED[base]
-        facts = AVX512 if cpu in _AVX512_CPUS else model.facts
+        facts = dataclasses.replace(AVX512, byte_dots=cpu in _BYTE_DOT_CPUS) if cpu in _AVX512_CPUS else model.facts
+        facts = SSE2 if cpu in _SSE2_CPUS else facts
         return CpuTarget(triple, cpu or model.cpu, model.features, facts)
     raise CompileError.at(
         None, f"unknown target {name}", help=f"known targets: {', '.join(TARGET_NAMES)}, or triple:cpu"

@@ -9,7 +9,7 @@ from typing import Final
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import rt, rt_dicts
-from ...ir.types import FloatType, IntegerType, RunTimeDictType, StringType
+from ...ir.types import ComplexType, FloatType, IntegerType, RunTimeDictType, StringType
 from ..runtime.library import inlined_dicts
 from . import strings
 from .counted import load_slot, retain_all, retain_results, store_slots
@@ -22,17 +22,23 @@ _INLINED: Final = 16
 """In so many places finding a key is written in place; a call takes a nanosecond more, and much less code."""
 
 _KEY: Final = 1
-_VALUE: Final = 2
-"""Words of an entry in front of its key, and of its value."""
+"""Words of an entry in front of its key."""
+
+
+def _value_word(t: RunTimeDictType) -> int:
+    """Words of an entry in front of its value: a complex key takes two."""
+    return _KEY + (2 if isinstance(t.key, ComplexType) else 1)
 
 
 def _width(t: RunTimeDictType) -> int:
-    return _VALUE + len(t.slots)
+    return _value_word(t) + len(t.slots)
 
 
 def _references(t: RunTimeDictType) -> int:
     """Which words of an entry hold references."""
-    return sum(1 << (_KEY + i) for i, slot in enumerate((t.key, *t.slots)) if rt.is_counted(slot))
+    counted = [_KEY] if rt.is_counted(t.key) else []
+    counted += [_value_word(t) + i for i, slot in enumerate(t.slots) if rt.is_counted(slot)]
+    return sum(1 << word for word in counted)
 
 
 def _kind(t: RunTimeDictType) -> str:
@@ -42,6 +48,8 @@ def _kind(t: RunTimeDictType) -> str:
             return "i64"
         case FloatType():
             return "f64"
+        case ComplexType():
+            return "c128"
         case _:
             return "str"
 
@@ -50,6 +58,8 @@ def _key_text(e: Emitter, key: Value) -> str:
     """The key as an argument, or as several."""
     if isinstance(key.type, StringType):
         return strings.parts(e, key)
+    if isinstance(key.type, ComplexType):
+        return ", ".join(f"double {part}" for part in e.flatten(key))
     text = e.text(key)
     if key.type == IntegerType(1):
         text = e.op("i64", f"zext i1 {text} to i64")
@@ -113,14 +123,20 @@ def _entry(e: Emitter, source: Value, position: Value) -> str:
 
 
 def _key(e: Emitter, op: Operation) -> None:
-    e.set(op.result, load_slot(e, _entry(e, *op.operands), _KEY, op.result.type))
+    t = op.result.type
+    entry = _entry(e, *op.operands)
+    if isinstance(t, ComplexType):
+        e.values[op.result] = e.unflatten(t, [load_slot(e, entry, _KEY + i, t.element) for i in range(2)])
+        return
+    e.set(op.result, load_slot(e, entry, _KEY, t))
     retain_results(e, op)
 
 
 def _get(e: Emitter, op: Operation) -> None:
     entry = _entry(e, *op.operands)
+    first = _value_word(rt_dicts.dict_type(op.operand(0)))
     for i, result in enumerate(op.results):
-        e.set(result, load_slot(e, entry, _VALUE + i, result.type))
+        e.set(result, load_slot(e, entry, first + i, result.type))
     retain_results(e, op)
 
 
@@ -142,8 +158,9 @@ def _place(e: Emitter, target: Value, position: str, key: Value, slots: tuple[Va
     entry = e.op("ptr", f"call ptr @torchcc.dict_place_{_kind(t)}({operands})")
     e.leave_if(e.op("i1", f"icmp eq ptr {entry}, null"))
     retain_all(e, slots)
-    old = [load_slot(e, entry, _VALUE + i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
-    store_slots(e, entry, slots, _VALUE)
+    first = _value_word(t)
+    old = [load_slot(e, entry, first + i, v.type) for i, v in enumerate(slots) if rt.is_counted(v.type)]
+    store_slots(e, entry, slots, first)
     for pointer in old:
         e.line(f"call void @torchcc.release(ptr {pointer})")
 

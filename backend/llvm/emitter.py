@@ -81,6 +81,8 @@ class ModuleContext:
     """Whether loops marked `threads` go to the pool."""
     native_half: bool = True
     """Whether the target converts between half and float by instructions."""
+    fused: bool = True
+    """Whether the target has multiply-add as one instruction; else that of vectors rounds twice."""
     functions: list[str] = field(default_factory=list[str])
     bodies: list[Body] = field(default_factory=list[Body])
     """Of parallel loops that go to the pool."""

@@ -69,6 +69,7 @@ class Options:
     """Starts every symbol, e.g. the exported function's name."""
     threads: bool = True
     native_half: bool = True
+    fused: bool = True
     attributes: str = "nounwind"
     """Of every function."""
     apart: bool = False
@@ -97,7 +98,7 @@ def function_symbol(prefix: str, name: str) -> str:
 
 
 def translate_module(module: Operation, options: Options) -> LlvmModule:
-    context = ModuleContext(options.prefix, TABLE, threads=options.threads, native_half=options.native_half)
+    context = ModuleContext(options.prefix, TABLE, threads=options.threads, native_half=options.native_half, fused=options.fused)
     defined = [op for op in functions(module) if not is_declaration(op)]
     failing = _failing(defined)
     for op in defined:

@@ -8,6 +8,7 @@ from typing import Final, cast
 from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import InternalError
+from ...ir.dialects import llvm
 from ...ir.types import F32, I1, INDEX, IndexType, IntegerType, Type, VectorType, element_type, with_shape_of
 from .arithmetic import fastmath, float_operation
 from .buffers import Buffer
@@ -125,8 +126,10 @@ def _broadcast(e: Emitter, op: Operation) -> None:
 
 
 def _fma(e: Emitter, op: Operation) -> None:
+    name = "fma" if e.context.fused else "fmuladd"  # a sum of products: without the instruction, it would be calls of libm
+
     def call(register: str, t: Type, texts: list[str]) -> str:
-        return f"call {register} @llvm.fma.{suffix(t)}({', '.join(f'{register} {x}' for x in texts)})"
+        return f"call {register} @llvm.{name}.{suffix(t)}({', '.join(f'{register} {x}' for x in texts)})"
 
     e.set(op.result, float_operation(e, op.result.type, op.operands, call))
 
@@ -236,6 +239,17 @@ def _shuffle(e: Emitter, op: Operation) -> None:
     )
 
 
+def _bitcast(e: Emitter, op: Operation) -> None:
+    source, result = op.operand(0), register_type(op.result.type)
+    e.set(op.result, e.pure(result, f"bitcast {register_type(source.type)} {e.text(source)} to {result}"))
+
+
+def _call_intrinsic(e: Emitter, op: Operation) -> None:
+    arguments = ", ".join(f"{register_type(v.type)} {e.text(v)}" for v in op.operands)
+    result = register_type(op.result.type)
+    e.set(op.result, e.pure(result, f"call {result} @{llvm.name_of(op)}({arguments})"))
+
+
 EMITTERS: Final[dict[str, Emit]] = {
     "vector.load": _load,
     "vector.store": _store,
@@ -250,4 +264,6 @@ EMITTERS: Final[dict[str, Emit]] = {
     "vector.create_mask": _create_mask,
     "vector.step": _step,
     "vector.shuffle": _shuffle,
+    "vector.bitcast": _bitcast,
+    "llvm.call_intrinsic": _call_intrinsic,
 }

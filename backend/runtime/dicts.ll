@@ -264,6 +264,32 @@ done:
   ret ptr %entry
 }
 
+; A new last entry for a key that there is none of: its values zero; null where memory is out.
+define ptr @torchcc.dict_insert_c128(ptr %dict, double %re, double %im) nounwind {
+  %seed.at = getelementptr %Dict, ptr %dict, i64 0, i32 5
+  %seed = load i64, ptr %seed.at
+  %plain = call i64 @torchcc.dict_hash_c128(double %re, double %im, i64 %seed)
+  ; nan is no key twice: many of them must not stand in one place
+  %nan = fcmp uno double %re, %im
+  %used.at = getelementptr %Dict, ptr %dict, i64 0, i32 7
+  %used = load i64, ptr %used.at
+  %scattered = call i64 @torchcc.dict_hash(i64 %used, i64 %seed)
+  %hash = select i1 %nan, i64 %scattered, i64 %plain
+  %entry = call ptr @torchcc.dict_append(ptr %dict, i64 %hash)
+  %failed = icmp eq ptr %entry, null
+  br i1 %failed, label %done, label %fill
+
+fill:
+  %re.at = getelementptr i64, ptr %entry, i64 1
+  store double %re, ptr %re.at
+  %im.at = getelementptr i64, ptr %entry, i64 2
+  store double %im, ptr %im.at
+  br label %done
+
+done:
+  ret ptr %entry
+}
+
 ; A new last entry for a key that there is none of, `key`, or a new string of these bytes where that is null: its values
 ; zero; null where memory is out.
 define ptr @torchcc.dict_insert_str(ptr %dict, ptr %key, ptr %bytes, i64 %count) nounwind {

@@ -50,6 +50,7 @@ declare i1 @torchcc.dict_erase(ptr, i64)
 declare i1 @torchcc.dict_clear(ptr)
 declare ptr @torchcc.dict_insert_i64(ptr, i64)
 declare ptr @torchcc.dict_insert_f64(ptr, double)
+declare ptr @torchcc.dict_insert_c128(ptr, double, double)
 declare ptr @torchcc.dict_insert_str(ptr, ptr, ptr, i64)
 declare ptr @torchcc.str_of_byte(i64) nounwind willreturn memory(none)
 declare noalias ptr @torchcc.str_new(i64, i64)
@@ -92,7 +93,8 @@ JIT_EXPORTS: Final = (
     "torchcc.dealloc", "torchcc.end_call", "torchcc.objects_left", "torchcc.block_mark", "torchcc.arena_reserve", "torchcc.arena_mark",
     "torchcc.arena_release", "torchcc.list_new", "torchcc.box_new", "torchcc.list_room", "torchcc.list_grow", "torchcc.list_reserve", "torchcc.list_extend", "torchcc.list_erase",
     "torchcc.dict_new", "torchcc.dict_next", "torchcc.dict_erase", "torchcc.dict_clear", "torchcc.dict_insert_i64",
-    "torchcc.dict_insert_f64", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",
+    "torchcc.dict_insert_f64", "torchcc.dict_insert_c128", "torchcc.dict_hash", "torchcc.dict_float_bits", "torchcc.dict_at",
+    "torchcc.dict_hash_c128", "torchcc.dict_is_c128", "torchcc.dict_search_c128", "torchcc.dict_find_c128", "torchcc.dict_place_c128",
     "torchcc.dict_search_i64", "torchcc.dict_search_f64", "torchcc.dict_find_i64", "torchcc.dict_find_f64",
     "torchcc.dict_place_i64", "torchcc.dict_place_f64", "torchcc.dict_insert_str", "torchcc.str_hash",
     "torchcc.few_bytes", "torchcc.bytes_equal", "torchcc.dict_find_str", "torchcc.dict_place_str",

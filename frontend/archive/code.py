@@ -317,6 +317,8 @@ class Code:
                 func=ast.Attribute(value=ast.Name(id="torch"), name="device"), args=[ast.Literal_(value=str() as name)]
             ):
                 return Device(name)
+            case ast.Call(func=ast.Attribute() as head, args=fields, keywords=[]) if head.span.text.startswith("__torch__."):
+                return tuple(self.evaluate(f) for f in fields)  # a NamedTuple
             case ast.Attribute(value=ast.Name(id="CONSTANTS"), name=name):
                 return self.constant(name, node.span)
             case ast.Attribute():

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-import numpy as np
-
 from ...ir.attributes import Constant, ForeignTensor
 from ...ir.diagnostics import CompileError
 from ...ir.dtypes import from_numpy
@@ -331,8 +329,5 @@ def named_tensor(value: Tensor, name: str) -> Constant | ForeignTensor:
             return Constant(name, value.array, value.strided)
         dtype = value.array.dtype.name
         return ForeignTensor(name, dtype, value.array.shape, "without arithmetic", {"values": value.array})
-    if value.dtype == "complex32":
-        pairs = np.ascontiguousarray(value.array).view(np.float16).reshape(*value.shape, 2)
-        return ForeignTensor(name, value.dtype, value.shape, value.what, {"values": pairs, **value.parts})
     parts = value.parts if value.what == "sparse" else {"int_repr": value.array, **value.parts}
     return ForeignTensor(name, value.dtype, value.shape, value.what, parts)

@@ -35,6 +35,7 @@ MAX_LENGTH: Final = 1 << 20
 """Of a list or string."""
 
 MAX_SECONDS: Final = 10.0
+"""Of the thread's processor time: a busy machine refuses no file."""
 
 _WIDENING: Final = ("mul", "ljust", "rjust", "center", "zfill", "expandtabs", "repeat", "range")
 """Builtins on lists and strings whose result is as long as a number says."""
@@ -52,7 +53,7 @@ class _BoundedInterpreter(Interpreter):
     exported: dict[int, tuple[Instance, ScriptObject | ForeignTensor]] = field(default_factory=dict[int, Any])
     sources: dict[int, tuple[Any, Constant]] = field(default_factory=dict[int, Any])
     tensors: dict[int, tuple[Any, Constant | ForeignTensor]] = field(default_factory=dict[int, Any])
-    until: float = field(default_factory=lambda: time.monotonic() + MAX_SECONDS)
+    until: float = field(default_factory=lambda: time.thread_time() + MAX_SECONDS)
 
     def import_value(self, value: Any) -> Any:
         result = super().import_value(value)
@@ -71,7 +72,7 @@ class _BoundedInterpreter(Interpreter):
 
     def before(self, op: Operation, arguments: Sequence[Any]) -> None:
         self.steps += 1
-        if self.steps > MAX_STEPS or time.monotonic() > self.until:
+        if self.steps > MAX_STEPS or time.thread_time() > self.until:
             raise _TooMuch("it does more than a `__setstate__` may", op.span)
         base = op.name.partition("::")[2].partition(".")[0]
         if base in _WIDENING and any(isinstance(a, list | str) for a in arguments):

@@ -109,9 +109,9 @@ _STORAGES: Final[dict[str, Any]] = {
     "QInt8Storage": np.int8,
     "QUInt8Storage": np.uint8,
     "QInt32Storage": np.int32,
-    "ComplexHalfStorage": np.uint32,
+    "ComplexHalfStorage": ml_dtypes.complex32,
 }
-"""Elements as numpy has them; a half-precision complex number, which it has not, as the 4 bytes that it is."""
+"""Elements as numpy has them."""
 
 _QUANTIZED: Final = {"QInt8Storage": "qint8", "QUInt8Storage": "quint8", "QInt32Storage": "qint32"}
 
@@ -419,12 +419,9 @@ class Unpickler:
         flat = storage.array
         key = (storage.key, storage.kind, flat.size, offset, sizes, strides, marks)
         if key not in self.tensors:
-            is_half = storage.kind == "ComplexHalfStorage"
-            array = self._view(flat, offset, sizes, strides, () if is_half else marks)
+            array = self._view(flat, offset, sizes, strides, marks)
             found = Tensor(array, requires_grad=requires_grad, strided=self._strided(array, flat, offset, strides, marks))
-            if is_half:
-                found = OtherTensor(array, "complex32", sizes, "of half-precision complex numbers", {"marks": marks})
-            elif storage.kind in _QUANTIZED:
+            if storage.kind in _QUANTIZED:
                 found = OtherTensor(array, _QUANTIZED[storage.kind], sizes, "quantized", {})
             self.tensors[key] = found
         return self.tensors[key]

@@ -248,7 +248,10 @@ class CodeWriter:
         """Those that are to be saved; a `forward` that nothing calls is left out where it does not compile."""
         assert self.methods is not None
         found: list[str] = []
-        for name in self.methods.method_names(type):
+        pending = list(self.methods.method_names(type))
+        known = set(pending)
+        while pending:
+            name = pending.pop(0)
             is_optional = name == "forward" and name not in type.methods
             try:
                 self.methods.compile_method(type, name)
@@ -256,6 +259,9 @@ class CodeWriter:
                 if not is_optional:
                     raise
                 continue
+            called = [n for n in self.methods.method_names(type) if n not in known]  # by this one alone
+            pending += called
+            known.update(called)
             if name not in _HIDDEN or type in self.with_state:
                 found.append(name)
         return found

@@ -506,14 +506,7 @@ class _Writer:
         self.memoize(("tensor", id(value)))
 
     def _whole(self, value: ForeignTensor, path: str) -> None:
-        values = cast(Array, value.parts["values"])
-        if value.dtype == "complex32":
-            numbers = np.ascontiguousarray(values).view(np.uint32).reshape(value.shape)
-            self.normal[id(numbers)] = numbers
-            self.storages.alone(numbers)
-            self.rebuilt("_rebuild_tensor_v2", numbers, value.dtype, path, marks=value.parts.get("marks", ()))
-        else:
-            self.rebuilt("_rebuild_tensor_v2", values, value.dtype, path)
+        self.rebuilt("_rebuild_tensor_v2", cast(Array, value.parts["values"]), value.dtype, path)
 
     def _quantizer(self, parts: Mapping[str, Any], path: str) -> None:
         self.out += b"("

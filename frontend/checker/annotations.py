@@ -15,6 +15,8 @@ from ...ir.diagnostics import CompileError, Diagnostic
 from ...ir.quantized import PACKED
 from ...ir.script_types import (
     ANY,
+    ANY_LIST,
+    ANY_TUPLE,
     BOOL,
     COMPLEX,
     DEVICE,
@@ -99,6 +101,8 @@ _CONSTRUCTORS: Final = {
     "typing.Annotated": "Annotated",
 }
 
+_ANY_OF_KIND: Final[dict[str, ScriptType]] = {"builtins.list": ANY_LIST, "builtins.tuple": ANY_TUPLE}
+
 _BARE_CONSTRUCTORS: Final = ("List", "Dict", "Tuple", "Optional", "Union", "Future", "Final")
 
 _BROADCASTING: Final = re.compile(r"\bBroadcastingList(\d)")
@@ -140,7 +144,18 @@ class Annotations:
 
     def read(self, node: ast.Expr, scope: Scope | Frame) -> ScriptType:
         """The type that `node` names. CompileError if it names none."""
-        return _Reader(self._attribute, self.class_type, scope).type(node)
+        reader = _Reader(self._attribute, self.class_type, scope)
+        return reader.any_of_kind(node) or reader.type(node)
+
+    def names_module(self, node: ast.Expr, scope: Scope | Frame) -> bool:
+        """Whether a class of modules, which is no type of an attribute, or bare `list` or `tuple` stand in the annotation."""
+        reader = _Reader(self._attribute, self.class_type, scope)
+        if reader.any_of_kind(node) is not None:
+            return True
+        if isinstance(node, ast.Subscript):
+            return any(isinstance(i, ast.Expr) and self.names_module(i, scope) for i in node.indices)
+        value = reader.host(node)
+        return isinstance(value, ClassValue) and value.kind == "module"
 
     def is_final(self, node: ast.Expr, scope: Scope | Frame) -> ast.Expr | None:
         """For `Final[T]`: T; for `Final`: the node itself; None for every other annotation."""
@@ -189,6 +204,13 @@ class _Reader:
                 return TupleType(())
             case _:
                 raise _fault(node, "this is not a type", "expected a type such as `Tensor` or `List[int]`")
+
+    def any_of_kind(self, node: ast.Expr) -> ScriptType | None:
+        """The type of the bare annotations `list` and `tuple`, which stand in no other but `List[list]`."""
+        if not isinstance(node, ast.Name):
+            return None
+        value = self.host(node)
+        return _ANY_OF_KIND.get(value.name) if isinstance(value, BuiltinRef) else None
 
     def host(self, node: ast.Expr) -> Any:
         """What a name or a dotted name means."""
@@ -273,7 +295,8 @@ class _Reader:
                 raise _fault(node, "tuples of any length are not supported", help="use `List[...]` instead")
             return TupleType(tuple(map(self.type, parameters)))
         if constructor == "Union":
-            return union(map(self.type, parameters))
+            # PyTorch writes `list` and `tuple` as members, and reads none
+            return union((self.any_of_kind(p) if self.scope.is_archive else None) or self.type(p) for p in parameters)
         expected = 2 if constructor == "Dict" else 1
         if constructor != "Annotated" and len(parameters) != expected:
             raise _fault(
@@ -283,7 +306,7 @@ class _Reader:
             )
         match constructor:
             case "List":
-                return ListType(self.type(parameters[0]))
+                return ListType(self.any_of_kind(parameters[0]) or self.type(parameters[0]))
             case "Optional":
                 return optional(self.type(parameters[0]))
             case "Future":

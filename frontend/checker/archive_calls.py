@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ...ir.core import Value
-from ...ir.script_types import STR, ClassType, ListType, PoisonType, ScriptType
+from ...ir.script_types import STR, ClassType, ListType, OptionalType, PoisonType, ScriptType
 from ...ir.subtyping import is_subtype
 from .. import ast
 from ..values import ClassValue
@@ -44,7 +44,8 @@ def _unchecked_cast(calls: Calls, node: ast.Call, hint: ScriptType | None) -> Va
     if value.type == type_ or isinstance(value.type, PoisonType):
         return value
     found = script_type(value)
-    if not is_subtype(type_, found) and not is_subtype(found, type_):
+    held = found.element if isinstance(found, OptionalType) else found  # an interface may be told of an optional object of a class
+    if not is_subtype(type_, found) and not is_subtype(held, type_):
         raise calls.fault(node.span, f"a value of type {found.annotation} cannot be cast to {type_.annotation}")
     return calls.one("prim::unchecked_cast", (value,), type_, span=node.span)
 

@@ -11,8 +11,9 @@ from ...ir.script_types import BOOL, ScriptType
 from ...ir.source import Span
 from ...ir.subtyping import unify
 from .frames import DEAD, Conflict, Flag, Flow, Frame
+from .meanings import describe, is_first_class
 from .operators import Operators
-from .state import script_type
+from .state import is_poison, script_type
 
 
 @dataclass(eq=False)
@@ -174,7 +175,9 @@ class _Merge:
             outer.forget(name, why)
         elif a is b:
             outer.set(name, a)
-        elif isinstance(a, Value) and isinstance(b, Value):
+        elif (wrong := next((v for v in (a, b) if isinstance(v, Value) and is_poison(v)), None)) is not None:
+            outer.set(name, wrong)
+        elif isinstance(a, Value) and isinstance(b, Value) and (self.owner.scope.is_archive or (is_first_class(a) and is_first_class(b))):
             self.values(name, a, b)
         else:
             outer.forget(name, Note(f"`{name}` means different things in the two branches", self.span))
@@ -186,10 +189,10 @@ class _Merge:
         before = outer.find(name)
         if found is None:
             outer.forget(name, side.frame.why_missing(name))
-        elif not isinstance(found, Value):
-            outer.set(name, found)
         elif found is before:
             return
+        elif not isinstance(found, Value) or not (is_first_class(found) or self.owner.scope.is_archive):
+            outer.forget(name, Note(f"`{name}` is {describe(found)}, which no branch hands on", self.span))
         elif isinstance(before, Value) and base_value(found) is base_value(before):
             self.refined.append((name, before, script_type(found)))
         else:

@@ -64,6 +64,7 @@ from .meanings import (
     UserFunction,
     Zip,
     describe,
+    is_first_class,
 )
 from .overloaded import variants
 from .python_functions import python_function
@@ -473,6 +474,12 @@ class Calls(Attributes):
                 "a module that is a parameter cannot be called",
                 help="call it in a method of the module that holds it, and pass the result",
             )
+        if type_.is_module and is_first_class(callee) and not self.scope.is_archive:
+            raise self.fault(
+                node.func.span,
+                "a module out of a list, a tuple or a condition cannot be called",
+                help="call its method: `.forward(...)`",
+            )
         forward = self.unit.class_info(type_).cls.find("forward" if type_.is_module else "__call__")
         if not type_.is_module and not isinstance(forward, FunctionValue):
             raise self.fault(node.func.span, f"objects of `{short_name(type_)}` have no `__call__`, so they cannot be called")
@@ -481,6 +488,8 @@ class Calls(Attributes):
         instance = self.unit.class_info(type_).instance
         if instance.pre_hooks or instance.hooks:
             return self._call_with_hooks(callee, type_, forward, node)
+        if forward.overloads:
+            return self._call_overloaded(forward, callee, BoundMethod(callee, forward), node)
         return self.call_method(BoundMethod(callee, forward), node)
 
     def _call_with_hooks(self, callee: Value, type_: ClassType, forward: FunctionValue, node: ast.Call) -> Value:
@@ -987,6 +996,8 @@ _BUILTINS: Final[dict[str, _Builtin]] = {
     "torch.onnx.is_in_onnx_export": Calls.builtin_decided,
     "torch.jit.fork": Calls.builtin_fork,
     "torch.jit.wait": Calls.builtin_wait,
+    "torch.jit._fork": Calls.builtin_fork,
+    "torch.jit._wait": Calls.builtin_wait,
     "torch.device": Calls.builtin_device,
     "typing.cast": Calls.builtin_cast_type,
     "warnings.warn": Calls.builtin_warn,

@@ -39,7 +39,7 @@ from ...ir.script_types import (
 from ...ir.script_types import EnumMember as TypedMember
 from ...ir.source import Span
 from ...ir.subtyping import is_subtype
-from ..ast import ClassDef, FunctionDef, Name, Param
+from ..ast import ClassDef, FunctionDef, Literal_, Name, Param
 from ..values import (
     MISSING,
     BuiltinRef,
@@ -105,6 +105,7 @@ class Classes:
             span = cls.definition.name_span if cls.definition is not None else None
             assert span is not None
             declared[name] = self.annotations.read(Name(span, "_type"), Scope("", {"_type": value}))
+        self._check_annotations(instance, unusable)
         finals = self._finals(cls)
         for name, tensor in (*instance.parameters.items(), *instance.buffers.items()):
             attributes[name] = declared.get(name) or (NONE if tensor is None else TENSOR)
@@ -163,6 +164,26 @@ class Classes:
                     if not cls.qualified.startswith("torch.nn."):
                         unusable[name] = error.diagnostics[0].message
         return found
+
+    def _check_annotations(self, instance: ModuleInstance, unusable: Mapping[str, str]) -> None:
+        """PyTorch resolves the annotation of every attribute that there is: to no module class, and of no string."""
+        own = next((c for c in instance.cls.mro if c.annotations), None)
+        if own is None or own.qualified.startswith("torch.nn.") or not isinstance(own.definition, ClassDef):
+            return
+        for name in (*instance.parameters, *instance.buffers, *instance.attributes, *instance.modules):
+            if name not in own.annotations or self.annotations.is_final(own.annotations[name], own.scope) is not None:
+                continue
+            annotation = own.annotations[name]
+            if isinstance(annotation, Literal_) and isinstance(annotation.value, str):
+                what = "is a string, which is not read here"
+            elif name in unusable:
+                what = unusable[name]
+            elif self.annotations.names_module(annotation, own.scope):
+                what = "names a class of modules"
+            else:
+                continue
+            message = f"the annotation of the attribute `{name}` is no type that PyTorch knows: {what}"
+            raise CompileError.at(annotation.span, message, help="leave it out: the value tells the type")
 
     def _finals(self, cls: ClassValue) -> set[str]:
         annotated = {n for n, (a, s) in cls.all_annotations.items() if self.annotations.is_final(a, s) is not None}

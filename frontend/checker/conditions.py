@@ -9,6 +9,8 @@ from typing import Any, Final
 from ...ir.core import Value
 from ...ir.diagnostics import CompileError
 from ...ir.script_types import (
+    ANY_LIST,
+    ANY_TUPLE,
     BOOL,
     POISON,
     AnyType,
@@ -57,9 +59,13 @@ class _Class:
 
     def covers(self, type_: ScriptType) -> bool:
         if self.kind is not None:
-            return isinstance(type_, self.kind)
+            return isinstance(type_, self.kind) or type_ == self.any_of_kind
         assert self.type is not None
         return is_subtype(type_, self.type)
+
+    @property
+    def any_of_kind(self) -> ScriptType:
+        return ANY_LIST if self.kind is ListType else ANY_TUPLE
 
 
 _DECIDED: Final[dict[str, bool]] = {
@@ -232,9 +238,10 @@ class Conditions(Branches):
         yes = [m for m in members_of(actual) if any(t.covers(m) for t in tests)]
         no = [m for m in members_of(actual) if not any(t.covers(m) for t in tests)]
         if isinstance(actual, AnyType | NumberType):
-            wanted = [t.type for t in tests if t.type is not None]
-            known = union(wanted) if len(wanted) == len(tests) else None
-            facts = {subject.id: known} if known is not None and isinstance(subject, ast.Name) else {}
+            if all(t.covers(actual) for t in tests):
+                return Condition(self.constant(True, node.span), static=True)
+            known = union([t.any_of_kind if t.type is None else t.type for t in tests])
+            facts = {subject.id: known} if isinstance(subject, ast.Name) else {}
             return Condition(self._instance_test(value, tests, node.span), facts)
         if not yes or not no:
             answer = bool(yes)

@@ -300,7 +300,7 @@ class Expressions(Calls):
         if condition.static is not None:
             self_frame = dict(self.frame.names)
             self.refine(condition.if_true if condition.static else condition.if_false, node.span)
-            result = self.meaning(node.body if condition.static else node.orelse, hint)
+            result = self.value(node.body if condition.static else node.orelse, hint)
             self.frame.names = self_frame
             return result
 

@@ -41,13 +41,12 @@ INT_MAX = (1 << 63) - 1
 class Iteration:
     """What a loop runs over: `elements` if they are known at compile time, else `length` and the element of an index.
 
-    `known_length`: a range whose length is known; beside unrolled elements it is unrolled too.
+    PyTorch knows the length of no range, even of literals.
     """
 
     length: Callable[[], Value]
     element: Callable[[Value], Meaning]
     elements: Sequence[Meaning] | None = None
-    known_length: int | None = None
     unbounded: bool = False
     """The counter of `enumerate`: as long as its partner."""
 
@@ -87,16 +86,11 @@ class Loops(Expressions):
     def _range_iteration(self, iterable: Range, span: Span) -> Iteration:
         start, stop, step = iterable.start, iterable.stop, iterable.step
         if start is None:
-            return Iteration(lambda: stop, lambda i: i, known_length=self.constant_int(stop))
+            return Iteration(lambda: stop, lambda i: i)
         by = step if step is not None else self.constant(1, span)
-        bounds = [self.constant_int(v) for v in (start, stop, by)]
-        known = None
-        if all(b is not None for b in bounds):
-            known = len(range(*(b for b in bounds if b is not None)))
         return Iteration(
             lambda: self.call_operator("aten::__range_length", [start, stop, by], span=span),
             lambda i: self.call_operator("aten::__derive_index", [i, start, by], span=span),
-            known_length=known,
         )
 
     def _value_iteration(self, value: Value, span: Span) -> Iteration:
@@ -152,14 +146,13 @@ class Loops(Expressions):
         for part in parts:
             if part.elements is not None:
                 lengths.append(len(part.elements))
-            elif part.known_length is not None:
-                lengths.append(part.known_length)
             elif not part.unbounded:
                 raise self.fault(
                     span,
                     "modules and tuples can only be iterated together with something of a "
                     "statically determinable length",
                     label="a part of this has a length known at run time only",
+                    help="number the elements by `enumerate`",
                 )
         rows: list[Meaning] = []
         for i in range(min(lengths)):
@@ -384,4 +377,4 @@ def _static(elements: Sequence[Meaning]) -> Iteration:
     def never(*_: object) -> Value:
         raise AssertionError("an unrolled loop has no length at run time")
 
-    return Iteration(never, never, elements, len(elements))
+    return Iteration(never, never, elements)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...ir.core import Value
-from ...ir.script_types import MethodType
+from ...ir.script_types import ClassType, MethodType
 from ...ir.source import Span
 from ..ast import FunctionDef
 from ..values import BuiltinRef, ClassValue, Device, DType, FunctionValue, ModuleRef, TypeExpression
@@ -149,6 +149,16 @@ Meaning = (
 )
 
 
+def is_first_class(meaning: Meaning) -> bool:
+    """Whether PyTorch has a value of the graph for it. It has none for a module by its name, as in `self.layer`: only
+    one that comes out of a list, a tuple or a condition is a value, and no such module can be called."""
+    if not isinstance(meaning, Value):
+        return False
+    if not isinstance(meaning.type, ClassType) or not meaning.type.is_module:
+        return True
+    return meaning.defining_op() is not None and meaning.defining_op("prim::GetAttr") is None
+
+
 class CallArguments(NamedTuple):
     """The arguments of a call as values, and where the positional ones stand."""
 
@@ -160,6 +170,8 @@ class CallArguments(NamedTuple):
 def describe(meaning: Meaning) -> str:
     """Words for a meaning that is no value, to stand in `... cannot be used as a value`."""
     match meaning:
+        case Value() if not is_first_class(meaning):
+            return "a module"
         case Value():
             return f"a value of type {meaning.type}"
         case Host():

@@ -155,6 +155,8 @@ class Operators(FunctionState):
         self, base: str, operands: Sequence[Value], named: Mapping[str, Value], span: Span
     ) -> Value | None:
         """Sorting a list of objects: a loop that calls their `__lt__`."""
+        if not operands:
+            return None
         list_type = script_type(operands[0])
         type_ = list_type.element if isinstance(list_type, ListType) else None
         if not isinstance(type_, ClassType) or type_.is_module or len(operands) > 2 or named.keys() - {"reverse"}:
@@ -272,7 +274,7 @@ class Operators(FunctionState):
 
     def unpack_tuple(self, value: Value, span: Span) -> list[Value]:
         op = value.defining_op("prim::TupleConstruct")
-        if op is not None:
+        if op is not None and not any(isinstance(v.type, ClassType) and v.type.is_module for v in op.operands):
             return list(op.operands)
         type_ = script_type(value)
         assert isinstance(type_, TupleType)
@@ -433,4 +435,4 @@ def _advice(types: Sequence[ScriptType]) -> str | None:
 def _keeps_type(type_: ScriptType) -> bool:
     """Whether a default needs its declared type: lists and devices do, a number for a Scalar does not."""
     inner = type_.element if isinstance(type_, OptionalType) else type_
-    return isinstance(inner, ListType) or inner == DEVICE
+    return isinstance(inner, ListType | TupleType) or inner == DEVICE

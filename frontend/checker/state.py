@@ -265,6 +265,10 @@ class FunctionState(ABC):
         if isinstance(type_, OptionalType):
             type_ = type_.element
         element = type_.element if isinstance(type_, ListType) else None
+        if isinstance(type_, TupleType) and len(type_.elements) == len(value):
+            parts = [self.constant(v, span, t if _is_tuple(t) else None) for v, t in zip(value, type_.elements, strict=True)]
+            whole = type_ if isinstance(type_, NamedTupleType) else TupleType(tuple(map(script_type, parts)))
+            return self.one("prim::TupleConstruct", parts, whole, span=span)
         items = [self.constant(v, span, element) for v in value]
         if element is not None:
             return self.one("prim::ListConstruct", items, ListType(element), span=span)
@@ -316,6 +320,10 @@ class FunctionState(ABC):
     def did_you_mean(self, word: str, known: Sequence[str]) -> str | None:
         close = difflib.get_close_matches(word, [k for k in known if k != word], 1, 0.7)
         return f"did you mean `{close[0]}`?" if close else None
+
+
+def _is_tuple(t: ScriptType) -> bool:
+    return isinstance(t.element if isinstance(t, OptionalType) else t, TupleType)
 
 
 def script_type(value: Value) -> ScriptType:

@@ -15,7 +15,7 @@ from typing import Final
 
 from ...ir import autocast
 from ...ir.core import Value
-from ...ir.diagnostics import CompileError
+from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects.torch import CONTEXT
 from ...ir.script_types import (
     FLOAT,
@@ -33,11 +33,12 @@ from ...ir.source import Span
 from ...ir.subtyping import unify
 from .. import ast
 from ..values import BuiltinRef, ClassValue
+from .branches import Side
 from .calls import is_exception_name, unmangled
 from .conditions import Condition
 from .frames import DEAD, OPEN, Flow, Frame
 from .loops import INT_MAX, Iteration, Loops
-from .meanings import ExceptionObject, Forked, Group, Host, Meaning, ModuleGroup, describe
+from .meanings import Awaitable, ExceptionObject, Forked, Group, Host, Meaning, ModuleGroup, describe, is_first_class
 from .names import assigned_names, loop_exit, target_names
 from .operators import BINARY
 from .state import Fault, is_poison, plural, script_type
@@ -147,6 +148,9 @@ class Statements(Loops):
     def _statement(self, statement: ast.Stmt) -> Flow:
         match statement:
             case ast.ExprStmt():
+                asserted = self._asserted(statement)
+                if asserted is not None:
+                    return self._assert(asserted)
                 if not isinstance(statement.value, ast.Literal_):
                     self.meaning(statement.value)
             case ast.Assign():
@@ -234,11 +238,19 @@ class Statements(Loops):
         for left, stays in ((then, other), (other, then)):
             if rest and left.flow.exited is True and not left.flow.dead and stays.goes_on:
                 stays.frame.joined = True
+                self._forget_what_is_no_value(stays, span)
                 if left.flow.returned is not True:
                     self.agree(left, stays, span)
                 self.run_side(stays, lambda: self.run(rest))
                 return [], self.join(condition.value, then, other, span)
         return list(rest), self.join(condition.value, then, other, span)
+
+    def _forget_what_is_no_value(self, stays: Side, span: Span) -> None:
+        """Modules and functions that a branch has named are not known behind it, as in PyTorch."""
+        for name, meaning in list(stays.frame.names.items()):
+            stays_known = isinstance(meaning, Awaitable) or is_first_class(meaning) or self.scope.is_archive
+            if not stays_known and self.frame.find(name) is not meaning:
+                stays.frame.forget(name, Note(f"`{name}` is {describe(meaning)}, which no branch hands on", span))
 
     # loops
 
@@ -330,6 +342,8 @@ class Statements(Loops):
             if self._changes_nothing(item):
                 if self._turns_gradients_off(item):
                     self.without_gradients += (node.body[0].span.start, node.body[-1].span.end)
+                if item.target is not None:  # what such a context gives is of no use
+                    self.assign(item.target, self.constant(None, item.span), item.span)
                 continue
             context = self.value(item.context)
             if is_poison(context):
@@ -379,7 +393,7 @@ class Statements(Loops):
         call = item.context
         callee = self.callee(call.func) if isinstance(call, ast.Call) else None
         name = callee.value.name if isinstance(callee, Host) and isinstance(callee.value, BuiltinRef) else ""
-        if name in _IGNORED_CONTEXTS and item.target is None:
+        if name in _IGNORED_CONTEXTS:
             return True
         if name.startswith("torch."):
             raise self.fault(
@@ -418,6 +432,19 @@ class Statements(Loops):
         return unmangled(found.type.name) in _GRADIENT_MODES
 
     # assert, raise, return, del
+
+    def _asserted(self, statement: ast.ExprStmt) -> ast.Assert | None:
+        """`torch._assert(condition, message)` as the statement that it stands for."""
+        call = statement.value
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute | ast.Name):
+            return None
+        callee = self.callee(call.func)
+        if not isinstance(callee, Host) or callee.value != BuiltinRef("torch._assert"):
+            return None
+        given = dict(zip(("condition", "message"), call.args, strict=False)) | {k.name: k.value for k in call.keywords}
+        if len(given) != 2 or len(call.args) + len(call.keywords) != 2 or not {"condition", "message"} >= given.keys():
+            raise self.fault(call.span, "torch._assert takes a condition and a message")
+        return ast.Assert(statement.span, given["condition"], given["message"])
 
     def _assert(self, node: ast.Assert) -> Flow:
         condition = self.condition(node.test)
@@ -579,6 +606,8 @@ class Statements(Loops):
                     help="annotate it where it is set first",
                 )
             meaning = self._reassigned(name, meaning, outside, span)
+        elif is_first_class(meaning) and not self.scope.is_archive and self._names_no_value(name):
+            return
         if isinstance(meaning, Value):
             if declared is not None:
                 meaning = self.declared(meaning, declared, span, f"variable '{name}' is annotated")
@@ -586,9 +615,14 @@ class Statements(Loops):
             target.type = script_type(meaning)
         self.frame.set(name, meaning)
 
+    def _names_no_value(self, name: str) -> bool:
+        """Whether the name stands for something that is no value, as `m` in `m = self.layer`: to PyTorch it goes on doing so."""
+        before = self.frame.find(name)
+        return before is not None and not isinstance(before, Awaitable) and not is_first_class(before)
+
     def _reassigned(self, name: str, meaning: Meaning, outside: Meaning, span: Span) -> Value:
         for side in (meaning, outside):
-            if not isinstance(side, Value):
+            if not isinstance(side, Value) or not (is_first_class(side) or self.scope.is_archive):
                 raise self.fault(
                     span,
                     f"`{name}` is set in an outer block too, so it must be a value in both places",
@@ -658,8 +692,6 @@ class Statements(Loops):
                 return list(self.emit("prim::ListUnpack", (meaning,), [type_.element] * count, span=span).results)
             case PoisonType():
                 return None
-            case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
-                return list(self.module_group(meaning, type_, span).modules)
             case type_:
                 raise self.fault(
                     span, f"a value of type {type_.annotation} cannot be unpacked", label=f"this is {type_.annotation}"

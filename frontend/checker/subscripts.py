@@ -276,8 +276,8 @@ class Subscripts(Conditions):
             case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
                 self.require_modules(type_, "a slice", node.span)
                 group = self.module_group(value, type_, span)
-                part = self._static_slice(index, len(group.names))
-                return ModuleGroup(group.names[part], group.modules[part])
+                modules = group.modules[self._static_slice(index, len(group.names))]
+                return self.one("prim::TupleConstruct", modules, TupleType(tuple(map(script_type, modules))), span=span)
             case PoisonType():
                 return value
             case type_:

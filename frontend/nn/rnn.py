@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import Module, Parameter, init
+from torch.nn.utils.rnn import PackedSequence
 
 
 class RNNBase(Module):
@@ -109,6 +110,27 @@ class RNNBase(Module):
                 f"Expected hidden size ({self.num_layers * directions}, {batch}, {size}), got {hx.size()}"
             )
 
+    def unpermuted(self, hx: Tensor, packed: PackedSequence) -> Tensor:
+        """The state of the caller's sequences, which are in another order than the packed ones."""
+        order = packed.unsorted_indices
+        return hx if order is None else hx.index_select(1, order)
+
+    def packed_state(self, hx: Tensor | None, packed: PackedSequence, size: int) -> Tensor:
+        batch = int(packed.batch_sizes[0])
+        layers = self.num_layers * (2 if self.bidirectional else 1)
+        if packed.data.dim() != 2:
+            raise RuntimeError(f"input must have 2 dimensions, got {packed.data.dim()}")
+        if self.input_size != packed.data.size(-1):
+            raise RuntimeError(
+                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {packed.data.size(-1)}"
+            )
+        if hx is None:
+            return torch.zeros([layers, batch, size], dtype=packed.data.dtype, device=packed.data.device)
+        if hx.dim() != 3 or hx.size(0) != layers or hx.size(1) != batch or hx.size(2) != size:
+            raise RuntimeError(f"Expected hidden size ({layers}, {batch}, {size}), got {hx.size()}")
+        order = packed.sorted_indices
+        return hx if order is None else hx.index_select(1, order)
+
 
 class RNN(RNNBase):
     def __init__(
@@ -141,7 +163,15 @@ class RNN(RNNBase):
         )
         self.nonlinearity = nonlinearity
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @torch.jit._overload_method
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    @torch.jit._overload_method
+    def forward(self, input: PackedSequence, hx: Tensor | None = None) -> tuple[PackedSequence, Tensor]: ...
+
+    def forward(self, input: Tensor, hx: Tensor | None = None):
+        if isinstance(input, PackedSequence):
+            return self.forward_packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"RNN: Expected input to be 2D or 3D, got {input.dim()}D tensor instead")
         is_batched = input.dim() == 3
@@ -183,6 +213,35 @@ class RNN(RNNBase):
             hidden = hidden.squeeze(1)
         return output, hidden
 
+    def forward_packed(self, packed: PackedSequence, hx: Tensor | None) -> tuple[PackedSequence, Tensor]:
+        state = self.packed_state(hx, packed, self.hidden_size)
+        if self.mode == "RNN_TANH":
+            data, hidden = torch.rnn_tanh(
+                packed.data,
+                packed.batch_sizes,
+                state,
+                self._flat_weights,
+                self.bias,
+                self.num_layers,
+                self.dropout,
+                self.training,
+                self.bidirectional,
+            )
+        else:
+            data, hidden = torch.rnn_relu(
+                packed.data,
+                packed.batch_sizes,
+                state,
+                self._flat_weights,
+                self.bias,
+                self.num_layers,
+                self.dropout,
+                self.training,
+                self.bidirectional,
+            )
+        output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return output, self.unpermuted(hidden, packed)
+
 
 class LSTM(RNNBase):
     def __init__(
@@ -212,7 +271,15 @@ class LSTM(RNNBase):
             dtype,
         )
 
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    @torch.jit._overload_method
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]: ...
+
+    @torch.jit._overload_method
+    def forward(self, input: PackedSequence, hx: tuple[Tensor, Tensor] | None = None) -> tuple[PackedSequence, tuple[Tensor, Tensor]]: ...
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None):
+        if isinstance(input, PackedSequence):
+            return self.forward_packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"LSTM: Expected input to be 2D or 3D, got {input.dim()}D instead")
         is_batched = input.dim() == 3
@@ -246,6 +313,30 @@ class LSTM(RNNBase):
             return output.squeeze(batch_dim), (h_n.squeeze(1), c_n.squeeze(1))
         return output, (h_n, c_n)
 
+    def forward_packed(
+        self, packed: PackedSequence, hx: tuple[Tensor, Tensor] | None
+    ) -> tuple[PackedSequence, tuple[Tensor, Tensor]]:
+        output_size = self.proj_size if self.proj_size > 0 else self.hidden_size
+        if hx is None:
+            h = self.packed_state(None, packed, output_size)
+            c = self.packed_state(None, packed, self.hidden_size)
+        else:
+            h = self.packed_state(hx[0], packed, output_size)
+            c = self.packed_state(hx[1], packed, self.hidden_size)
+        data, h_n, c_n = torch.lstm(
+            packed.data,
+            packed.batch_sizes,
+            [h, c],
+            self._flat_weights,
+            self.bias,
+            self.num_layers,
+            self.dropout,
+            self.training,
+            self.bidirectional,
+        )
+        output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return output, (self.unpermuted(h_n, packed), self.unpermuted(c_n, packed))
+
 
 class GRU(RNNBase):
     def __init__(
@@ -264,7 +355,15 @@ class GRU(RNNBase):
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    @torch.jit._overload_method
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]: ...
+
+    @torch.jit._overload_method
+    def forward(self, input: PackedSequence, hx: Tensor | None = None) -> tuple[PackedSequence, Tensor]: ...
+
+    def forward(self, input: Tensor, hx: Tensor | None = None):
+        if isinstance(input, PackedSequence):
+            return self.forward_packed(input, hx)
         if input.dim() not in (2, 3):
             raise ValueError(f"GRU: Expected input to be 2D or 3D, got {input.dim()}D instead")
         is_batched = input.dim() == 3
@@ -292,6 +391,22 @@ class GRU(RNNBase):
             output = output.squeeze(batch_dim)
             hidden = hidden.squeeze(1)
         return output, hidden
+
+    def forward_packed(self, packed: PackedSequence, hx: Tensor | None) -> tuple[PackedSequence, Tensor]:
+        state = self.packed_state(hx, packed, self.hidden_size)
+        data, hidden = torch.gru(
+            packed.data,
+            packed.batch_sizes,
+            state,
+            self._flat_weights,
+            self.bias,
+            self.num_layers,
+            self.dropout,
+            self.training,
+            self.bidirectional,
+        )
+        output = PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+        return output, self.unpermuted(hidden, packed)
 
 
 class RNNCellBase(Module):

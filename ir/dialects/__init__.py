@@ -12,6 +12,8 @@ from . import (
     func,
     gpu,
     linalg,
+    linalg_ext,
+    llvm,
     math,
     memref,
     rt,
@@ -33,6 +35,6 @@ RUN_TIME: Final = (rt, rt_clock, rt_dicts, rt_forks, rt_random, rt_records, rt_s
 
 DEFINITIONS: Final[dict[str, OpDefinition]] = {
     definition.name: definition
-    for dialect in (torch, func, arith, complex, math, scf, cf, tensor, linalg, memref, vector, gpu, *RUN_TIME)
+    for dialect in (torch, func, arith, complex, math, scf, cf, tensor, linalg, linalg_ext, memref, vector, llvm, gpu, *RUN_TIME)
     for definition in dialect.OPS
 }

@@ -16,6 +16,7 @@ from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
 from ..types import (
+    COMPLEX_F64,
     F64,
     I1,
     I64,
@@ -177,7 +178,7 @@ def _is_legal_slot(t: Type) -> bool:
 
 
 def is_legal_dict(t: RunTimeDictType) -> bool:
-    return (t.key in NUMBERS or isinstance(t.key, StringType)) and is_legal_slots(t.slots)
+    return (t.key in (*NUMBERS, COMPLEX_F64) or isinstance(t.key, StringType)) and is_legal_slots(t.slots)
 
 
 def _get(op: Operation) -> str | None:

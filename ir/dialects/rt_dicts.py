@@ -3,7 +3,7 @@
 A dict is a reference, as a list is (`rt.py`), and no operation on it is pure. Its entries stand in the order in which
 their keys were put in. An entry has a position, which holds until the dict is changed; positions of neighbours may lie
 apart, where one between them was removed: `next` finds them. A key is one value: i64, f64 (0.0 and -0.0 are one key,
-nan is never found), i1 or a string (by its bytes).
+nan is never found), complex<f64> (by its parts, as f64), i1 or a string (by its bytes).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, cast
 
@@ -9,7 +10,7 @@ from ..attributes import DenseArrayAttr
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition, Trait
-from ..types import I1, I64, VectorType
+from ..types import I1, I64, FloatType, IntegerType, Type, VectorType
 
 
 def vector_type(value: Value) -> VectorType:
@@ -81,6 +82,22 @@ def shuffle(b: Builder, v1: Value, v2: Value, mask: Sequence[int]) -> Value:
     return b.create("vector.shuffle", (v1, v2), (result,), {"mask": DenseArrayAttr(tuple(mask), I64)}).result
 
 
+def bitcast(b: Builder, source: Value, to: VectorType) -> Value:
+    """The same bits as elements of another width, the lowest first."""
+    return b.create("vector.bitcast", (source,), (to,)).result
+
+
+def _verify_bitcast(op: Operation) -> str | None:
+    sizes = [_bits(v.type) for v in (op.operand(0), op.result)]
+    return None if sizes[0] == sizes[1] and sizes[0] is not None else f"{op.operand(0).type} and {op.result.type} are not the same bits"
+
+
+def _bits(t: Type) -> int | None:
+    if not isinstance(t, VectorType) or not isinstance(t.element, IntegerType | FloatType):
+        return None
+    return math.prod(t.shape) * t.element.width
+
+
 _PURE: Final = frozenset({Trait.PURE})
 
 OPS: tuple[OpDefinition, ...] = (
@@ -97,4 +114,5 @@ OPS: tuple[OpDefinition, ...] = (
     OpDefinition("vector.create_mask", ("operands*",), assembly="$operands attr-dict : type(results)", traits=_PURE),
     OpDefinition("vector.step", assembly="attr-dict : type(results)", traits=_PURE),
     OpDefinition("vector.shuffle", ("v1", "v2"), traits=_PURE),
+    OpDefinition("vector.bitcast", ("source",), assembly="$source attr-dict : type($source) to type(results)", traits=_PURE, verify=_verify_bitcast),
 )

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ..diagnostics import InternalError
 from ..dialects.aten.factories import nested_shape
+from ..dialects.aten.rules import real_part
 from ..dtypes import DType, from_numpy
 from ..operator import OperatorError
 from ..operators import find, split_name
@@ -204,7 +205,7 @@ TENSOR_BUILTINS: Final[dict[str, Callable[..., Any]]] = {
     "prim::NumToTensor": tensor_of,
     "aten::view": _view,
     "aten::type_as": lambda x, other: x if x.dtype == other.dtype else _converted(x, other),
-    "aten::real": lambda x: x.real,
+    "aten::real": real_part,
 }
 
 

@@ -96,6 +96,8 @@ def _pow_int(a: int, b: int) -> int:
 
 
 def _fmod(a: Any, b: Any) -> float:
+    if (b == 0 or math.isinf(a)) and not math.isnan(a) and not math.isnan(b):
+        return -math.nan  # what processors make, with its sign
     with np.errstate(all="ignore"):
         return float(np.fmod(np.float64(a), np.float64(b)))
 
@@ -115,6 +117,11 @@ def _real(function: Callable[[float], float]) -> Builtin:
             return math.nan
 
     return apply
+
+
+def _sqrt(a: Any) -> Any:
+    """That of a negative number is the nan that processors make, which shows a sign."""
+    return -math.nan if not isinstance(a, complex) and a < 0 else _real(math.sqrt)(a)
 
 
 def _log(a: Any, *base: Any) -> Any:
@@ -168,7 +175,9 @@ def _to_int(a: Any) -> int:
     if isinstance(a, str):
         return strings.to_int(a)
     if isinstance(a, complex):
-        raise OperatorError("value cannot be converted to type int without overflow")
+        if a.imag != 0:
+            raise OperatorError("value cannot be converted to type int without overflow")
+        a = a.real
     if isinstance(a, float) and not -(2.0**63) <= a < 2.0**63:
         return -(1 << 63)
     return wrap(int(a))
@@ -176,7 +185,7 @@ def _to_int(a: Any) -> int:
 
 def _to_float(a: Any) -> float:
     if isinstance(a, complex):
-        raise OperatorError("a complex number cannot be converted to float")
+        return a.real  # as in PyTorch
     return strings.to_float(a) if isinstance(a, str) else float(a)
 
 
@@ -330,7 +339,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::log": _log,
     "aten::log10": _log_of(math.log10, 0.0),
     "aten::log1p": _log_of(math.log1p, -1.0),
-    "aten::sqrt": _real(math.sqrt),
+    "aten::sqrt": _sqrt,
     "aten::exp": _real(math.exp),
     "aten::expm1": _real(math.expm1),
     "aten::sin": _real(math.sin),
@@ -360,7 +369,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::isfinite": cmath.isfinite,
     "aten::isinf": cmath.isinf,
     "aten::isnan": cmath.isnan,
-    "aten::angle": lambda a: cmath.phase(a) if isinstance(a, complex) else (math.pi if a < 0 else 0.0),
+    "aten::angle": lambda a: cmath.phase(a) if isinstance(a, complex) else math.atan2(0.0, math.copysign(1.0, a)),
     "aten::polar": cmath.rect,
     "aten::bin": bin,
     "aten::hex": hex,
@@ -400,8 +409,8 @@ def to_text(value: Any) -> str:
         case float():
             return format_float(value)
         case complex():
-            sign = "+" if value.imag >= 0 else "" if value.imag < 0 else "-"  # of a nan
-            return f"{format_float(value.real)}{sign}{format_float(value.imag)}j"
+            sign = "+" if value.imag >= 0 else "-"  # of a nan too
+            return f"{format_float(value.real)}{sign}{format_float(abs(value.imag))}j"
         case str():
             return value
         case np.ndarray():

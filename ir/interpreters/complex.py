@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, cast
 
+import ml_dtypes
 import numpy as np
 
 from ..attributes import FloatAttr
@@ -13,19 +14,23 @@ from .engine import Compiler, Rule, Step, constant_step, dtype_of, pure
 
 Evaluate = Callable[..., Any]
 
+_HALVES: Final = np.dtype(ml_dtypes.complex32)
+"""Of which numpy does not know the parts."""
+
 
 def made(dtype: np.dtype[Any], re: Any, im: Any) -> Any:
     """re + im i without arithmetic: infinities and signs of zeros stay as they are."""
-    result = np.empty(np.broadcast(re, im).shape, dtype)
+    result = np.empty(np.broadcast(re, im).shape, np.complex64 if dtype == _HALVES else dtype)
     result.real, result.imag = re, im
-    return result[()]
+    return result.astype(dtype)[()]
 
 
 def _multiply(op: Operation) -> Evaluate:
     dtype = dtype_of(op.result.type)
 
     def multiply(a: Any, b: Any) -> Any:
-        return made(dtype, a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)
+        (p, q), (r, s) = (_real(a), _imaginary(a)), (_real(b), _imaginary(b))
+        return made(dtype, p * r - q * s, p * s + q * r)
 
     return multiply
 
@@ -44,11 +49,11 @@ def _plain(function: Evaluate) -> Callable[[Operation], Evaluate]:
 
 
 def _real(z: Any) -> Any:
-    return np.real(z)[()]
+    return np.real(z.astype(np.complex64)).astype(np.float16)[()] if z.dtype == _HALVES else np.real(z)[()]
 
 
 def _imaginary(z: Any) -> Any:
-    return np.imag(z)[()]
+    return np.imag(z.astype(np.complex64)).astype(np.float16)[()] if z.dtype == _HALVES else np.imag(z)[()]
 
 
 def _constant(compiler: Compiler, op: Operation) -> Step:

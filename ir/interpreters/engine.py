@@ -22,6 +22,7 @@ from ..diagnostics import InternalError
 from ..dialects import DEFINITIONS
 from ..dialects.tensor import DYNAMIC_SENTINEL
 from ..types import (
+    COMPLEX_F16,
     COMPLEX_F32,
     COMPLEX_F64,
     FloatType,
@@ -53,6 +54,7 @@ _DTYPES: Final[dict[Type, np.dtype[Any]]] = {
     FloatType("bf16"): np.dtype(ml_dtypes.bfloat16),
     FloatType("f32"): np.dtype(np.float32),
     FloatType("f64"): np.dtype(np.float64),
+    COMPLEX_F16: np.dtype(ml_dtypes.complex32),
     COMPLEX_F32: np.dtype(np.complex64),
     COMPLEX_F64: np.dtype(np.complex128),
 }

@@ -13,15 +13,14 @@ from math import prod
 from typing import Any, Final, cast
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from ..affine import AffineBinary, AffineConstant, AffineDim, AffineExpr, AffineMap
 from ..core import Operation
-from ..dialects import linalg
+from ..dialects import linalg, linalg_ext
 from ..types import I1
 from .domain import is_vectorizable
 from .engine import Array, Code, Compiler, Frame, Rule, Step, failure
-from .memory import MemRef
+from .memory import MemRef, as_strided
 
 _ACCUMULATE: Final[dict[str, np.ufunc]] = {
     "arith.addf": np.add,
@@ -48,7 +47,7 @@ def _index(compiler: Compiler, op: Operation) -> Step:
 def index_slot(compiler: Compiler, op: Operation) -> int:
     """Slot of the iteration indices of the structured operation around `op`."""
     parent = op.parent_op
-    while parent is not None and not linalg.is_structured(parent):
+    while parent is not None and not linalg.is_structured(parent) and parent.name != linalg_ext.ATTENTION:
         parent = parent.parent_op
     if parent is None:
         raise failure(op, "stands outside of a structured operation")

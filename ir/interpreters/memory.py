@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import as_strided
 
 from ..diagnostics import InternalError
 
 Array = npt.NDArray[Any]
+
+
+def as_strided(array: Array, shape: Sequence[int], strides: Sequence[int], writeable: bool = True) -> Array:
+    """numpy's, which does not take half-precision complex numbers."""
+    if array.dtype.name != "complex32":
+        return np.lib.stride_tricks.as_strided(array, shape, strides, writeable=writeable)
+    return np.lib.stride_tricks.as_strided(array.view(np.int32), shape, strides, writeable=writeable).view(array.dtype)
 
 
 class MemRef:

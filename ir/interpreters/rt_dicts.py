@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import cmath
 from typing import Any, Final, cast
 
 import numpy as np
@@ -14,7 +14,7 @@ from .rt import Counted, Entry, Table, View, alive, kept_results, made, release,
 
 
 def _is_nan(key: Any) -> bool:
-    return isinstance(key, float) and math.isnan(key)
+    return isinstance(key, float | complex) and cmath.isnan(key)
 
 
 def _plain(key: Any) -> Any:

@@ -10,7 +10,7 @@ from ..core import Operation
 from ..dialects import rt_views
 from ..types import BoxType, MemRefType, RankedTensorType
 from .engine import Compiler, Frame, Rule, Step, failure
-from .memory import MemRef
+from .memory import MemRef, as_strided
 from .rt import alive, made
 
 
@@ -19,7 +19,7 @@ def _view(op: Operation, array: Any, offset: int, shape: tuple[int, ...], stride
     if 0 not in shape and not 0 <= offset <= last < array.size:
         raise failure(op, f"elements {offset} to {last} of a cell of {array.size}")
     start = array[min(offset, array.size) :]
-    return np.lib.stride_tricks.as_strided(start, shape, tuple(s * array.itemsize for s in strides), writeable=True)
+    return as_strided(start, shape, tuple(s * array.itemsize for s in strides), writeable=True)
 
 
 def _read(compiler: Compiler, op: Operation) -> Step:

@@ -17,6 +17,8 @@ from . import (
     func,
     gpu,
     linalg,
+    linalg_ext,
+    llvm,
     math,
     memref,
     rt,
@@ -36,7 +38,7 @@ from .memory import MemRef
 
 RULES: Final[dict[str, Rule]] = {
     name: rule
-    for dialect in (func, arith, complex, math, scf, cf, tensor, linalg, memref, vector, gpu, rt, rt_clock, rt_dicts, rt_forks, rt_random, rt_records, rt_strings, rt_views)
+    for dialect in (func, arith, complex, math, scf, cf, tensor, linalg, linalg_ext, memref, vector, llvm, gpu, rt, rt_clock, rt_dicts, rt_forks, rt_random, rt_records, rt_strings, rt_views)
     for name, rule in dialect.RULES.items()
 }
 

@@ -41,6 +41,7 @@ from ..operators import (
     schema,
     split_name,
 )
+from ..places import Places
 from ..program import Program
 from ..schema import Schema
 from ..script_types import (
@@ -51,6 +52,8 @@ from ..script_types import (
     NONE,
     STR,
     TENSOR,
+    AnyListType,
+    AnyTupleType,
     AnyType,
     BoolType,
     ClassType,
@@ -74,6 +77,7 @@ from ..script_types import (
     TupleType,
     UnionType,
 )
+from ..shared_memory import copied, pieces
 from ..string_operators import BYTES_OF, OF_BYTES
 from . import builtins, output, quantized
 from .arrays import (
@@ -196,12 +200,22 @@ class Interpreter:
             self._foreign[id(value)] = value, instance
         return self._foreign[id(value)][1]
 
+    def _import_shared(self, module: ScriptObject) -> None:
+        """Tensors of a module that lie in one memory, so that their copies do, too."""
+        constants = [c for _, c in Places(module).tensors()]
+        arrays = [c.array if c.strided is None else c.strided for c in constants]
+        chosen = [i for _, _, members in pieces(arrays) for i in members]
+        for i, array in zip(chosen, copied([arrays[i] for i in chosen]), strict=True):
+            self._tensors[id(constants[i].array)] = constants[i], array
+
     def import_value(self, value: Any) -> Any:
         """A compile-time value (attribute, constant) as a run-time one; the same object or tensor gives the same one."""
         match value:
             case ComplexParts():
                 return complex(*value)
             case ScriptObject():
+                if not self._instances:
+                    self._import_shared(value)
                 if id(value) not in self._instances:
                     instance = Instance(value.type)
                     self._instances[id(value)] = (value, instance)
@@ -472,6 +486,11 @@ def _tuple_index(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence
     return (values[index],)
 
 
+def _parts_of(value: Any) -> Sequence[Any]:
+    """What a tuple is unpacked into; of a complex number, its parts."""
+    return (value.real, value.imag) if isinstance(value, complex) else value
+
+
 def _tuple_slice(frame: _Frame, op: Operation, arguments: list[Any]) -> Sequence[Any]:
     return (arguments[0][op.attributes["beg"] : op.attributes["end"]],)
 
@@ -573,6 +592,8 @@ def placeholder(t: Any) -> Any:
             return {}
         case TupleType():
             return tuple(map(placeholder, t.elements))
+        case ComplexType():
+            return 0j
         case InstanceType():
             return Instance(t.of)
         case UnionType() if t.members:
@@ -687,8 +708,8 @@ _PRIM: Final[dict[str, Callable[[_Frame, Operation, list[Any]], Sequence[Any]]]]
     "prim::Loop": _loop,
     "prim::ListConstruct": lambda frame, op, arguments: (arguments,),
     "prim::TupleConstruct": lambda frame, op, arguments: (tuple(arguments),),
-    "prim::DictConstruct": lambda frame, op, arguments: (dict(zip(arguments[::2], arguments[1::2])),),
-    "prim::TupleUnpack": lambda frame, op, arguments: arguments[0],
+    "prim::DictConstruct": lambda frame, op, arguments: (dict(zip(map(builtins.dict_key, arguments[::2]), arguments[1::2])),),
+    "prim::TupleUnpack": lambda frame, op, arguments: _parts_of(arguments[0]),
     "prim::TupleIndex": _tuple_index,
     "prim::TupleSlice": _tuple_slice,
     "prim::ListUnpack": _list_unpack,
@@ -724,6 +745,10 @@ def is_instance(value: Any, type_: Any) -> bool:
     if isinstance(type_, str):
         return isinstance(value, {"list": list, "tuple": tuple, "dict": dict}[type_])
     match type_:
+        case AnyListType():
+            return isinstance(value, list)
+        case AnyTupleType():
+            return isinstance(value, tuple)
         case AnyType():
             return True
         case TensorType():

@@ -116,6 +116,11 @@ def _broadcast(op: Operation) -> Unary:
     return lambda x: np.broadcast_to(x, shape)
 
 
+def _bitcast(op: Operation) -> Unary:
+    dtype = dtype_of(op.result.type)
+    return lambda x: np.ascontiguousarray(x).view(dtype)
+
+
 def _fma(op: Operation) -> Ternary:
     dtype = dtype_of(op.result.type)
     return lambda a, b, c: fma(*(x.astype(np.float64) for x in (a, b, c))).astype(dtype)
@@ -198,4 +203,5 @@ RULES: Final[dict[str, Rule]] = {
     "vector.create_mask": pure(_create_mask),
     "vector.step": pure(_step),
     "vector.shuffle": pure(_shuffle),
+    "vector.bitcast": pure(_bitcast),
 }

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 
 from ..attributes import Constant
 from ..diagnostics import CompileError
-from ..script_types import NONE, DeviceType, EnumMember, ListType, OptionalType, ScriptType, TupleType
+from ..script_types import NONE, DeviceType, EnumMember, ListType, NamedTupleType, OptionalType, ScriptType, TupleType
 from ..source import Span
 from .unit import CodeUnit
 
@@ -69,7 +69,8 @@ def print_literal(value: Any, type: ScriptType, unit: CodeUnit, span: Span | Non
                 return f"[{', '.join(print_literal(v, inner.element, unit, span) for v in items)}]"
             types = inner.elements if isinstance(inner, TupleType) else [NONE] * len(items)
             texts = [print_literal(v, t, unit, span) for v, t in zip(items, types, strict=True)]
-            return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
+            head = unit.type(inner) if isinstance(inner, NamedTupleType) else ""
+            return f"{head}({texts[0]},)" if len(texts) == 1 else f"{head}({', '.join(texts)})"
         case _:
             raise CompileError.at(span, f"a constant of type {value.__class__.__name__} cannot be written as TorchScript")
 

@@ -207,16 +207,14 @@ class _Function:
 
     def _parameters(self, block: Block) -> str:
         parts: list[str] = []
-        has_star = False
+        # PyTorch writes no `*`, and all calls give all arguments by position
+        last_required = max((i for i, a in enumerate(self.schema.arguments) if not a.has_default), default=-1)
         for i, (argument, value) in enumerate(zip(self.schema.arguments, block.args, strict=True)):
-            if argument.keyword_only and not has_star:
-                parts.append("*")
-                has_star = True
             typed = f"{argument.name}: {self._type(cast(ScriptType, value.type))}"
             if i == 0 and isinstance(value.type, ClassType) and not self.unit.typed_self:
                 typed = argument.name
             default = ""
-            if argument.has_default:
+            if argument.has_default and i > last_required:
                 default = f"={print_literal(argument.default, argument.type, self.unit, self.op.span)}"
                 self._note_words(default)
             parts.append(typed + default)

@@ -10,14 +10,14 @@ CompileError, never a wrong value.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 import numpy as np
 
 from ...ir.attributes import Constant
-from ...ir.core import Block, Operation, Value
+from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.diagnostics import CompileError, Note
 from ...ir.dialects import torch
 from ...ir.operator import OperatorError
@@ -60,6 +60,9 @@ _EXPANDING: Final = frozenset(("aten::expand", "aten::expand_as", "aten::broadca
 
 MAX_ELEMENTS: Final = 1 << 16
 """Of tensors whose elements are told apart."""
+
+_MARK: Final = "layout"
+"""See `layouts.LAYOUT`."""
 
 _NEVER_CONTIGUOUS: Final = ("aten::nonzero", "aten::einsum", "aten::linalg_", "aten::_linalg")
 
@@ -119,9 +122,13 @@ class Aliases:
         return base if base is None or alias.view is None else view_of(alias.view, alias.index, base)
 
 
-def analyse(function: Operation, strided: Mapping[Value, Strides] | None = None) -> Aliases:
-    """`strided`: the strides of arguments that are not row-major."""
-    analysis = _Analysis()
+Made = Callable[[Operation, Value, Sequence[tuple[Value, Strides]]], Strides | None]
+"""(operator, result, tensors that it is made of with their strides) -> strides of the result, where they are known."""
+
+
+def analyse(function: Operation, strided: Mapping[Value, Strides] | None = None, made: Made | None = None) -> Aliases:
+    """`strided`: the strides of arguments that are not row-major; `made`: of what operators make, where not all operands are."""
+    analysis = _Analysis(made=made)
     analysis.found.layouts = analysis.layouts
     for argument in function.body().args:
         if is_tensor(argument):
@@ -202,6 +209,7 @@ class _Analysis:
     """Storages (as in `Storage.atoms`) that are elements of lists of run-time length, with a node that says so."""
     before_loop: dict[Operation, frozenset[Any]] = field(default_factory=dict[Operation, Any])
     """What `in_lists` held when an iteration of the loop began."""
+    made: Made | None = None
 
     def root(
         self, value: Value, kind: Literal["fresh", "argument", "state"], atoms: frozenset[Any] | None = None
@@ -397,6 +405,9 @@ class _Analysis:
 
     def fresh_layout(self, op: Operation, result: Value) -> Layout:
         """New tensors are contiguous if their operands are."""
+        mark = op.attributes.get(f"{_MARK}{cast(OpResult, result).index}")
+        if mark == "row-major":
+            return contiguous_layout(cast(TensorType, result.type))
         if gives_contiguous(op.name) or (op.name == "aten::clone" and inferred(op.operand(1)) == CONTIGUOUS_FORMAT):
             return contiguous_layout(cast(TensorType, result.type))
         if op.name.startswith(_NEVER_CONTIGUOUS):
@@ -412,8 +423,19 @@ class _Analysis:
                     return None
                 shape = static_shape(operand.type)
                 if layout != "contiguous" and not is_contiguous(shape, layout):
-                    return None
+                    return self.strided_layout(op, result)
         return contiguous_layout(cast(TensorType, result.type))
+
+    def strided_layout(self, op: Operation, result: Value) -> Layout:
+        """Of what is made of tensors that are not all contiguous."""
+        parts = [part for operand in op.operands for part in parts_of(operand)]
+        known: list[tuple[Value, Strides]] = []
+        for part in parts:
+            shape, layout = static_shape(part.type), self.layouts.get(part)
+            if shape is None or layout is None:
+                return None
+            known.append((part, contiguous_strides(shape) if layout == "contiguous" else layout))
+        return None if self.made is None else self.made(op, result, known)
 
     # control flow
 

@@ -129,8 +129,7 @@ def apply(ev: Evaluator, name: str, arguments: list[Abstract], op: Operation | N
         return tensor_writes.in_place(ev, form, derived, arguments)
     if function is not None:
         results = _unpacked(ev.call_composite(function, arguments), op, form)
-        tensor_layouts.note(ev, name, arguments, results)
-        return results
+        return tensor_layouts.noted(ev, name, arguments, results)
     raise ev.error(f"operator {name} is not supported yet")
 
 

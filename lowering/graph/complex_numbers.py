@@ -31,9 +31,9 @@ def apply(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[A
         return _of_constants(ev, name, arguments)
     if any(isinstance(a, Complex) for a in arguments) and _gives_tensor(name):
         return calls.apply(ev, name, [_whole(ev, a) if isinstance(a, Complex) else a for a in arguments])
-    if not all(isinstance(a, Known | Scalar | Complex) for a in arguments):
+    if base in ("aten::__is__", "aten::__isnot__") or not all(isinstance(a, Known | Scalar | Complex) for a in arguments):
         return None
-    if not any(isinstance(a, Complex) for a in arguments) and not _is_complex(name):
+    if not any(isinstance(a, Complex) for a in arguments) and not _is_complex(name) and base != "aten::angle":
         return None
     values = [_plain(a) for a in arguments]
     builtin = builtins.find(name, values) if None not in values else None
@@ -42,6 +42,8 @@ def apply(ev: Evaluator, name: str, arguments: Sequence[Abstract]) -> Sequence[A
             return (ev.import_value(builtin(*values)),)
         except OperatorError as error:
             raise ev.operator_error(str(error)) from None
+    if base in _TO_REAL and len(arguments) == 1:
+        return (_real_part(ev, _Number.of(ev, arguments[0]), base),)
     function = _FUNCTIONS.get(base)
     if function is None:
         raise ev.error(f"{name} on a complex number known at run time is not supported")
@@ -249,6 +251,8 @@ def _exp(z: _Number) -> _Number:
 
 
 def _angle(z: _Number) -> _Real:
+    if z.is_real:
+        return z.im.math("atan2", z.re.constant(1.0).math("copysign", z.re))  # its sign alone counts, that of a zero or NaN too
     return z.im.math("atan2", z.re)
 
 
@@ -391,6 +395,17 @@ _FUNCTIONS: Final[dict[str, Callable[..., _Result]]] = {
     "aten::isinf": _any_part("isinf", "aten::__or__.bool"),
     "aten::isfinite": _any_part("isfinite", "aten::__and__.bool"),
 }
+
+
+_TO_REAL: Final = ("aten::Int", "aten::IntImplicit", "aten::Float", "aten::FloatImplicit")
+
+
+def _real_part(ev: Evaluator, z: _Number, base: str) -> Abstract:
+    """`int` or `float` of a complex number; as in PyTorch only `int` asks for one without an imaginary part."""
+    if base in ("aten::Float", "aten::FloatImplicit"):
+        return z.re.value
+    calls.require(ev, z.im.equals(0.0).value, ["value cannot be converted to type int without overflow"])
+    return calls.single(ev, "aten::Int.float", [z.re.value])
 
 
 def sum_of(ev: Evaluator, values: Sequence[Abstract]) -> Abstract:

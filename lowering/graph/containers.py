@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, FLOAT, INT, STR, EnumType, ListType, TupleType
+from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, STR, EnumType, ListType, TupleType
 from . import calls, run_time_values, texts
 from .branches import fork
 from .values import (
@@ -349,7 +349,7 @@ def _equal(negated: bool) -> Callable[[Evaluator, list[Abstract]], Results]:
 
 
 def _elements_equal(ev: Evaluator, a: Abstract, b: Abstract) -> Abstract:
-    if same(a, b) and not isinstance(a, Tensor):
+    if same(a, b) and not isinstance(a, Tensor) and type_of(a) not in (FLOAT, COMPLEX):  # these may be NaN
         return TRUE
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         raise ev.not_static("whether these lists of tensors are equal")

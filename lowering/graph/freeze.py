@@ -55,15 +55,15 @@ Slot = tuple[int, str]
 Array = npt.NDArray[Any]
 
 
-def freeze(program: Program, methods: Sequence[str], attributes: Iterable[str]) -> Program:
+def freeze(program: Program, methods: Sequence[str], attributes: Iterable[str], *, optimize_numerics: bool = True) -> Program:
     """`methods` are names of methods of the receiver, `attributes` dotted paths below it.
 
-    The first of the methods is the entry. CompileError for a program whose calls cannot be resolved.
+    The first of the methods is the entry. Norms are folded with `optimize_numerics`. CompileError for a program whose calls cannot be resolved.
     """
     receiver, source = program.receiver, program.methods
     if receiver is None or source is None:
         raise InternalError("only a module can be frozen")
-    freezer = _Freezer(program.module, source, receiver)
+    freezer = _Freezer(program.module, source, receiver, optimize_numerics)
     for path in attributes:
         freezer.preserve(path)
     for name in methods:
@@ -107,6 +107,7 @@ class _Freezer:
     source: Operation
     methods: Methods
     root: ScriptObject
+    optimize_numerics: bool
     module: Operation = field(default_factory=new_module)
     functions: dict[str, tuple[Operation, Schema]] = field(default_factory=dict[str, tuple[Operation, Schema]])
     kept: dict[Slot, tuple[ScriptObject, str]] = field(default_factory=dict[Slot, tuple[ScriptObject, str]])
@@ -188,7 +189,7 @@ class _Freezer:
             for function in functions(self.module):
                 remove_dead_code(function)
             for function, _ in self.functions.values():
-                changed = fold_frozen_batch_norm(function) or changed
+                changed = (self.optimize_numerics and fold_frozen_batch_norm(function)) or changed
             if not changed:
                 return
 

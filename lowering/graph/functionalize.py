@@ -24,7 +24,8 @@ from ...ir.program import StateNeeded
 from ...ir.script_types import ScriptType, TensorType
 from ...ir.signature import Signature, TensorSpec, leaf_numbers, tensor_columns
 from .aliases import RESHAPES, WRITE, Aliases, Storage, analyse, is_same, is_tensor
-from .layouts import arguments_behind
+from .laid_results import lay_results
+from .layouts import LAYOUT, arguments_behind, made_layout
 from .memory import Classes, is_in_memory, put_in_memory
 from .nodes import NodeWriter
 from .placed_results import Following, place_results
@@ -42,17 +43,18 @@ def functionalize(module: Operation, signature: Signature, *, places: Following 
         for a, p in zip(function.body().args, signature.parameters, strict=True)
         if isinstance(p.spec, TensorSpec) and p.spec.strides is not None
     }
-    aliases = analyse(function, strided)
+    aliases = analyse(function, strided, made_layout)
     signature = _by_layout(function, signature, aliases)
     signature = replace(signature, views=result_views(function, signature, aliases))
     if signature.used:
-        signature = replace(signature, entangled=_entangled(function, signature, aliases))
+        followed = places is not None and places.through_containers
+        signature = replace(signature, entangled=_entangled(function, signature, aliases, followed=followed))
     if places is not None and not aliases.constants:
         signature = place_results(function, with_shared_copies(function, signature, aliases), aliases, places)
     if aliases.unclear and not aliases.constants:
         signature = put_in_memory(function, signature, aliases, aliases.unclear)
         if not aliases.constants:
-            aliases = analyse(function, strided)
+            aliases = analyse(function, strided, made_layout)
             for error in aliases.unclear.values():
                 raise error
     if aliases.constants:
@@ -60,7 +62,7 @@ def functionalize(module: Operation, signature: Signature, *, places: Following 
     if aliases.written:
         signature = _Rewriter(aliases).function(function, signature)
     _drop_identities(function)
-    return signature
+    return replace(signature, laid=()) if places is None else lay_results(function, signature)
 
 
 def _by_layout(function: Operation, signature: Signature, aliases: Aliases) -> Signature:
@@ -75,13 +77,18 @@ def _by_layout(function: Operation, signature: Signature, aliases: Aliases) -> S
     return replace(signature, parameters=tuple(replace(p, by_layout=True) if a in found else p for a, p in pairs))
 
 
-def _entangled(function: Operation, signature: Signature, aliases: Aliases) -> tuple[tuple[str, str], ...]:
-    """Attributes that are something else after the call and share memory with another one, which is not copied."""
+def _entangled(
+    function: Operation, signature: Signature, aliases: Aliases, *, followed: bool
+) -> tuple[tuple[str, str], ...]:
+    """Attributes that are something else after the call and share memory with another one, which is not copied.
+
+    `followed`: it is told of each tensor where it lies, unless it stands in a container made at run time.
+    """
     body = function.body()
     returned = body.terminator.operands
     after: dict[Value, set[str]] = {}
     for result in signature.state:
-        for i in leaf_numbers(result.tree):
+        for i in () if followed else leaf_numbers(result.tree):
             if is_tensor(returned[i]):
                 after.setdefault(returned[i], set()).add(result.path)
     before: dict[Value, str] = {}
@@ -129,6 +136,8 @@ def _dtype_of(value: Value) -> DType | None:
 def _drop_identities(function: Operation) -> None:
     """Without writes, nobody can tell an alias, a copy or a contiguous copy from the tensor itself."""
     for op in list(function.walk()):
+        for mark in [name for name in op.attributes if name.startswith(LAYOUT)]:
+            del op.attributes[mark]
         if any(map(is_in_memory, (*op.operands, *op.results))):
             continue
         if is_same(op) or op.name in ("aten::contiguous", "aten::clone"):

@@ -13,6 +13,7 @@ from ...ir.diagnostics import CompileError, InternalError
 from ...ir.printer import print_module
 from ...ir.program import Program
 from ...ir.script_types import ClassType, FunctionRefType
+from ...ir.second_names import with_first_names
 
 MAX_OPERATIONS: Final = 1_000_000
 
@@ -24,10 +25,11 @@ def graph_text(program: Program, *, inlined: bool) -> str:
         raise InternalError(f"the program has no function {program.entry}")
     module = new_module()
     copy = function.clone({})
+    copy.attributes["sym_name"] = "graph"
     module.body().append(copy)
     if inlined:
         inline_calls(copy, program.module)
-    return print_module(module)
+    return with_first_names(print_module(module))
 
 
 def inline_calls(function: Operation, module: Operation) -> None:

@@ -9,8 +9,9 @@ strides (`view`, `reshape`, `contiguous`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ...ir.operators import find, gives_contiguous, is_view, schema, split_name
 from ...ir.script_types import TensorType
 from . import strides as rules
 from .aliases import RESHAPES, SAME, WRITE, is_complex_view, static_shape, view_of
+from .layout_rules import special, suggested
 from .nodes import inferred
 from .strides import Strides
 
@@ -53,7 +55,7 @@ _KEEPING: Final = frozenset(
     f"aten::{name}"
     for name in (
         "clone", "empty_like", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like", "randint_like", "fill",
-        "sort", "copy", "batch_norm", "bernoulli", "flip", "index_fill", "index_put",
+        "sort", "copy", "bernoulli", "flip", "index_fill", "index_put",
     )
 )  # fmt: skip
 """The layout of the first operand, made dense."""
@@ -66,7 +68,6 @@ _ROW_MAJOR: Final = frozenset(
         "masked_select", "arange", "linspace", "zeros", "ones", "full", "eye", "tril_indices", "triu_indices", "histc", "triu",
         "tril", "repeat_interleave", "instance_norm", "topk", "max", "min", "kthvalue", "median", "cummax", "cummin", "scatter",
         "scatter_add", "scatter_reduce", "index_add", "index_copy", "take_along_dim", "masked_fill", "aminmax", "count_nonzero",
-        "argsort",
     )
 )  # fmt: skip
 """Row-major whatever the operands are."""
@@ -103,6 +104,10 @@ class Layouts:
     known: dict[Value, Place] = field(default_factory=dict[Value, Place])
     asked: set[Value] = field(default_factory=set[Value])
     """Arguments of the function by whose strides something was decided."""
+    questions: list[Value] = field(default_factory=list[Value])
+    """What operators made, by whose strides something was decided: so by those of the arguments behind it."""
+    settled: set[Value] = field(default_factory=set[Value])
+    """What composite operators made that give row-major tensors."""
     sharing: set[Value] = field(default_factory=set[Value])
     """Those by whose strides it was decided whether memory is shared, which matters where something is written."""
     is_strided: bool = False
@@ -128,10 +133,23 @@ class Layouts:
 
     def note(self, name: str, operands: Sequence[Value], result: Value) -> None:
         """What PyTorch's kernel for a composite operator gives, where that is not the layout of its parts."""
-        root = self.of(result).root
-        if result in operands or root is None or any(self.of(v).root is root for v in operands):
+        root, form = self.of(result).root, schema(name)
+        if result in operands or (form is not None and is_view(form)) or any(self.of(v).root is root for v in operands if root):
             return  # a view
+        is_row_major = gives_row_major(name)
+        owner = result.owner
+        if isinstance(owner, Operation) and not all(_is_row_major(v, self.of(v)) for v in operands):
+            if is_row_major or not (is_elementwise(name) or split_name(name)[0] in _KEEPING):
+                owner.attributes[f"{LAYOUT}{cast(OpResult, result).index}"] = "row-major" if is_row_major else "unknown"
+        if root is None:
+            return
         self.known[result] = self._new(name, [(v, self.of(v)) for v in operands], result)
+        if is_row_major:
+            self.settled.add(result)
+
+    def arguments_behind(self, *values: Value) -> set[BlockArgument]:
+        """Arguments of the function by whose strides it may be decided how tensors lie."""
+        return arguments_behind(*values, settled=self.settled)
 
     def returned_copies(self, results: Sequence[Value]) -> set[Value]:
         """Arguments of which results are copies because of how they lie."""
@@ -165,6 +183,8 @@ class Layouts:
             return self.of(op.operand(0))
         if form is not None and is_view(form) and op.operands and isinstance(op.operand(0).type, TensorType):
             return _view(op, cast(OpResult, value).index, self.of(op.operand(0)))
+        if split_name(op.name)[0] in _STRIDED:
+            return _fresh(value, _given_strides(op, static_shape(value.type)))
         operands = [(v, self.of(v)) for v in _sources(value)]
         return self._new(op.name, operands, value, _memory_format(op))
 
@@ -173,7 +193,7 @@ class Layouts:
     ) -> Place:
         """A tensor that an operator makes."""
         if name.startswith(_UNLIKE_OPERANDS):
-            return Place(result)
+            return _fresh(result, _made(name, operands, static_shape(result.type), memory_format))
         found = _made(name, operands, static_shape(result.type), memory_format)
         all_plain = all(_is_row_major(v, p) for v, p in operands)
         if found is None and all_plain and memory_format in (None, rules.CONTIGUOUS_FORMAT, rules.PRESERVE_FORMAT):
@@ -188,10 +208,10 @@ class Layouts:
         return Place(None, places[0].strides if same else None, offset=None)
 
 
-def arguments_behind(value: Value) -> set[BlockArgument]:
-    """Arguments of the function by whose strides it may be decided how a tensor lies."""
+def arguments_behind(*values: Value, settled: AbstractSet[Value] = frozenset()) -> set[BlockArgument]:
+    """Arguments of the function by whose strides it may be decided how tensors lie."""
     found: set[BlockArgument] = set()
-    pending, met = [value], {value}
+    pending, met = list(values), set(values)
     while pending:
         at = pending.pop()
         owner = at.owner
@@ -206,7 +226,7 @@ def arguments_behind(value: Value) -> set[BlockArgument]:
         elif isinstance(owner, Operation) and (gives_contiguous(owner.name) or split_name(owner.name)[0] in _ROW_MAJOR):
             sources = []
         else:
-            sources = _sources(at)
+            sources = [] if at in settled else _sources(at)
         fresh = [v for v in sources if v not in met and isinstance(v.type, TensorType)]
         met.update(fresh)
         pending += fresh
@@ -215,7 +235,7 @@ def arguments_behind(value: Value) -> set[BlockArgument]:
 
 _MAX_PENDING: Final = 100_000
 _UNLIKE_OPERANDS: Final = (
-    *("aten::nonzero", "aten::linalg_", "aten::_linalg", "aten::empty_strided", "aten::empty_permuted", "aten::einsum"),
+    *("aten::nonzero", "aten::new_empty_strided", "aten::linalg_", "aten::_linalg", "aten::empty_strided", "aten::empty_permuted", "aten::einsum"),
     *("aten::svd", "aten::qr", "aten::inverse", "aten::cholesky", "aten::lu", "aten::eig", "aten::fft_", "aten::stft"),
 )
 """Not row-major even where their operands are, or not always."""
@@ -271,6 +291,23 @@ def _constant(op: Operation) -> Place:
     return Place(op.result, strides, rules.is_contiguous(array.shape, strides))
 
 
+_STRIDED: Final = ("aten::empty_strided", "aten::new_empty_strided", "aten::empty_permuted")
+
+
+def _given_strides(op: Operation, shape: tuple[int, ...] | None) -> Strides | None:
+    """Of a tensor that is made with strides, or with its dimensions in an order."""
+    form = schema(op.name)
+    at = None if form is None else form.index("stride") if "strided" in op.name else form.index("physical_layout")
+    given = None if at is None else inferred(op.operand(at))
+    if shape is None or not isinstance(given, list) or not all(isinstance(n, int) for n in cast(list[Any], given)):
+        return None
+    numbers = tuple(cast(list[int], given))
+    if "strided" in op.name:
+        return numbers
+    inner = rules.contiguous([shape[d] for d in numbers])
+    return tuple(inner[numbers.index(d)] for d in range(len(shape)))
+
+
 def _memory_format(op: Operation) -> int | None:
     form = schema(op.name)
     at = None if form is None else form.index("memory_format")
@@ -288,7 +325,11 @@ def _made(
     base, overload = split_name(name)
     if shape is None:
         return None
-    if gives_contiguous(name) or base in _ROW_MAJOR:
+    plain = [(own, p.strides) for v, p in operands if (own := static_shape(v.type)) is not None and p.strides is not None]
+    found = special(base, overload, plain if len(plain) == len(operands) else (), shape)
+    if found is not None and memory_format in (None, rules.PRESERVE_FORMAT):
+        return found
+    if gives_contiguous(name) or (base in _ROW_MAJOR and overload != "other"):
         return rules.contiguous(shape)
     if memory_format is not None and memory_format != rules.PRESERVE_FORMAT:
         return rules.formatted(shape, memory_format)
@@ -305,7 +346,7 @@ def _made(
     if name.startswith(_CHANGED_DTYPE):
         return known[0][1] if rules.is_dense(*known[0]) else rules.contiguous(shape)
     if base in _SUGGESTED:
-        return _suggested(shape, *known[0])
+        return suggested(shape, *known[0])
     if base == "aten::cat":
         same = next((f for f in (rules.CHANNELS_LAST, rules.CHANNELS_LAST_3D) if all(rules.is_contiguous(*k, f) for k in known)), 0)
         return rules.formatted(shape, same)
@@ -316,15 +357,57 @@ def _made(
     return None
 
 
-def _suggested(shape: tuple[int, ...], own: tuple[int, ...], strides: Strides) -> Strides | None:
-    """In the memory format of the first operand."""
-    if rules.is_contiguous(own, strides):
-        return rules.contiguous(shape)
-    for memory_format in (rules.CHANNELS_LAST, rules.CHANNELS_LAST_3D):
-        if rules.is_contiguous(own, strides, memory_format):
-            return rules.formatted(shape, memory_format)
-    # part of a tensor with its channels last would count as one, too
-    return None if len(own) > 3 and strides[1] == 1 else rules.contiguous(shape)
+LAYOUT: Final = "layout"
+"""Attributes of operations while a graph is specialised, one per result: what PyTorch's kernel for a composite operator gives."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A rule for the strides of new tensors, whatever those of the operands are."""
+
+    name: Literal["row-major", "formatted", "kept", "converted", "elementwise"]
+    memory_format: int = rules.CONTIGUOUS_FORMAT
+
+    @property
+    def asks(self) -> bool:
+        """Whether the strides of operands matter."""
+        return self.name not in ("row-major", "formatted")
+
+
+def kind_of(op: Operation, result: Value) -> Kind | None:
+    """How an operator lays a result; None where that is not known."""
+    mark = op.attributes.get(f"{LAYOUT}{cast(OpResult, result).index}")
+    if mark is not None:
+        return Kind("row-major") if mark == "row-major" and op.name.startswith("aten::") else None
+    base, rank, memory_format = split_name(op.name)[0], cast(TensorType, result.type).rank, _memory_format(op)
+    if op.name.startswith(_UNLIKE_OPERANDS):
+        return None
+    if gives_contiguous(op.name) or base in _ROW_MAJOR:
+        return Kind("row-major")
+    if memory_format is not None and memory_format != rules.PRESERVE_FORMAT:
+        return None if rules.order_of_format(memory_format, rank) is None else Kind("formatted", memory_format)
+    if base in _KEEPING:
+        return Kind("kept")
+    if op.name.startswith(_CHANGED_DTYPE):
+        return Kind("converted")
+    if base in _SUGGESTED or base == "aten::cat":
+        return Kind("row-major") if rank < 4 else None
+    return Kind("elementwise") if is_elementwise(op.name) else None
+
+
+def made_layout(op: Operation, result: Value, operands: Sequence[tuple[Value, Strides]]) -> Strides | None:
+    """Strides of a new tensor of static shape by those of all tensors that it is made of."""
+    mark = op.attributes.get(f"{LAYOUT}{cast(OpResult, result).index}")
+    shape = static_shape(result.type)
+    if mark is not None or op.name.startswith(_UNLIKE_OPERANDS):
+        return rules.contiguous(shape) if mark == "row-major" and shape is not None else None
+    places = [(v, Place(v, strides)) for v, strides in operands]
+    return _made(op.name, places, shape, _memory_format(op))
+
+
+def gives_row_major(name: str) -> bool:
+    """Whether PyTorch's kernel gives a row-major tensor whatever its operands are."""
+    return gives_contiguous(name) or split_name(name)[0] in _ROW_MAJOR
 
 
 def is_elementwise(name: str) -> bool:
@@ -340,10 +423,15 @@ def _view(op: Operation, index: int, source: Place) -> Place:
     shape, wanted = static_shape(own.type), static_shape(result.type)
     if op.name.startswith(_CHANGED_DTYPE):
         if cast(TensorType, own.type).dtype is cast(TensorType, result.type).dtype:
-            return source
+            memory_format = _memory_format(op)
+            if memory_format in (None, rules.PRESERVE_FORMAT) or shape is None or source.strides is None:
+                return source
+            if rules.is_contiguous(shape, source.strides, memory_format):
+                return source
+            return _fresh(result, rules.formatted(shape, memory_format))
         if source.is_contiguous and source.strides is None:
             return _row_major(result)
-        return _fresh(result, _made(op.name, [(own, source)], wanted))
+        return _fresh(result, _made(op.name, [(own, source)], wanted, _memory_format(op)))
     if is_complex_view(op):
         return Place(result if op.name == "aten::conj" else source.root, offset=None)
     if op.name in SAME:

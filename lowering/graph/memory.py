@@ -13,13 +13,13 @@ computes stands an `aten::clone`; views, `aten::copy_`, control flow and lists t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, Value
-from ...ir.diagnostics import CompileError, Note
+from ...ir.diagnostics import CompileError
 from ...ir.dialects import torch
 from ...ir.operators import is_view, schema
 from ...ir.script_types import (
@@ -33,8 +33,11 @@ from ...ir.script_types import (
     TupleType,
     UnionType,
 )
-from ...ir.signature import Signature
+from ...ir.signature import Signature, is_mirrored
 from .aliases import JOINING, RESHAPES, WRITE, Aliases, Storage, is_tensor
+from .laid_memory import Laying, all_parts, not_given, stored_so, strides_made, strides_of
+from .layouts import LAYOUT, arguments_behind
+from .place_rules import Arithmetic
 
 _CONSTRUCTS: Final = ("prim::ListConstruct", "prim::TupleConstruct")
 _CONTROL: Final = ("prim::If", "prim::Loop")
@@ -46,6 +49,7 @@ _PASSED_ON: Final = frozenset(
     )
 )  # fmt: skip
 _CONTAINERS: Final = (ListType, DictType, TupleType, OptionalType, UnionType, InstanceType)
+_MAKES_MEMORY: Final = ("aten::clone", "aten::empty_strided")
 _EXTENTS: Final = ("aten::size.int", "aten::size", "aten::stride.int", "aten::storage_offset", "prim::id")
 """Look at how a tensor lies only, not at its elements."""
 
@@ -191,11 +195,21 @@ def is_view_of_tensor(op: Operation) -> bool:
     )
 
 
+def _makes_tensors(op: Operation) -> bool:
+    """Whether the operation makes new tensors, or may: what a composite operator gives has a mark."""
+    if any(name.startswith(LAYOUT) for name in op.attributes):
+        return True
+    return op.name.startswith("aten::") and op.name != WRITE and not keeps(op) and not is_view_of_tensor(op)
+
+
 # the change
 
 
 def put_in_memory(
-    function: Operation, signature: Signature, aliases: Aliases, unclear: Mapping[Storage, CompileError]
+    function: Operation,
+    signature: Signature,
+    aliases: Aliases,
+    unclear: Mapping[Storage, CompileError],
 ) -> Signature:
     """Puts the storages in `unclear`, and what may share memory with them, in memory; the signature with what is
     written back. `aliases.constants` may grow: then they have to be given as state first."""
@@ -203,6 +217,9 @@ def put_in_memory(
     classes.visit(function.body())
     chosen = {classes.of(storage.root): error for storage, error in unclear.items()}
     change = _Change(classes, chosen)
+    pairs = zip(function.body().args, signature.parameters, strict=True)
+    change.laying.mirrored = [a for a, p in pairs if is_mirrored(p.spec)]
+    change.laying.find(function, BY_LAYOUT)
     change.check(function)
     if aliases.constants:
         return signature
@@ -217,13 +234,16 @@ class _Change:
     written: dict[Value, Operation] = field(default_factory=dict[Value, Operation])
     """Those that are written, with a node that does it."""
     constants: dict[int, Value] = field(default_factory=dict[int, Value])
+    laying: Laying = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.laying = Laying(self.classes.aliases, self.classes.of, self.chosen, _makes_tensors)
 
     def is_chosen(self, value: Value) -> bool:
         return holds_tensors(value.type) and any(self.classes.of(v) in self.chosen for v in contents(value))
 
     def check(self, function: Operation) -> None:
         """What cannot be in memory; finds out what is written, constants of the module among it."""
-        loose = self.roots_of_unknown_layout(function)
         for op in function.walk():
             parts = op.results if op.name == "aten::wait" else op.operands if op.name == "prim::future" else ()
             if any(map(self.is_chosen, parts)):
@@ -231,8 +251,6 @@ class _Change:
                 raise SharedFuture(CompileError.at(op.span, message, help="change a clone() of it").diagnostics)
             if op.name == WRITE and self.is_chosen(op.operand(0)):
                 self.written.setdefault(self.classes.of(op.operand(0)), op)
-            if op.name in BY_LAYOUT and self.is_chosen(op.operand(0)):
-                self.check_layout(op, loose)
         for op in function.walk():
             if op.name == "prim::Constant" and is_tensor(op.result):
                 write = self.written.get(self.classes.of(op.result)) if self.is_chosen(op.result) else None
@@ -240,36 +258,20 @@ class _Change:
                     constant = cast(Any, op.attributes["value"])
                     self.classes.aliases.constants.setdefault(id(constant.array), (constant, write.span))
 
-    def roots_of_unknown_layout(self, function: Operation) -> dict[Value, Operation]:
-        """Classes with a tensor that an operator has made, of which nobody knows how it lies in memory."""
-        found: dict[Value, Operation] = {}
-        aliases = self.classes.aliases
-        for op in function.walk():
-            if op.name == WRITE or not op.name.startswith("aten::") or keeps(op) or is_view_of_tensor(op):
-                continue
-            for result in op.results:
-                if is_tensor(result) and self.is_chosen(result) and aliases.layouts.get(result) is None:
-                    found.setdefault(self.classes.of(result), op)
-        return found
-
-    def check_layout(self, op: Operation, loose: Mapping[Value, Operation]) -> None:
-        made = loose.get(self.classes.of(op.operand(0)))
-        if made is not None and self.classes.aliases.layouts.get(op.operand(0)) is None:
-            raise CompileError.at(
-                op.span,
-                "whether this shares memory with what it is made from, which is changed in place, is not known",
-                notes=[Note("how this lies in memory is only known at run time", made.span)] if made.span else (),
-                help="clone() it, or make it contiguous() where it is made",
-            )
-
     def function(self, function: Operation, signature: Signature) -> Signature:
         body = function.body()
         self.retype(function)
+        decides = [op.operand(0) for op in function.walk() if op.name in BY_LAYOUT and self.is_chosen(op.operand(0))]
+        unknown = [v for v in decides if self.classes.aliases.layouts.get(v) is None]
+        behind = arguments_behind(*unknown)
+        by_layout = [i for i, a in enumerate(body.args) if a in behind]
         roots = [self.enter(body, argument) for argument in body.args]
         self.block(body)
         parameters, results = list(signature.parameters), list(signature.results)
         returned = list(body.terminator.operands)
         b = Builder.before(body.terminator)
+        for i in by_layout:
+            parameters[i] = replace(parameters[i], by_layout=True)
         for i, root in enumerate(roots):
             if root is not None and self.classes.of(body.args[i]) in self.written:
                 parameters[i] = replace(parameters[i], write_back=len(results))
@@ -304,14 +306,26 @@ class _Change:
             return None
         return self.stored(Builder.at_start(body), argument)
 
-    def stored(self, b: Builder, value: Value) -> Value:
-        """Everybody uses the memory that the value is put into."""
-        root = _copy(b, value, in_memory=True)
+    def stored(self, b: Builder, value: Value, operands: Sequence[Value] = ()) -> Value:
+        """Everybody uses the memory that the value is put into; `operands`: of what makes it."""
+        users = list(value.uses)
+        root = self.laid(b, value, operands)
         self.classes.parents[root] = self.classes.of(value)
-        for user, index in list(value.uses):
-            if user is not root.owner:
-                user.set_operand(index, root)
+        for user, index in users:
+            user.set_operand(index, root)
         return root
+
+    def laid(self, b: Builder, value: Value, operands: Sequence[Value]) -> Value:
+        """In memory, as it lies in PyTorch where that matters."""
+        kind, strides = self.laying.kinds.get(value), self.laying.strided.get(value)
+        if kind is None and strides is None:
+            return _copy(b, value, in_memory=True)
+        if kind is None:
+            return stored_so(b, value, strides or ())
+        n = Arithmetic(b, not_given)
+        tensors = [part for operand in operands for part in all_parts(operand)]
+        given = [strides_of(n, part, self.classes.aliases) for part in tensors] if kind.asks else []
+        return stored_so(b, value, strides_made(n, kind, n.sizes(value), given))
 
     def block(self, block: Block) -> None:
         for op in list(block.operations()):
@@ -322,7 +336,7 @@ class _Change:
                 for region in op.regions:
                     for inner in region.blocks:
                         self.block(inner)
-            elif op.name == torch.YIELD or (op.name == "aten::clone" and is_in_memory(op.result)):
+            elif op.name == torch.YIELD or (op.name in _MAKES_MEMORY and is_in_memory(op.result)):
                 pass
             else:
                 self.plain(op)
@@ -332,6 +346,7 @@ class _Change:
             if self.is_kept(op):
                 op.result.type = _made_type(op)
             return
+        operands = list(op.operands)
         is_memory_view = op in self.classes.views and is_in_memory(op.operand(0))
         if not keeps(op) and op.name not in _EXTENTS:
             for i in range(1 if is_memory_view else 0, len(op.operands)):
@@ -340,7 +355,7 @@ class _Change:
             return
         for result in op.results:
             if is_tensor(result) and self.is_chosen(result):
-                self.stored(Builder.after(op), result)
+                self.stored(Builder.after(op), result, operands)
 
     def is_kept(self, construct: Operation) -> bool:
         """Whether what is made of tensors in memory, or will hold such, holds the tensors themselves."""

@@ -123,7 +123,9 @@ def _through(op: Operation, index: int, source: _Place, shape: tuple[int, ...]) 
         if strides is None:
             return _Place(result, 0, shape, contiguous_strides(shape))
         return replace(source, shape=shape, strides=strides)
-    if op.name == "aten::as_strided" or any(_is_open(inferred(v)) for v in op.operands[1:]):
+    if op.name == "aten::as_strided":
+        return _strided(op, source, shape)
+    if any(_is_open(inferred(v)) for v in op.operands[1:]):
         return None
     whole = replace(source, offset=0).on(np.zeros(1, np.int8))
     view = view_of(op, index, whole)
@@ -131,6 +133,15 @@ def _through(op: Operation, index: int, source: _Place, shape: tuple[int, ...]) 
         return None
     offset = view.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
     return _Place(source.root, source.offset + offset, shape, tuple(int(s) for s in view.strides))
+
+
+def _strided(op: Operation, source: _Place, shape: tuple[int, ...]) -> _Place | None:
+    """Of the whole storage, wherever the source lies in it."""
+    strides, offset = (inferred(v) for v in op.operands[2:4])
+    if _is_open(strides) or _is_open(offset):
+        return None
+    first = source.offset if offset is None else cast(int, offset)
+    return _Place(source.root, first, shape, tuple(cast("list[int]", strides)))
 
 
 def _is_open(value: Any) -> bool:

@@ -37,6 +37,7 @@ from ...ir.signature import (
     PlacedResult,
     ScalarSpec,
     Signature,
+    is_mirrored,
     leaf_numbers,
 )
 from ...ir.source import Span
@@ -45,9 +46,11 @@ from .aliases import (
     Aliases,
     Storage,
     enclosing,
+    is_contiguous,
     is_defined_in,
     is_run_time_list,
     is_tensor,
+    static_shape,
     storages,
     waits_alone,
 )
@@ -101,7 +104,8 @@ def _candidates(function: Operation, signature: Signature, aliases: Aliases) -> 
     """Results of which it is not known at compile time what they are views of."""
     returned = function.body().terminator.operands
     known = {v.result for v in signature.views}
-    return [i for i in sorted(signature.returned) if i not in known and is_tensor(returned[i]) and returned[i] in aliases.of]
+    given_out = {*signature.returned, *(i for s in signature.state for i in leaf_numbers(s.tree))}
+    return [i for i in sorted(given_out) if i not in known and is_tensor(returned[i]) and returned[i] in aliases.of]
 
 
 def _constants(
@@ -177,6 +181,7 @@ class _Placing:
         arguments = [a for a in body.args if is_tensor(a) and a.index not in encoded]
         if following.through_containers:
             self.find_held(seen, arguments, gathered, [returned[i] for i in candidates], following)
+            self.hold_laid(seen, arguments, [returned[i] for i in candidates])
         for argument in arguments:
             storage = self.aliases.of[argument].storage
             is_given = any(argument in given for given in (*self.held.values(), *(given for _, given in self.columns)))
@@ -238,6 +243,34 @@ class _Placing:
             if classes.of(argument) in decided:
                 parameters[argument.index] = replace(parameters[argument.index], by_layout=True)
         self.signature = replace(self.signature, parameters=tuple(parameters))
+
+    def hold_laid(self, seen: Iterable[Storage], arguments: Sequence[BlockArgument], results: Sequence[Value]) -> None:
+        """Puts new tensors that are not row-major in memory where it decides about results how they lie."""
+        roots = {s for s in seen if s.kind == "fresh" and not self.is_row_major(s.root)}
+        asking = [op for op in self.function.walk() if roots and op.name in BY_LAYOUT and is_tensor(op.operand(0))]
+        asking = [op for op in asking if not roots.isdisjoint(storages(self.aliases.of[op.operand(0)].storage.atoms))]
+        if not asking:
+            return
+        classes = Classes(self.aliases)
+        classes.visit(self.function.body())
+        for op in asking:
+            own = classes.of(op.operand(0))
+            found: list[Value] = [a for a in arguments if classes.of(a) is own]
+            others = [v for v in dict.fromkeys(results) if classes.of(v) is own and not isinstance(v, BlockArgument)]
+            if not others or (not found and len(others) < 2):
+                continue
+            message = "whether this shares memory with another result is only known at run time"
+            for value in others:
+                self.held[value] = found
+                storage = self.aliases.of[value].storage
+                self.wanted.add(storage)
+                self.aliases.unclear.setdefault(storage, CompileError.at(op.span, message))
+
+    def is_row_major(self, value: Value) -> bool:
+        layout, shape = self.aliases.layouts.get(value), static_shape(value.type)
+        if layout == "contiguous" or cast(TensorType, value.type).rank < 2:
+            return True
+        return layout is not None and shape is not None and is_contiguous(shape, layout)
 
     def check_constants(self, given_out: Sequence[OpResult], following: Following) -> None:
         """StateNeeded where a container that a caller gets may hold tensors of the module."""
@@ -474,7 +507,7 @@ class _Placing:
         return _place([n.chosen(is_new, a, b) for a, b in zip(own, _parts(place), strict=True)])
 
     def in_memory(self, n: Arithmetic, value: Value) -> Place:
-        """Of a tensor in memory, which knows its place in the row-major copy of an argument."""
+        """Of a tensor in memory, which knows its place in the copy of an argument: row-major, or as that was given."""
         rank = cast(TensorType, value.type).rank
 
         def number(name: str, *operands: Value) -> Value:
@@ -489,8 +522,12 @@ class _Placing:
         found = _place([n.sub(FIRST_CELL, own), *lies])
         for argument in self.held[value]:
             sizes = n.sizes(argument)
-            offset = self.lying(n, argument, sizes, first)
-            strides = [n.sub(self.lying(n, argument, sizes, n.add(first, step)), offset) for step in steps]
+            number_of = self.bases[argument]
+            if number_of >= 0 and is_mirrored(self.signature.parameters[number_of].spec):
+                offset, *strides = lies
+            else:
+                offset = self.lying(n, argument, sizes, first)
+                strides = [n.sub(self.lying(n, argument, sizes, n.add(first, step)), offset) for step in steps]
             is_own = n.equal(own, number("prim::id", argument))
             there = _parts(Place(self.bases[argument], offset, tuple(strides)))
             found = _place([n.chosen(is_own, a, b) for a, b in zip(there, _parts(found), strict=True)])

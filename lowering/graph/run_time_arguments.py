@@ -16,6 +16,7 @@ from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.dialects import torch
 from ...ir.script_types import (
     BOOL,
+    COMPLEX,
     INT,
     NONE,
     DictType,
@@ -65,6 +66,8 @@ def _aligned(t: ScriptType, at: int) -> list[int]:
                 found += _aligned(e, at)
                 at += _width(e)
             return found
+        case _ if t == COMPLEX:
+            return [at, at + 1]
         case TensorType(_, shape) if shape:
             return []
         case _:
@@ -219,6 +222,9 @@ class _Reader:
                 return self.ev.emit("aten::__getitem__.t", (self.pools[t], number), (t,)).result
             case TensorType():
                 return self.ev.materialise(self.tensor(t, at))
+            case _ if t == COMPLEX:
+                parts = [self.ev.materialise(self.entry(at + i)) for i in range(2)]
+                return self.ev.emit("aten::Complex.float_float", parts, (t,)).result
             case StrType():
                 count = self.entry(at)
                 return self.ev.materialise(run_time_strings.of_bytes(self.ev, self.range(at + 1, count)))

@@ -19,6 +19,7 @@ from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.script_types import (
     BOOL,
+    COMPLEX,
     FLOAT,
     INT,
     NEVER,
@@ -73,6 +74,12 @@ class OfStrings:
 
 
 @dataclass(frozen=True)
+class OfComplex:
+    re: Value
+    im: Value
+
+
+@dataclass(frozen=True)
 class OfOptionals:
     present: Value
     values: Columns
@@ -105,7 +112,7 @@ class OfPools:
 
 
 Columns = (
-    Value | tuple[Any, ...] | OfLists | OfDicts | OfOptionals | OfStrings | OfTensors | OfUnions | OfEnums | OfObjects | OfPools
+    Value | tuple[Any, ...] | OfLists | OfDicts | OfComplex | OfOptionals | OfStrings | OfTensors | OfUnions | OfEnums | OfObjects | OfPools
 )
 """The elements of a list in vectors: of numbers, and of tuples, lists and tensors of these."""
 
@@ -303,6 +310,8 @@ def _gathering(ev: Evaluator, t: ScriptType, pools: _Pools) -> Columns:
     match t:
         case TupleType():
             return tuple(_gathering(ev, e, pools) for e in t.elements)
+        case _ if t == COMPLEX:
+            return OfComplex(empty(ev, FLOAT), empty(ev, FLOAT))
         case ListType():
             return OfLists(empty(ev, INT), _gathering(ev, t.element, pools))
         case DictType():
@@ -350,6 +359,10 @@ def _gather(ev: Evaluator, item: Value, t: ScriptType, into: Columns, pools: _Po
             types = cast(TupleType, t).elements
             for part, e, column in zip(ev.emit("prim::TupleUnpack", (item,), types).results, types, into):
                 _gather(ev, part, e, column, pools)
+        case OfComplex():
+            re, im = ev.emit("prim::TupleUnpack", (item,), (FLOAT, FLOAT)).results
+            appended(ev, into.re, re)
+            appended(ev, into.im, im)
         case OfLists():
             keep(ev, item, pools.seen)
             appended(ev, into.lengths, ev.emit("aten::len.t", (item,), (INT,)).result)
@@ -434,6 +447,8 @@ def _finished(ev: Evaluator, gathered: Columns) -> Columns:
     match gathered:
         case tuple():
             return tuple(_finished(ev, c) for c in gathered)
+        case OfComplex():
+            return OfComplex(_vector(ev, gathered.re), _vector(ev, gathered.im))
         case OfLists():
             return OfLists(_vector(ev, gathered.lengths), _finished(ev, gathered.elements))
         case OfDicts():

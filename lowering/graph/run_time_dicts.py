@@ -1,8 +1,8 @@
 """Dicts whose keys are known at run time only: builtins on them are written, not evaluated.
 
 A dict starts as abstract values by key (`containers.py`). Where that cannot go on (a loop that adds keys, a key known
-at run time) it is promoted (`run_time_values.py`): `prim::DictConstruct` makes it at run time. Keys are ints, floats,
-bools and strings; values are whatever a list made at run time may hold.
+at run time) it is promoted (`run_time_values.py`): `prim::DictConstruct` makes it at run time. Keys are numbers and
+strings; values are whatever a list made at run time may hold.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, cast
 from ...ir.core import Value
 from ...ir.diagnostics import NotStatic
 from ...ir.operators import resolve_exact, schema, split_name
-from ...ir.script_types import BOOL, INT, STR, DictType, ListType, ScriptType, TupleType
+from ...ir.script_types import BOOL, COMPLEX, INT, STR, DictType, ListType, ScriptType, TupleType
 from . import run_time_tables, run_time_values
 from .branches import fork
 from .run_time_types import NUMBERS, join
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 Results = Sequence[Abstract]
 
-KEYS: Final = (*NUMBERS, STR)
+KEYS: Final = (*NUMBERS, COMPLEX, STR)
 """Types of keys."""
 
-HELP: Final = "a dict whose keys are only known at run time has keys of type int, float, bool or str"
+HELP: Final = "a dict whose keys are only known at run time has keys of type int, float, complex, bool or str"
 
 
 def type_of_contents(ev: Evaluator, contents: Contents, declared: DictType) -> ScriptType:
@@ -43,7 +43,8 @@ def made(ev: Evaluator, contents: Contents, t: DictType) -> Value:
         return _table(ev, keys, list(contents.values()), t)
     parts: list[Value] = []
     for key, value in contents.items():
-        parts += [run_time_values.element(ev, known(key, t.key), t.key), run_time_values.element(ev, value, t.value)]
+        own = ev.import_value(key) if t.key == COMPLEX else known(key, t.key)
+        parts += [run_time_values.element(ev, own, t.key), run_time_values.element(ev, value, t.value)]
     return ev.emit("prim::DictConstruct", parts, (t,)).result
 
 

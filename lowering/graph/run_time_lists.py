@@ -16,7 +16,7 @@ from ...ir.diagnostics import NotStatic
 from ...ir.dialects import torch
 from ...ir.dtypes import DType
 from ...ir.operators import resolve_exact, schema, split_name
-from ...ir.script_types import BOOL, FLOAT, INT, ListType, ScriptType, TensorType
+from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, ListType, ScriptType, TensorType
 from . import run_time_tables, run_time_values
 from .branches import fork
 from .run_time_types import NUMBERS, holds_tensors, join
@@ -299,10 +299,13 @@ def _remove(call: _Call) -> Results:
 
 
 def _reduced(call: _Call) -> Results:
-    if len(call.arguments) > 1 or call.t not in NUMBERS:
+    is_sum = split_name(call.name)[0] == "aten::sum"
+    if len(call.arguments) > 1 or (call.t not in NUMBERS and not (is_sum and call.t == COMPLEX)):
         raise call.ev.not_static("the length of this list")
+    if call.t == COMPLEX:
+        return (run_time_values.read(call.ev, call.emit((call.list(0),), COMPLEX)[0], COMPLEX),)
     result = call.t
-    if split_name(call.name)[0] == "aten::sum" and call.t == BOOL:
+    if is_sum and call.t == BOOL:
         result = INT
     return (Scalar(call.emit((call.list(0),), result)[0]),)
 

@@ -16,6 +16,7 @@ from ...ir.diagnostics import CompileError, NotStatic
 from ...ir.script_types import (
     ANY,
     BOOL,
+    COMPLEX,
     FLOAT,
     NEVER,
     NONE,
@@ -47,6 +48,7 @@ from .values import (
     NONE_VALUE,
     TRUE,
     Abstract,
+    Complex,
     Contents,
     Enumerator,
     Frozen,
@@ -239,7 +241,7 @@ def declared_type(ev: Evaluator, t: ScriptType) -> ScriptType:
             return run_time_objects.declared_type(ev, t)
         case EnumType():
             return t
-        case _ if t in PLAIN:
+        case _ if t in PLAIN or t == COMPLEX:
             return t
         case _:
             raise ev.not_static(f"the length of a list of elements of type {t.annotation}", help=HELP)
@@ -262,6 +264,8 @@ def element_type(ev: Evaluator, value: Abstract, declared: ScriptType) -> Script
             return own if isinstance(own, FutureType) else FutureType(element_type(ev, value, declared.element))
         case Tensor():
             return ev.tensor_type(value)
+        case Complex() if declared == COMPLEX:
+            return declared
         case Tuple() if isinstance(declared, TupleType):
             return TupleType(tuple(element_type(ev, v, d) for v, d in zip(value.elements, declared.elements)))
         case Ref() if isinstance(declared, REFERENCES):
@@ -463,6 +467,9 @@ def element(ev: Evaluator, value: Abstract, t: ScriptType) -> Value:
             if join(t, ev.tensor_type(value)) != t:
                 raise mismatch(ev, "the shape of the tensors in this list", join(t, ev.tensor_type(value)) is None)
             return ev.materialise(value)
+        case Complex() if t == COMPLEX:
+            parts = [element(ev, v, FLOAT) for v in value.elements]
+            return ev.emit("aten::Complex.float_float", parts, (t,)).result
         case Tuple() if isinstance(t, TupleType) and len(t.elements) == len(value.elements):
             parts = [element(ev, v, e) for v, e in zip(value.elements, t.elements)]
             return ev.emit("prim::TupleConstruct", parts, (t,)).result
@@ -531,6 +538,8 @@ def read(ev: Evaluator, value: Value, t: ScriptType, holder: Ref | None = None, 
         case TupleType():
             parts = ev.emit("prim::TupleUnpack", (value,), t.elements).results
             return Tuple(tuple(read(ev, p, e, holder, _around(t, i, whole)) for i, (p, e) in enumerate(zip(parts, t.elements))))
+        case _ if t == COMPLEX:
+            return Complex(tuple(map(Scalar, ev.emit("prim::TupleUnpack", (value,), (FLOAT, FLOAT)).results)))
         case OptionalType():
             return _read_optional(ev, value, t, holder, whole)
         case UnionType():

@@ -88,6 +88,7 @@ from . import calls, run_time_arguments, run_time_columns, run_time_strings, run
 from .branches import fork
 from .evaluator import Composite, Evaluator
 from .forks import Forks, forked_functions
+from .laid_results import noted
 from .result_views import steps_between
 from .survey import Surveyor, surveyed
 from .unrolling import Unrolling
@@ -264,8 +265,10 @@ class _Entry:
     """What `SameSpec` refers to: the value, its path, and the path of the attribute."""
     _tensors: list[Tensor] = field(default_factory=list[Tensor])
     """The tensors among the arguments, in order: what `SameSpec` refers to there."""
-    _wholes: list[Tensor] = field(default_factory=list[Tensor])
-    """Memory that several arguments lie in: what `PartSpec` refers to."""
+    _wholes: dict[tuple[bool, int], Tensor] = field(default_factory=dict[tuple[bool, int], Tensor])
+    """Memory that several arguments, or attributes, lie in: what `PartSpec` refers to."""
+    _in_whole: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
+    """The attributes that lie in a piece of memory: who needs one needs all."""
     _same: dict[str, set[str]] = field(default_factory=dict[str, Any])
     """For an attribute the others in which what it holds stood first."""
     _before: dict[Ref, Contents] = field(default_factory=dict[Ref, Any])
@@ -365,16 +368,19 @@ class _Entry:
             case ObjectSpec():
                 raise InternalError(f"argument '{name}' is specified as state")
 
-    def _part(self, name: str, spec: PartSpec) -> Abstract:
-        """A tensor in memory that several arguments lie in, which is one parameter."""
+    def _part(self, name: str, spec: PartSpec, path: str | None = None) -> Abstract:
+        """A tensor in memory that several arguments, or attributes (`path`), lie in, which is one parameter."""
+        key = path is not None, spec.whole
         if spec.length is not None:
             memory = TensorSpec(spec.dtype, (spec.length,))
-            self._wholes.append(cast(Tensor, self._argument(name, memory, TensorType())))
+            self._wholes[key] = cast(Tensor, self._argument(name, memory, TensorType()))
             self._tensors.pop()  # `SameSpec` does not count it
+            if path is not None:
+                self.parameters[-1] = replace(self.parameters[-1], path=path, part=spec)
         ev = self.evaluator
         ev.place(self.function.span)
         sizes, strides = (ev.new_list([Known(n, INT) for n in numbers], ListType(INT)) for numbers in (spec.shape, spec.strides))
-        return calls.single(ev, "aten::as_strided", [self._wholes[spec.whole], sizes, strides, Known(spec.offset, INT)])
+        return calls.single(ev, "aten::as_strided", [self._wholes[key], sizes, strides, Known(spec.offset, INT)])
 
     def _columns(self, name: str, t: ScriptType, path: str | None = None) -> Abstract:
         """`path`: where it stands, if it is state."""
@@ -402,7 +408,7 @@ class _Entry:
             elements.append(self._argument(f"{name}[{i}]", element, formal or TensorType()))
         if spec.is_tuple and not isinstance(declared, ListType):
             number = declared.element if isinstance(declared, OptionalType) else declared
-            return (Complex if number == COMPLEX else Tuple)(tuple(elements))
+            return (Complex if spec.is_complex or number == COMPLEX else Tuple)(tuple(elements))
         type_ = declared if isinstance(declared, ListType) else ListType(self.evaluator.common_type(elements))
         return self.evaluator.new_list(elements, type_)
 
@@ -461,7 +467,12 @@ class _Entry:
                     self._numbered.insert(number, (value, path, slot))
                 return value
             case PartSpec():
-                raise InternalError(f"attribute {path} is specified as an argument")
+                value = self._part(f"self.{path}", spec, path)
+                self._numbered.append((value, path, slot))
+                slots = self._in_whole.setdefault(spec.whole, set())
+                slots.add(slot)
+                self._same.update({s: self._same.get(s, set()) | slots for s in slots})
+                return value
 
     def _state_container(
         self, path: str, specs: Mapping[Any, ArgumentSpec], declared: ScriptType, of_value: ScriptType, slot: str
@@ -713,6 +724,8 @@ class _Entry:
                 return self._leaf(column)
             case tuple():
                 return TupleColumn(tuple(self._column(c) for c in column))
+            case run_time_columns.OfComplex(re, im):
+                return TupleColumn((self._leaf(re), self._leaf(im)), is_complex=True)
             case run_time_columns.OfLists(lengths, elements):
                 return ListColumn(self._leaf(lengths), self._column(elements))
             case run_time_columns.OfDicts(lengths, keys, values):
@@ -766,8 +779,15 @@ class _Entry:
     def _used(self) -> tuple[str, ...]:
         """Attributes that the program needs to be given; parameters of others are dropped."""
         used = {path for path, owner, name in self._slots if (id(owner), name) in self.evaluator.state.used}
-        for path in list(used):
-            used |= self._same.get(path, set())
+        for whole in self._wholes.values():
+            for part in list(whole.value.users):
+                if part.name == "aten::as_strided" and not part.result.uses:
+                    part.erase()
+        pending = list(used)
+        while pending:
+            more = self._same.get(pending.pop(), set()) - used
+            used |= more
+            pending += more
         for i in reversed(range(len(self.parameters))):
             path = self.parameters[i].path
             if path is None:
@@ -788,8 +808,10 @@ class _Entry:
         writes = bool(ev.layouts.sharing) and any(o.name == "aten::copy_" for op in self.block.operations() for o in op.walk())
         static = {a for a, p in zip(self.block.args, self.parameters) if None not in getattr(a.type, "shape", ()) and p.path is None}
         ev.layouts.asked |= static & ev.layouts.returned_copies(self.results)
+        ev.layouts.asked |= ev.layouts.arguments_behind(*ev.layouts.questions)
         for i, (argument, parameter) in enumerate(zip(self.block.args, self.parameters, strict=True)):
-            if argument in ev.layouts.asked or (argument in ev.layouts.sharing and writes):
+            is_given = parameter.path is None  # what a module holds lies as it was made
+            if (argument in ev.layouts.asked and is_given) or (argument in ev.layouts.sharing and writes):
                 self.parameters[i] = replace(parameter, by_layout=True)
             if parameter.path is not None or argument not in ev.heap:
                 continue
@@ -818,5 +840,5 @@ class _Entry:
         self._note_layouts()
         types = tuple(cast(ScriptType, v.type) for v in self.results)
         prints = any(op.name == "prim::Print" for op in function.walk())
-        columns = tuple(self.columns)
-        return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=columns, prints=prints)
+        columns, laid = tuple(self.columns), noted(ev.layouts, self.results)
+        return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=columns, prints=prints, laid=laid)

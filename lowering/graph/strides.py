@@ -35,6 +35,12 @@ def formatted(shape: Sequence[int], memory_format: int) -> Strides | None:
     return None if len(order) != len(shape) else _in_order(shape, order)
 
 
+def order_of_format(memory_format: int, rank: int) -> tuple[int, ...] | None:
+    """Dimensions, the one with the smallest stride first; None where tensors of this rank have no such format."""
+    order = _CHANNELS_LAST_ORDER.get(memory_format, tuple(reversed(range(rank))))
+    return order if len(order) == rank else None
+
+
 def _in_order(shape: Sequence[int], order: Sequence[int], least: int = 1) -> Strides:
     """`least`: what an extent of 0 counts as."""
     strides = [0] * len(shape)

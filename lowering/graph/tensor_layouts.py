@@ -15,7 +15,7 @@ from ...ir.script_types import INT, ListType, TensorType
 from . import calls
 from . import strides as rules
 from .aliases import RESHAPES
-from .layouts import Place
+from .layouts import Place, gives_row_major
 from .values import Abstract, Known, Ref, Tensor, known
 
 if TYPE_CHECKING:
@@ -32,9 +32,12 @@ _VIEWS: Final = ("aten::view", "aten::view_as", "aten::unflatten.int")
 
 def place_of(ev: Evaluator, tensor: Tensor, *, for_sharing: bool = False) -> Place:
     """Where it lies. An argument of the program lies as it is given: by that something is decided now."""
-    place = ev.layouts.of(ev.current(tensor).value)
+    value = ev.current(tensor).value
+    place = ev.layouts.of(value)
     if isinstance(place.root, BlockArgument):
         (ev.layouts.sharing if for_sharing else ev.layouts.asked).add(place.root)
+    elif not for_sharing:
+        ev.layouts.questions.append(value)
     return place
 
 
@@ -124,8 +127,11 @@ def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object)
         return None
     if name not in _VIEWS and name not in RESHAPES:
         return None
+    asked = len(ev.layouts.questions)
     place, shape = place_of(ev, tensor, for_sharing=name not in _VIEWS), _shape(ev, tensor)
     wanted = result.shape
+    if shape is None:
+        del ev.layouts.questions[asked:]  # a `view` is not checked then
     if place.strides is None or shape is None or wanted is None or None in wanted:
         return None
     if place.is_contiguous and (name in _VIEWS or not ev.layouts.is_strided):
@@ -140,8 +146,8 @@ def decided(ev: Evaluator, name: str, arguments: list[Abstract], result: object)
     return calls.apply(ev, "aten::view", [tensor, sizes])
 
 
-def note(ev: Evaluator, name: str, arguments: Sequence[Abstract], results: Sequence[Abstract]) -> None:
-    """How the results of a composite operator lie."""
+def noted(ev: Evaluator, name: str, arguments: Sequence[Abstract], results: Results) -> Results:
+    """The results of a composite operator; notes how they lie."""
     operands: list[Value] = []
     for argument in arguments:
         if isinstance(argument, Tensor):
@@ -151,3 +157,13 @@ def note(ev: Evaluator, name: str, arguments: Sequence[Abstract], results: Seque
     for result in results:
         if isinstance(result, Tensor):
             ev.layouts.note(name, operands, ev.current(result).value)
+    if not gives_row_major(name):
+        return results
+    # a condition decides which of two new tensors it is: one that is not known to be row-major becomes one
+    return [_settled(ev, r) if isinstance(r, Tensor) and ev.current(r).value.defining_op("prim::If") else r for r in results]
+
+
+def _settled(ev: Evaluator, tensor: Tensor) -> Tensor:
+    if ev.layouts.of(ev.current(tensor).value).is_contiguous:
+        return tensor
+    return cast(Tensor, calls.single(ev, "aten::clone", [tensor, known(rules.CONTIGUOUS_FORMAT)]))

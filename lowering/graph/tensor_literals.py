@@ -71,10 +71,9 @@ def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
     if is_static(data, ev.heap):
         values = to_python(data, ev.heap)
         kind = dtype or default_dtype(values)
-        if kind is DType.complex32:
-            raise ev.error("tensors of dtype complex32 are not supported")
         try:
-            array = np.asarray(values).astype(kind.numpy) if kind.is_integral else np.asarray(values, kind.numpy)
+            is_made_wide = kind.is_integral or kind is DType.complex32
+            array = np.asarray(values).astype(kind.numpy) if is_made_wide else np.asarray(values, kind.numpy)
         except ValueError:
             raise ev.operator_error("expected a sequence of equal length") from None
         constant = Tensor(

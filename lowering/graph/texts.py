@@ -101,14 +101,10 @@ def _pieces(ev: Evaluator, value: Abstract) -> list[Piece]:
 
 
 def _complex(ev: Evaluator, value: Complex) -> list[Piece]:
-    """Both parts; a sign where the imaginary one shows none, which of a nan is a minus."""
+    """Both parts, the sign of the imaginary one always; that of a nan is a minus."""
     re, im = value.elements
-
-    def unsigned() -> Abstract:
-        return calls.choose(ev, calls.single(ev, "aten::lt.float", [im, known(0.0)]), lambda: known(""), lambda: known("-"))
-
-    sign = calls.choose(ev, calls.single(ev, "aten::ge.float", [im, known(0.0)]), lambda: known("+"), unsigned)
-    return [*_pieces(ev, re), *_pieces(ev, sign), *_pieces(ev, im), "j"]
+    sign = calls.choose(ev, calls.single(ev, "aten::ge.float", [im, known(0.0)]), lambda: known("+"), lambda: known("-"))
+    return [*_pieces(ev, re), *_pieces(ev, sign), *_pieces(ev, calls.single(ev, "prim::abs.float", [im])), "j"]
 
 
 def _tensor(ev: Evaluator, value: Tensor) -> Piece:

@@ -24,6 +24,8 @@ from ...ir.script_types import (
     NONE,
     STR,
     TENSOR,
+    AnyListType,
+    AnyTupleType,
     AnyType,
     ClassType,
     DeviceType,
@@ -356,6 +358,10 @@ def matches(value: Abstract, type_: Any) -> bool | None:
     if isinstance(value, RunTimeOnly | Uninitialized):
         return None
     match type_:
+        case AnyListType():
+            return isinstance(type_of(value), ListType)
+        case AnyTupleType():
+            return isinstance(type_of(value), TupleType)
         case AnyType():
             return True
         case OptionalType():
@@ -369,6 +375,7 @@ def matches(value: Abstract, type_: Any) -> bool | None:
         case TupleType():
             return (
                 isinstance(value, Tuple)
+                and not isinstance(value, Complex)
                 and len(value.elements) == len(type_.elements)
                 and all(matches(e, t) for e, t in zip(value.elements, type_.elements))
             )

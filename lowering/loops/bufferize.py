@@ -5,8 +5,9 @@
   fresh buffer (copied first where old elements are read). Elementwise operations reuse the buffer of a dying input.
 - `extract_slice`, `expand_shape`, `collapse_shape`, `reshape`, `cast` are views; `insert_slice` writes in place when
   the old value is dead, else into a copy.
-- `scf.for` keeps loop-carried tensors of invariant shape in one buffer; other carried tensors, results of `scf.if` of
-  dynamic shape and everything carried by `scf.while` are heap buffers with one owner, passed on from owner to owner.
+- `scf.for` keeps loop-carried tensors of invariant shape in one buffer; `scf.while` and `scf.if` keep what they only write to
+  (`carried.py`) where it is. Other carried tensors and results of dynamic shape are heap buffers with one owner, passed on
+  from owner to owner.
 - Constants become `memref.global`.
 - Each buffer that does not leave its block is deallocated after its last use.
 
@@ -28,12 +29,13 @@ from ...ir.attributes import Constant, DenseArrayAttr, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, OpResult, Region, Value, functions, lookup
 from ...ir.diagnostics import InternalError
-from ...ir.dialects import arith, func, linalg, memref, rt, rt_strings, scf, tensor
+from ...ir.dialects import arith, func, linalg, linalg_ext, memref, rt, rt_strings, scf, tensor
 from ...ir.dialects.tensor import Size
 from ...ir.dtypes import DType
 from ...ir.types import INDEX, BoxType, FunctionType, MemRefType, RankedTensorType, StridedLayout, Type
 from .. import indexing
 from ..indexing import as_size, as_value, buffer_shape, dropped_dims, mixed, slice_parameters
+from .carried import carried_by_while, keeps_in_for, origin_of_branches
 
 VIEWS: Final = frozenset(
     f"memref.{n}" for n in ("subview", "collapse_shape", "expand_shape", "reinterpret_cast", "cast", "view")
@@ -42,7 +44,7 @@ VIEWS: Final = frozenset(
 
 _NUMPY: Final[dict[Type, Any]] = {
     INDEX: np.dtype(np.int64),
-    **{d.element: d.numpy for d in DType if d not in (DType.complex32, DType.uint8)},
+    **{d.element: d.numpy for d in DType if d.is_signed or d is DType.bool},
 }
 
 
@@ -300,6 +302,12 @@ class _Bufferizer:
         self._convert_body(new)
         for result, target in zip(op.results, targets, strict=True):
             self._bind(result, target.memref, target.root)
+
+    def attention(self, b: Builder, op: Operation) -> None:
+        target = self.destination(b, linalg_ext.output(op), op, len(op.operands) - 1, reads=False)
+        operands = [self.buffer(v).memref if isinstance(v.type, RankedTensorType) else v for v in op.operands[:-1]]
+        b.create(op.name, (*operands, target.memref), (), dict(op.attributes), [op.regions[0].clone({})])
+        self._bind(op.result, target.memref, target.root)
 
     def _init_buffer(
         self, b: Builder, op: Operation, index: int, reads: bool, elementwise: bool, taken: set[int]
@@ -608,12 +616,16 @@ class _Bufferizer:
         op.set_operands(values)
 
     def _if(self, b: Builder, op: Operation) -> None:
-        """Results of static shape go into buffers made before; the others are owned buffers of either branch."""
+        """What either branch only writes to stays where it is. Other results of static shape go into buffers made before;
+        the others are owned buffers of either branch."""
+        in_place = self._written_by_branches(op)
         static: dict[int, Value] = {}
         types: list[Type] = []
         kept: list[int] = []
         for i, result in enumerate(op.results):
             t = result.type
+            if i in in_place:
+                continue
             if isinstance(t, RankedTensorType) and None not in t.shape:
                 static[i] = memref.alloc(b, cast("tuple[int, ...]", t.shape), t.element)
             else:
@@ -626,6 +638,7 @@ class _Bufferizer:
             if not region.blocks:
                 continue
             block = region.blocks[0]
+            inside = [self._inside(value, block) for value in in_place.values()]
             self._convert_block(block)
             terminator = block.terminator
             inner = Builder.before(terminator)
@@ -638,11 +651,56 @@ class _Bufferizer:
                 if isinstance(value.type, RankedTensorType):
                     value = self.owned(inner, value, terminator, buffer_type(op.results[i].type), i)
                 values.append(value)
+            self._write_back(inner, {i: (yielded[i], self.buffer(v).memref) for i, v in in_place.items()}, inside)
             terminator.set_operands(values)
+        for i, value in in_place.items():
+            known = self.buffer(value)
+            known.root.values.append(op.results[i])
+            self.buffers[op.results[i]] = known
         for i, buffer in static.items():
             self._bind(op.results[i], buffer, self._fresh(b))
         self._bind_results(b, [op.results[i] for i in kept], new)
         self.dead.append(op)
+
+    def _written_by_branches(self, op: Operation) -> dict[int, Value]:
+        """Results of an `scf.if` that are what one tensor has become, which nothing else looks at then: that tensor."""
+        found: dict[int, Value] = {}
+        taken: set[int] = set()
+        for i, result in enumerate(op.results):
+            if not isinstance(result.type, RankedTensorType):
+                continue
+            value = origin_of_branches(op, i)
+            if value is None or value.type != result.type or value not in self.buffers:
+                continue
+            root = self.buffer(value).root
+            if id(root) not in taken and self._is_only_in(value, root, op):
+                taken.add(id(root))
+                found[i] = value
+        return found
+
+    def _is_only_in(self, value: Value, root: Root, op: Operation) -> bool:
+        """From `op` on, its memory is looked at as `value`, and inside of `op` alone."""
+        if not root.writable or root.moved or root.block is not op.parent:
+            return False
+        now = self.order[op]
+        for alias in root.values:
+            for user, _ in alias.uses:
+                ancestor = _ancestor(user, root.block)
+                if ancestor is op and alias is value and user is not op:
+                    continue
+                if ancestor is None or self.order.get(ancestor, now) >= now:
+                    return False
+        return True
+
+    def _inside(self, value: Value, block: Block) -> Root:
+        """`value` gets another name in `block`, which may write to its memory."""
+        name = BlockArgument(block, 0, value.type, value.name)
+        for user, index in list(value.uses):
+            if _ancestor(user, block) is not None:
+                user.set_operand(index, name)
+        root = Root(block, writable=True)
+        self._bind(name, self.buffer(value).memref, root)
+        return root
 
     def _write_result(self, b: Builder, value: Value, target: Value, block: Block) -> None:
         """`target` gets the elements of `value`; a buffer made in this branch just for it is replaced by it."""
@@ -740,54 +798,68 @@ class _Bufferizer:
         t = tensor.tensor_type(loop.results[index])
         if None not in t.shape:
             return True
-        argument = loop.body().args[index + 1]
-        value = loop.body().terminator.operand(index)
-        for _ in range(1000):
-            if value is argument:
-                return True
-            definition = value.defining_op()
-            if definition is None or definition.parent is not loop.body():
-                return False
-            if definition.name in ("tensor.insert_slice", "tensor.insert"):
-                value = definition.operand(1)
-            elif linalg.is_structured(definition):
-                value = linalg.outputs(definition)[cast(OpResult, value).index]
-            else:
-                return False
-        return False
+        return keeps_in_for(loop, index)
 
     def _while(self, b: Builder, op: Operation) -> None:
+        places: dict[int, int] = {}
+        """Of what stays where it is: the operand for a result."""
+        for i, result in enumerate(op.results):
+            operand = carried_by_while(op, i) if isinstance(result.type, RankedTensorType) else None
+            if operand is not None and operand not in places.values() and op.operand(operand).type == result.type:
+                places[i] = operand
+        in_place: dict[int, Buffer] = {}
+        for i, operand in places.items():
+            in_place[i] = self.destination(b, op.operand(operand), op, operand, reads=True)
+            in_place[i].root.values.append(op.results[i])
+        by_operand = {operand: in_place[i] for i, operand in places.items()}
         inits = [
             self.owned(b, v, op, buffer_type(v.type), i) if isinstance(v.type, RankedTensorType) else v
             for i, v in enumerate(op.operands)
+            if i not in by_operand
         ]
-        regions = [Region([self._owning_block(region.blocks[0])]) for region in op.regions]
-        new = b.create("scf.while", inits, [buffer_type(r.type) for r in op.results], op.attributes, regions)
+        before, after = (region.blocks[0] for region in op.regions)
+        results = [r for r in op.results if r.index not in in_place]
+        first, _ = self._owning_block(before, by_operand)
+        second, roots = self._owning_block(after, in_place)
+        regions = [Region([first]), Region([second])]
+        new = b.create("scf.while", inits, [buffer_type(r.type) for r in results], op.attributes, regions)
         self.order[new] = self.order[op]
-        for region in new.regions:
-            block = region.blocks[0]
-            self._convert_block(block)
-            terminator = block.terminator
-            inner = Builder.before(terminator)
-            terminator.set_operands(
-                [
-                    self.owned(inner, v, terminator, buffer_type(v.type), i)
-                    if isinstance(v.type, RankedTensorType)
-                    else v
-                    for i, v in enumerate(terminator.operands)
-                ]
-            )
-        self._bind_results(b, op.results, new)
+        self._convert_block(first)
+        self._pass_on(first, {i + 1: None for i in in_place}, [])
+        self._convert_block(second)
+        self._pass_on(second, {operand: buffer.memref for operand, buffer in by_operand.items()}, roots)
+        for i, buffer in in_place.items():
+            self.buffers[op.results[i]] = buffer
+        self._bind_results(b, results, new)
         self.dead.append(op)
 
-    def _owning_block(self, old: Block) -> Block:
-        block = Block([buffer_type(a.type) for a in old.args], [a.name for a in old.args])
-        for argument, new in zip(old.args, block.args, strict=True):
+    def _pass_on(self, block: Block, in_place: dict[int, Value | None], roots: list[Root]) -> None:
+        """What the terminator of `block` passes on as owned buffers, but for `in_place`, which is written back."""
+        terminator = block.terminator
+        inner = Builder.before(terminator)
+        yielded = list(terminator.operands)
+        values = [
+            self.owned(inner, v, terminator, buffer_type(v.type), i) if isinstance(v.type, RankedTensorType) else v
+            for i, v in enumerate(yielded)
+            if i not in in_place
+        ]
+        self._write_back(inner, {i: (yielded[i], target) for i, target in in_place.items() if target is not None}, roots)
+        terminator.set_operands(values)
+
+    def _owning_block(self, old: Block, in_place: dict[int, Buffer]) -> tuple[Block, list[Root]]:
+        """A block that owns its arguments, but for those that are `in_place`."""
+        kept = [a for a in old.args if a.index not in in_place]
+        block = Block([buffer_type(a.type) for a in kept], [a.name for a in kept])
+        for argument, new in zip(kept, block.args, strict=True):
             if isinstance(argument.type, RankedTensorType):
                 self._bind(argument, new, Root(block, writable=True, is_owned=True))
             else:
                 argument.replace_all_uses_with(new)
-        return _move_operations(old, block)
+        roots: list[Root] = []
+        for i, buffer in in_place.items():
+            roots.append(Root(block, writable=True))
+            self._bind(old.args[i], buffer.memref, roots[-1])
+        return _move_operations(old, block), roots
 
 
 _TENSOR_RULES: Final = {
@@ -804,6 +876,7 @@ _TENSOR_RULES: Final = {
     "tensor.splat": _Bufferizer.splat,
     "tensor.generate": _Bufferizer.generate,
     "tensor.pad": _Bufferizer.pad,
+    linalg_ext.ATTENTION: _Bufferizer.attention,
     "rt.box": _Bufferizer.box,
     "rt.unbox": _Bufferizer.unbox,
     "rt.str_of_bytes": _Bufferizer.string_of_bytes,

@@ -15,24 +15,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, cast
 
 from ...ir.affine import AffineDim, AffineExpr, AffineMap
 from ...ir.attributes import SymbolRef
 from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
-from ...ir.dialects import linalg, memref, scf
+from ...ir.dialects import linalg, linalg_ext, memref, scf
 from ...ir.dialects.tensor import Size
+from ...ir.schedule import Schedule, Schedules
 from ...ir.target import AVX512, Target
 from ...ir.types import INDEX, MemRefType
 from .. import indexing
 from ..effects import erase_unused, is_pure
 from ..indexing import as_value
 from ..tensor.canonicalize import canonicalize
+from .attention import attention_loops
 from .background import background
 from .bufferize import VIEWS
 from .nest import Access, Epilogue, Nest, depends_on, materialize, merge_dimensions, nest_of, root, step_along
+from .settle_schedule import Group, last_before
 from .tile_contractions import tile
 from .transpose_blocks import transpose_blocks, transposed_dimension
 from .vector_body import reassociable
@@ -42,6 +45,9 @@ _MAX_UNROLL: Final = 16
 """A window (pooling) of up to this many elements is unrolled, so that the loop around it is the innermost one."""
 
 
+_MAX_WRITTEN_OUT: Final = 128
+"""What may be asked for: more would be compiled for ever."""
+
 _FEW: Final = 4
 """Elements that a vector of neighbours is not worth: LLVM writes them in turns instead."""
 
@@ -49,32 +55,37 @@ _FEW: Final = 4
 @dataclass(frozen=True)
 class ConvertLinalgToLoops:
     target: Target = AVX512
+    schedules: Schedules = field(default_factory=Schedules)
     name: str = "convert-linalg-to-loops"
 
     def apply(self, module: Operation) -> Operation:
-        convert_linalg_to_loops(module, self.target)
+        convert_linalg_to_loops(module, self.target, self.schedules)
         return module
 
 
-def convert_linalg_to_loops(module: Operation, target: Target = AVX512) -> None:
-    """Every structured operation and every strided copy of the module."""
+def convert_linalg_to_loops(module: Operation, target: Target = AVX512, schedules: Schedules | None = None) -> None:
+    """Every structured operation and every strided copy of the module; `schedules` stand instead of the cost model's."""
+    schedules = Schedules() if schedules is None else schedules
     with background():
         for function in functions(module):
-            _convert_function(function, target)
+            _convert_function(function, target, schedules)
     canonicalize(module)
     erase_unused_globals(module)
 
 
-def _convert_function(function: Operation, target: Target) -> None:
+def _convert_function(function: Operation, target: Target, schedules: Schedules) -> None:
     # Fills and copies last: those that a reduction starts from are gone by then.
     operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or _is_moving(op))
     for op in operations:
         if op.parent is None:
             continue
         if linalg.is_structured(op):
-            _convert(op, target)
+            _convert(op, target, schedules)
         elif op.name == "memref.copy" and not _is_plain_copy(op):
-            _convert_copy(op, target)
+            _convert_copy(op, target, schedules)
+        elif op.name == linalg_ext.ATTENTION:
+            attention_loops(Builder.before(op), op, target)
+            op.erase()
     erase_dead_buffers(function)
     erase_unused(function)
 
@@ -84,7 +95,7 @@ def _is_plain_copy(op: Operation) -> bool:
     return all(memref.memref_type(v).layout is None for v in op.operands)
 
 
-def _convert_copy(op: Operation, target: Target) -> None:
+def _convert_copy(op: Operation, target: Target, schedules: Schedules) -> None:
     source, destination = op.operands
     b = Builder.before(op)
     rank = memref.memref_type(source).rank
@@ -93,11 +104,15 @@ def _convert_copy(op: Operation, target: Target) -> None:
         b, (source,), (destination,), (identity, identity), (linalg.PARALLEL,) * rank, lambda _, args: [args[0]]
     )
     op.erase()
-    _emit(Builder.before(new), nest_of(Builder.before(new), new), target)
+    b = Builder.before(new)
+    nest = nest_of(b, new)
+    before, group = last_before(b), Group(nest, schedules)
+    _emit(b, nest, target, group)
+    group.mark(b, before)
     new.erase()
 
 
-def _convert(op: Operation, target: Target) -> None:
+def _convert(op: Operation, target: Target, schedules: Schedules) -> None:
     consumed = [op]
     epilogue_op = _find_epilogue(op)
     anchor = op
@@ -116,8 +131,10 @@ def _convert(op: Operation, target: Target) -> None:
         consumed.append(start)
     if epilogue_op is not None:
         nest = _with_epilogue(nest, op, epilogue_op)
-    if not winograd(b, nest, target) and not tile(b, nest, target):
-        _emit(b, nest, target)
+    before, group = last_before(b), Group(nest, schedules)
+    if not winograd(b, nest, target, group) and not tile(b, nest, target, group):
+        _emit(b, nest, target, group)
+    group.mark(b, before)
     for old in consumed:
         old.erase()
 
@@ -258,7 +275,7 @@ def _find_epilogue(op: Operation) -> Operation | None:
         if maps[-1] != maps[reads[0]]:
             return None
     elif is_part or any(
-        u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader) for u in _memory_users(result)
+        u.name not in ("linalg.fill", "memref.dealloc") and u not in (op, reader, _find_start(op)) for u in _memory_users(result)
     ) or not _users_before(result, op):
         return None
     # Elements are stored while others are still being computed: what the computation reads must not be overwritten.
@@ -332,18 +349,16 @@ def _with_epilogue(nest: Nest, op: Operation, reader: Operation) -> Nest:
 # scalar loops
 
 
-def _emit(b: Builder, nest: Nest, target: Target) -> None:
+def _emit(b: Builder, nest: Nest, target: Target, group: Group) -> None:
     """Scalar loops."""
     merged, _ = merge_dimensions(b, nest)
     nest = materialize(b, merged)
     parallel, reductions = nest.of_kind(linalg.PARALLEL), nest.of_kind(linalg.REDUCTION)
     window = _static_product(nest, reductions)
-    unrolled = bool(reductions) and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
-    boxed = list(parallel)
-    inner = parallel[-1] if parallel else 0
-    if parallel and (not reductions or unrolled):
-        inner = max(parallel, key=lambda d: _contiguity(nest, d))
-        boxed = [*(d for d in parallel if d != inner), inner]
+    model = _scalar_schedule(nest, parallel, window)
+    chosen = group.settle(model, lambda s: _checked_scalar(s, model, parallel, window))
+    unrolled, inner = chosen.written_out, chosen.inner
+    boxed = [*(d for d in parallel if d != inner), inner] if parallel else []
     few = None if reductions or len(boxed) < 2 else _interleaved(nest, boxed)
     if few is not None:
         boxed = [*(d for d in boxed[:-1] if d != few), few]
@@ -378,6 +393,24 @@ def _emit(b: Builder, nest: Nest, target: Target) -> None:
     at = boxed.index(across)
     box([*zeros[:at], rows, *zeros[at + 1 :]], extents)
     box([*zeros[:-1], columns], [*extents[:at], rows, *extents[at + 1 :]])
+
+
+def _scalar_schedule(nest: Nest, parallel: Sequence[int], window: int | None) -> Schedule:
+    """The innermost loop goes along the dimension in which most accesses are contiguous; short reductions are written out in it."""
+    has_steps = len(parallel) < nest.rank
+    unrolled = has_steps and window is not None and window <= _MAX_UNROLL and len(parallel) > 1
+    inner = parallel[-1] if parallel else 0
+    if parallel and (not has_steps or unrolled):
+        inner = max(parallel, key=lambda d: _contiguity(nest, d))
+    return Schedule("loops", inner=inner, written_out=unrolled)
+
+
+def _checked_scalar(s: Schedule, model: Schedule, parallel: Sequence[int], window: int | None) -> tuple[str, str] | None:
+    if s.inner != model.inner and s.inner not in parallel:
+        return "inner", f"is one of the dimensions that are no sums, {', '.join(map(str, parallel)) or 'of which there is none'}"
+    if s.written_out and not model.written_out and (window is None or window > _MAX_WRITTEN_OUT):
+        return "written_out", f"is for sums of up to {_MAX_WRITTEN_OUT} steps, which are known at compile time"
+    return None
 
 
 def _interleaved(nest: Nest, boxed: Sequence[int]) -> int | None:

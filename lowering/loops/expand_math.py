@@ -45,7 +45,7 @@ class ExpandMath:
         for op in list(module.walk()):
             if op.parent is None:
                 continue
-            rule = EXPANSIONS.get(op.name)
+            rule = _exp_below_one if is_below_one(op) else EXPANSIONS.get(op.name)
             if rule is not None and isinstance(element_type(op.operand(0).type), FloatType):
                 op.replace_with([_expand(Builder.before(op), rule, op.operands)])
             elif op.name == "math.ipowi":
@@ -243,6 +243,27 @@ def _exp(m: _Math, x: Value) -> Value:
     low, high = m.format.exp_range
     r, n = m.reduce_exp(m.at_least(m.at_most(x, high), low))
     return m.scale(m.add(m.expm1_series(r), 1.0), n)
+
+
+_EXP_TAIL: Final = (0.4999999345167979, 0.16666520689635006, 0.04166838736701059, 0.00836870984255647, 0.0013814612983077557)
+"""(exp(r) - 1 - r) / r**2 for |r| <= ln 2 / 2, relative error of the power 3e-9."""
+
+
+def is_below_one(op: Operation) -> bool:
+    """Whether it is the exponential of a number that is never positive (of a score less the greatest one), in f32: `fastmath<afn>`."""
+    return op.name == "math.exp" and op.attributes.get("fastmath") == "afn" and element_type(op.operand(0).type) == F32
+
+
+def _exp_below_one(m: _Math, x: Value) -> Value:
+    """Within 0.9 ulp where the result is a normal number, else 0. The exponent is added while it is rounded: no conversion, no branch."""
+    low = m.at_least(x, -88.03)  # rounds to an exponent whose power of two is 0
+    magic = 1.5 * 2.0**m.format.fraction_bits + m.format.bias
+    shifted = m.fma(low, float(1 / _LN2), magic)
+    n = m.sub(shifted, magic)
+    high, rest = m.parts(_LN2, m.format.fraction_bits - 8, 2)
+    r = m.fma(n, -rest, m.fma(n, -high, low))
+    power = m.from_bits(arith.shli(m.b, m.bits(shifted), m.i(m.format.fraction_bits)))
+    return m.mul(m.polynomial(r, [1.0, 1.0, *_EXP_TAIL]), power)
 
 
 def _exp2(m: _Math, x: Value) -> Value:

@@ -27,6 +27,7 @@ from .convert_linalg_to_loops import erase_dead_buffers
 from .nest import root
 from .parallelize import is_worth_threads, parallel_trips
 from .schedule import pieces
+from .settle_schedule import join
 
 _LOADS: Final = frozenset({"memref.load", "vector.load", "vector.maskedload"})
 _STORES: Final = frozenset({"memref.store", "vector.store", "vector.maskedstore"})
@@ -261,6 +262,7 @@ def _fuse(first: Operation, second: Operation, count: int) -> Operation:
             _rest(ib, loop, args, count)
 
     fused = scf.parallel(b, [x[0] for x in bounds], [x[1] for x in bounds], [x[2] for x in bounds], body)
+    join(fused, first, second)
     first.erase()
     second.erase()
     _forward_stores(fused.body())

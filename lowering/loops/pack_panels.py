@@ -23,10 +23,11 @@ from ...ir.builder import Builder
 from ...ir.core import Operation, Value, lookup
 from ...ir.dialects import arith, linalg, memref, scf, vector
 from ...ir.dialects.tensor import Size
-from ...ir.types import I1, INDEX, MemRefType, VectorType
+from ...ir.types import I1, I32, INDEX, MemRefType, VectorType
 from .. import indexing
 from ..indexing import as_value
 from .background import finish, in_background
+from .dot_products import Dot
 from .nest import Access, Nest, coefficients, depends_on, is_unit_along
 from .schedule import Block
 
@@ -78,6 +79,8 @@ class Packer:
     packing: Packing
     depth: int | None
     """Steps of the reduction that one panel holds; None for all."""
+    dot: Dot | None = None
+    """Where a step of the (constant) operand is several of its elements."""
 
     @property
     def reductions(self) -> list[int]:
@@ -107,10 +110,12 @@ class Packer:
         name = f"{constant.name}_panels_{'x'.join(map(str, (*sizes, self.block.columns)))}"
         panels = -(-sizes[-1] // self.block.columns)
         lead = len(self.outer)
-        of = MemRefType((*sizes[:lead], panels, *sizes[lead:-1], self.block.columns), self.packing.access.type.element)
+        element = self.packing.access.type.element if self.dot is None else I32
+        of = MemRefType((*sizes[:lead], panels, *sizes[lead:-1], self.block.columns), element)
         known = lookup(module, name)
-        array = np.empty(cast("tuple[int, ...]", of.shape), constant.array.dtype)
-        in_background(partial(self._fill_panels, array, constant.array, dims, sizes, panels))
+        array = np.empty(cast("tuple[int, ...]", of.shape), constant.array.dtype if self.dot is None else np.int32)
+        fill = self._fill_panels if self.dot is None else partial(self._fill_dots, self.dot)
+        in_background(partial(fill, array, constant.array, dims, sizes, panels))
         if known is not None:
             finish()
         while known is not None and not np.array_equal(_array_of(known), array):
@@ -123,6 +128,15 @@ class Packer:
     def at_panel(self, b: Builder, panels: Panel, positions: Sequence[Size], number: Size) -> Panel:
         lead = (*(as_value(b, positions[d]) for d in self.outer), as_value(b, number))
         return Panel(panels.buffer, lead, is_constant=True)
+
+    def _fill_dots(
+        self, dot: Dot, result: npt.NDArray[Any], array: npt.NDArray[Any], dims: Sequence[int], sizes: Sequence[int], panels: int
+    ) -> None:
+        lead = len(self.outer)
+        single = [*sizes[:-2], sizes[-2] * dot.step, sizes[-1]]
+        elements = np.empty((*single[:lead], panels, *single[lead:-1], self.block.columns), array.dtype)
+        self._fill_panels(elements, array, dims, single, panels)
+        result[...] = dot.packed(elements)
 
     def _fill_panels(
         self, result: npt.NDArray[Any], array: npt.NDArray[Any], dims: Sequence[int], sizes: Sequence[int], panels: int

@@ -27,7 +27,7 @@ _PIECE_CYCLES: Final = 6_000
 _UNKNOWN_TRIPS: Final = 16
 _COSTS: Final[dict[str, float]] = {
     "arith.divf": 4, "arith.remf": 20, "arith.divsi": 20, "arith.divui": 20, "arith.remsi": 20, "arith.remui": 20,
-    "math.sqrt": 5, "memref.load": 1, "memref.store": 1,
+    "math.sqrt": 5, "memref.load": 1, "memref.store": 1, "llvm.call_intrinsic": 0.5,
 }  # fmt: skip
 _SCALAR_SPEEDUP: Final = 8
 """Innermost scalar loops are vectorised."""

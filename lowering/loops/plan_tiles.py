@@ -16,9 +16,11 @@ from ...ir.builder import Builder
 from ...ir.core import Value
 from ...ir.dialects import linalg, memref
 from ...ir.dialects.tensor import Size
+from ...ir.schedule import Algorithm, Schedule
 from ...ir.target import Target, element_bytes
 from ...ir.types import F32, F64, I32, I64
 from . import schedule
+from .dot_products import Dot, dot_of, in_steps
 from .nest import (
     Access,
     Nest,
@@ -31,16 +33,20 @@ from .nest import (
     step_along,
 )
 from .pack_panels import Packer, Packing, constant_of
+from .plan_panels import Panels, ends_far
+from .settle_schedule import Group
 from .vector_body import has_vector_elements, is_vectorizable, product_of
 
 _ACCUMULATORS: Final = frozenset({F32, F64, I32, I64})
 
 
-def plan_tiles(b: Builder, nest: Nest, target: Target) -> Plan | None:
-    """The plan of a nest that has the form of a tile; views and copies it needs are made at `b`."""
-    if not _has_form(nest) or _lanes(nest, target) < 2:
+def plan_tiles(b: Builder, nest: Nest, target: Target, group: Group) -> Plan | None:
+    """The plan of a nest that has the form of a tile; views and copies it needs are made at `b`. `group` may bring a schedule."""
+    if not _has_form(nest) or _lanes(nest, target) < 2 or not group.allows("vectors", "in-place", "panels"):
         return None
-    return _plan_product(b, nest, target) if product_of(nest) is not None else _plan_reduction(b, nest, target)
+    if product_of(nest) is not None:
+        return _plan_product(b, nest, target, group)
+    return _plan_reduction(b, nest, target, group)
 
 
 # form
@@ -65,16 +71,34 @@ class Plan:
     """The dimension across lanes."""
     row: int | None
     """The dimension of the tile's rows."""
-    block: schedule.Block
+    schedule: Schedule
+    lanes: int
     right: int | None = None
     """The input that is read from panels."""
     packer: Packer | None = None
-    chunk: int | None = None
-    """Rows that one parallel iteration works on; None for all."""
-    by_rows: bool = False
-    """Whether threads share out rows of the result, each for all panels, rather than panels."""
     temporary: Value | None = None
     """A contiguous copy of a strided right operand, to be freed afterwards."""
+    dot: Dot | None = None
+    """Where one step adds up several products in each lane."""
+
+    @property
+    def block(self) -> schedule.Block:
+        return schedule.Block(self.schedule.rows, self.schedule.vectors, self.lanes)
+
+    @property
+    def chunk(self) -> int | None:
+        """Rows that one parallel iteration works on; None for all."""
+        return self.schedule.chunk or None
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether threads share out rows of the result, each for all panels, rather than panels."""
+        return self.schedule.axis == "rows"
+
+    def unroll(self, rows: int, vectors: int) -> int:
+        """Steps per iteration for a tile that may have fewer rows than most: as many as it takes to do as much."""
+        own = self.schedule.unroll
+        return schedule.Block(rows, vectors, self.lanes).unroll if own == self.block.unroll else own
 
     @property
     def depth(self) -> int | None:
@@ -109,7 +133,7 @@ def _size(nest: Nest, dims: Sequence[int], unknown: int) -> int:
     return math.prod(e if isinstance(e, int) else unknown for e in (nest.extents[d] for d in dims))
 
 
-def _plan_reduction(b: Builder, nest: Nest, target: Target) -> Plan | None:
+def _plan_reduction(b: Builder, nest: Nest, target: Target, group: Group) -> Plan | None:
     """A reduction over outer dimensions: vectors along the contiguous one."""
     merged, _ = merge_dimensions(b, nest)
     column = _column_of(merged)
@@ -130,10 +154,12 @@ def _plan_reduction(b: Builder, nest: Nest, target: Target) -> Plan | None:
     block = schedule.choose_block(
         1, extent, lanes, 0, element_bytes(merged.outputs[0].type.element), target, broadcast=False
     )
-    return Plan(merged, column, None, block)
+    if not group.allows("vectors"):
+        return None
+    return Plan(merged, column, None, _settled_tile(group, "vectors", block, merged, None, column, target), lanes)
 
 
-def _plan_product(b: Builder, nest: Nest, target: Target) -> Plan | None:
+def _plan_product(b: Builder, nest: Nest, target: Target, group: Group) -> Plan | None:
     merged, _ = merge_dimensions(b, nest)
     column = _column_of(merged)
     if column is None:
@@ -141,7 +167,7 @@ def _plan_product(b: Builder, nest: Nest, target: Target) -> Plan | None:
     inputs = cast("tuple[Access, Access]", merged.inputs)
     on_column = [i for i in (0, 1) if depends_on(inputs[i], column)]
     if len(on_column) == 2:
-        return _plan_both_vectors(b, merged, column, target)
+        return _plan_both_vectors(b, merged, column, target, group)
     if len(on_column) != 1:
         return None
     right = on_column[0]
@@ -152,15 +178,19 @@ def _plan_product(b: Builder, nest: Nest, target: Target) -> Plan | None:
     count = _size(merged, rows, 64)
     unit = is_unit_along(inputs[right], column)
     window = not inputs[right].map.is_projected_permutation
+    in_place = False
     if constant_of(inputs[right]) is None:
-        if count < schedule.MIN_PACKED_ROWS:
-            return _plan_direct(b, merged, column, left, right, rows, target) if unit else None
-        if unit and not window and count <= schedule.DIRECT_ROWS:
-            return _plan_direct(b, merged, column, left, right, rows, target)
-    return _plan_packed(b, nest, right, target)
+        if count < schedule.MIN_PACKED_ROWS and not (unit or group.wanted == "panels"):
+            return None
+        in_place = unit and (count < schedule.MIN_PACKED_ROWS or (not window and count <= schedule.DIRECT_ROWS))
+    if group.wanted in ("in-place", "panels"):
+        in_place = unit and group.wanted == "in-place"
+    if in_place:
+        return _plan_direct(b, merged, column, left, right, rows, target, group)
+    return _plan_packed(b, nest, right, target, group)
 
 
-def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target) -> Plan | None:
+def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target, group: Group) -> Plan | None:
     """Both operands run along the lanes (a depthwise convolution with channels last)."""
     if not all(is_unit_along(a, column) for a in nest.inputs if isinstance(a, Access)):
         return None
@@ -176,11 +206,11 @@ def _plan_both_vectors(b: Builder, nest: Nest, column: int, target: Target) -> P
     block = schedule.choose_block(
         row_extent, extent, lanes, 0, element_bytes(nest.outputs[0].type.element), target, broadcast=False
     )
-    return Plan(nest, column, row, block)
+    return Plan(nest, column, row, _settled_tile(group, "vectors", block, nest, row, column, target), lanes)
 
 
 def _plan_direct(
-    b: Builder, nest: Nest, column: int, left: int, right: int, rows: list[int], target: Target
+    b: Builder, nest: Nest, column: int, left: int, right: int, rows: list[int], target: Target, group: Group
 ) -> Plan | None:
     """The right operand is read in place. Without proper rows, any other output dimension reuses the left operand."""
     lanes = _lanes(nest, target)
@@ -201,7 +231,27 @@ def _plan_direct(
     step = 0 if row is None else step_along(operand, row)
     size = element_bytes(operand.type.element)
     block = schedule.choose_block(row_extent, extent, lanes, step, size, target, broadcast=bool(rows))
-    return Plan(nest, column, row, block)
+    return Plan(nest, column, row, _settled_tile(group, "in-place", block, nest, row, column, target), lanes)
+
+
+def _settled_tile(
+    group: Group, algorithm: Algorithm, block: schedule.Block, nest: Nest, row: int | None, column: int, target: Target
+) -> Schedule:
+    fetches = ends_far(nest, row, column, block, _size(nest, nest.of_kind(linalg.REDUCTION), 512), target)
+    model = Schedule(algorithm, rows=block.rows, vectors=block.vectors, unroll=block.unroll, fetch_result=fetches)
+    rows: Size = 1 if row is None else nest.extents[row]
+    return group.settle(model, lambda s: _checked_tile(s, rows, nest.extents[column], block.lanes, target))
+
+
+def _checked_tile(s: Schedule, rows: Size, columns: Size, lanes: int, target: Target) -> tuple[str, str] | None:
+    """(field, why) where a register tile cannot be, or is larger than what it is a tile of."""
+    if s.rows * s.vectors > target.vector_registers:
+        return "rows", f"times `vectors` are {s.rows * s.vectors} registers; {target.name} has {target.vector_registers}"
+    if isinstance(rows, int) and s.rows > max(1, rows):
+        return "rows", f"is at most {rows}, which are all rows"
+    if isinstance(columns, int) and s.vectors > 1 and (s.vectors - 1) * lanes >= columns:
+        return "vectors", f"is at most {-(-columns // lanes)}, which hold all {columns} columns"
+    return None
 
 
 def _longest(nest: Nest, dims: Sequence[int]) -> int | None:
@@ -212,7 +262,7 @@ def _longest(nest: Nest, dims: Sequence[int]) -> int | None:
     return max(dims, key=lambda d: (extent(d), d), default=None)
 
 
-def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | None:
+def _plan_packed(b: Builder, nest: Nest, right: int, target: Target, group: Group) -> Plan | None:
     """The right operand goes through panels: its layout does not matter, dimensions merge without regard to it."""
     merged, origin = merge_dimensions(b, nest, ignored=(right,))
     column = _column_of(merged)
@@ -231,9 +281,9 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     row = _longest(merged, rows)
     merged = materialize(b, merged)
     packing = Packing(access, origin, nest.extents)
-    group = origin[column]
+    across = origin[column]
     if memref.memref_type(access.buffer).layout is not None and not (
-        len(group) == 1 and is_unit_along(access, group[0])
+        len(across) == 1 and is_unit_along(access, across[0])
     ):
         temporary = contiguous_copy(b, access.buffer)
         packing = Packing(Access.of(temporary, access.map), origin, nest.extents)
@@ -242,19 +292,14 @@ def _plan_packed(b: Builder, nest: Nest, right: int, target: Target) -> Plan | N
     row_extent: Size = 1 if row is None else merged.extents[row]
     step = 0 if row is None else step_along(operand, row)
     size = element_bytes(operand.type.element)
-    block = schedule.choose_block(row_extent, merged.extents[column], lanes, step, size, target, broadcast=True)
-    reductions = merged.of_kind(linalg.REDUCTION)
-    depth = (
-        schedule.reduction_chunk(merged.extents[reductions[0]], size, block, target) if len(reductions) == 1 else None
-    )
-    reduction: Size = depth or _size(merged, reductions, 512)
-    others = _size(merged, [d for d in merged.of_kind(linalg.PARALLEL) if d not in (row, column)], 1)
-    by_rows = _shares_rows(merged, left, access)
-    chunk = schedule.rows_per_chunk(
-        row_extent, reduction, size, merged.extents[column], block, others, target, by_rows=by_rows
-    )
-    packer = Packer(merged, column, block, packing, depth)
-    return Plan(merged, column, row, block, right, packer, chunk, by_rows, temporary)
+    dot = None if constant_of(access) is None else dot_of(merged, left, target)
+    if dot is not None:
+        merged, size = in_steps(merged, left, dot), element_bytes(I32)
+        step = None if step is None else step // dot.step
+    facts = Panels(merged, column, row, lanes, packing, step, size, _shares_rows(merged, left, access), target)
+    chosen = group.settle(facts.schedule(), lambda s: _checked_tile(s, row_extent, merged.extents[column], lanes, target) or facts.check(s))
+    packer = Packer(merged, column, schedule.Block(chosen.rows, chosen.vectors, lanes), packing, chosen.depth or None, dot)
+    return Plan(merged, column, row, chosen, lanes, right, packer, temporary, dot)
 
 
 def _shares_rows(nest: Nest, left: int, weights: Access) -> bool:

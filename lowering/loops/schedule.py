@@ -1,6 +1,8 @@
 """The cost model: register block, unrolling, packing and chunks of a tiled reduction, from facts about the target.
 
-Everything that could be called a magic number of the tiler is here, as data with its reason.
+Everything that could be called a magic number of the tiler is here, as data with its reason. Costs are in cycles of one core, for
+one step of the reduction over the whole result (`step_cycles`) or for one tile (`end_cycles`); sizes are in bytes or, where that
+is said, in elements. What the model leaves out, and what was measured of it, is in docs/decisions/048.
 """
 
 from __future__ import annotations
@@ -55,13 +57,13 @@ def choose_block(
     available = target.vector_registers - _SPARE_REGISTERS
     best: tuple[float, int, Block] | None = None
     for vectors in range(1, _MAX_COLUMNS + 1):
-        fitting = (available - vectors - 1) // vectors if broadcast else (available // 2) // vectors
+        fitting = (available - vectors - 1) // vectors if broadcast else _cells_in_flight(target) // vectors
         limit = min(fitting, most_rows, max(1, m))
         if limit < 1 or (vectors > 1 and (vectors - 1) * lanes >= n):
             continue
         for count in {limit, max(1, limit - 1), max(1, limit - 2)}:
             block = Block(count, vectors, lanes)
-            cycles = _cycles(block, m, n, target, broadcast)
+            cycles = step_cycles(block, m, n, target, broadcast=broadcast)
             candidate = (cycles, -count * vectors, block)
             if best is None or candidate[:2] < best[:2]:
                 best = candidate
@@ -79,15 +81,43 @@ def _row_limit(row_step: int | None, element: int, target: Target) -> int:
     return 14
 
 
-def _cycles(block: Block, m: int, n: int, target: Target, broadcast: bool) -> float:
-    """Cycles of one reduction step over an m x n output."""
+def _cells_in_flight(target: Target) -> int:
+    """Multiply-adds that are under way at once. Where every cell loads operands of its own, more cells share nothing: they only
+    need registers, and leave larger remainders."""
+    return min(target.vector_registers // 2 - 1, target.fma_latency * max(2, target.fma_per_cycle))
+
+
+def step_cycles(block: Block, m: int, n: int, target: Target, *, broadcast: bool) -> float:
+    """Cycles of one reduction step over an m x n result: the longest of multiply-adds, loads, and waiting for one's own results."""
     row_blocks, column_blocks = -(-m // block.rows), -(-n // block.columns)
     rows = m / row_blocks
     updates = rows * block.vectors
-    loads = rows + block.vectors if broadcast else updates + 1
+    loads = rows + block.vectors if broadcast else updates + block.vectors
     # One multiply-add per accumulator and step: a small tile waits for its own results.
     step = max(updates / target.fma_per_cycle, loads / target.loads_per_cycle, float(target.fma_latency))
     return row_blocks * column_blocks * (step + 0.5)
+
+
+def end_cycles(lines: int, target: Target) -> float:
+    """Cycles until so many cache lines (what a tile ends with) have come from beyond the second-level cache."""
+    return lines * _LINE / target.memory_bytes_per_cycle
+
+
+def fetches_result(block: Block, steps: int, operands: int, far_bytes: int, target: Target) -> bool:
+    """Whether a tile asks, before it begins, for what it ends with: its part of the result, and of `operands` that are added to it.
+
+    `far_bytes`: of the result and these operands. They are far where that is more than half of the second-level cache, and worth
+    waiting for where it takes a noticeable share of the tile's `steps`.
+    """
+    cells = block.rows * block.vectors
+    lines = cells * (1 + operands) * max(1, target.vector_bytes // _LINE)
+    arithmetic = steps * max(cells / target.fma_per_cycle, float(target.fma_latency))
+    return far_bytes > target.l2_bytes // 2 and end_cycles(lines, target) > _NOTICED * arithmetic
+
+
+_LINE: Final = 64
+_NOTICED: Final = 0.15
+"""Share of a tile's cycles: hiding less does not pay for asking."""
 
 
 def split_rows(rows: int, most: int) -> tuple[int, int, int]:

@@ -17,14 +17,6 @@ from .winograd_transforms import TAPS, Transforms
 _GAIN: Final = 0.92
 """Of the cycles of the direct way: less is not worth the rounding and the code."""
 
-_NEAR_BYTES: Final = 32.0
-_FAR_BYTES: Final = 24.0
-_MEMORY_BYTES: Final = 10.0
-"""What a cycle brings from the second-level cache, from the last one, and from memory."""
-
-_LAST_CACHES: Final = 16
-"""The last cache, in units of the second-level one: what a core may count on where others use it too."""
-
 _TALL: Final = 14
 """Rows of a register block."""
 
@@ -66,6 +58,26 @@ def choose(problem: Problem, target: Target) -> Algorithm | None:
             if cycles < least:
                 best, least = algorithm, cycles
     return best
+
+
+def first_candidate(problem: Problem) -> Algorithm:
+    """Where it was asked for and no choice gains."""
+    return Algorithm(2, 1, -(-problem.width // 2))
+
+
+def check(algorithm: Algorithm, problem: Problem, target: Target) -> tuple[str, str] | None:
+    """(field, why) where an algorithm is none for the problem, or rounds more than the target allows."""
+    m = algorithm.outputs
+    down, across = -(-problem.height // m), -(-problem.width // m)
+    if m not in (2, 4):
+        return "outputs", "is 2 or 4"
+    if m == 4 and not (target.fast and problem.channels <= _MOST_CHANNELS):
+        return "outputs", f"of 4 needs TORCHCC_PRECISION=fast and at most {_MOST_CHANNELS} channels, for its rounding"
+    if not 1 <= algorithm.tile_rows <= down:
+        return "tile_rows", f"is at most {down}, which are all rows of tiles"
+    if not 1 <= algorithm.tile_columns <= across:
+        return "tile_columns", f"is at most {across}, which are all columns of tiles"
+    return None
 
 
 def _candidates(problem: Problem, outputs: int) -> list[Algorithm]:
@@ -119,5 +131,5 @@ def _rows(tiles: int, target: Target) -> float:
 def _bytes(size: int, target: Target) -> float:
     """What a cycle brings from where so many bytes stay."""
     if size <= target.l2_bytes:
-        return _NEAR_BYTES
-    return _FAR_BYTES if size <= _LAST_CACHES * target.l2_bytes else _MEMORY_BYTES
+        return target.l2_bytes_per_cycle
+    return target.l3_bytes_per_cycle if size <= target.l3_bytes else target.memory_bytes_per_cycle

@@ -22,29 +22,36 @@ from ...ir.builder import Builder
 from ...ir.core import Value
 from ...ir.dialects import arith, linalg, memref, scf, vector
 from ...ir.dialects.tensor import Size
-from ...ir.target import Target, element_bytes
-from ...ir.types import Type, VectorType
+from ...ir.schedule import Schedules
+from ...ir.target import Target
+from ...ir.types import I32, Type, VectorType
 from .. import indexing
 from ..indexing import as_value
 from . import schedule
 from .nest import Access, Nest, depends_on, loop_over
 from .pack_panels import Panel, Steps, load_vector
 from .plan_tiles import Plan, plan_tiles
+from .settle_schedule import Group
 from .vector_body import VectorBody, product_of, reassociable
 
 _SHORT: Final = 4
 """Reduction loops of up to this many steps (filter taps) are unrolled, if no longer one stands inside."""
 
 
-def tile(b: Builder, nest: Nest, target: Target) -> bool:
-    """Emits the tiled loops where the nest has the form; False where it has not."""
-    plan = plan_tiles(b, nest, target)
+def tile(b: Builder, nest: Nest, target: Target, group: Group | None = None) -> bool:
+    """Emits the tiled loops where the nest has the form; False where it has not. `group` may bring a schedule."""
+    plan = plan_tiles(b, nest, target, group or Group(nest, Schedules()))
     if plan is None:
         return False
-    _Tiler(plan, target).emit(b)
+    tile_by_plan(b, plan, target)
     if plan.temporary is not None:
         memref.dealloc(b, plan.temporary)
     return True
+
+
+def tile_by_plan(b: Builder, plan: Plan, target: Target) -> None:
+    """Emits the loops of a plan."""
+    _Tiler(plan, target).emit(b)
 
 
 @dataclass
@@ -81,6 +88,11 @@ class _Tiler:
         self.is_sum = any(op.name == "arith.addf" for op in reassociable(plan.nest.body, len(plan.nest.inputs)))
         self.steps: Steps | None = None
 
+    @property
+    def left(self) -> Access:
+        """What is read from memory where the other operand is read from panels."""
+        return cast(Access, self.nest.inputs[1 - cast(int, self.plan.right)])
+
     # outer loops
 
     def emit(self, b: Builder) -> None:
@@ -115,10 +127,7 @@ class _Tiler:
         sizes: list[int | None] = []
         if constant is not None:
             spread, inner = inner, []  # nothing is packed for each panel: all that is independent is for threads
-            sizes = [1] * len(spread)
-            if plan.by_rows:
-                known = [e for d in outer if isinstance(e := nest.extents[d], int)]
-                sizes = schedule.spread_sizes([nest.extents[d] for d in spread], math.prod(known), self.target)
+            sizes = [size or None for size in plan.schedule.spread]
         panels = indexing.ceildiv(b, nest.extents[plan.column], block.columns)
         chunks: Size = 1 if plan.chunk is None else indexing.ceildiv(b, row_extent, plan.chunk)
         counts: list[Size] = [
@@ -236,11 +245,7 @@ class _Tiler:
         The hardware's own prefetcher is late at the start of each page, and a panel is several pages.
         """
         lines = self._total_steps(self.reductions)
-        if panel is None or not panel.is_constant or len(self.reductions) != 1 or lines is None or not isinstance(rows, int):
-            return 0
-        t = memref.memref_type(panel.buffer)
-        size = math.prod(cast("tuple[int, ...]", t.shape)) * element_bytes(t.element)
-        if size <= self.target.l2_bytes // 2 or rows < 2 * self.plan.block.rows:
+        if panel is None or not self.plan.schedule.next_panel or lines is None or not isinstance(rows, int):
             return 0
         return -(-lines * self.plan.block.vectors // rows)
 
@@ -258,10 +263,22 @@ class _Tiler:
             at = indexing.mul(b, indexing.add(b, indexing.add(b, ahead.first, line), i), self.lanes)
             memref.prefetch(b, panel.buffer, [*following, start, as_value(b, at)], locality=2)
 
+    def _fetch_soon(self, b: Builder, place: _Place, dim: int, step: Size, unroll: int) -> None:
+        """The lines of this panel that are needed some steps from now, into the first-level cache."""
+        panel = place.panel
+        assert panel is not None
+        for k in range(unroll):
+            place.positions[dim] = indexing.add(b, step, k + self.plan.schedule.prefetch)
+            ks = [self._panel_step(b, panel, place.positions[d]) for d in self.reductions]
+            for j in range(self.plan.block.vectors):
+                memref.prefetch(b, panel.buffer, [*panel.lead, *ks, as_value(b, j * self.lanes)], locality=3)
+
     # one tile
 
     def _tile(self, b: Builder, place: _Place) -> None:
         steps = self.steps
+        if self.plan.schedule.fetch_result:
+            self._fetch_result(b, place)
         accumulators = self._start(b, place)
         results = self._reduce(b, place, self.reductions, accumulators, in_parts=self.is_sum)
         if steps is None or self.nest.epilogue is None:
@@ -277,6 +294,15 @@ class _Tiler:
             return ()
 
         scf.if_(b, steps.is_last, (), finish, keep)
+
+    def _fetch_result(self, b: Builder, place: _Place) -> None:
+        """What the tile reads and writes at its end, which is far away: it comes while the tile is computed."""
+        nest = self.nest
+        read = [] if nest.epilogue is None else [a for a in nest.epilogue.inputs if a is not None]
+        near = [a for a in read if self.plan.row is not None and depends_on(a, self.plan.row) and depends_on(a, self.plan.column)]
+        for access in (*near, nest.stores()[0]):
+            for i, j in self._cells(place):
+                memref.prefetch(b, access.buffer, self._indices(b, access, place, i, j), locality=3, write=access is nest.stores()[0])
 
     def _finish(self, b: Builder, place: _Place, results: list[Value]) -> None:
         if self.nest.epilogue is not None:
@@ -341,7 +367,9 @@ class _Tiler:
         if key not in cache:
             t = self._vector(access.type.element)
             where = self._indices(b, access, place, i, j)
-            if not on_column:
+            if plan.dot is not None and access is self.left:
+                cache[key] = plan.dot.left(b, access, where, self.lanes)
+            elif not on_column:
                 cache[key] = vector.broadcast(b, memref.load(b, access.buffer, where), t)
             else:
                 cache[key] = load_vector(b, access.buffer, where, place.masks[j], t)
@@ -418,7 +446,7 @@ class _Tiler:
             for k in range(extent):
                 accs = at(b, k, accs)
             return accs
-        unroll = 1 if rest else schedule.Block(len(place.rows), len(place.columns), self.lanes).unroll
+        unroll = 1 if rest else self.plan.unroll(len(place.rows), len(place.columns))
         if isinstance(extent, int):
             unroll = min(unroll, extent)
         main = indexing.sub(b, extent, indexing.rem(b, extent, unroll))
@@ -428,6 +456,8 @@ class _Tiler:
             inner = list(args[1:])
             if place.ahead is not None and not rest and isinstance(whole, int):
                 self._fetch_ahead(ib, place, as_value(ib, indexing.add(ib, args[0], first)), unroll, whole)
+            if self.plan.schedule.prefetch and place.panel is not None and not rest:
+                self._fetch_soon(ib, place, dim, indexing.add(ib, args[0], lower), unroll)
             for step in range(unroll):
                 inner = at(ib, indexing.add(ib, args[0], step), inner)
             return inner
@@ -451,7 +481,12 @@ class _Tiler:
         cache: dict[Any, Value] = {}
         results: list[Value] = []
         n_in = len(nest.inputs)
+        dot = self.plan.dot
         for (i, j), acc in zip(self._cells(place), accs, strict=True):
+            if dot is not None and place.panel is not None:
+                left = self._fetch(b, self.left, place, i, j, cache)
+                results.append(dot.add(b, acc, left, self._fetch_packed(b, place.panel, place, j, I32, cache)))
+                continue
             mapping: dict[Value, Value] = {nest.body.args[n_in]: acc}
             for index, operand in enumerate(nest.inputs):
                 argument = nest.body.args[index]

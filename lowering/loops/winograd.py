@@ -28,6 +28,7 @@ from ...ir.builder import Builder
 from ...ir.core import Value, lookup
 from ...ir.dialects import arith, linalg, memref, scf, vector
 from ...ir.dialects.tensor import Size
+from ...ir.schedule import Schedule
 from ...ir.target import Target
 from ...ir.types import F32, MemRefType, VectorType
 from .. import indexing
@@ -35,7 +36,8 @@ from ..indexing import as_value
 from .background import finish, in_background
 from .nest import Access, Nest, coefficients, depends_on, is_unit_along
 from .pack_panels import constant_of, load_vector, module_of
-from .schedule_winograd import Algorithm, Problem, choose
+from .schedule_winograd import Algorithm, Problem, check, choose, first_candidate
+from .settle_schedule import Group, last_before
 from .tile_contractions import tile
 from .vector_body import VectorBody, has_vector_elements, is_vectorizable, product_of
 from .winograd_transforms import TAPS, Transforms
@@ -44,15 +46,18 @@ _PITCH: Final = 2048
 """Rows (bytes) that are a multiple of this apart fall into few sets of the first-level cache."""
 
 
-def winograd(b: Builder, nest: Nest, target: Target) -> bool:
-    """Emits the loops where the nest is such a convolution and gains by it; False where not."""
+def winograd(b: Builder, nest: Nest, target: Target, group: Group) -> bool:
+    """Emits the loops where the nest is such a convolution and gains by it, or `group` asks for it; False where not."""
     form = _form(nest)
-    if form is None or target.lanes(F32) < 4:
+    if form is None or target.lanes(F32) < 4 or not group.allows("winograd"):
         return False
-    algorithm = choose(form.problem(nest), target)
+    problem = form.problem(nest)
+    algorithm = choose(problem, target) or (first_candidate(problem) if group.wanted == "winograd" else None)
     if algorithm is None:
         return False
-    _Emitter(nest, form, algorithm, target).emit(b)
+    model = Schedule("winograd", outputs=algorithm.outputs, tile_rows=algorithm.tile_rows, tile_columns=algorithm.tile_columns)
+    chosen = group.settle(model, lambda s: check(Algorithm(s.outputs, s.tile_rows, s.tile_columns), problem, target))
+    _Emitter(nest, form, Algorithm(chosen.outputs, chosen.tile_rows, chosen.tile_columns), target, group).emit(b)
     return True
 
 
@@ -150,8 +155,8 @@ def _stores_along(nest: Nest, dim: int) -> bool:
 
 
 class _Emitter:
-    def __init__(self, nest: Nest, form: _Form, algorithm: Algorithm, target: Target) -> None:
-        self.nest, self.form, self.target = nest, form, target
+    def __init__(self, nest: Nest, form: _Form, algorithm: Algorithm, target: Target, group: Group) -> None:
+        self.nest, self.form, self.target, self.schedules = nest, form, target, group.schedules
         self.transforms = Transforms(algorithm.outputs)
         self.m, self.n = self.transforms.outputs, self.transforms.products
         self.lanes = target.lanes(F32)
@@ -274,8 +279,10 @@ class _Emitter:
             arith.constant(b, 0.0, F32),
             dims=tuple(AffineDim(d) for d in range(4)),
         )
-        tiled = tile(b, nest, self.target)
+        before, group = last_before(b), Group(nest, self.schedules)
+        tiled = tile(b, nest, self.target, group)
         assert tiled, "a plain product of matrices"
+        group.mark(b, before)
 
     def _transform_products(self, b: Builder, at: _Tile, products: Value) -> None:
         n, m = self.n, self.m

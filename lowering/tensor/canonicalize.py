@@ -47,6 +47,7 @@ from ..cse import eliminate_common_subexpressions
 from ..effects import erase_unused, is_attached, is_pure
 from ..indexing import as_size, as_value, dropped_dims, mixed, slice_parameters
 from . import canonicalize_complex
+from .float_ranges import decided
 
 Rule = Callable[[Operation], bool]
 """Rewrites one operation in place; True when something changed."""
@@ -425,6 +426,9 @@ def _fold_floats(op: Operation) -> bool:
 
 def _compare_floats(op: Operation) -> bool:
     x, y = (arith.constant_value(v) for v in op.operands)
+    if y is not None and x is None and isinstance(op.operand(0).type, FloatType):
+        known = decided(op, _COMPARE)
+        return known is not None and _replace_constant(op, known)
     if x is None or y is None or not isinstance(op.operand(0).type, FloatType):
         return False
     predicate = cast(str, op.attributes["predicate"])

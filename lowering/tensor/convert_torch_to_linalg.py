@@ -204,7 +204,8 @@ class _Converter:
         self.values[op.result] = [self.values[v] for v in op.operands]
 
     def tuple_unpack(self, op: Operation) -> None:
-        self.bind(op, self.values[op.operand(0)])
+        whole = self.values[op.operand(0)]
+        self.bind(op, run_time_values.parts(self.cx, whole) if isinstance(whole, Value | complex) else whole)
 
     def list_unpack(self, op: Operation) -> None:
         self.bind(op, self.values[op.operand(0)])

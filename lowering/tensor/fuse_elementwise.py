@@ -359,7 +359,7 @@ def _copy_body(
     mapping = dict(arguments)
     for inner in op.body().operations():
         if inner.name == "linalg.index":
-            mapping[inner.result] = _index_value(b, dims[cast(int, inner.attributes["dim"])])
+            mapping[inner.result] = index_value(b, dims[cast(int, inner.attributes["dim"])])
         elif inner is not op.body().terminator:
             b.insert(inner.clone(mapping))
     return [mapping.get(v, v) for v in op.body().terminator.operands]
@@ -374,20 +374,21 @@ def _move_body(
     terminator = op.body().terminator
     for inner in op.body().operations():
         if inner.name == "linalg.index":
-            inner.replace_with([_index_value(b, dims[cast(int, inner.attributes["dim"])])])
+            inner.replace_with([index_value(b, dims[cast(int, inner.attributes["dim"])])])
         elif inner is not terminator:
             b.insert(inner.detach())
     return terminator.operands
 
 
-def _index_value(b: Builder, expr: AffineExpr) -> Value:
+def index_value(b: Builder, expr: AffineExpr) -> Value:
+    """Inside a body: the value of an affine expression of the iteration dimensions."""
     match expr:
         case AffineDim(position):
             return linalg.index(b, position)
         case AffineConstant(value):
             return arith.constant(b, value, INDEX)
         case AffineBinary(op, left, right):
-            x, y = _index_value(b, left), _index_value(b, right)
+            x, y = index_value(b, left), index_value(b, right)
             build = {"+": arith.addi, "*": arith.muli, "floordiv": arith.floordivsi, "mod": arith.remsi}[op]
             return build(b, x, y)
         case _:

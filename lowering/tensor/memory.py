@@ -66,8 +66,6 @@ def is_in_memory(t: Any) -> bool:
 def forms_of(t: TensorType) -> tuple[Type, ...]:
     """The cell, the offset, a stride for each dimension, and the extents that the type leaves open."""
     assert t.dtype is not None and t.shape is not None
-    if t.dtype is DType.complex32:
-        raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
     count = 1 + len(t.shape) + t.shape.count(None)
     return (rt_views.cell_type(t.dtype.element), *(I64,) * count)
 
@@ -115,6 +113,19 @@ def stored(cx: LoweringContext, source: Value) -> InMemory:
     return InMemory(cell, dtype, 0, sizes, contiguous(cx, sizes))
 
 
+def _empty(cx: LoweringContext, t: TensorType, given: Sequence[Any], strides: Sequence[Any]) -> InMemory:
+    """A cell of its own with nothing in it, for a tensor that lies in it so: dense if that is only known at run time."""
+    assert t.dtype is not None
+    sizes, steps = tuple(map(cx.extent, given)), tuple(map(cx.extent, strides))
+    count = cx.product(sizes)
+    if count and all(isinstance(n, int) for n in (*sizes, *steps)):
+        count = 1 + sum((n - 1) * s for n, s in zip(cast("tuple[int, ...]", sizes), cast("tuple[int, ...]", steps), strict=True))
+    flat = cx.empty([count], t.dtype.element)
+    whole = rt_views.cell_type(t.dtype.element).tensor
+    cell = rt.box(cx.b, flat if flat.type == whole else tensor.cast_(cx.b, flat, whole))
+    return InMemory(cell, t.dtype, 0, sizes, steps)
+
+
 def write(cx: LoweringContext, view: InMemory, source: Value) -> None:
     if view.is_repeated and 0 not in view.sizes:
         raise CompileError.at(cx.span, INTERNAL_OVERLAP)
@@ -146,7 +157,7 @@ def contiguous(cx: LoweringContext, sizes: Sequence[Extent]) -> Strides:
 
 def handles(op: Operation, arguments: Sequence[Lowered]) -> bool:
     """Whether the node reads, writes, makes or views a tensor in memory."""
-    if op.name == "aten::clone" and is_in_memory(op.result.type):
+    if op.name in ("aten::clone", "aten::empty_strided") and is_in_memory(op.result.type):
         return True
     return bool(arguments) and isinstance(arguments[0], InMemory) and op.name.startswith("aten::")
 
@@ -154,6 +165,8 @@ def handles(op: Operation, arguments: Sequence[Lowered]) -> bool:
 def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> list[Lowered]:
     """What the results of the node become."""
     first = arguments[0]
+    if op.name == "aten::empty_strided":
+        return [_empty(cx, cast(TensorType, op.result.type), arguments[0], arguments[1])]
     match op.name:
         case "aten::clone":
             if isinstance(first, InMemory):

@@ -28,9 +28,10 @@ from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
 from ...ir.dialects import arith, func, linalg, tensor
 from ...ir.dialects.tensor import Size, tensor_type
-from ...ir.types import INDEX, FloatType, RankedTensorType
+from ...ir.types import INDEX, RankedTensorType
 from ..effects import erase_unused
 from ..indexing import mixed, slice_parameters
+from .fuse_elementwise import is_contraction
 
 _FEW_CHANNELS: Final = 8
 """Of a result: with fewer the lanes of a vector stay empty."""
@@ -106,7 +107,9 @@ class _Images:
                     pending += self._follow(op, value, self.channels[value])
 
     def _assign(self, value: Value, channel: int) -> list[Value]:
-        if value in self.channels or channel == len(tensor_type(value).shape) - 1 or _constant_of(value) is not None:
+        if value in self.channels or channel == len(tensor_type(value).shape) - 1:
+            return []
+        if _constant_of(value) is not None or value.defining_op("arith.constant") is not None:
             return []
         self.channels[value] = channel
         return [value]
@@ -222,8 +225,6 @@ def convolution(op: Operation) -> _Convolution | None:
         return None
     maps, iterators = linalg.indexing_maps(op), linalg.iterator_types(op)
     shape = tensor_type(op.result).shape
-    if not isinstance(tensor_type(op.result).element, FloatType):
-        return None
     for image, weights in ((0, 1), (1, 0)):
         if _constant_of(op.operand(weights)) is None or not maps[weights].is_projected_permutation:
             continue
@@ -250,7 +251,12 @@ def _is_movable(op: Operation) -> bool:
 def _is_contraction(op: Operation) -> bool:
     """A sum of products of two operands."""
     body = [inner.name for inner in op.body().operations()]
-    return len(op.operands) == 3 and body == ["arith.mulf", "arith.addf", "linalg.yield"]
+    return len(op.operands) == 3 and (body == ["arith.mulf", "arith.addf", "linalg.yield"] or _adds_products_of_bytes(op, body))
+
+
+def _adds_products_of_bytes(op: Operation, body: list[str]) -> bool:
+    extended = all(name in ("arith.extui", "arith.extsi") for name in body[:2])
+    return extended and body[2:] == ["arith.muli", "arith.addi", "linalg.yield"] and is_contraction(op)
 
 
 def _keeps_channels(op: Operation, dim: AffineExpr) -> bool:
@@ -376,17 +382,32 @@ def _iteration_order(maps: Sequence[AffineMap], channel: int) -> list[int]:
 def _constant_last(b: Builder, value: Value, m: AffineMap, dim: AffineExpr) -> tuple[Value, AffineMap]:
     """A constant that differs from channel to channel, with these last, and how it is read; other values stay."""
     constant = _constant_of(value)
+    if constant is None and dim in m.results:
+        return _listed_last(b, value, m, dim)
     if constant is None or dim not in m.results:
         return value, m
     channel = m.results.index(dim)
     shape = cast("tuple[int, ...]", tensor_type(value).shape)
-    if all(e == 1 for e in shape[channel + 1 :]):
+    if channel == len(shape) - 1:
         return value, m
     order = _order(len(shape), channel)
     array = np.ascontiguousarray(constant.array.reshape(shape).transpose(order))
     t = RankedTensorType(tuple(array.shape), tensor_type(value).element)
     moved = arith.dense(b, DenseAttr(Constant(f"{constant.name}_channels_last", array), t))
     return moved, _reordered(m, order)
+
+
+def _listed_last(b: Builder, value: Value, m: AffineMap, dim: AffineExpr) -> tuple[Value, AffineMap]:
+    """The same for a constant of a few elements, which stand in the text."""
+    op = value.defining_op("arith.constant")
+    attribute = None if op is None else op.attributes["value"]
+    if not isinstance(attribute, DenseAttr) or not isinstance(attribute.value, tuple):
+        return value, m
+    shape = cast("tuple[int, ...]", tensor_type(value).shape)
+    order = _order(len(shape), m.results.index(dim))
+    array = np.array(attribute.value, np.object_).reshape(shape).transpose(order)
+    t = RankedTensorType(tuple(array.shape), tensor_type(value).element)
+    return arith.dense(b, DenseAttr(tuple(array.reshape(-1).tolist()), t)), _reordered(m, order)
 
 
 def _empty(images: _Images, op: Operation, channel: int) -> Value:

@@ -13,10 +13,12 @@ from ...ir.builder import Builder
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt_dicts, scf
+from ...ir.dialects import complex as complexes
 from ...ir.dialects.aten.lowering import LoweringContext
+from ...ir.dtypes import DType
 from ...ir.operators import split_name
-from ...ir.script_types import BoolType, DictType, FloatType, ScriptType, TupleType
-from ...ir.types import I1, RunTimeDictType
+from ...ir.script_types import BoolType, ComplexType, DictType, FloatType, ScriptType, TupleType
+from ...ir.types import COMPLEX_F64, F64, I1, RunTimeDictType
 from . import run_time_values
 from .run_time_lists import Lists, is_list
 
@@ -32,6 +34,8 @@ def dict_type(t: DictType) -> RunTimeDictType:
     slots = run_time_values.slots_of(t.value)
     if len(slots) > MAX_SLOTS:
         raise CompileError.at(None, f"values of a dict have more than {MAX_SLOTS} parts")
+    if isinstance(t.key, ComplexType):
+        return RunTimeDictType(COMPLEX_F64, slots)
     (key,) = run_time_values.slots_of(t.key)
     return RunTimeDictType(key, slots)
 
@@ -51,6 +55,8 @@ class Dicts:
     # keys and values
 
     def key(self, key: Lowered) -> Value:
+        if isinstance(self.t.key, ComplexType):
+            return key if isinstance(key, Value) else complexes.create(self.cx.b, *run_time_values.parts(self.cx, key))
         (slot,) = run_time_values.slots(self.cx, key, self.t.key)
         return slot
 
@@ -61,7 +67,10 @@ class Dicts:
         return run_time_values.value(self.cx, slots, self.t.value)
 
     def key_at(self, source: Value, position: Value) -> Lowered:
-        return run_time_values.value(self.cx, [rt_dicts.key(self.cx.b, source, position)], self.t.key)
+        found = rt_dicts.key(self.cx.b, source, position)
+        if isinstance(self.t.key, ComplexType):
+            return self.cx.set_dtype(found, DType.complex128)
+        return run_time_values.value(self.cx, [found], self.t.key)
 
     def value_at(self, source: Value, position: Value) -> Lowered:
         return self.value(rt_dicts.get(self.cx.b, source, position))
@@ -78,12 +87,26 @@ class Dicts:
 
     def check_key(self, there: Value, key: Value) -> None:
         cx = self.cx
+        if isinstance(self.t.key, ComplexType):
+            self._check_number(there, key)
+            return
         if not isinstance(self.t.key, BoolType):
             cx.check(there, "KeyError: {}", [key])
             return
         true = arith.constant(cx.b, True, I1)
         cx.check(arith.ori(cx.b, there, arith.xori(cx.b, key, true)), "KeyError: True")
         cx.check(arith.ori(cx.b, there, key), "KeyError: False")
+
+    def _check_number(self, there: Value, key: Value) -> None:
+        """The message has a sign in front of the imaginary part, which a negative one shows itself."""
+        cx = self.cx
+        re, im = run_time_values.parts(cx, key)
+        zero = arith.constant(cx.b, 0.0, F64)
+        negative = arith.cmpf(cx.b, "olt", im, zero)
+        positive = arith.cmpf(cx.b, "oge", im, zero)
+        nan = arith.cmpf(cx.b, "uno", im, im)
+        for sign, excused in (("+", (negative, nan)), ("", (positive, nan)), ("-", (negative, positive))):
+            cx.check(arith.ori(cx.b, there, arith.ori(cx.b, *excused)), f"KeyError: {{}}{sign}{{}}j", [re, im])
 
     def either(self, condition: Value, then: Callable[[], Lowered], otherwise: Callable[[], Lowered]) -> Lowered:
         """A value of the dict, by a condition."""
@@ -192,7 +215,7 @@ class Dicts:
 
     def update(self, target: Value, other: Value) -> None:
         # nan is a new key each time: where both are one dict, it must not change while it is gone through
-        self.put_all(target, self.copy(other) if isinstance(self.t.key, FloatType) else other)
+        self.put_all(target, self.copy(other) if isinstance(self.t.key, FloatType | ComplexType) else other)
 
     def put_all(self, target: Value, other: Value) -> None:
         cx = self.cx

@@ -18,7 +18,17 @@ from ...ir.dialects.aten.slicing import sequence_bounds
 from ...ir.dtypes import DType
 from ...ir.operators import split_name
 from ...ir.ordering import unsortable
-from ...ir.script_types import BoolType, FloatType, IntType, ListType, ScriptType, StrType, TensorType, TupleType
+from ...ir.script_types import (
+    BoolType,
+    ComplexType,
+    FloatType,
+    IntType,
+    ListType,
+    ScriptType,
+    StrType,
+    TensorType,
+    TupleType,
+)
 from ...ir.types import F64, I1, I64, RankedTensorType, RunTimeListType, Type
 from . import memory, ordered_lists, run_time_values
 
@@ -315,8 +325,20 @@ class Lists:
 
         return self.repeat(cx.sub(self.length(source), start), [first], one)[0]
 
-    def sum(self, source: Value) -> Value:
+    def _sum_of_complex(self, source: Value) -> Lowered:
+        cx = self.cx
+        zero = arith.constant(cx.b, 0.0, F64)
+
+        def one(i: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            found = run_time_values.parts(cx, self.get(source, i))
+            return [arith.addf(cx.b, x, y) for x, y in zip(carried, found, strict=True)]
+
+        return self.value(self.repeat(self.length(source), [zero, zero], one))
+
+    def sum(self, source: Value) -> Lowered:
         b = self.cx.b
+        if isinstance(self.element, ComplexType):
+            return self._sum_of_complex(source)
         if isinstance(self.element, FloatType):
             return self.fold(source, arith.constant(b, 0.0, F64), 0, lambda x, y: arith.addf(self.cx.b, x, y))
         zero = arith.constant(b, 0, I64)

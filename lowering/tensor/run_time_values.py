@@ -12,12 +12,15 @@ from typing import Any, Final, cast
 from ...ir.core import Value
 from ...ir.diagnostics import CompileError, InternalError
 from ...ir.dialects import arith, rt, tensor
+from ...ir.dialects import complex as complexes
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.dtypes import DType
 from ...ir.script_types import (
+    FLOAT,
     NEVER,
     BoolType,
     ClassType,
+    ComplexType,
     DictType,
     EnumType,
     FloatType,
@@ -54,6 +57,8 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
             return (I64,)
         case FloatType():
             return (F64,)
+        case ComplexType():
+            return (F64, F64)
         case BoolType():
             return (I1,)
         case StrType():
@@ -63,8 +68,6 @@ def slots_of(t: ScriptType) -> tuple[Type, ...]:
         case TensorType(dtype, shape):
             if dtype is None or shape is None:
                 raise InternalError(f"a list of {t}: its dtype or rank is not known")
-            if dtype is DType.complex32:
-                raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
             return (BoxType(RankedTensorType(shape, dtype.element)),)
         case ListType():
             return (list_type(t),)
@@ -108,6 +111,8 @@ def slots(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Value]:
                 lowered = tensor.cast_(b, lowered, type.tensor)
             content = lowered.defining_op("rt.unbox")
             return [content.operand(0) if content is not None else rt.box(b, lowered)]
+        case ComplexType():
+            return [*parts(cx, lowered)]
         case StrType():
             return [run_time_strings.string(b, lowered)]
         case _ if isinstance(t, PACKED) or t == NEVER:
@@ -121,22 +126,31 @@ def value(cx: LoweringContext, held: Sequence[Value], t: ScriptType) -> Lowered:
     """The value that slots hold."""
     match t:
         case TupleType():
-            parts: list[Lowered] = []
+            found: list[Lowered] = []
             at = 0
             for e in t.elements:
                 count = len(slots_of(e))
-                parts.append(value(cx, held[at : at + count], e))
+                found.append(value(cx, held[at : at + count], e))
                 at += count
-            return parts
+            return found
         case TensorType() if t.in_memory:
             return memory.value(cx, held, t)
         case TensorType(dtype):
             assert dtype is not None
             return cx.set_dtype(rt.unbox(cx.b, held[0]), dtype)
+        case ComplexType():
+            return cx.set_dtype(complexes.create(cx.b, *held), DType.complex128)
         case _ if isinstance(t, PACKED) or t == NEVER:
             return run_time_records.value(held, t)
         case _:
             return held[0]
+
+
+def parts(cx: LoweringContext, number: Value | complex) -> tuple[Value, Value]:
+    """The two floats that a complex number is."""
+    if not isinstance(number, Value):
+        return arith.constant(cx.b, number.real, F64), arith.constant(cx.b, number.imag, F64)
+    return complexes.re(cx.b, number), complexes.im(cx.b, number)
 
 
 def equal(cx: LoweringContext, a: Lowered, b: Lowered, t: ScriptType) -> Value:
@@ -148,6 +162,8 @@ def equal(cx: LoweringContext, a: Lowered, b: Lowered, t: ScriptType) -> Value:
         case IntType() | BoolType():
             x, y = (slots(cx, v, t)[0] for v in (a, b))
             return arith.cmpi(cx.b, "eq", x, y)
+        case ComplexType():
+            return equal(cx, parts(cx, a), parts(cx, b), TupleType((FLOAT, FLOAT)))
         case StrType():
             return run_time_strings.equal(cx, a, b)
         case TupleType():
@@ -171,8 +187,6 @@ def forms_of(t: ScriptType) -> tuple[Type, ...]:
     match t:
         case TensorType(dtype, shape) if not t.in_memory:
             assert dtype is not None and shape is not None, f"unspecialised tensor type {t}"
-            if dtype is DType.complex32:
-                raise CompileError.at(None, "complex tensors of half precision cannot be compiled", help="use complex64")
             return (RankedTensorType(shape, dtype.element),)
         case TupleType():
             return tuple(form for e in t.elements for form in forms_of(e))
@@ -192,19 +206,19 @@ def taken_apart(cx: LoweringContext, lowered: Lowered, t: ScriptType) -> list[Va
             return slots(cx, lowered, t)
 
 
-def put_together(cx: LoweringContext, parts: Sequence[Value], t: ScriptType) -> Lowered:
+def put_together(cx: LoweringContext, pieces: Sequence[Value], t: ScriptType) -> Lowered:
     """The value that was taken apart."""
     match t:
         case TensorType(dtype) if not t.in_memory:
             assert dtype is not None
-            return cx.set_dtype(parts[0], dtype)
+            return cx.set_dtype(pieces[0], dtype)
         case TupleType():
             found: list[Lowered] = []
             at = 0
             for e in t.elements:
                 count = len(forms_of(e))
-                found.append(put_together(cx, parts[at : at + count], e))
+                found.append(put_together(cx, pieces[at : at + count], e))
                 at += count
             return found
         case _:
-            return value(cx, parts, t)
+            return value(cx, pieces, t)

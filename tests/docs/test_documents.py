@@ -58,7 +58,7 @@ with it. dtypes are those of the first tensor; a composite takes those of what i
 What stays out, and why: sparse tensors (`coalesce`, `indices`, `values`, `embedding_sparse_backward`, ...), RPC (`to_here`, `owner`, ...), autograd
 (`backward`, `grad`), kernels of other devices (`mps_*`, `batch_norm_elemt`, `mm.dtype`, `convolution_overrideable`, `linear_backward`, ...), storages
 (`set_`, `is_set_to`, `view.dtype`, `slice_inverse`), files (`from_file`, `save`), pinned memory, quantized tensors without elements
-(`empty_quantized`), unsigned integers above 8 bits (`hash_tensor`), and `_foreach_*` with lists of numbers or `out=`,
+(`empty_quantized`), and `_foreach_*` with lists of numbers or `out=`,
 which TorchScript cannot spell.
 
 """

@@ -181,7 +181,6 @@ def test_binomial_is_pytorchs() -> None:
         ("return torch.cumsum(x, 0, dtype=torch.float32, out=torch.empty(0).double())", "Expected out tensor to have dtype Float"),
         ("return torch.any(x, out=torch.empty(0).long())", "Expected out tensor to have dtype Bool"),
         ("return torch.bernoulli(x.abs(), out=torch.empty(0).double())", "would draw in that dtype"),
-        ("return x.chalf()", "half precision"),
         ("return torch.segment_reduce(x, 'sum', lengths=torch.tensor([1, 1]))", "to sum to data.size"),
     ],
 )

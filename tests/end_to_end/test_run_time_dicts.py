@@ -93,6 +93,35 @@ def f(x: Tensor, n: int):
         d[b] = d.get(b, 0) + 1
     return d, d[True], d.get(False, -1)
 """, [WORDS, 20]),
+    "complex_numbers": ("""
+def f(x: Tensor, n: int):
+    d: Dict[complex, int] = {}
+    l: List[complex] = []
+    o: List[Optional[complex]] = [None]
+    t: List[Tuple[complex, str]] = []
+    z = complex(float(x[0]), -0.0)
+    for i in range(n):
+        d[z] = d.get(z, 0) + i
+        l.append(z * z)
+        o.append(z if i % 2 == 0 else None)
+        t.append((z, str(z)))
+        z = z * 1j + (1.0 if i == 4 else 0.0)
+    d[0j] = 1
+    d[-0.0 + 0j] = d[0j] + 1
+    bad = complex((float(x[0]) - float(x[0])) / 0.0, 0.0)
+    d[bad] = 5
+    e = d.copy()
+    e.update({1j: 9})
+    e.pop(0j)
+    del e[1j]
+    total = 0j
+    for k in e: total += k if k == k else 0j
+    l.insert(1, 7j)
+    l.pop(1)
+    u = {w: k for k, w in d.items()}
+    seen = z in d, l[0] in d, 0j in d, 0j in e
+    return d, e, str(l), str(o), str(t), total, sum(l), len(l), seen, str(d), str(u), d.popitem(), d.setdefault(3j, 4)
+""", [WORDS, 9]),
     "floats": ("""
 def f(x: Tensor, n: int):
     d: Dict[float, int] = {}
@@ -420,6 +449,7 @@ FAILING = {
     "int": ("def f(x: Tensor, n: int):\n  d = {i: i for i in range(n)}\n  return d[n + 3]\n", "KeyError: 23"),
     "float": ("def f(x: Tensor, n: int):\n  d = {i + 0.5: i for i in range(n)}\n  del d[n + 3.0]\n  return d\n", "KeyError: 23."),
     "bool": ("def f(x: Tensor, n: int):\n  d = {i > 100: i for i in range(n)}\n  return d.pop(n > 10)\n", "KeyError: True"),
+    "complex": ("def f(x: Tensor, n: int):\n  d = {complex(i, 0.5): i for i in range(n)}\n  return d[complex(n, -1.5)]\n", "KeyError: 20.-1.5j"),
     "str": (
         "def f(x: Tensor, n: int):\n  d = {str(i): i for i in range(n)}\n  return d['x' + str(n)]\n",
         "KeyError: x20",

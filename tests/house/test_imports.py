@@ -9,7 +9,7 @@ import pytest
 import torchcc
 
 ROOT = Path(torchcc.__file__).parent
-LEVELS = {"ir": 0, "frontend": 1, "lowering": 1, "backend": 1, "driver": 2, "catalogue": 2, "operator_table": 3, "api": 3, "verify": 4, "measure": 4, "cli": 5, "__init__": 6, "__main__": 6}
+LEVELS = {"ir": 0, "frontend": 1, "lowering": 1, "backend": 1, "driver": 2, "catalogue": 2, "operator_table": 3, "api": 3, "verify": 4, "measure": 4, "tune": 5, "cli": 6, "__init__": 7, "__main__": 7}
 THIRD_PARTY = {"lark": {"frontend", "cli"}, "llvmlite": {"backend"}, "typer": {"cli"}, "rich": {"cli"}}
 EXTRAS = {"torch", "cuda", "ziglang", "torch_mlir"}
 

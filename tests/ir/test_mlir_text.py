@@ -235,6 +235,19 @@ func.func @f(%m: memref<?x4xf32>, %n: index, %x: f32, %s: memref<?x4xf32, stride
   return
 }
 """,
+    "llvm": """
+func.func @f(%m: memref<?xi8>, %n: index, %sums: vector<16xi32>, %w: vector<16xi32>) -> vector<16xi32> {
+  %0 = vector.load %m[%n] : memref<?xi8>, vector<4xi8>
+  %1 = vector.bitcast %0 : vector<4xi8> to vector<1xi32>
+  %2 = vector.broadcast %1 : vector<1xi32> to vector<16xi32>
+  %3 = vector.bitcast %2 : vector<16xi32> to vector<64xi8>
+  %4 = vector.bitcast %w : vector<16xi32> to vector<64xi8>
+  %5 = llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"(%sums, %3, %4) : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
+  %6 = vector.bitcast %5 : vector<16xi32> to vector<32xi16>
+  %7 = llvm.call_intrinsic "llvm.x86.avx512.pmaddw.d.512"(%6, %6) : (vector<32xi16>, vector<32xi16>) -> vector<16xi32>
+  return %7 : vector<16xi32>
+}
+""",
     "vector": """
 func.func @f(%m: memref<?xf32>, %n: index, %x: f32, %v: vector<4xf32>, %k: vector<4xi1>, %iv: vector<4xindex>, %p: vector<2x4xf32>) {
   %a = vector.load %m[%n] : memref<?xf32>, vector<4xf32>

@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode, resolve_name
 
-FORMS = ("function", "method", "inplace", "out")
+FORMS = ("function", "method", "inplace", "out", "out-empty", "out-wide", "out-float", "alias", "alias-method", "alias-inplace", "operator", "operator-inplace")
+"""`out-empty`: of no elements; `out-wide`, `out-float`: of another dtype; alias: second names, each; operator: of Python's."""
+LAYOUTS = ("contiguous", "noncontiguous", "channels_last", "transposed")
 SEED = 20
 DRAWN = tuple(f"torch.Tensor.{name}_" for name in ("cauchy", "exponential", "log_normal", "normal", "uniform"))
 """TorchScript wants floats where Python's binding takes an int too."""
@@ -37,6 +39,8 @@ class Call:
     """The result, or the exception that PyTorch raised."""
     after: tuple[torch.Tensor, ...] = ()
     """The arguments after the call."""
+    strides: Any = None
+    """Of the results, if they are compared."""
 
     @property
     def text(self) -> str:
@@ -44,7 +48,16 @@ class Call:
 
     def function(self, name: str) -> str:
         parameters = ", ".join(f"a{i}: Tensor" for i in range(len(self.tensors)))
-        return "\n".join([f"def {name}({parameters}):", *[f"    {line}" for line in self.lines], f"    return {self.result}", ""])
+        lines = [*self.lines, f"return {self.result}"]
+        if self.strides is not None:
+            lines = [*self.lines, f"r = {self.result}", f"return r, {self.strides_text()}"]
+        return "\n".join([f"def {name}({parameters}):", *[f"    {line}" for line in lines], ""])
+
+    def strides_text(self) -> str:
+        if isinstance(self.expected, torch.Tensor):
+            return "r.stride()"
+        parts = [f"r[{i}].stride()" for i, v in enumerate(self.expected) if isinstance(v, torch.Tensor)]
+        return f"({', '.join(parts)},)"
 
 
 def copied(tensor: torch.Tensor) -> torch.Tensor:
@@ -243,18 +256,54 @@ def literal(value: Any) -> str:
 # samples
 
 
-def variant(op: Any, form: str) -> Callable[..., Any] | None:
-    if form in ("function", "out"):
-        return op.op if form == "function" or op.supports_out else None
-    return op.method_variant if form == "method" else op.inplace_variant
+def variants(op: Any, form: str) -> list[Callable[..., Any]]:
+    kind, _, way = form.partition("-")
+    if kind == "alias":
+        found = [{"": a.op, "method": a.method_variant, "inplace": a.inplace_variant}[way] for a in op.aliases]
+    elif kind == "operator":
+        found = [op.inplace_operator_variant if way else op.operator_variant]
+    elif kind in ("function", "out"):
+        found = [op.op if kind == "function" or op.supports_out else None]
+    else:
+        found = [op.method_variant if form == "method" else op.inplace_variant]
+    return [f for f in found if f is not None]
 
 
-def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out: bool = False) -> Call:
+OTHER_DTYPES = {torch.float32: torch.float64, torch.float64: torch.float32, torch.int64: torch.int32, torch.complex64: torch.complex128}
+
+
+def room_for(result: torch.Tensor, form: str) -> torch.Tensor:
+    match form:
+        case "out-empty":
+            return torch.empty(0, dtype=result.dtype)
+        case "out-wide":
+            return torch.zeros(result.size(), dtype=OTHER_DTYPES.get(result.dtype, torch.int64))
+        case "out-float":
+            return torch.zeros(result.size(), dtype=torch.float32 if result.dtype is not torch.float32 else torch.float16)
+        case _:
+            return torch.zeros_like(result, memory_format=torch.contiguous_format)
+
+
+def laid_out(tensor: torch.Tensor, layout: str) -> torch.Tensor:
+    """The tensor with other strides, where it has enough dimensions for them."""
+    plain = copied(tensor)
+    if layout == "noncontiguous" and plain.dim():
+        wide = torch.zeros((*plain.size(), 2), dtype=plain.dtype)
+        wide[..., 1] = plain
+        return wide[..., 1]
+    if layout == "channels_last" and plain.dim() in (4, 5):
+        return plain.contiguous(memory_format=torch.channels_last if plain.dim() == 4 else torch.channels_last_3d)
+    if layout in ("channels_last", "transposed") and plain.dim() > 1:
+        return plain.transpose(-1, -2).contiguous().transpose(-1, -2)
+    return plain
+
+
+def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out: str = "", layout: str = "contiguous") -> Call:
     """The call, run once in eager PyTorch. An exception of PyTorch is its `expected`."""
-    given = mapped(copied, (input, args, kwargs))
+    given = mapped(copied if layout == "contiguous" else lambda t: laid_out(t, layout), (input, args, kwargs))
     if out:
         results = tensors_in(function(*mapped(copied, (given[0], *given[1])), **mapped(copied, given[2])))
-        room = tuple(torch.zeros_like(t, memory_format=torch.contiguous_format) for t in results)
+        room = tuple(room_for(t, out) for t in results)
         given[2]["out"] = room if len(room) > 1 else room[0]
     inputs: dict[int, torch.Tensor] = {id(t): t for t in tensors_in(given)}
     tensors = [copied(t) for t in inputs.values()]
@@ -280,7 +329,15 @@ def record(function: Callable[..., Any], input: Any, args: Any, kwargs: Any, out
     elif recorder.lines or not recorder.kept:
         result = "None"
     frozen = mapped(lambda t: t.detach().clone(), expected) if not isinstance(expected, Exception) else expected
-    return Call(tuple(recorder.lines), result, (*tensors, *recorder.extra), frozen, tuple(inputs.values()))
+    strides = strides_of(expected) if layout != "contiguous" else None
+    return Call(tuple(recorder.lines), result, (*tensors, *recorder.extra), frozen, tuple(inputs.values()), strides)
+
+
+def strides_of(result: Any) -> Any:
+    if isinstance(result, torch.Tensor):
+        return list(result.stride())
+    parts = tuple(list(v.stride()) for v in result if isinstance(v, torch.Tensor)) if isinstance(result, tuple | list) else ()
+    return parts or None
 
 
 @contextmanager
@@ -324,11 +381,13 @@ class ErrorRecorder(Recorder):
         return self.begun
 
 
-def samples(op: Any, dtype: torch.dtype, form: str, count: int | None, reference: bool = False) -> Iterator[Call]:
-    """Calls of a form; those that PyTorch itself refuses (in-place on a shape that broadcasts) are left out."""
-    function = variant(op, form)
-    if function is None:
-        return
+def samples(op: Any, dtype: torch.dtype, form: str, count: int | None, reference: bool = False, layout: str = "contiguous") -> Iterator[Call]:
+    """Calls of a form; those that PyTorch itself refuses (in-place on a shape that broadcasts) are left out, but for what it says of `out=`."""
+    for function in variants(op, form):
+        yield from samples_of(op, function, dtype, form, count, reference, layout)
+
+
+def samples_of(op: Any, function: Callable[..., Any], dtype: torch.dtype, form: str, count: int | None, reference: bool, layout: str) -> Iterator[Call]:
     torch.manual_seed(0)
     source = op.reference_inputs if reference else op.sample_inputs
     found = 0
@@ -336,16 +395,16 @@ def samples(op: Any, dtype: torch.dtype, form: str, count: int | None, reference
     for sample in source("cpu", dtype, requires_grad=False):
         if count is not None and found >= count:
             return
-        if form == "inplace" and sample.broadcasts_input:
+        if form.endswith("inplace") and sample.broadcasts_input:
             continue
         try:
-            call = record(function, sample.input, sample.args, sample.kwargs, form == "out")
+            call = record(function, sample.input, sample.args, sample.kwargs, form if form.startswith("out") else "", layout)
         except EAGER_ERRORS:
             continue
-        if isinstance(call.expected, Exception):
+        if isinstance(call.expected, Exception) and form not in ("out-wide", "out-float"):
             continue
         shape = (call.text, tuple((t.dtype, t.size(), t.stride()) for t in call.tensors))
-        if count is not None and shape in seen:
+        if (count is not None or layout != "contiguous") and shape in seen:
             continue
         seen.add(shape)
         found += 1

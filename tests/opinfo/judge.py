@@ -22,7 +22,7 @@ HEAD = "import torch\nfrom torch import Tensor\nfrom typing import List, Optiona
 GROUP = 12
 FAULTS = (Exception,)
 """Whatever the compiler raises is a verdict of this call only."""
-LOOSER = {torch.float16: (1e-3, 1e-3), torch.bfloat16: (1.6e-2, 1e-2), torch.float32: (5e-6, 1e-5), torch.complex64: (5e-6, 1e-5)}
+LOOSER = {torch.float16: (1e-3, 1e-3), torch.bfloat16: (1.6e-2, 1e-2), torch.float32: (5e-6, 1e-5), torch.complex64: (5e-6, 1e-5), torch.complex32: (1e-3, 1e-3)}
 """Beside PyTorch's own default tolerances (`assert_close`); float64 stays at 1e-7."""
 
 UNSTABLE = ("topk(", "kthvalue(", "median(", "mode(", "sort(", "argsort(")
@@ -118,6 +118,10 @@ def first_line(error: BaseException) -> str:
 def verdict(call: Call, result: Any, tensors: Sequence[torch.Tensor]) -> Verdict:
     if isinstance(call.expected, Exception):
         return Verdict("failed", f"no error; PyTorch: {first_line(call.expected)}", call.text)
+    if call.strides is not None:
+        result, strides = result
+        if (text := strides_differ(result, strides, call)) is not None:
+            return Verdict("failed", text, call.text)
     text = difference(result, call.expected, any(w in call.text for w in UNWRITTEN))
     if text is not None and "values" in text and any(w in call.text for w in UNSTABLE) and agrees_but_for_ties(result, call.expected):
         text = None
@@ -135,7 +139,20 @@ def verdict(call: Call, result: Any, tensors: Sequence[torch.Tensor]) -> Verdict
     return Verdict("agreed") if text is None else Verdict("failed", text, call.text)
 
 
-WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.float32: torch.float64, torch.complex64: torch.complex128}
+def strides_differ(result: Any, strides: Any, call: Call) -> str | None:
+    """What the program says of them, and what its caller sees."""
+    expected = call.strides if isinstance(call.strides, tuple) else (call.strides,)
+    asked = strides if isinstance(strides, tuple) else (strides,)
+    shapes = [t.size() for t in tensors_in(call.expected)]
+    seen = tuple(list(t.stride()) for t in tensors_in(result))
+    for of, found in (("", asked), *([(" at the boundary", seen)] if seen else [])):  # of no tensors come arrays
+        for shape, f, e in zip(shapes, found, expected, strict=True):
+            if 0 not in shape and any(a != b and n > 1 for n, a, b in zip(shape, f, e, strict=True)):
+                return f"strides{of} {list(f)}, not {list(e)}"
+    return None
+
+
+WIDER = {torch.float16: torch.float64, torch.bfloat16: torch.float64, torch.float32: torch.float64, torch.complex64: torch.complex128, torch.complex32: torch.complex128}
 
 
 def is_nearer(call: Call, result: Any) -> bool:
@@ -199,6 +216,8 @@ def difference(found: Any, expected: Any, unwritten: bool = False) -> str | None
 def from_array(array: np.ndarray) -> torch.Tensor:
     if array.dtype.name == "bfloat16":
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    if array.dtype.name == "complex32":
+        return torch.from_numpy(array.view(np.int32)).view(torch.complex32)
     return torch.from_numpy(array)
 
 

@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from calls import EAGER_ERRORS, FORMS, Call, Unspeakable, record_error, samples
+from calls import EAGER_ERRORS, FORMS, LAYOUTS, Call, Unspeakable, record_error, samples
 from judge import Verdict, judge, run
 from survey import DTYPES, KNOWN, full_name, operators, short_verdicts, supports
 
@@ -30,10 +30,10 @@ LIMIT = 150.0
 Row = tuple[str, str, str, Counter[str], list[Verdict]]
 
 
-def verdicts(op: Any, dtype: torch.dtype, form: str, count: int | None) -> list[Verdict]:
+def verdicts(op: Any, dtype: torch.dtype, form: str, options: argparse.Namespace) -> list[Verdict]:
     calls: list[Call] = []
     try:
-        calls.extend(samples(op, dtype, form, count))
+        calls.extend(samples(op, dtype, form, options.samples, options.reference, options.layout))
     except Unspeakable as error:
         return [Verdict("unscriptable", str(error), full_name(op))]
     return judge(calls)
@@ -54,26 +54,26 @@ def error_verdicts(op: Any) -> list[Verdict]:
     return found
 
 
-def work(tasks: Sequence[tuple[Any, str, str, int | None]], pipe: Connection) -> None:
-    for op, dtype, form, count in tasks:
+def work(tasks: Sequence[tuple[Any, str, str]], options: argparse.Namespace, pipe: Connection) -> None:
+    for op, dtype, form in tasks:
         try:
-            found = error_verdicts(op) if form == "errors" else verdicts(op, DTYPES[dtype], form, count)
+            found = error_verdicts(op) if form == "errors" else verdicts(op, DTYPES[dtype], form, options)
         except Exception as error:
             found = [Verdict("failed", f"the harness: {type(error).__name__}: {error}", full_name(op))]
         pipe.send(found)
     pipe.close()
 
 
-def rows(tasks: list[tuple[Any, str, str, int | None]]) -> Iterator[Row]:
+def rows(tasks: list[tuple[Any, str, str]], options: argparse.Namespace) -> Iterator[Row]:
     done = 0
     context = multiprocessing.get_context("fork")
     while done < len(tasks):
         ours, theirs = context.Pipe(duplex=False)
-        child = context.Process(target=work, args=(tasks[done:], theirs))
+        child = context.Process(target=work, args=(tasks[done:], options, theirs))
         child.start()
         theirs.close()
         while done < len(tasks):
-            op, dtype, form, _ = tasks[done]
+            op, dtype, form = tasks[done]
             try:
                 found = ours.recv() if ours.poll(LIMIT) else [Verdict("failed", f"takes more than {LIMIT:.0f} s", full_name(op))]
                 ended = bool(found) and found[0].reason.startswith("takes more")
@@ -106,6 +106,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dtypes", default="f32")
     parser.add_argument("--forms", default="function", help=f"of {','.join(FORMS)},errors")
     parser.add_argument("--samples", type=int, default=None, help="at most so many of each")
+    parser.add_argument("--reference", action="store_true", help="OpInfo's reference inputs too: many more samples")
+    parser.add_argument("--layout", choices=LAYOUTS, default="contiguous", help="how arguments lie; the strides of results are compared unless contiguous")
     parser.add_argument("--report", type=Path, help="the table as a file")
     parser.add_argument("--write-known", action="store_true", help="write known.tsv, what the short form does not ask for")
     parser.add_argument("--verbose", action="store_true", help="every sample that does not agree")
@@ -129,7 +131,7 @@ def main() -> None:
         write_known()
         return
     tasks = [
-        (op, dtype, form, options.samples)
+        (op, dtype, form)
         for op in operators(options.op)
         for form in options.forms.split(",")
         for dtype in (options.dtypes.split(",") if form != "errors" else ["-"])
@@ -137,7 +139,7 @@ def main() -> None:
     ]
     started, total, reasons = time.time(), Counter[str](), Counter[str]()
     report = options.report.open("w") if options.report else None
-    for row in rows(tasks):
+    for row in rows(tasks, options):
         text = line(row)
         print(text if len(text) < 300 else text[:300], flush=True)
         if report:

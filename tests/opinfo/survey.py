@@ -14,6 +14,7 @@ from judge import Verdict, judge
 DTYPES: Final = {
     "f32": torch.float32, "f64": torch.float64, "f16": torch.float16, "bf16": torch.bfloat16, "i64": torch.int64, "i32": torch.int32,
     "i16": torch.int16, "i8": torch.int8, "u8": torch.uint8, "b1": torch.bool, "c64": torch.complex64, "c128": torch.complex128,
+    "c32": torch.complex32, "u16": torch.uint16, "u32": torch.uint32, "u64": torch.uint64,
 }  # fmt: skip
 KNOWN: Final = Path(__file__).parent / "known.tsv"
 SHORT_DTYPES: Final = ("f32", "i64", "b1")

@@ -205,11 +205,38 @@ def _h_fft_count(shape: List[int]) -> int:
     return count
 
 
+# Short lines are one product with the whole matrix, real and imaginary parts beside each other as they lie in memory.
+
+
+def _h_fft_roots(n: int, count: int, sign: float, scale: float) -> Tuple[Tensor, Tensor]:
+    # [n, count]
+    c, s = _h_fft_turn(torch.arange(n).unsqueeze(1) * torch.arange(count) % n, n)
+    return c * scale, s * (sign * scale)
+
+
+def _h_fft_short(z: Tensor, n: int, sign: float, scale: float) -> Tensor:
+    # [lines, 2n]
+    c, s = _h_fft_roots(n, n, sign, scale)
+    matrix = torch.stack([torch.stack([c, -s], 2), torch.stack([s, c], 2)], 1)
+    return torch.matmul(z, matrix.reshape([2 * n, 2 * n]).to(z.dtype))
+
+
+def _h_fft_short_real(x: Tensor, n: int, count: int, scale: float) -> Tensor:
+    # [lines, n] -> the first `count` complex numbers
+    c, s = _h_fft_roots(n, count, 1.0, scale)
+    y = torch.matmul(x, torch.stack([c, -s], 2).reshape([n, 2 * count]).to(x.dtype))
+    return torch.view_as_complex(y.reshape([x.size(0), count, 2]))
+
+
 def _h_fft_complex(x: Tensor, dim: int, sign: float, scale: float) -> Tensor:
     line = x.movedim(dim, -1)
     shape = line.size()
     n = shape[-1]
-    z = torch.view_as_real(line).reshape([_h_fft_count(shape), n, 2]).permute([0, 2, 1])
+    lines = _h_fft_count(shape)
+    if n <= 64:
+        y = _h_fft_short(torch.view_as_real(line).reshape([lines, 2 * n]), n, sign, scale)
+        return torch.view_as_complex(y.reshape([lines, n, 2])).reshape(shape).movedim(-1, dim)
+    z = torch.view_as_real(line).reshape([lines, n, 2]).permute([0, 2, 1])
     z = _h_fft_planes(z, n, sign, scale)
     return torch.complex(z.select(1, 0), z.select(1, 1)).reshape(shape).movedim(-1, dim)
 
@@ -232,6 +259,11 @@ def _h_fft_real(x: Tensor, dim: int, onesided: bool, scale: float) -> Tensor:
     n = shape[-1]
     batch = _h_fft_count(shape)
     flat = line.reshape([batch, n])
+    if n <= 128:
+        count = n // 2 + 1 if onesided else n
+        found = _h_fft_short_real(flat, n, count, scale)
+        shape[-1] = count
+        return found.reshape(shape).movedim(-1, dim)
     even = n % 2 == 0
     length = n // 2 if even else n
     if even:

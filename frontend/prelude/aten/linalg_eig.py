@@ -31,7 +31,7 @@ def _h_schur(start: Tensor, vectors: Tensor, wanted: bool) -> Tuple[Tensor, Tens
     eps = 2.220446049250313e-16
     n = start.size(0)
     h = start.clone()
-    v = vectors.clone()
+    v = vectors.transpose(0, 1).clone()
     real = torch.zeros([n], dtype=h.dtype)
     imaginary = torch.zeros([n], dtype=h.dtype)
     columns = torch.arange(n)
@@ -88,9 +88,9 @@ def _h_schur(start: Tensor, vectors: Tensor, wanted: bool) -> Tuple[Tensor, Tens
                 h[:, last - 1] = column
                 h[last, last - 1].fill_(0.0)
                 if wanted:
-                    column = q * v[:, last - 1] + p * v[:, last]
-                    v[:, last] = q * v[:, last] - p * v[:, last - 1]
-                    v[:, last - 1] = column
+                    column = q * v[last - 1] + p * v[last]
+                    v[last] = q * v[last] - p * v[last - 1]
+                    v[last - 1] = column
             else:
                 real[last - 1].fill_(x + p)
                 real[last].fill_(x + p)
@@ -181,11 +181,11 @@ def _h_schur(start: Tensor, vectors: Tensor, wanted: bool) -> Tuple[Tensor, Tens
                     h[:, k + 1] = h[:, k + 1] - column * q
                     h[:, third] = h[:, third] - column * r
                     if wanted:
-                        column = fx * v[:, k] + fy * v[:, k + 1] + fz * v[:, third]
-                        v[:, k] = v[:, k] - column
-                        v[:, k + 1] = v[:, k + 1] - column * q
-                        v[:, third] = v[:, third] - column * r
-    return h, v, real, imaginary, left if last >= 0 else 1
+                        column = fx * v[k] + fy * v[k + 1] + fz * v[third]
+                        v[k] = v[k] - column
+                        v[k + 1] = v[k + 1] - column * q
+                        v[third] = v[third] - column * r
+    return h, v.transpose(0, 1), real, imaginary, left if last >= 0 else 1
 
 
 def _h_block_vector(a: float, b: float, c: float, d: float) -> Tuple[float, float, float, float]:

@@ -67,28 +67,40 @@ def _h_symmetric_two(a: float, b: float, c: float) -> Tuple[float, float, float,
     return first, second, -s1 if turned else c1, c1 if turned else s1
 
 
-def _h_tridiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    # a = Q T Q^H, [B, n, n]: T's diagonal, the elements beside it, Q
+def _h_tridiagonal(a: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+    # a = Q T Q^H, [B, n, n]: T's diagonal, the elements beside it, the vectors (columns) and factors of Q's reflections.
+    # What the reflections of a block make of a is a - l m^H, a product of matrices when the block is done.
+    count = a.size(0)
     n = a.size(1)
+    blocks, width = _h_blocks(n)
     w = a.clone()
-    vs = torch.zeros_like(a)
-    taus = torch.zeros([a.size(0), n], dtype=a.dtype)
-    e = torch.zeros([a.size(0), n], dtype=_h_real_type(a.dtype))
-    often = _h_run_time(n - 1)
-    for i in range(often):
-        v, tau, beta = _h_reflectors(w[:, :, i], i + 1)
-        e[:, i] = beta.squeeze(1)
-        x = (w * v.unsqueeze(1)).sum([2]) * tau
-        x = x - (0.5 * tau * (_h_conj(x) * v).sum([1], True)) * v
-        w = w - v.unsqueeze(2) * _h_conj(x).unsqueeze(1) - x.unsqueeze(2) * _h_conj(v).unsqueeze(1)
-        vs[:, i] = v
-        taus[:, i] = tau.squeeze(1)
-    q = torch.eye(n, dtype=a.dtype).expand(a.size()).clone()
-    if vectors:
-        for j in range(often):
-            v = vs[:, often - 1 - j].unsqueeze(2)
-            q = q - v * ((_h_conj(v) * q).sum([1], True) * taus[:, often - 1 - j].reshape([-1, 1, 1]))
-    return _h_real(torch.diagonal(w, 0, 1, 2)).clone(), e, q
+    vs = torch.zeros([count, n, blocks * width], dtype=a.dtype)
+    taus = torch.zeros([count, blocks * width], dtype=a.dtype)
+    d = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
+    e = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
+    often = _h_run_time(n)
+    for block in range(_h_run_time(blocks)):
+        w = w.reshape([count, n, n])
+        l = torch.zeros([count, n, 2 * width], dtype=a.dtype)
+        m = torch.zeros([count, n, 2 * width], dtype=a.dtype)
+        first = block * width
+        for j in range(min(width, often - first)):
+            i = first + j
+            x = w[:, :, i] - _h_product(l, _h_conj(m[:, i]))
+            d[:, i] = _h_real(x[:, i])
+            if i < often - 1:
+                v, tau, beta = _h_reflectors(x, i + 1)
+                e[:, i] = beta.squeeze(1)
+                vs[:, :, i] = v
+                taus[:, i] = tau.squeeze(1)
+                x = (_h_product(w, v) - _h_product(l, _h_across(_h_parts(m), v))) * tau
+                x = x - (0.5 * tau * (_h_conj(x) * v).sum([1], True)) * v
+                l[:, :, 2 * j] = v
+                l[:, :, 2 * j + 1] = x
+                m[:, :, 2 * j] = x
+                m[:, :, 2 * j + 1] = v
+        w = (w - torch.matmul(l, _h_adjoint(m))).reshape([count, n, n])
+    return d, e, vs, taus
 
 
 def _h_tridiagonal_eigen(
@@ -173,6 +185,49 @@ def _h_tridiagonal_eigen(
     return d, z, left
 
 
+def _h_tridiagonal_divided(diagonal: Tensor, beside: Tensor, eps: float) -> Tuple[Tensor, Tensor, int]:
+    # [n], [n]: eigenvalues and vectors (rows) by halves, down to parts of 25 or fewer, as LAPACK's
+    n = diagonal.size(0)
+    scale = max(float(diagonal.abs().amax()), float(beside.abs().amax()))
+    scale = scale if scale > 0.0 else 1.0
+    d = diagonal / scale
+    off = beside / scale
+    e = off.clone()
+    levels = 0
+    while ((n - 1) >> levels) >= 25:
+        levels += 1
+    levels = _h_run_time(levels) if levels > 0 else 0
+    parts = 1 << levels
+    start = torch.zeros([n, min(n, 25)], dtype=d.dtype)
+    for part in range(parts):
+        low = (part * n) >> levels
+        high = ((part + 1) * n) >> levels
+        for i in range(low, high):
+            start[i, i - low].fill_(1.0)
+        if high < n:
+            d[high - 1].fill_(float(d[high - 1]) - abs(float(e[high - 1])))
+            d[high].fill_(float(d[high]) - abs(float(e[high - 1])))
+            e[high - 1].fill_(0.0)
+    values, compact, left = _h_tridiagonal_eigen(d, e, start, True, eps)
+    rows = torch.zeros([n, n], dtype=d.dtype)
+    for part in range(parts):
+        low = (part * n) >> levels
+        size = (((part + 1) * n) >> levels) - low
+        rows.narrow(0, low, size).narrow(1, low, size).copy_(compact.narrow(0, low, size).narrow(1, 0, size))
+    level = levels
+    while level > 0:
+        level -= 1
+        for part in range(1 << level):
+            low = (part * n) >> level
+            mid = ((2 * part + 1) * n) >> (level + 1)
+            size = (((part + 1) * n) >> level) - low
+            inner = rows.narrow(0, low, size).narrow(1, low, size)
+            w, v = _h_tridiagonal_merge(values.narrow(0, low, size).clone(), inner.clone(), size, mid - low, float(off[mid - 1]))
+            values.narrow(0, low, size).copy_(w)
+            inner.copy_(v)
+    return values * scale, rows, left
+
+
 def _h_moderate(a: Tensor) -> Tuple[Tensor, Tensor]:
     # [B, m, n], [B, 1, 1]: matrices divided by factors so that squares neither overflow nor vanish
     size = a.abs().amax([1, 2], True)
@@ -191,23 +246,26 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
     # eigenvalues [B, n], eigenvectors [B, n, n], info [B]
     n = A.size(-1)
     given = _h_double(_h_matrices(A))
+    given = given.reshape([given.size(0), n, n])
     values = torch.zeros([given.size(0), n], dtype=torch.float64)
-    rows = torch.zeros_like(given)
+    rows = torch.zeros(given.size(), dtype=torch.float64)
+    found = torch.zeros_like(given)
     info = torch.zeros([given.size(0)], dtype=torch.int32)
     if n > 0 and given.size(0) > 0:
         # the upper triangle is reduced from the last column on: as the lower one of the matrix turned round
         lower = given.flip([1, 2]) if upper else given
         a, factor = _h_moderate(_h_hermitian(lower))
-        d, e, q = _h_tridiagonal(a, vectors)
+        d, e, vs, taus = _h_tridiagonal(a)
+        # each iteration may turn a vector round: it stops where it would in the dtype given
+        eps = 5.960464477539063e-08 if _h_real_type(A.dtype) == torch.float32 else 1.1102230246251565e-16
         if upper:
             d = d.flip([1])
             e = torch.roll(e.flip([1]), [-1], [1])
-            q = q.flip([1, 2])
-        start = q.transpose(1, 2)
-        # each iteration may turn a vector round: it stops where it would in the dtype given
-        eps = 5.960464477539063e-08 if _h_real_type(A.dtype) == torch.float32 else 1.1102230246251565e-16
         for b in range(_h_run_time(given.size(0))):
-            w, z, left = _h_tridiagonal_eigen(d[b], e[b], start[b], vectors, eps)
+            if vectors:
+                w, z, left = _h_tridiagonal_divided(d[b], e[b], eps)
+            else:
+                w, z, left = _h_tridiagonal_eigen(d[b], e[b], rows[b], False, eps)
             values[b] = w
             if vectors:
                 rows[b] = z
@@ -216,16 +274,13 @@ def _h_eigh(A: Tensor, upper: bool, vectors: bool) -> Tuple[Tensor, Tensor, Tens
         values, order = torch.sort(values, 1)
         if vectors:
             rows = torch.gather(rows, 1, order.unsqueeze(2).expand([-1, -1, n]))
-            if n > 25:
-                # the signs of LAPACK's divide and conquer: each vector points away from the one that joins the halves
-                k = n // 2
-                joint = start[:, k - 1] + torch.where(e[:, k - 1] < 0, -1.0, 1.0).unsqueeze(1) * start[:, k]
-                towards = _h_real((rows * _h_conj(joint).unsqueeze(1)).sum([2], True)) > 0
-                rows = torch.where(towards, -rows, rows)
+            found = rows.transpose(1, 2).to(a.dtype)
+            found = _h_reflect_blocks(vs, taus, found.flip([1]) if upper else found, n)
+            found = found.flip([1]) if upper else found
         values = values * factor.reshape([-1, 1])
         finite = torch.isfinite(a).all(2).all(1)
         info = torch.where(finite, info, n - 1 if n > 2 else 0).to(torch.int32)
-    return values.to(_h_real_type(A.dtype)), rows.transpose(1, 2).to(A.dtype), info
+    return values.to(_h_real_type(A.dtype)), found.to(A.dtype), info
 
 
 def _h_eigh_of(A: Tensor, UPLO: str, vectors: bool, name: str) -> Tuple[Tensor, Tensor]:

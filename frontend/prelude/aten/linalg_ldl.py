@@ -1,4 +1,5 @@
-# L D L^T of symmetric matrices, D of blocks of one and two (Bunch and Kaufman), as LAPACK's sytf2 and sytrs.
+# L D L^T of symmetric matrices, L D L^H of Hermitian ones, D of blocks of one and two (Bunch and Kaufman), as LAPACK's sytf2,
+# hetf2, sytrs and hetrs.
 
 import math
 import torch
@@ -6,19 +7,24 @@ from torch import Tensor
 from typing import List, Optional, Tuple
 
 
-def _h_sytf2(start: Tensor) -> Tuple[Tensor, Tensor, int]:
-    # [n, n] symmetric: L and D in one, pivots (from 1; both of a block negative), the first zero column (from 1) or 0
+def _h_turned(x: Tensor, hermitian: bool) -> Tensor:
+    return _h_conj(x) if hermitian else x
+
+
+def _h_sytf2(start: Tensor, hermitian: bool) -> Tuple[Tensor, Tensor, int]:
+    # [n, n] symmetric or Hermitian: L and D in one, pivots (from 1; both of a block negative), the first zero column (from 1) or 0
     alpha = (1.0 + math.sqrt(17.0)) / 8.0
     n = start.size(0)
     a = start.clone()
     pivots = torch.zeros([n], dtype=torch.int32)
     places = torch.arange(n)
     zero = torch.zeros([n], dtype=start.dtype)
+    small = torch.zeros([n], dtype=_h_real_type(start.dtype))
     info = 0
     k = 0
     while k < n:
-        size = abs(float(a[k, k]))
-        below = torch.where(places > k, a[:, k].abs(), zero)
+        size = float(_h_pivot_size(a[k, k]))
+        below = torch.where(places > k, _h_pivot_size(a[:, k]), small)
         largest = float(below.amax())
         chosen = k
         step = 1
@@ -28,10 +34,10 @@ def _h_sytf2(start: Tensor) -> Tuple[Tensor, Tensor, int]:
         else:
             if size < alpha * largest:
                 row = int(torch.argmax(below))
-                beside = float(torch.where(torch.logical_and(places >= k, places != row), a[row].abs(), zero).amax())
+                beside = float(torch.where(torch.logical_and(places >= k, places != row), _h_pivot_size(a[row]), small).amax())
                 if size < alpha * largest * (largest / beside):
                     chosen = row
-                    if abs(float(a[row, row])) < alpha * beside:
+                    if float(_h_pivot_size(a[row, row])) < alpha * beside:
                         step = 2
             moved = k + step - 1
             if chosen != moved:
@@ -48,18 +54,19 @@ def _h_sytf2(start: Tensor) -> Tuple[Tensor, Tensor, int]:
             if step == 1:
                 column = torch.where(places > k, a[:, k], zero)
                 factor = column * (1.0 / a[k, k])
-                a = a - factor.unsqueeze(1) * column
+                a = a - factor.unsqueeze(1) * _h_turned(column, hermitian)
                 a[:, k] = torch.where(places > k, factor, a[:, k])
             else:
                 first = torch.where(places > k + 1, a[:, k], zero)
                 second = torch.where(places > k + 1, a[:, k + 1], zero)
-                d = float(a[k + 1, k])
-                d11 = float(a[k + 1, k + 1]) / d
-                d22 = float(a[k, k]) / d
-                d = 1.0 / (d11 * d22 - 1.0) / d
-                w1 = d * (d11 * first - second)
-                w2 = d * (d22 * second - first)
-                a = a - first.unsqueeze(1) * w1 - second.unsqueeze(1) * w2
+                beside_d = a[k + 1, k].clone()
+                d11 = a[k + 1, k + 1] / beside_d
+                d22 = a[k, k] / _h_turned(beside_d, hermitian)
+                inverse = 1.0 / (d11 * d22 - 1.0)
+                w1 = (d11 * first - second) * (inverse / _h_turned(beside_d, hermitian))
+                w2 = (d22 * second - first) * (inverse / beside_d)
+                rest = first.unsqueeze(1) * _h_turned(w1, hermitian) + second.unsqueeze(1) * _h_turned(w2, hermitian)
+                a = a - rest
                 a[:, k] = torch.where(places > k + 1, w1, a[:, k])
                 a[:, k + 1] = torch.where(places > k + 1, w2, a[:, k + 1])
         if step == 2:
@@ -75,7 +82,6 @@ def _h_need_symmetric(x: Tensor, name: str) -> None:
     _h_need_floats(x, name)
     _h_need_square(x, name)
     _h_need_kernel(x, "ldl_factor_kernel_cpu")
-    _h_need_real(x, name)
 
 
 def linalg_ldl_factor_ex(self: Tensor, hermitian: bool, check_errors: bool) -> Tuple[Tensor, Tensor, Tensor]:
@@ -84,12 +90,14 @@ def linalg_ldl_factor_ex(self: Tensor, hermitian: bool, check_errors: bool) -> T
     lead = _h_batch(self, 2)
     given = _h_matrices(self)
     whole = torch.tril(given) + torch.tril(given, -1).transpose(1, 2)
+    if hermitian and given.is_complex():
+        whole = _h_hermitian(given)
     factors = torch.zeros_like(given)
     pivots = torch.zeros([given.size(0), n], dtype=torch.int32)
     infos = torch.zeros([given.size(0)], dtype=torch.int32)
     if n > 0:
         for b in range(_h_run_time(given.size(0))):
-            factor, pivot, info = _h_sytf2(whole[b])
+            factor, pivot, info = _h_sytf2(whole[b], hermitian)
             factors[b] = factor
             pivots[b] = pivot
             infos[b] = info
@@ -114,7 +122,7 @@ def _h_swapped(x: Tensor, i: int, j: int) -> Tensor:
     return torch.where(places == i, x[j], torch.where(places == j, x[i], x))
 
 
-def _h_sytrs(a: Tensor, pivots: Tensor, b: Tensor) -> Tensor:
+def _h_sytrs(a: Tensor, pivots: Tensor, b: Tensor, hermitian: bool) -> Tensor:
     n = a.size(0)
     x = b.clone()
     places = torch.arange(n)
@@ -133,9 +141,9 @@ def _h_sytrs(a: Tensor, pivots: Tensor, b: Tensor) -> Tensor:
             beside = torch.where(places > k + 1, a[:, k + 1], torch.zeros_like(a[:, k]))
             x = x - below.unsqueeze(1) * x[k] - beside.unsqueeze(1) * x[k + 1]
             d = a[k + 1, k]
-            d11 = a[k, k] / d
+            d11 = a[k, k] / _h_turned(d, hermitian)
             d22 = a[k + 1, k + 1] / d
-            first = x[k] / d
+            first = x[k] / _h_turned(d, hermitian)
             second = x[k + 1] / d
             x[k] = (d22 * first - second) / (d11 * d22 - 1.0)
             x[k + 1] = (d11 * second - first) / (d11 * d22 - 1.0)
@@ -144,13 +152,13 @@ def _h_sytrs(a: Tensor, pivots: Tensor, b: Tensor) -> Tensor:
     while k >= 0:
         p = int(pivots[k])
         below = torch.where(places > k, a[:, k], torch.zeros_like(a[:, k]))
-        x[k] = x[k] - (below.unsqueeze(1) * x).sum([0])
+        x[k] = x[k] - (_h_turned(below, hermitian).unsqueeze(1) * x).sum([0])
         if p > 0:
             x = _h_swapped(x, k, p - 1)
             k -= 1
         else:
             beside = torch.where(places > k, a[:, k - 1], torch.zeros_like(a[:, k]))
-            x[k - 1] = x[k - 1] - (beside.unsqueeze(1) * x).sum([0])
+            x[k - 1] = x[k - 1] - (_h_turned(beside, hermitian).unsqueeze(1) * x).sum([0])
             x = _h_swapped(x, k, -p - 1)
             k -= 2
     return x
@@ -165,7 +173,6 @@ def linalg_ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, hermitian: bool) -> 
     if LD.dtype != B.dtype:
         raise RuntimeError("torch.linalg.ldl_solve: LD dtype{} does not match b dtype {}".format(_h_type_name(LD.dtype), _h_type_name(B.dtype)))
     _h_need_kernel(LD, "ldl_solve_kernel_cpu")
-    _h_need_real(LD, "torch.linalg.ldl_solve")
     _h_need_fitting(LD, B, True, "torch.linalg.ldl_solve")
     n = LD.size(-1)
     lead = _h_lead_of(LD, B)
@@ -176,5 +183,5 @@ def linalg_ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, hermitian: bool) -> 
     x = torch.zeros_like(b)
     if n > 0:
         for i in range(_h_run_time(b.size(0))):
-            x[i] = _h_sytrs(a[i], swaps[i], b[i])
+            x[i] = _h_sytrs(a[i], swaps[i], b[i], hermitian)
     return x.reshape(whole.size())

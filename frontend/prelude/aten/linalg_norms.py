@@ -372,7 +372,7 @@ def _h_gels(a: Tensor, b: Tensor, one: bool) -> Tuple[Tensor, Tensor]:
     # [B, m, n] of full rank, [B, m, k]: the solutions, the sums of squares of what remains
     m = a.size(1)
     n = a.size(2)
-    packed, taus = _h_geqrf(a if m >= n else a.transpose(1, 2))
+    packed, taus = _h_geqrf(a if m >= n else _h_adjoint(a))
     k = min(m, n)
     zero = torch.diagonal(packed, 0, 1, 2) == 0
     if k > 0:
@@ -381,10 +381,10 @@ def _h_gels(a: Tensor, b: Tensor, one: bool) -> Tuple[Tensor, Tensor]:
     r = packed[:, :k, :k]
     if m >= n:
         y = _h_reflect(packed, taus, b, True)
-        return _h_substitute(r, y[:, :n], True, False), y[:, n:].square().sum([1])
-    y = _h_substitute(r.transpose(1, 2), b, False, False)
+        return _h_substitute(r, y[:, :n], True, False), _h_squares(y[:, n:]).sum([1])
+    y = _h_substitute(_h_adjoint(r), b, False, False)
     y = torch.cat([y, torch.zeros([a.size(0), n - m, b.size(2)], dtype=b.dtype)], 1)
-    return _h_reflect(packed, taus, y, False), b.sum([1])
+    return _h_reflect(packed, taus, y, False), _h_real(b.sum([1]))
 
 
 def linalg_lstsq(
@@ -400,7 +400,6 @@ def linalg_lstsq(
             "dtype {}".format(_h_type_name(self.dtype), _h_type_name(b.dtype))
         )
     _h_need_kernel(self, "linalg_lstsq_cpu")
-    _h_need_real(self, "torch.linalg.lstsq")
     vector = b.dim() == 1 or (self.dim() - 1 == b.dim() and _h_is_vector(self, b))
     right = b.unsqueeze(-1) if vector else b
     if self.dim() > right.dim() + 0 and right.dim() < 2:
@@ -419,7 +418,7 @@ def linalg_lstsq(
     a = _h_matrices(whole)
     given = _h_matrices(_h_expanded(right, lead))
     k = given.size(2)
-    none = torch.empty([0], dtype=self.dtype)
+    none = torch.empty([0], dtype=_h_real_type(self.dtype))
     residuals = none
     rank = torch.empty([0], dtype=torch.int64)
     values = none
@@ -433,7 +432,7 @@ def linalg_lstsq(
         if min(m, n) > 0:
             kept = s > limit * s[:, :1]
             factors = torch.where(kept, 1.0 / torch.where(kept, s, torch.ones_like(s)), 0.0).to(self.dtype)
-            x = torch.matmul(vh.transpose(1, 2), factors.unsqueeze(2) * torch.matmul(u.transpose(1, 2), given))
+            x = torch.matmul(_h_adjoint(vh), factors.unsqueeze(2) * torch.matmul(_h_adjoint(u), given))
             ranks = kept.sum([1])
         else:
             x = torch.zeros([a.size(0), n, k], dtype=self.dtype)
@@ -443,6 +442,6 @@ def linalg_lstsq(
             values = s.reshape(lead + [min(m, n)])
             if m > n:
                 if bool((ranks == n).all()):
-                    residuals = (torch.matmul(a, x) - given).square().sum([1]).reshape(lead + [k])
+                    residuals = _h_squares(torch.matmul(a, x) - given).sum([1]).reshape(lead + [k])
     solution = x.reshape(lead + [n, k])
     return solution.squeeze(-1) if vector else solution, residuals, rank, values

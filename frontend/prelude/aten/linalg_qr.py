@@ -59,9 +59,32 @@ def _h_reflection_triangle(v: Tensor, taus: Tensor) -> Tensor:
     t = torch.zeros_like(products)
     for i in range(_h_run_time(v.size(2))):
         tau = taus[:, i].unsqueeze(1)
-        column = -tau * torch.matmul(t, products[:, :, i].unsqueeze(2)).squeeze(2)
+        column = -tau * _h_product(t, products[:, :, i])
         t[:, :, i] = torch.where(places == i, tau, column)
     return t
+
+
+def _h_blocks(n: int) -> Tuple[int, int]:
+    # for n reflections: how many go together, how many times. Those too many are identities (tau = 0)
+    width = min(n, 32)
+    return (n + width - 1) // width, width
+
+
+def _h_reflect_blocks(vs: Tensor, taus: Tensor, x: Tensor, k: int) -> Tensor:
+    # the product of the k reflections in the columns of vs, [B, m, all that `_h_blocks` says], applied to x [B, m, n]
+    count = x.size(0)
+    m = x.size(1)
+    n = x.size(2)
+    y = x.clone()
+    blocks, width = _h_blocks(k)
+    often = _h_run_time(blocks)
+    for block in range(often):
+        first = (often - 1 - block) * width
+        v = vs.narrow(2, first, width).reshape([count, m, width])
+        t = _h_reflection_triangle(v, taus.narrow(1, first, width))
+        y = y.reshape([count, m, n])
+        y = y - torch.matmul(v, torch.matmul(t, torch.matmul(_h_adjoint(v), y)))
+    return y
 
 
 def _h_geqrf(a: Tensor) -> Tuple[Tensor, Tensor]:

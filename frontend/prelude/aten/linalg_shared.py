@@ -49,14 +49,28 @@ def _h_double(x: Tensor) -> Tensor:
     return x.to(torch.complex128 if x.is_complex() else torch.float64)
 
 
+def _h_product(a: Tensor, x: Tensor) -> Tensor:
+    # [B, m, n], [B, n]
+    return (a * x.unsqueeze(1)).sum([2])
+
+
+def _h_parts(a: Tensor) -> Tensor:
+    # [B, m, n], complex -> [B, m, 2n], real
+    return torch.view_as_real(a).reshape([a.size(0), a.size(1), 2 * a.size(2)]) if a.is_complex() else a
+
+
+def _h_across(parts: Tensor, x: Tensor) -> Tensor:
+    # a^H x: [B, m, n] as `_h_parts`, [B, m]. Sums over rows are of vectors then
+    if not x.is_complex():
+        return (parts * x.unsqueeze(2)).sum([1])
+    p = (parts * torch.real(x).unsqueeze(2)).sum([1]).reshape([x.size(0), -1, 2])
+    q = (parts * torch.imag(x).unsqueeze(2)).sum([1]).reshape([x.size(0), -1, 2])
+    return torch.complex(p[:, :, 0] + q[:, :, 1], q[:, :, 0] - p[:, :, 1])
+
+
 def _h_need_floats(x: Tensor, name: str) -> None:
     if not (x.is_floating_point() or x.is_complex()):
         raise RuntimeError("{}: Expected a floating point or complex tensor as input. Got {}".format(name, _h_type_name(x.dtype)))
-
-
-def _h_need_real(x: Tensor, name: str) -> None:
-    if x.is_complex():
-        raise RuntimeError("{} is not supported for complex tensors; there is float32 and float64".format(name))
 
 
 def _h_need_wide(x: Tensor, name: str) -> None:

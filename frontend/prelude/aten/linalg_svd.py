@@ -24,45 +24,48 @@ def _h_rotation_forwards(f: float, g: float) -> Tuple[float, float, float]:
     return c, s, r
 
 
-def _h_bidiagonal(a: Tensor, vectors: bool) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
-    # a = Q B P^H, [B, m, n], m >= n, B real: B's diagonal and the elements above it, the vectors and factors of Q's and of P's
-    # reflections, one row each
+def _h_bidiagonal(a: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+    # a = Q B P^H, [B, m, n], m >= n, B real: B's diagonal and the elements above it, the vectors (columns) and factors of Q's and
+    # of P's reflections. What the reflections of a block make of a is a - l r^H, a product of matrices when the block is done.
     m = a.size(1)
     n = a.size(2)
     count = a.size(0)
+    blocks, width = _h_blocks(n)
     w = a.clone()
     d = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
     e = torch.zeros([count, n], dtype=_h_real_type(a.dtype))
-    us = torch.zeros([count, n, m], dtype=a.dtype)
-    vs = torch.zeros([count, n, n], dtype=a.dtype)
-    u_taus = torch.zeros([count, n], dtype=a.dtype)
-    v_taus = torch.zeros([count, n], dtype=a.dtype)
+    us = torch.zeros([count, m, blocks * width], dtype=a.dtype)
+    vs = torch.zeros([count, n, blocks * width], dtype=a.dtype)
+    u_taus = torch.zeros([count, blocks * width], dtype=a.dtype)
+    v_taus = torch.zeros([count, blocks * width], dtype=a.dtype)
     columns = torch.arange(n)
-    for i in range(_h_run_time(n)):
-        u, tau, beta = _h_reflectors(w[:, :, i], i)
-        d[:, i] = beta.squeeze(1)
-        us[:, i] = u
-        u_taus[:, i] = tau.squeeze(1)
-        column = u.unsqueeze(2)
-        w = w - column * ((_h_conj(column) * w).sum([1], True) * _h_conj(tau).unsqueeze(2))
-        if i < n - 1:
-            v, tau, beta = _h_reflectors(_h_conj(torch.where(columns > i, w[:, i], 0.0).to(a.dtype)), i + 1)
-            e[:, i] = beta.squeeze(1)
-            vs[:, i] = v
-            v_taus[:, i] = tau.squeeze(1)
-            row = v.unsqueeze(1)
-            w = w - (row * w).sum([2], True) * tau.unsqueeze(2) * _h_conj(row)
+    often = _h_run_time(n)
+    for block in range(_h_run_time(blocks)):
+        w = w.reshape([count, m, n])
+        l = torch.zeros([count, m, 2 * width], dtype=a.dtype)
+        r = torch.zeros([count, n, 2 * width], dtype=a.dtype)
+        parts = _h_parts(w)
+        first = block * width
+        for j in range(min(width, often - first)):
+            i = first + j
+            u, tau, beta = _h_reflectors(w[:, :, i] - _h_product(l, _h_conj(r[:, i])), i)
+            d[:, i] = beta.squeeze(1)
+            us[:, :, i] = u
+            u_taus[:, i] = tau.squeeze(1)
+            y = _h_across(parts, u) - _h_product(r, _h_across(_h_parts(l), u))
+            l[:, :, 2 * j] = u
+            r[:, :, 2 * j] = y * tau
+            if i < often - 1:
+                row = _h_conj(w[:, i]) - _h_product(r, _h_conj(l[:, i]))
+                v, tau, beta = _h_reflectors(torch.where(columns > i, row, torch.zeros_like(row)), i + 1)
+                e[:, i] = beta.squeeze(1)
+                vs[:, :, i] = v
+                v_taus[:, i] = tau.squeeze(1)
+                inner = _h_across(_h_parts(r), v)
+                l[:, :, 2 * j + 1] = (_h_product(w, v) - _h_product(l, inner)) * tau
+                r[:, :, 2 * j + 1] = v
+        w = w - torch.matmul(l, _h_adjoint(r))
     return d, e, us, u_taus, vs, v_taus
-
-
-def _h_reflect_rows(vs: Tensor, taus: Tensor, x: Tensor) -> Tensor:
-    # the product of the reflections in the rows of vs, applied to x
-    y = x.clone()
-    often = _h_run_time(taus.size(1))
-    for i in range(often):
-        v = vs[:, often - 1 - i].unsqueeze(2)
-        y = y - v * ((_h_conj(v) * y).sum([1], True) * taus[:, often - 1 - i].reshape([-1, 1, 1]))
-    return y
 
 
 def _h_smaller_of_two(f: float, g: float, h: float) -> float:
@@ -337,16 +340,16 @@ def _h_svd_tall(a: Tensor, wide: bool, full: bool, vectors: bool) -> Tuple[Tenso
         # the triangle alone
         packed, taus = _h_geqrf(a)
         core = torch.triu(packed[:, :n])
-    d, e, us, u_taus, vs, v_taus = _h_bidiagonal(core, vectors)
+    d, e, us, u_taus, vs, v_taus = _h_bidiagonal(core)
     left, values, right, info = _h_svd_upper(d, e, wide, vectors)
     if not vectors:
         return a, values, a, info
     u = (right if wide else left).transpose(1, 2).to(a.dtype)
     v = (left if wide else right).transpose(1, 2).to(a.dtype)
-    u = _h_reflect_rows(us, u_taus, _h_padded(u, core.size(1), full))
+    u = _h_reflect_blocks(us, u_taus, _h_padded(u, core.size(1), full), n)
     if tall:
         u = _h_reflect(packed, taus, _h_padded(u, m, full), False)
-    return u, values, _h_reflect_rows(vs, v_taus, v), info
+    return u, values, _h_reflect_blocks(vs, v_taus, v, n), info
 
 
 def _h_svd(A: Tensor, full: bool, vectors: bool, name: str) -> Tuple[Tensor, Tensor, Tensor]:
@@ -358,6 +361,7 @@ def _h_svd(A: Tensor, full: bool, vectors: bool, name: str) -> Tuple[Tensor, Ten
     lead = _h_batch(A, 2)
     given = _h_double(_h_matrices(A))
     count = given.size(0)
+    given = given.reshape([count, m, n])
     rows = m if full else k
     columns = n if full else k
     if m == 0 or n == 0 or count == 0:

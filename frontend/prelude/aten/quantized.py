@@ -51,9 +51,20 @@ def _h_q_steps(x: Tensor, inverse: Tensor, zero_point: Tensor, low: int, high: i
     return torch.clamp(steps, low, high).to(dtype)
 
 
+def _h_q_nearest(steps: Tensor, zero_point: int, low: int, high: int, dtype: int) -> Tensor:
+    # Between the bounds first, which are whole numbers: what is rounded then needs no further look. NaN is the least number.
+    bottom = float(low - zero_point)
+    top = float(high - zero_point)
+    steps = torch.where(steps > bottom, steps, bottom)
+    steps = torch.where(steps < top, steps, top)
+    return (torch.round(steps).to(torch.int32) + zero_point).to(dtype)
+
+
 def _h_q_quantize(x: Tensor, scale: float, zero_point: int, low: int, high: int, dtype: int) -> Tensor:
     inverse = torch.reciprocal(torch.full([], scale, dtype=torch.float32))
-    return _h_q_steps(x, inverse, torch.full([], zero_point, dtype=torch.int32), low, high, dtype)
+    if dtype == torch.int32:
+        return _h_q_steps(x, inverse, torch.full([], zero_point, dtype=torch.int32), low, high, dtype)
+    return _h_q_nearest(x * inverse, zero_point, low, high, dtype)
 
 
 def _h_q_along(parameters: Tensor, rank: int, axis: int) -> Tensor:
@@ -87,24 +98,16 @@ def _h_q_centred_weight(values: Tensor, points: Tensor) -> Tensor:
 
 
 def _h_q_products(x: Tensor, zero_point: int, weight: Tensor, points: Tensor, is_centred: bool) -> Tensor:
-    # Sums of 512 products of bytes are below 2 ** 24: float32 holds them exactly, and its matrix products are the fastest.
-    rows = (x.to(torch.float32) - float(zero_point)).reshape([-1, x.size(-1)])
-    numbers = weight.to(torch.float32)
-    depth = weight.size(1)
-    sums = torch.mm(rows[:, :512], numbers[:, :512].t()).to(torch.int32)
-    for start in range(512, depth, 512):
-        sums = sums + torch.mm(rows[:, start : start + 512], numbers[:, start : start + 512].t()).to(torch.int32)
+    # Products of the integers as they are; what zero points add to the sums of a column is a constant if the weights are.
+    rows = x.reshape([-1, x.size(-1)]).to(torch.int32)
+    numbers = weight.to(torch.int32)
+    shift = numbers.sum(1, dtype=torch.int32) * -zero_point
     if not is_centred:
-        sums = sums - rows.to(torch.int32).sum(1, True, dtype=torch.int32) * points
+        shift = shift + points * (zero_point * weight.size(1))
+    sums = torch.addmm(shift, rows, numbers.t())
+    if not is_centred:
+        sums = sums - rows.sum(1, True, dtype=torch.int32) * points
     return sums.reshape(x.size()[:-1] + [weight.size(0)])
-
-
-def _h_q_sums(
-    x: Tensor, weight: Tensor, stride: List[int], padding: List[int], dilation: List[int], groups: int
-) -> Tensor:
-    if weight.dim() == 5:
-        return torch.conv3d(x, weight, None, stride, padding, dilation, groups)
-    return torch.conv2d(x, weight, None, stride, padding, dilation, groups)
 
 
 def _h_q_convolution(
@@ -118,24 +121,17 @@ def _h_q_convolution(
     dilation: List[int],
     groups: int,
 ) -> Tensor:
-    # As for matrix products: as many input channels at once as float32 adds up exactly.
-    window = weight[0, 0].numel()
-    step = (512 if is_centred else 256) // max(window, 1)
-    if step == 0 or (groups > 1 and step < weight.size(1)):
-        return _h_q_sums(
-            _h_q_centred_integers(x, zero_point), _h_q_centred_weight(weight, points), stride, padding, dilation, groups
-        )
-    image = x.to(torch.float32) - float(zero_point)
-    numbers = weight.to(torch.float32)
-    if not is_centred:
-        numbers = numbers - _h_q_along(points.to(torch.float32), weight.dim(), 0)
-    if step >= weight.size(1):
-        return _h_q_sums(image, numbers, stride, padding, dilation, groups).to(torch.int32)
-    sums = _h_q_sums(image[:, :step], numbers[:, :step], stride, padding, dilation, 1).to(torch.int32)
-    for start in range(step, weight.size(1), step):
-        part = _h_q_sums(image[:, start : start + step], numbers[:, start : start + step], stride, padding, dilation, 1)
-        sums = sums + part.to(torch.int32)
-    return sums
+    # What is around an image is its zero; what zero points add to the sums of a channel is a constant if the weights are.
+    pads: List[int] = []
+    for p in padding:
+        pads = [p, p] + pads
+    image = torch.constant_pad_nd(x, pads, zero_point).to(torch.int32) if sum(padding) > 0 else x.to(torch.int32)
+    numbers = weight.to(torch.int32) if is_centred else _h_q_centred_weight(weight, points)
+    shift = numbers.flatten(1).sum(1, dtype=torch.int32) * -zero_point
+    none = [0] * len(padding)
+    if weight.dim() == 5:
+        return torch.conv3d(image, numbers, shift, stride, none, dilation, groups)
+    return torch.conv2d(image, numbers, shift, stride, none, dilation, groups)
 
 
 def _h_q_as_plane(x: Tensor) -> Tensor:
@@ -165,10 +161,8 @@ def _h_q_requantize(
         shift = bias * torch.reciprocal(products) if products.size(0) == 1 else bias / products
         numbers = numbers + _h_q_along(shift, sums.dim(), axis)
     factors = products / torch.full([], out_scale, dtype=torch.float32)
-    steps = torch.round(numbers * (factors if products.size(0) == 1 else _h_q_along(factors, sums.dim(), axis)))
-    steps = torch.clamp(steps, -65536.0, 65536.0).to(torch.int32) + out_zero_point
-    bottom = max(low, out_zero_point) if relu else low
-    return torch.clamp(steps, bottom, high).to(dtype)
+    steps = numbers * (factors if products.size(0) == 1 else _h_q_along(factors, sums.dim(), axis))
+    return _h_q_nearest(steps, out_zero_point, max(low, out_zero_point) if relu else low, high, dtype)
 
 
 def _h_q_choose(x: Tensor, low: int, high: int, reduce_range: bool) -> Tuple[float, int]:

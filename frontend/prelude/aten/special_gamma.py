@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def _h_float_dtype(dtype: int) -> int:
-    # integers and bool give the default float type: numbers of dtypes from 5 on are those of floats
+    # integers and bool give the default float type: the numbers of dtypes from 5 on are those of floats, but for bool and wide unsigned ones
     if dtype >= 5:
-        if dtype != 11:
+        if dtype != 11 and dtype < 27:
             return dtype
     return torch.float32
 

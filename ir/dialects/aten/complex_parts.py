@@ -11,19 +11,28 @@ from ...affine import AffineConstant, AffineDim, AffineMap
 from ...builder import Builder
 from ...core import Value
 from ...dtypes import DType
-from ...operator import Operator, OperatorError, Sample, Unsupported
+from ...operator import Operator, OperatorError, Sample
 from ...script_types import COMPLEX, ScriptType, TensorType
 from ...types import INDEX
 from .. import arith, linalg, math
 from .. import complex as complexes
 from .elementwise import Types, elementwise, is_bool, promoted, refusing, unary
 from .lowering import LoweringContext
-from .rules import Array, Operand, array_type, dtype_of, like_self, shape_of
+from .rules import (
+    Array,
+    Operand,
+    array_type,
+    dtype_of,
+    imaginary_part,
+    like_self,
+    not_implemented,
+    opmath,
+    real_part,
+    shape_of,
+)
 from .samples import NAN, SPECIAL, ramp, tensor
 
-COMPLEX_OF = {DType.float32: DType.complex64, DType.float64: DType.complex128}
-
-_HALF = "complex tensors of half precision are not compiled; use complex64"
+COMPLEX_OF = {DType.float16: DType.complex32, DType.float32: DType.complex64, DType.float64: DType.complex128}
 
 
 def numbers(*shape: int, dtype: str = "c64") -> Array:
@@ -37,9 +46,10 @@ def numbers(*shape: int, dtype: str = "c64") -> Array:
 
 def made(re: Any, im: Any, dtype: DType) -> Array:
     """re + im i in numpy, infinities and signs of zeros kept."""
-    result = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), dtype.numpy)
+    wide = opmath(dtype)
+    result = np.empty(np.broadcast_shapes(np.shape(re), np.shape(im)), wide.numpy)
     result.real, result.imag = re, im
-    return result
+    return result.astype(dtype.numpy)
 
 
 # parts
@@ -96,7 +106,7 @@ def _lower_as_real(cx: LoweringContext, self: Value) -> Value:
 
 def _reference_as_real(self: Array) -> Array:
     _infer_as_real(array_type(self))
-    parts = np.real(self)
+    parts = real_part(self)
     strides = (*parts.strides, parts.itemsize)
     return np.lib.stride_tricks.as_strided(parts, (*parts.shape, 2), strides, writeable=self.flags.writeable)
 
@@ -108,8 +118,6 @@ def _as_real_samples() -> Iterator[Sample]:
 
 
 def _infer_as_complex(self: TensorType) -> TensorType:
-    if self.dtype is DType.float16:
-        raise Unsupported(_HALF)
     dtype = COMPLEX_OF.get(dtype_of(self))
     if dtype is None:
         raise OperatorError(
@@ -183,13 +191,11 @@ def _complex_types(first: Operand, second: Operand) -> Types:
             f"Expected object of scalar type {dtype.graph_name} but got scalar type {dtype_of(second).graph_name} for "
             "second argument"
         )
-    if dtype is DType.float16:
-        raise Unsupported(_HALF)
     made_of = COMPLEX_OF.get(dtype)
     if made_of is None:
         found = f"{dtype.graph_name} and {dtype_of(second).graph_name}"
         raise OperatorError(f"Expected both inputs to be Half, Float or Double tensors but got {found}")
-    return Types(dtype, made_of, made_of)
+    return Types(dtype, made_of, opmath(made_of))
 
 
 def _polar_types(first: Operand, second: Operand) -> Types:
@@ -197,7 +203,7 @@ def _polar_types(first: Operand, second: Operand) -> Types:
 
 
 def _numpy_complex(re: Array, im: Array) -> Array:
-    return made(re, im, DType.complex64 if re.dtype == np.float32 else DType.complex128)
+    return made(re, im, COMPLEX_OF[dtype_of(array_type(re))])
 
 
 def _numpy_polar(size: Array, angle: Array) -> Array:
@@ -216,6 +222,8 @@ def _pair_samples() -> Iterator[Sample]:
 
 def _angle_types(self: Operand) -> Types:
     dtype = dtype_of(self)
+    if dtype is DType.complex32:
+        raise not_implemented("angle_cpu", dtype)
     if dtype.category <= 1:
         return Types(DType.float32, DType.float32, DType.float32)
     return refusing(promoted, "angle", is_bool)(self)
@@ -267,8 +275,8 @@ OPERATORS: tuple[Operator, ...] = (
         _reference_number,
         lambda: [Sample((1.5, -2.0))],
     ),
-    _part("real", complexes.re, np.real),
-    _part("imag", complexes.im, np.imag),
+    _part("real", complexes.re, real_part),
+    _part("imag", complexes.im, imaginary_part),
     Operator(
         "aten::view_as_real(Tensor(a) self) -> Tensor(a)",
         _infer_as_real,

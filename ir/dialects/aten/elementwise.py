@@ -79,8 +79,8 @@ class Scalars:
             raise Unsupported(f"complex numbers have not {what} here")
 
     def constant(self, value: float) -> Value:
-        if not self.is_complex and not self.is_float and not self.is_signed and value > 127 and self.dtype is not DType.bool:
-            value -= 256
+        if self.dtype.is_integral and not self.is_signed and value > self.highest // 2:
+            value -= self.highest + 1  # as the bits of a signless integer
         return arith.constant(self.b, value, self.dtype.element)
 
     def add(self, x: Value, y: Value) -> Value:
@@ -321,7 +321,7 @@ def _with_real_result(rule: Rule) -> Rule:
     def real(*operands: Operand) -> Types:
         chosen = rule(*operands)
         part = chosen.compute.real
-        return Types(chosen.compute, part, part) if chosen.compute.is_complex else chosen
+        return Types(chosen.compute, part, opmath(part)) if chosen.compute.is_complex else chosen
 
     return real
 

@@ -6,7 +6,7 @@ import math as python_math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -63,6 +63,10 @@ def sizes(cx: LoweringContext, size: Sequence[Any]) -> list[Extent]:
 # filled with one value
 
 
+_MOST_GAPS: Final = 16
+"""Strides that leave more of the memory unused than this make no difference but to `stride()`."""
+
+
 def _filled(
     signature: str, value: float | None, dtype_rule: Callable[[dict[str, Any]], DType], samples: Samples
 ) -> Operator:
@@ -94,6 +98,11 @@ def _filled(
         number = cast_array(arguments["fill_value"] if value is None else value, result(typed))
         if size is None and arguments.get("memory_format") is None:  # it lies as `self` does
             return np.full_like(arguments["self"], number, dtype=number.dtype)
+        if arguments.get("stride") is not None:
+            steps = tuple(s * number.itemsize for s in arguments["stride"])
+            reach = 1 + sum((n - 1) * s for n, s in zip(shape, arguments["stride"], strict=True)) if 0 not in shape else 1
+            if all(s >= 0 for s in steps) and reach <= _MOST_GAPS * max(1, python_math.prod(shape)):
+                return np.ndarray(shape, number.dtype, np.full(reach, number), 0, steps)
         return np.full(shape, number)
 
     return Operator(signature, infer, lower, reference, samples)

@@ -4,7 +4,7 @@ In: a tensor is a `Value` of RankedTensorType, a number its Python value or a `V
 Out: operations at the builder's point. Extents are Python ints where they are static, `index` values where not; equal
 extents are the same SSA value wherever that can be traced, so that two shapes can be compared by looking at them.
 
-One context serves one function: it remembers extents and the DTypes of values (uint8 and int8 are both `i8`).
+One context serves one function: it remembers extents and the DTypes of values (uint8 and int8 are both `i8`, and so on).
 """
 
 from __future__ import annotations
@@ -56,15 +56,13 @@ Condition = bool | Value
 NOTE_I64 = "torchcc_note_i64"
 NOTE_F64 = "torchcc_note_f64"
 
-_DEFAULT_DTYPES = {str(d.element): d for d in DType if d not in (DType.uint8, DType.complex32)}
+_DEFAULT_DTYPES = {str(d.element): d for d in DType if d.is_signed or d is DType.bool}
 _PREDICATES = {"eq": "eq", "ne": "ne", "lt": "slt", "le": "sle", "gt": "sgt", "ge": "sge"}
 
 
 def tensor_type_of(type: TensorType) -> RankedTensorType:
     """The `linalg`-stage type of a tensor of known dtype and rank."""
     assert type.dtype is not None and type.shape is not None
-    if type.dtype is DType.complex32:
-        raise Unsupported("complex tensors of half precision are not compiled; use complex64")
     return RankedTensorType(type.shape, type.dtype.element)
 
 
@@ -117,7 +115,7 @@ class LoweringContext:
     # dtypes and types
 
     def dtype(self, value: Value) -> DType:
-        """The DType of a tensor or number value; an `i8` is int8 unless it was recorded as uint8."""
+        """The DType of a tensor or number value; an `i8` is int8 unless it was recorded as uint8, and so on."""
         if value in self._dtypes:
             return self._dtypes[value]
         return _DEFAULT_DTYPES[str(_element(value))]
@@ -478,7 +476,7 @@ class LoweringContext:
             return (
                 _float_to_float(b, wide, target.element)
                 if target.is_floating
-                else _float_to_int(b, wide, target.element)
+                else _float_to_int(b, wide, target)
             )
         if target.is_floating:
             return _int_to_float(b, value, source, target.element)
@@ -716,8 +714,10 @@ def convert_number(value: float, dtype: DType) -> int | float | bool:
         return round_float(float(value), cast(FloatType, dtype.element))
     width = cast(IntegerType, dtype.element).width
     if isinstance(value, float):
-        wide = max(width, 32)
+        wide = 64 if dtype is DType.uint32 else max(width, 32)
         whole = int(value) if np.isfinite(value) else None
+        if whole is not None and dtype is DType.uint64 and 1 << 63 <= whole < 1 << 64:
+            return whole
         if whole is None or not -(1 << (wide - 1)) <= whole < 1 << (wide - 1):
             whole = -(1 << (wide - 1))
         value = whole
@@ -783,9 +783,15 @@ def _float_to_float(b: Builder, value: Value, target: Type) -> Value:
     return value if target == F32 else arith.truncf(b, value, target)
 
 
-def _float_to_int(b: Builder, value: Value, target: Type) -> Value:
+def _float_to_int(b: Builder, value: Value, dtype: DType) -> Value:
     """As cvttsd2si does: NaN and out of range give the smallest integer; narrow targets are cut from 32 bits."""
-    wide = I64 if target == I64 else I32
+    target = cast(IntegerType, dtype.element)
+    if dtype is DType.uint64:
+        half = arith.constant(b, float(1 << 63), value.type)
+        is_high = arith.cmpf(b, "oge", value, half)
+        low = _float_to_int(b, arith.select(b, is_high, arith.subf(b, value, half), value), DType.int64)
+        return arith.select(b, is_high, arith.xori(b, low, arith.constant(b, -(1 << 63), I64)), low)
+    wide = I64 if dtype in (DType.int64, DType.uint32) else I32
     limit = float(1 << (wide.width - 1))
     low = arith.cmpf(b, "oge", value, arith.constant(b, -limit, value.type))
     high = arith.cmpf(b, "olt", value, arith.constant(b, limit, value.type))

@@ -53,6 +53,11 @@ def promote_types(x: DType, y: DType) -> DType:
     """PyTorch's promotion table for two operands of the same kind."""
     if x is y:
         return x
+    if (x.is_wide_unsigned or y.is_wide_unsigned) and not (x.is_floating or y.is_floating):
+        raise OperatorError(
+            "Promotion for uint16, uint32, uint64 types is not supported, attempted to promote "
+            f"{x.graph_name} and {y.graph_name}"
+        )
     if x.category != y.category:
         low, high = sorted((x, y), key=lambda d: d.category)
         if high.is_complex and low.is_floating:
@@ -92,6 +97,8 @@ def _combine(high: DType | None, low: DType | None) -> DType | None:
 
 def opmath(dtype: DType) -> DType:
     """Where arithmetic on a dtype is done: 16-bit floats compute in float32."""
+    if dtype is DType.complex32:
+        return DType.complex64
     return DType.float32 if dtype in (DType.float16, DType.bfloat16) else dtype
 
 
@@ -183,7 +190,7 @@ def cast_array(value: Any, dtype: DType) -> Array:
     assert source is not None
     with np.errstate(all="ignore"):
         if source.is_complex and not dtype.is_complex and dtype is not DType.bool:
-            return cast_array(np.real(array), dtype)
+            return cast_array(real_part(array), dtype)
         if dtype is DType.bool or dtype.is_complex or source.is_complex:
             return array != 0 if dtype is DType.bool else array.astype(dtype.numpy)
         if not source.is_floating:
@@ -195,13 +202,31 @@ def cast_array(value: Any, dtype: DType) -> Array:
         return _truncate(array.astype(opmath(source).numpy), dtype)
 
 
+def real_part(array: Array) -> Array:
+    """A view, of half-precision numbers too, whose parts numpy does not know; a real array itself."""
+    return _halves(array, 0) if array.dtype == DType.complex32.numpy else np.real(array)
+
+
+def imaginary_part(array: Array) -> Array:
+    return _halves(array, 1) if array.dtype == DType.complex32.numpy else np.imag(array)
+
+
+def _halves(array: Array, part: int) -> Array:
+    parts = np.asarray(array)[..., None].view(np.float16)
+    return cast(Array, parts[..., part])
+
+
 def choose(condition: Any, x: Any, y: Any) -> Array:
     """`np.where`, typed."""
     return np.asarray(cast(Array, np.where(condition, x, y)))
 
 
 def _truncate(array: Array, dtype: DType) -> Array:
-    wide = np.dtype(np.int64) if dtype is DType.int64 else np.dtype(np.int32)
+    if dtype is DType.uint64:
+        high = array >= 2.0**63
+        low = _truncate(np.where(high, array - array.dtype.type(2.0**63), array), DType.int64).view(np.uint64)
+        return np.where(high, low ^ np.uint64(1 << 63), low)
+    wide = np.dtype(np.int64) if dtype in (DType.int64, DType.uint32) else np.dtype(np.int32)
     limit = float(1 << (8 * wide.itemsize - 1))
     fits = (array >= -limit) & (array < limit)
     whole = np.where(fits, np.where(fits, array, 0).astype(wide), np.iinfo(wide).min).astype(wide)

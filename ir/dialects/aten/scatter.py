@@ -173,7 +173,7 @@ def _reference_scatter(self: Array, dim: int, index: Array, source: Any, reduce:
 
 
 def _dtype_of(array: Array) -> DType:
-    return next(d for d in DType if d is not DType.complex32 and d.numpy == array.dtype)
+    return next(d for d in DType if d.numpy == array.dtype)
 
 
 def infer_scatter_src(self: TensorType, dim: int, index: TensorType, src: TensorType) -> TensorType:

@@ -303,10 +303,11 @@ def type_of(value: Any) -> Any:
 
 
 def retype(found: Any, expected: Any) -> Any:
-    """An interpreter's result in the reference's terms: i8 may be uint8, numpy scalars are numbers."""
+    """An interpreter's result in the reference's terms: i8 may be uint8 and so on, numpy scalars are numbers."""
     if isinstance(expected, np.ndarray | np.generic):
         array = np.asarray(found)
-        return array.view(np.uint8) if expected.dtype == np.uint8 and array.dtype == np.int8 else array
+        is_unsigned = expected.dtype.kind == "u" and array.dtype.kind == "i" and array.dtype.itemsize == expected.dtype.itemsize
+        return array.view(expected.dtype) if is_unsigned else array
     return found.item() if isinstance(found, np.generic) else found
 
 
