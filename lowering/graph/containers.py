@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from ...ir import ordering
 from ...ir.interpreters import builtins
 from ...ir.operator import OperatorError
-from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, STR, EnumType, ListType, TupleType
-from . import calls, run_time_values, texts
+from ...ir.script_types import BOOL, COMPLEX, FLOAT, INT, STR, ListType, TupleType
+from . import calls, identity, texts
 from .branches import fork
 from .values import (
     FALSE,
@@ -21,7 +21,6 @@ from .values import (
     TRUE,
     Abstract,
     Contents,
-    Enumerator,
     Known,
     Ref,
     Scalar,
@@ -52,7 +51,7 @@ def apply(ev: Evaluator, base: str, arguments: list[Abstract]) -> Results | None
     if not arguments:
         return None
     if base in ("aten::__is__", "aten::__isnot__"):
-        return (_identity(ev, arguments[0], arguments[1], negated=base == "aten::__isnot__"),)
+        return (identity.test(ev, arguments[0], arguments[1], negated=base == "aten::__isnot__"),)
     first = arguments[0]
     table = _table(first)
     if base == "aten::mul" and len(arguments) == 2 and isinstance(arguments[1], Ref):
@@ -87,29 +86,6 @@ def _table(first: Abstract) -> dict[str, Callable[[Evaluator, list[Abstract]], R
             return _TEXTS
         case _:
             return None
-
-
-def _identity(ev: Evaluator, a: Abstract, b: Abstract, *, negated: bool) -> Abstract:
-    for one, other in ((a, b), (b, a)):
-        if isinstance(one, Known) and one.value is None:
-            return known((isinstance(other, Known) and other.value is None) != negated)
-    if isinstance(a, Known) and isinstance(b, Known):
-        return known((type(a.value) is type(b.value) and a.value == b.value) != negated)
-    if isinstance(a, Scalar | Known) and isinstance(b, Scalar | Known) and type_of(a) == type_of(b):
-        return calls.single(ev, "aten::ne" if negated else "aten::eq", [a, b])
-    if isinstance(a, Enumerator) and isinstance(b, Enumerator):
-        if a.origin is None or b.origin is None:
-            raise ev.error("whether members of an enum are one object is not known", help="compare them with `==`")
-        return known((a.origin is b.origin) != negated)
-    if any(isinstance(type_of(v), EnumType) for v in (a, b)):
-        raise ev.error("whether members of an enum are one object is not known", help="compare them with `==`")
-    if not same(a, b) and isinstance(a, Ref) and isinstance(b, Ref) and a.kind == b.kind:
-        found = run_time_values.identity(ev, a, b)
-        if found is not None:
-            return calls.single(ev, "aten::__not__", [found]) if negated else found
-        if any(run_time_values.may_be_another(ev, r) for r in (a, b)):
-            raise ev.not_static(f"whether these two are one {a.kind}")
-    return known(same(a, b) != negated)
 
 
 # lists

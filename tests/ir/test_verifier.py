@@ -91,7 +91,7 @@ BROKEN = {
     "vector_load": ("%0 = vector.load %m[%i, %i] : memref<4x?xf32>, vector<4xf64>", r"elements \(f64\), not \(f32\)"),
     "vector_extract": ("%0 = vector.extract %v[7] : f32 from vector<4xf32>", r"position \[7\]"),
     "shuffle": ("%0 = vector.shuffle %v, %v [8] : vector<4xf32>, vector<4xf32>", r"mask \[8\]"),
-    "bitcast": ("%0 = vector.bitcast %v : vector<4xf32> to vector<8xi8>", "are not the same bits"),
+    "vector_bitcast": ("%0 = vector.bitcast %v : vector<4xf32> to vector<8xi8>", "are not the same bits"),
     "intrinsic": (
         '%0 = llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"(%v, %v) : (vector<4xf32>, vector<4xf32>) -> vector<8xi32>',
         r"takes vector<16xi16>, vector<16xi16> and gives vector<8xi32>",

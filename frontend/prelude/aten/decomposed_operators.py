@@ -42,7 +42,11 @@ def _trilinear(
 
 
 def _unsafe_index__Tensor(self: Tensor, indices: List[Optional[Tensor]]) -> Tensor:
-    return torch.ops.aten.index.Tensor(self, indices)
+    return torch.ops.aten.index(self, indices)
+
+
+def _unsafe_index__Tensor_hacked_twin(self: Tensor, indices: List[Tensor]) -> Tensor:
+    return torch.ops.aten.index(self, indices)
 
 
 def _fused_rms_norm(

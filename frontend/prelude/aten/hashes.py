@@ -13,7 +13,7 @@ def hash_tensor(self: Tensor, dim: List[int], keepdim: bool, mode: int) -> Tenso
             "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument."
         )
     if self.is_floating_point():
-        words = torch.ops.aten.view_copy.dtype(self.to(torch.float64), torch.int64)
+        words = torch.ops.aten.view_copy(self.to(torch.float64), dtype=torch.int64)
     else:
         words = self.to(torch.int64)
     dims = [d % max(self.dim(), 1) for d in (dim if len(dim) > 0 else list(range(self.dim())))]

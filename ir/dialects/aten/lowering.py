@@ -716,8 +716,8 @@ def convert_number(value: float, dtype: DType) -> int | float | bool:
     if isinstance(value, float):
         wide = 64 if dtype is DType.uint32 else max(width, 32)
         whole = int(value) if np.isfinite(value) else None
-        if whole is not None and dtype is DType.uint64 and 1 << 63 <= whole < 1 << 64:
-            return whole
+        if dtype is DType.uint64 and value >= 1 << 63:
+            return whole if whole is not None and whole < 1 << 64 else 0
         if whole is None or not -(1 << (wide - 1)) <= whole < 1 << (wide - 1):
             whole = -(1 << (wide - 1))
         value = whole

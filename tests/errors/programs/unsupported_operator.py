@@ -4,4 +4,4 @@ from torch import Tensor
 
 
 def f(x: Tensor) -> Tensor:
-    return torch.hash_tensor(x)
+    return x.to_sparse()
