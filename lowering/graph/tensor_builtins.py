@@ -14,6 +14,7 @@ from ...ir.dtypes import DType
 from ...ir.operators import find, schema
 from ...ir.script_types import INT, ListType
 from . import calls, tensor_layouts, tensor_literals, tensor_parts, tensor_writes
+from .strides import PRESERVE_FORMAT
 from .tensor_numbers import number_behind
 from .values import NONE_VALUE, Abstract, Complex, Known, Scalar, Tensor, is_static, known, to_python
 
@@ -161,16 +162,19 @@ def _to(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | None:
         dtype = DType(cast(int, wanted.value))
     elif wanted is not None and not isinstance(wanted, Known):
         raise ev.not_static("this dtype")
+    layout = named.get("memory_format", NONE_VALUE)
+    keeps = isinstance(layout, Known) and layout.value in (None, PRESERVE_FORMAT)
     if dtype is not dtype_of(ev, tensor):
-        return (tensor_writes.cast_to(ev, tensor, dtype),)
+        changed = tensor_writes.cast_to(ev, tensor, dtype)
+        return (changed if keeps else clone(ev, changed, layout),)
     copy = named.get("copy")
     if name == "aten::_to_copy" or (isinstance(copy, Known) and copy.value):
-        return (clone(ev, tensor),)
-    return (alias(ev, tensor),)
+        return (clone(ev, tensor, layout),)
+    return (alias(ev, tensor) if keeps else calls.single(ev, "aten::contiguous", [tensor, layout]),)
 
 
-def clone(ev: Evaluator, tensor: Tensor) -> Abstract:
-    return calls.single(ev, "aten::clone", [tensor, NONE_VALUE])
+def clone(ev: Evaluator, tensor: Abstract, layout: Abstract = NONE_VALUE) -> Abstract:
+    return calls.single(ev, "aten::clone", [tensor, layout])
 
 
 def _type_as(ev: Evaluator, tensor: Tensor, rest: list[Abstract]) -> Abstract:

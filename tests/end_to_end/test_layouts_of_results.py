@@ -23,6 +23,7 @@ IMAGES = (
     "F.batch_norm(x, torch.zeros(4), torch.ones(4))", "F.pad(x, [1, 1])", "torch.cat([x, x], 1)", "x.mean([2, 3])", "x.contiguous()",
     "x.flatten(1)", "x.clone(memory_format=torch.contiguous_format)", "F.pad(x, [1, 1, 1, 1], mode='reflect')", "x.permute(0, 2, 3, 1) + 1",
     "x + torch.ones(2, 4, 6, 6)", "torch.ones(2, 4, 6, 6) + x", "F.group_norm(x, 2)", "F.adaptive_avg_pool2d(x, 3)",
+    *(f"x.to({options}memory_format=torch.{f})" for options in ("", "torch.float64, ", "torch.float32, copy=True, ") for f in ("channels_last", "contiguous_format")),
 )  # fmt: skip
 LINES = ("F.conv1d(x, w)", "F.avg_pool1d(x, 2)", "F.max_pool1d(x, 2)", "x.relu()", "F.conv1d(x[0], w)")
 
