@@ -18,7 +18,7 @@ from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.dialects import arith, linalg, tensor
 from ...ir.types import INDEX, RankedTensorType, Type, element_type
 from ..effects import is_pure
-from .canonicalize import scalar_splat
+from .canonicalization.elements import scalar_splat
 
 _MOST_DEEP: Final = 60
 """Longer chains end in a tensor: what they are is of no use any more, and expressions are walked recursively."""

@@ -23,7 +23,8 @@ from ...ir.core import Block, Operation, OpResult, Region, Value, functions
 from ...ir.dialects import arith, linalg
 from ...ir.types import I32, INDEX, RankedTensorType
 from ..effects import is_attached, is_pure
-from .canonicalize import canonicalize, materialize_splat, scalar_splat
+from .canonicalization.elements import materialize_splat, scalar_splat
+from .canonicalize import canonicalize
 
 GENERIC: Final = "linalg.generic"
 

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, cast
 
-from ...ir.attributes import FloatAttr
-from ...ir.builder import Builder
-from ...ir.core import Operation
-from ...ir.dialects import arith
+from ....ir.attributes import FloatAttr
+from ....ir.builder import Builder
+from ....ir.core import Operation
+from ....ir.dialects import arith
+from .rewriting import Rules
 
 
 def _fold_part(op: Operation) -> bool:
@@ -40,7 +40,7 @@ def _fold_create(op: Operation) -> bool:
     return True
 
 
-RULES: Final[dict[str, tuple[Callable[[Operation], bool], ...]]] = {
+RULES: Final[Rules] = {
     "complex.re": (_fold_part,),
     "complex.im": (_fold_part,),
     "complex.create": (_fold_create,),
