@@ -28,6 +28,16 @@ if TYPE_CHECKING:
     )
     from .api.devices import Device
     from .api.generators import Generator
+    from .api.of_torch_jit import (
+        enable_onednn_fusion,
+        export_opnames,
+        fuser,
+        onednn_fusion_enabled,
+        optimized_execution,
+        run_frozen_optimizations,
+        set_fusion_strategy,
+        strict_fusion,
+    )
     from .backend.cpu.jit import num_threads, set_num_threads
     from .backend.cpu.random import initial_seed, manual_seed, seed
     from .ir.diagnostics import CompileError, ExecutionError, InternalError, TorchccError
@@ -55,16 +65,24 @@ __all__ = [
     "__version__",
     "compile_file",
     "compile_source",
+    "enable_onednn_fusion",
+    "export_opnames",
     "freeze",
+    "fuser",
     "initial_seed",
     "load",
     "manual_seed",
     "num_threads",
+    "onednn_fusion_enabled",
     "optimize_for_inference",
+    "optimized_execution",
+    "run_frozen_optimizations",
     "save",
     "script",
     "seed",
+    "set_fusion_strategy",
     "set_num_threads",
+    "strict_fusion",
     "trace",
     "trace_module",
 ]
@@ -87,16 +105,24 @@ _HOMES: Final = {
     "TorchccError": ".ir.diagnostics",
     "compile_file": ".api",
     "compile_source": ".api",
+    "enable_onednn_fusion": ".api.of_torch_jit",
+    "export_opnames": ".api.of_torch_jit",
     "freeze": ".api",
+    "fuser": ".api.of_torch_jit",
     "initial_seed": ".backend.cpu.random",
     "load": ".api",
     "manual_seed": ".backend.cpu.random",
     "num_threads": ".backend.cpu.jit",
+    "onednn_fusion_enabled": ".api.of_torch_jit",
     "optimize_for_inference": ".api",
+    "optimized_execution": ".api.of_torch_jit",
+    "run_frozen_optimizations": ".api.of_torch_jit",
     "save": ".api",
     "script": ".api",
     "seed": ".backend.cpu.random",
+    "set_fusion_strategy": ".api.of_torch_jit",
     "set_num_threads": ".backend.cpu.jit",
+    "strict_fusion": ".api.of_torch_jit",
     "trace": ".api",
     "trace_module": ".api",
 }

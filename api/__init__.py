@@ -148,18 +148,23 @@ def load(
     method: str | None = None,
     map_location: str | None = None,
     extra_files: dict[str, Any] | None = None,
+    *,
+    _extra_files: dict[str, Any] | None = None,
 ) -> Any:
     """The module in a `.pt` archive that `torch.jit.save` wrote, a ScriptModule; nothing in the archive is executed.
 
     `file` is a path, a binary file object, or the bytes. With `method`, that method alone as a ScriptFunction.
     Tensors are loaded to CPU memory, wherever they were saved: `map_location` is None or "cpu". The keys of
-    `extra_files` are filled with what was saved under them, as bytes; b"" for what is not there.
+    `extra_files` (PyTorch's name, `_extra_files`, does too) are filled with what was saved under them, as bytes; b"" for what is not there.
     `training` stays as saved. A large file is mapped: it must stay as it is while the model is used (pass bytes where that is
     not certain); what the model writes never reaches it. CompileError, with member and reason, for a file that is damaged or no such archive.
     """
+    if str(method) == "cpu" and map_location is None:
+        method = None  # PyTorch's second parameter is the device
     if map_location is not None and str(map_location) != "cpu":
         raise call_error(f"map_location is {map_location!r}, but tensors are loaded to CPU memory", 'leave it out, or say "cpu"')
     entry = method or "forward"
+    extra_files = _extra_files if extra_files is None else extra_files
 
     @rarely_collected()
     def make() -> Program:
@@ -187,12 +192,14 @@ def save(
     module: ScriptModule | ScriptFunction,
     file: str | os.PathLike[str] | BinaryIO,
     extra_files: Mapping[str, str | bytes] | None = None,
+    *,
+    _extra_files: Mapping[str, str | bytes] | None = None,
 ) -> None:
     """Writes a `.pt` archive that `torch.jit.load` and `torchcc.load` read: the code, and the module as it is now.
 
     `file` is a path or a binary file object; a file is replaced when all is written, and stays as it is if that fails.
     A method is saved with its module, a function as a module whose `forward` it is. `extra_files` are stored beside it,
-    under their names. The same module makes the same bytes. CompileError for what an archive cannot hold.
+    under their names; PyTorch's name, `_extra_files`, does too. The same module makes the same bytes. CompileError for what an archive cannot hold.
     """
     from ..frontend.archive.writer import save as write  # noqa: PLC0415 - see above
 
@@ -204,7 +211,7 @@ def save(
     else:
         raise call_error(f"a {type(module).__name__} cannot be saved", "torchcc.save takes a module or a function of torchcc")
     with state.lock:
-        write(program, file, extra_files)
+        write(program, file, _extra_files if extra_files is None else extra_files)
 
 
 def freeze(

@@ -60,17 +60,20 @@ def _zero_grad(module: ScriptModule, set_to_none: bool = True) -> None:
     del module, set_to_none
 
 
+_Files = Mapping[str, str | bytes] | None
+
+
 def _save(
-    module: ScriptModule, file: str | os.PathLike[str] | BinaryIO, extra_files: Mapping[str, str | bytes] | None = None
+    module: ScriptModule, file: str | os.PathLike[str] | BinaryIO, extra_files: _Files = None, *, _extra_files: _Files = None
 ) -> None:
     """As `torchcc.save` writes it."""
-    module.write(file, extra_files)
+    module.write(file, _extra_files if extra_files is None else extra_files)
 
 
-def _save_to_buffer(module: ScriptModule, extra_files: Mapping[str, str | bytes] | None = None) -> bytes:
+def _save_to_buffer(module: ScriptModule, extra_files: _Files = None, *, _extra_files: _Files = None) -> bytes:
     """The archive's bytes."""
     buffer = io.BytesIO()
-    module.write(buffer, extra_files)
+    module.write(buffer, _extra_files if extra_files is None else extra_files)
     return buffer.getvalue()
 
 

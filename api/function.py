@@ -62,6 +62,7 @@ from .state import ModuleState, Plan
 
 if TYPE_CHECKING:
     from ..frontend.ast import SourceModule
+    from .graphs import Graph
 
 MAX_SPECIALISATIONS: Final = 128
 """Of one function; the one that was not called for longest goes first."""
@@ -441,49 +442,61 @@ class ScriptFunction:
         """Switches the module to evaluation, which is what it starts with."""
         return self.train(False)
 
-    def save(self, file: str | os.PathLike[str] | BinaryIO, extra_files: Mapping[str, str | bytes] | None = None) -> None:
+    def save(
+        self,
+        file: str | os.PathLike[str] | BinaryIO,
+        extra_files: Mapping[str, str | bytes] | None = None,
+        *,
+        _extra_files: Mapping[str, str | bytes] | None = None,
+    ) -> None:
         """Writes an archive: see `torchcc.save`."""
         from ..frontend.archive.writer import save  # noqa: PLC0415 - most processes write none
 
         with self.state.lock:
-            save(self.program, file, extra_files)
+            save(self.program, file, _extra_files if extra_files is None else extra_files)
 
-    def save_to_buffer(self, extra_files: Mapping[str, str | bytes] | None = None) -> bytes:
+    def save_to_buffer(
+        self, extra_files: Mapping[str, str | bytes] | None = None, *, _extra_files: Mapping[str, str | bytes] | None = None
+    ) -> bytes:
         """The archive's bytes."""
         buffer = io.BytesIO()
-        self.save(buffer, extra_files)
+        self.save(buffer, extra_files, _extra_files=_extra_files)
         return buffer.getvalue()
 
     # text
 
     @property
-    def graph(self) -> str:
-        """The graph as it was written, before it is specialised, as PyTorch prints it."""
-        from ..lowering.graph import inline_calls  # noqa: PLC0415 - part of the compiler, which calls may not need
-
-        return inline_calls.graph_text(self.program, inlined=False)
+    def graph(self) -> Graph:
+        """The graph as it was written, before it is specialised, as PyTorch prints it: a string that can be asked for its nodes."""
+        return self._shown_graph(inlined=False)
 
     @property
-    def inlined_graph(self) -> str:
+    def inlined_graph(self) -> Graph:
         """The graph with the functions and methods that it calls inlined."""
-        from ..lowering.graph import inline_calls  # noqa: PLC0415 - see above
+        return self._shown_graph(inlined=True)
 
-        return inline_calls.graph_text(self.program, inlined=True)
+    def _shown_graph(self, *, inlined: bool) -> Graph:
+        from ..lowering.graph.inline_calls import shown_graph  # noqa: PLC0415 - part of the compiler, which calls may not need
+        from .graphs import Graph  # noqa: PLC0415 - see above
+
+        return Graph(shown_graph(self.program, inlined=inlined))
 
     @property
     def code(self) -> str:
         """The function as TorchScript, as PyTorch prints it: with everything said that the source left open."""
-        from ..ir.torchscript.printer import code_text  # noqa: PLC0415 - see above
-
-        return code_text(self.program)
+        return self._shown_code()[0]
 
     @property
     def code_with_constants(self) -> tuple[str, SimpleNamespace]:
         """`code`, and the tensors that it calls `CONSTANTS.c0`, ... as attributes `c0`, ..."""
-        from ..ir.torchscript.printer import code_and_constants  # noqa: PLC0415 - see above
-
-        text, constants = code_and_constants(self.program)
+        text, constants = self._shown_code()
         return text, SimpleNamespace(**{f"c{i}": read_only(c.array) for i, c in enumerate(constants)})
+
+    def _shown_code(self) -> tuple[str, Sequence[Constant]]:
+        from ..ir.torchscript.printer import code_and_constants  # noqa: PLC0415 - part of the compiler, which calls may not need
+        from ..lowering.graph.pytorch_form import to_pytorch_form  # noqa: PLC0415 - see above
+
+        return code_and_constants(self.program, to_pytorch_form)
 
     @property
     def qualified_name(self) -> str:

@@ -10,13 +10,14 @@ Tensors come out as read-only numpy arrays over the module's own memory; what is
 
 from __future__ import annotations
 
+import io
 import os
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,9 @@ from .devices import Device
 from .function import CompiledCall, ScriptFunction
 from .programs import has_hooks
 from .state import ModuleState
+
+if TYPE_CHECKING:
+    from .graphs import Graph
 
 _OF_FORWARD: Final = frozenset({"bind", "name", "program", "source", "specialise", "entry", "settled", "call_adapted"})
 """What a module passes on to the function that a call of it runs, unless it has an attribute of the name."""
@@ -453,12 +457,12 @@ class ScriptModule(ScriptInstance):
     # text
 
     @property
-    def graph(self) -> str:
+    def graph(self) -> Graph:
         """The graph of `forward`."""
         return self.forward.graph
 
     @property
-    def inlined_graph(self) -> str:
+    def inlined_graph(self) -> Graph:
         """The graph of `forward` with the functions and methods that it calls inlined."""
         return self.forward.inlined_graph
 
@@ -505,6 +509,18 @@ class ScriptModule(ScriptInstance):
         result = module_of(ScriptFunction(program))
         memo[id(self)] = result
         return result
+
+    def __copy__(self) -> ScriptModule:
+        """Another object for the same module."""
+        made = object.__new__(type(self))
+        object.__setattr__(made, "_torchcc", self._torchcc)
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled as the archive of the module; CompileError for what no archive holds."""
+        buffer = io.BytesIO()
+        self.write(buffer)
+        return _unpickled, (buffer.getvalue(),)
 
     # containers
 
@@ -597,6 +613,18 @@ def module_of(function: ScriptFunction) -> ScriptModule:
     shared = _Shared(function)
     shared.root = ScriptModule(shared, None)
     return shared.root
+
+
+def methods_of(module: ScriptModule) -> list[ScriptFunction]:
+    """`forward` and the other methods that can be called."""
+    handle = module._torchcc  # pyright: ignore[reportPrivateUsage]
+    return [handle.get(name) for name in handle.method_names()]
+
+
+def _unpickled(archive: bytes) -> ScriptModule:
+    from ..frontend.archive import load  # noqa: PLC0415 - most processes pickle nothing
+
+    return module_of(ScriptFunction(load(archive, None)))
 
 
 def whole(module: ScriptModule) -> tuple[Program, ModuleState]:

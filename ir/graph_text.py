@@ -37,7 +37,7 @@ def print_module(op: Operation, marks: Mapping[Operation, str] | None = None, lo
     `locations` adds source positions as comments; `marks` puts messages below operations.
     """
     found = list(functions(op)) if op.name == MODULE else [op]
-    return "\n".join(_Printer(marks or {}, locations).function(f) for f in found)
+    return "\n".join(GraphPrinter(marks or {}, locations).function(f) for f in found)
 
 
 def for_pytorch(text: str) -> str:
@@ -45,7 +45,9 @@ def for_pytorch(text: str) -> str:
     return re.sub(r"(?m)^( +) = (?=[a-z])", r"\1", text)
 
 
-class _Printer:
+class GraphPrinter:
+    """The text of one function. `spell`, `attributes`, `comment` and `call` are what other spellings change."""
+
     def __init__(self, marks: Mapping[Operation, str], locations: bool) -> None:
         self._marks = marks
         self._locations = locations
@@ -56,7 +58,7 @@ class _Printer:
 
     def function(self, op: Operation) -> str:
         if op.name != torch.FUNC:
-            return "".join(self._lines(self._node(op, "")))
+            return "".join(self.lines(self.node(op, "")))
         symbol = str(op.attributes.get("sym_name"))
         word = symbol if _IDENTIFIER.match(symbol) else "graph"
         lines = [] if word == symbol else [f"# symbol {symbol}\n"]
@@ -70,7 +72,7 @@ class _Printer:
             last = i == len(arguments) - 1
             comment = "" if printed == f"%{name}" else f" # {name}"
             lines.append(
-                f"{indent if i else ''}{printed} : {print_type(argument.type)}{'' if last else ',' + comment + chr(10)}"
+                f"{indent if i else ''}{printed} : {self.spell(argument.type)}{'' if last else ',' + comment + chr(10)}"
             )
             if last:
                 lines.append(f"):{comment}\n")
@@ -78,10 +80,10 @@ class _Printer:
             lines.append("):\n")
         if op in self._marks:
             lines.append(f"# ^^^^ {self._marks[op]}\n")
-        lines += self._lines(self._nodes(op.regions[0], "  ") if op.regions else iter(()))
+        lines += self.lines(self.nodes(op.regions[0], "  ") if op.regions else iter(()))
         return "".join(lines)
 
-    def _lines(self, start: Iterator[Any]) -> list[str]:
+    def lines(self, start: Iterator[Any]) -> list[str]:
         """Pieces of a generator and of those that it yields; not recursive, blocks may nest deeply."""
         out: list[str] = []
         stack = [start]
@@ -95,41 +97,54 @@ class _Printer:
                 stack.append(piece)
         return out
 
-    def _nodes(self, region: Region, indent: str) -> Iterator[Any]:
+    def nodes(self, region: Region, indent: str) -> Iterator[Any]:
         for block in region.blocks:
             for op in block.operations():
-                yield self._node(op, indent)
+                yield self.node(op, indent)
 
-    def _node(self, op: Operation, indent: str) -> Iterator[Any]:
+    def node(self, op: Operation, indent: str) -> Iterator[Any]:
         if op.name == torch.RETURN:
-            yield f"{indent}return ({self._values(op.operands)})\n"
+            yield f"{indent}return ({self.values(op.operands)})\n"
         elif op.name == torch.YIELD:
-            yield f"{indent}-> ({self._values(op.operands)})\n"
+            yield f"{indent}-> ({self.values(op.operands)})\n"
         elif _is_flat(op):
             yield from self._flat(op, indent)
         else:
-            outs = ", ".join(f"{self._name(r)} : {_result_type(op, r)}" for r in op.results)
-            yield f"{indent}{outs} = {self._call(op)}\n"
+            outs = ", ".join(f"{self.name(r)} : {self.result_type(op, r)}" for r in op.results)
+            yield f"{indent}{outs} = {self.call(op)}\n"
         if op in self._marks:
             yield f"{indent}# ^^^^ {self._marks[op]}\n"
-        for i, region in enumerate(op.regions):
+        for i, region in enumerate(self.regions(op)):
             arguments = region.blocks[0].args if region.blocks else []
-            shown = ", ".join(f"{self._name(a)} : {print_type(a.type)}" for a in arguments)
+            shown = ", ".join(f"{self.name(a)} : {self.spell(a.type)}" for a in arguments)
             yield f"{indent}  block{i}({shown}):\n"
-            yield self._nodes(region, indent + "    ")
+            yield self.nodes(region, indent + "    ")
 
     def _flat(self, op: Operation, indent: str) -> Iterator[Any]:
         """An operator that returns a list, its elements being the results of the operation."""
         name = self._unique("")
         element = _returned_list(op)
-        yield f"{indent}{name} : {print_type(element)} = {self._call(op)}\n"
-        outs = ", ".join(f"{self._name(r)} : {print_type(r.type)}" for r in op.results)
+        yield f"{indent}{name} : {self.spell(element)} = {self.call(op)}\n"
+        outs = ", ".join(f"{self.name(r)} : {self.spell(r.type)}" for r in op.results)
         yield f"{indent}{outs} = prim::ListUnpack({name}) # flat\n"
 
-    def _call(self, op: Operation) -> str:
-        return f"{_base(op.name)}{_attributes(op)}({self._values(op.operands)}){self._comment(op)}"
+    def call(self, op: Operation) -> str:
+        return f"{_base(op.name)}{self.attributes(op)}({self.values(op.operands)}){self.comment(op)}"
 
-    def _comment(self, op: Operation) -> str:
+    def attributes(self, op: Operation) -> str:
+        return _attributes(op)
+
+    def regions(self, op: Operation) -> Sequence[Region]:
+        """What is printed below an operation."""
+        return op.regions
+
+    def spell(self, type: Type) -> str:
+        return print_type(type)
+
+    def result_type(self, op: Operation, result: OpResult) -> str:
+        return _result_type(op, result)
+
+    def comment(self, op: Operation) -> str:
         value = op.attributes.get("value")
         notes = [f"constant {value.name}"] if isinstance(value, Constant) else []
         if _is_refined_number(op):
@@ -138,11 +153,15 @@ class _Printer:
             notes.append(str(op.span.written))
         return f" # {' '.join(notes)}" if notes else ""
 
-    def _values(self, values: Sequence[Value]) -> str:
-        return ", ".join(map(self._name, values))
+    def values(self, values: Sequence[Value]) -> str:
+        return ", ".join(map(self.name, values))
 
-    def _name(self, value: Value) -> str:
-        return self._names.get(value) or self._define(value, value.name or "")
+    def name(self, value: Value) -> str:
+        return self._names.get(value) or self._define(value, self.hint(value))
+
+    def hint(self, value: Value) -> str:
+        """The name that a value would like to have."""
+        return value.name or ""
 
     def _define(self, value: Value, hint: str) -> str:
         self._names[value] = name = self._unique(hint if hint or not isinstance(value, BlockArgument) else "")

@@ -27,7 +27,9 @@ from .script_types import (
     TENSOR,
     DictType,
     FutureType,
+    InterfaceType,
     ListType,
+    NamedTupleType,
     OpaqueType,
     OptionalType,
     ScriptType,
@@ -376,10 +378,33 @@ def _print_typed(argument: Argument) -> str:
         else:
             suffix = f"[{argument.size or ''}]" + suffix
         type_ = type_.element
-    base = argument.kind if argument.kind in _WORDS else str(type_)
+    base = argument.kind if argument.kind in _WORDS else spelled_in_schema(type_)
     alias = f"({argument.alias})" if argument.alias is not None else ""
     on_list = "[" in suffix and argument.kind != "Tensor"
     return f"{base}{suffix}{alias}" if on_list else f"{base}{alias}{suffix}"
+
+
+def spelled_in_schema(type: ScriptType) -> str:
+    """A type as schemas spell it: classes and named tuples by their names."""
+    match type:
+        case InterfaceType():
+            return f"InterfaceType<{type.name.rpartition('.')[2]}>"
+        case NamedTupleType() if type.name:
+            return type.name
+        case OptionalType():
+            return f"{spelled_in_schema(type.element)}?"
+        case ListType():
+            return f"{spelled_in_schema(type.element)}[]"
+        case DictType():
+            return f"Dict({spelled_in_schema(type.key)}, {spelled_in_schema(type.value)})"
+        case FutureType():
+            return f"Future({spelled_in_schema(type.element)})"
+        case UnionType():
+            return f"Union({', '.join(map(spelled_in_schema, type.members))})"
+        case TupleType():
+            return f"({', '.join(map(spelled_in_schema, type.elements))})"
+        case _:
+            return str(type)
 
 
 def _print_default(value: Any) -> str:
@@ -391,15 +416,15 @@ def _print_default(value: Any) -> str:
             names = {v: k for k, v in _ESCAPES.items() if k != "'"}
             return '"' + "".join(f"\\{names[c]}" if c in names and c != "'" else c for c in value) + '"'
         case float():
-            return _print_float(value)
+            return print_float(value)
         case complex():
             sign = "-" if math.copysign(1, value.imag) < 0 else "+"
-            return f"{_print_float(value.real)}{sign}{_print_float(abs(value.imag))}j"
+            return f"{print_float(value.real)}{sign}{print_float(abs(value.imag))}j"
         case _:
             return str(value)
 
 
-def _print_float(value: float) -> str:
+def print_float(value: float) -> str:
     """As C++ prints it: shortest of 17 digits, with a dot where the value is integral."""
     text = f"{value:.17g}"
     return f"{text}." if re.fullmatch(r"-?\d+", text) else text

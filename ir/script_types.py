@@ -200,6 +200,8 @@ class NamedTupleType(TupleType):
 
     name: str = ""
     fields: tuple[str, ...] = ()
+    defaults: tuple[Any, ...] = field(default=(), compare=False)
+    """Of the last fields; they belong to the class, a type is the same without."""
 
     def __str__(self) -> str:
         return f"NamedTuple({', '.join(f'{f} : {e}' for f, e in zip(self.fields, self.elements, strict=True))})"

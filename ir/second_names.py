@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 _WITH_IN_PLACE: Final = """
@@ -29,10 +28,3 @@ FIRST_NAMES: Final = {
     **{f"{second}_": f"{first}_" for second, first in _pairs(_WITH_IN_PLACE).items()},
     **_pairs(_OTHERS),
 }
-
-_NODE: Final = re.compile(r"^(\s*(?:%\S+ : .*?)?\s*= aten::)(\w+)(?=\()", re.MULTILINE)
-
-
-def with_first_names(graph: str) -> str:
-    """Graph text in which every node has the first name of its operator."""
-    return _NODE.sub(lambda m: m[1] + FIRST_NAMES.get(m[2], m[2]), graph)

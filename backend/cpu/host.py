@@ -26,12 +26,19 @@ _BYTE_DOTS: Final = {64: "avx512vnni", 32: "avxvnni"}
 
 _BYTE_DOT_CPUS: Final = frozenset({"cascadelake", "icelake-server", "sapphirerapids", "znver4", "znver5"})
 
+_HALF_RATE_CPUS: Final = frozenset({"znver4"})
+"""Those whose multiply-adds of 512 bits take two halves: one starts per cycle, where others start two."""
+
 _SSE2_CPUS: Final = frozenset(
     {"x86-64", "x86-64-v2", "core2", "penryn", "nehalem", "westmere", "sandybridge", "ivybridge", "k8", "btver2", "silvermont", "goldmont"}
 )
 """Those without multiply-add."""
 
 _lock = threading.Lock()
+
+_options: Final[list[str]] = ["-slp-copyable-elements=false"]
+"""For LLVM 22: what it has new there ends in a failed assertion, so in the end of the process, for some blocks of small matrices.
+Taken out when they are set: LLVM ends the process that sets an option twice, too."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ def initialize() -> None:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
         llvm.initialize_native_asmparser()
+        while _options:
+            llvm.set_option("torchcc", _options.pop())
 
 
 def machine(target: CpuTarget) -> Any:
@@ -98,6 +107,7 @@ def host() -> CpuTarget:
     facts = dataclasses.replace(
         base,
         name=cpu,
+        fma_per_cycle=_fma_per_cycle(cpu, base),
         l1_bytes=_cache_bytes(1, base.l1_bytes),
         l2_bytes=_cache_bytes(2, base.l2_bytes),
         byte_dots=_BYTE_DOTS.get(base.vector_bytes) in has,
@@ -106,6 +116,10 @@ def host() -> CpuTarget:
         short_weights=_has_short_weights(),
     )
     return CpuTarget(triple, cpu, features.flatten(), facts)
+
+
+def _fma_per_cycle(cpu: str, base: Target) -> int:
+    return 1 if cpu in _HALF_RATE_CPUS and base.vector_bytes == 64 else base.fma_per_cycle
 
 
 def _is_fast() -> bool:
@@ -173,7 +187,9 @@ def _named_target(name: str) -> CpuTarget:
                 None, f"target {name} is not supported", help=f"known targets: {', '.join(TARGET_NAMES)}"
             )
         model = _NAMED[base]
-        facts = dataclasses.replace(AVX512, byte_dots=cpu in _BYTE_DOT_CPUS) if cpu in _AVX512_CPUS else model.facts
+        facts = model.facts
+        if cpu in _AVX512_CPUS:
+            facts = dataclasses.replace(AVX512, byte_dots=cpu in _BYTE_DOT_CPUS, fma_per_cycle=_fma_per_cycle(cpu, AVX512))
         facts = SSE2 if cpu in _SSE2_CPUS else facts
         return CpuTarget(triple, cpu or model.cpu, model.features, facts)
     raise CompileError.at(

@@ -52,7 +52,9 @@ class _Session:
 
     def __init__(self) -> None:
         target = host()
-        self.jit: Any = llvm.create_lljit_compiler(machine(target))
+        # JITLink places what belongs together in one piece. RuntimeDyld maps each section where there is room for it: in a
+        # process that holds some gigabytes, code and constants come to lie further apart than instructions can reach.
+        self.jit: Any = llvm.create_lljit_compiler(machine(target), use_jit_link=True)
         text = runtime_text(target.triple)
         if not hasattr(ctypes.CDLL(None), "pthread_atfork"):
             text = text.replace("declare i32 @pthread_atfork(ptr, ptr, ptr)", _GLIBC_ATFORK)
@@ -192,9 +194,9 @@ class _Keep:
         if is_finalizing():  # a default: the names of this module may be gone already
             self._library.detach()
             return
-        # ORC is not used from two threads at once: unload under the lock that links
-        with _lock:
-            self._library.close()
+        # llvmlite lets one thread at a time into ORC. A lock of our own must not be waited for here: the collector may run this in
+        # a thread that is about to enter LLVM, and whoever holds ours while linking waits for that thread.
+        self._library.close()
 
 
 _aligned: dict[int, tuple[weakref.ref[Any], npt.NDArray[Any]]] = {}

@@ -55,7 +55,9 @@ def _fork(e: Emitter, op: Operation) -> None:
         at = e.op("ptr", f"getelementptr i64, ptr {fields}, i64 {i}")
         e.line(f"store {t} {text}, ptr {at}, align 8")
     retain_all(e, op.operands)
-    if rt_forks.LAZY not in op.attributes:
+    if rt_forks.HERE in op.attributes:
+        e.line(f"call void @torchcc.future_run_here(ptr {future})")
+    elif rt_forks.LAZY not in op.attributes:
         e.line(f"call void @torchcc.future_start(ptr {future})")
     e.set(op.result, future)
 

@@ -19,7 +19,7 @@ from ...ir.dialects.func import function_type
 from ...ir.target import Target
 from ...ir.types import MemRefType
 from ..cpu.compile import parse
-from ..llvm.binding import llvm
+from ..llvm.binding import llvm, run_passes
 from ..llvm.control import NOTES
 from ..llvm.emitter import Emit, Emitter, Failure, ModuleContext
 from ..llvm.memory import STACK_LIMIT
@@ -103,7 +103,7 @@ def _compile(text: str, chip: str) -> str:
     options.loop_vectorization = False
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    run_passes(builder.getModulePassManager(), module, builder)
     _refuse_libcalls(module)
     return str(machine.emit_assembly(module))
 

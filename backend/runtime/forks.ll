@@ -265,6 +265,14 @@ sleep:
   br label %look
 }
 
+; Runs a call at once, that is in no queue.
+define void @torchcc.future_run_here(ptr %future) nounwind {
+  %status.at = getelementptr %Future, ptr %future, i64 0, i32 3
+  store i32 1, ptr %status.at
+  call void @torchcc.future_run(ptr %future)
+  ret void
+}
+
 ; Runs a call that this thread has set to running. What it keeps in the arena stands behind what this thread has there.
 define internal void @torchcc.future_run(ptr %future) nounwind {
 entry:
@@ -347,6 +355,7 @@ end:
   ret void
 }
 
+; With what was printed and is not written yet.
 define internal void @torchcc.move_arena(ptr %from, ptr %to) nounwind {
   %from.head = getelementptr %State, ptr %from, i64 0, i32 2
   %to.head = getelementptr %State, ptr %to, i64 0, i32 2
@@ -357,6 +366,16 @@ define internal void @torchcc.move_arena(ptr %from, ptr %to) nounwind {
   %to.size = getelementptr %State, ptr %to, i64 0, i32 3
   %size = load i64, ptr %from.size
   store i64 %size, ptr %to.size
+  %from.text = getelementptr %State, ptr %from, i64 0, i32 10
+  %to.text = getelementptr %State, ptr %to, i64 0, i32 10
+  %text = load ptr, ptr %from.text
+  store ptr %text, ptr %to.text
+  store ptr null, ptr %from.text
+  %from.used = getelementptr %State, ptr %from, i64 0, i32 11
+  %to.used = getelementptr %State, ptr %to, i64 0, i32 11
+  %used = load i64, ptr %from.used
+  store i64 %used, ptr %to.used
+  store i64 0, ptr %from.used
   ret void
 }
 

@@ -80,6 +80,7 @@ declare void @torchcc.fail(i32, ptr, ptr) cold
 declare void @torchcc.fail_at(i32, ptr) cold
 declare ptr @torchcc.future_new(i64, i64, ptr)
 declare void @torchcc.future_start(ptr)
+declare void @torchcc.future_run_here(ptr)
 declare i1 @torchcc.future_wait(ptr)
 declare i32 @torchcc.parallel_for(ptr, ptr, i64, i64)
 declare void @torchcc.wake_pool()
@@ -101,7 +102,7 @@ JIT_EXPORTS: Final = (
     "torchcc.record_new", "torchcc.retain", "torchcc.release", "torchcc.str_of_byte", "torchcc.str_new", "torchcc.str_slice", "torchcc.str_concat",
     "torchcc.str_append", "torchcc.str_append_bytes", "torchcc.str_equal", "torchcc.str_compare", "torchcc.str_find", "torchcc.str_from_i64",
     "torchcc.str_from_f64", "torchcc.str_shortest", "torchcc.str_to_f64", "torchcc.note_str", "torchcc.print", "torchcc.clock", "torchcc.fail", "torchcc.fail_at",
-    "torchcc.future_new", "torchcc.future_start", "torchcc.future_wait",
+    "torchcc.future_new", "torchcc.future_start", "torchcc.future_run_here", "torchcc.future_wait",
     "torchcc.parallel_for", "torchcc.wake_pool", "torchcc_note_i64", "torchcc_note_f64", "torchcc.error_number",
     "torchcc_last_error", "torchcc_set_last_error", "torchcc_free", "torchcc_set_num_threads", "torchcc_num_threads",
     "torchcc.random_bits32", "torchcc.random_bits64", "torchcc.random_take_normal", "torchcc.random_keep_normal",

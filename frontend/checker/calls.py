@@ -682,7 +682,7 @@ class Calls(Attributes):
         return Enumerate(iterable, None if start is None else self.value(start))
 
     def builtin_zip(self, node: ast.Call, hint: ScriptType | None) -> Meaning:
-        if not node.args or node.keywords:
+        if not node.args or {k.name for k in node.keywords} - {"strict"}:  # which PyTorch does not look at
             raise self.fault(node.span, "zip takes one or more iterables")
         return Zip(tuple(self.meaning(a) for a in node.args))
 

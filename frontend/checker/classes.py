@@ -220,8 +220,8 @@ class Classes:
                 return DictType(keys, self._common([self.infer(v) for v in table.values()], "dict"))
             case ModuleInstance():
                 return self.of_instance(value)
-            case ObjectValue() if value.cls.kind == "named_tuple":
-                return self.named_tuple(value.cls)
+            case ObjectValue() if value.cls.kind == "named_tuple":  # PyTorch does not see its names, unless they are annotated
+                return TupleType(tuple(self.infer(v) for v in value.attributes.values()))
             case EnumMember():
                 return self.enum(value.cls)
             case ObjectValue() if value.cls.kind == "plain" and value.cls.definition is not None:
@@ -279,8 +279,10 @@ class Classes:
             if not fields and not isinstance(cls.definition, ClassDef):
                 names = cls.members.get("_fields", ())
                 fields = dict.fromkeys(cast(tuple[str, ...], tuple(names)), cast(ScriptType, TENSOR))
+            is_own = not cls.qualified.startswith("torch.")
+            defaults = tuple(cls.members[n] for n in fields if n in cls.members and is_own)
             self._named_tuples[cls] = NamedTupleType(
-                tuple(fields.values()), f"__torch__.{cls.qualified}", tuple(fields)
+                tuple(fields.values()), f"__torch__.{cls.qualified}", tuple(fields), defaults
             )
         return self._named_tuples[cls]
 
@@ -441,6 +443,8 @@ def constant_value(value: Any, name: str, cls: ClassValue) -> Any:
         return int(value)
     if value is None or isinstance(value, _CONSTANT_LEAVES):
         return value
+    if isinstance(value, ObjectValue) and value.cls.kind == "named_tuple":
+        value = tuple(value.attributes.values())
     if isinstance(value, list | tuple):
         return tuple(constant_value(v, name, cls) for v in cast(list[Any], value))
     kind = "Tensor" if isinstance(value, HostTensor) else type(value).__name__

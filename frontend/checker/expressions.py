@@ -23,7 +23,7 @@ from ...ir.script_types import (
 from ...ir.subtyping import is_subtype, unify_all
 from .. import ast
 from .calls import Calls
-from .meanings import Group, Meaning, ModuleGroup
+from .meanings import Group, Meaning, ModuleGroup, is_first_class
 from .operators import BINARY, COMPARISON
 from .state import Fault, script_type
 
@@ -302,7 +302,9 @@ class Expressions(Calls):
             self.refine(condition.if_true if condition.static else condition.if_false, node.span)
             result = self.value(node.body if condition.static else node.orelse, hint)
             self.frame.names = self_frame
-            return result
+            if is_first_class(result) or self.scope.is_archive:
+                return result
+            return self.one("prim::unchecked_cast", (result,), script_type(result), span=node.span)  # no name of a module any more
 
         def then() -> Value:
             self.refine(condition.if_true, node.body.span)

@@ -31,7 +31,7 @@ from .. import ast
 from ..values import ClassValue, EnumMember
 from .expressions import Expressions
 from .frames import OPEN, Flow, Frame
-from .meanings import Enumerate, Group, Host, Meaning, ModuleGroup, Range, Zip, describe
+from .meanings import Enumerate, Group, Host, Meaning, ModuleGroup, Range, Zip, describe, is_first_class
 from .state import script_type
 
 INT_MAX = (1 << 63) - 1
@@ -99,7 +99,7 @@ class Loops(Expressions):
                 value = self.call_operator("aten::keys", [value], span=span)
             case TupleType():
                 return _static(self.unpack_tuple(value, span))
-            case ClassType() as type_ if type_.is_module and self.unit.class_info(type_).instance.container:
+            case ClassType() as type_ if self._is_container(value, type_):
                 is_dict = self.unit.class_info(type_).instance.container in ("module_dict", "parameter_dict")
                 group = self.module_group(value, type_, span, "keys" if is_dict else "values")
                 return _static(self.group_elements(group, span))
@@ -117,6 +117,12 @@ class Loops(Expressions):
             zero = self.constant(0, span)
             return Iteration(length, lambda i: self.call_operator("aten::select", [value, zero, i], span=span))
         return Iteration(length, lambda i: self.call_operator("aten::__getitem__", [value, i], span=span))
+
+    def _is_container(self, value: Value, type_: ClassType) -> bool:
+        """Whether it is a ModuleList or the like by its name; one that a condition gives is no such thing."""
+        if not type_.is_module or (is_first_class(value) and not self.scope.is_archive):
+            return False
+        return bool(self.unit.class_info(type_).instance.container)
 
     def _enumerate_iteration(self, iterable: Enumerate, span: Span) -> Iteration:
         start = iterable.start

@@ -22,6 +22,7 @@ from ...ir.script_types import (
     INT,
     STR,
     ClassType,
+    DictType,
     ListType,
     OptionalType,
     PoisonType,
@@ -722,8 +723,10 @@ class Statements(Loops):
             case _:
                 raise self.fault(node.target.span, "this cannot be assigned to")
 
-    def _augment(self, node: ast.AugAssign, before: Value, value: Value) -> Value:
-        in_place = isinstance(before.type, TensorType) or (isinstance(before.type, ListType) and node.op == "+")
+    def _augment(self, node: ast.AugAssign, before: Value, value: Value, decides: ScriptType | None = None) -> Value:
+        """`decides`: the type by which it is decided whether the value is changed in place, if that is not its own."""
+        own_type = before.type if decides is None else decides
+        in_place = isinstance(own_type, TensorType) or (isinstance(own_type, ListType) and node.op in ("+", "*"))
         # `%=` is C's remainder also of numbers, and gives a float; `+=` makes a list of a tuple: as PyTorch has it
         operator = _IN_PLACE[node.op] if in_place else "aten::fmod" if node.op == "%" else BINARY[node.op]
         if isinstance(before.type, ClassType):
@@ -761,7 +764,9 @@ class Statements(Loops):
                         help=f"write `{target.span.text} = {target.span.text} {node.op} ...`",
                     )
                 before = self.call_operator("aten::__getitem__", [base, key], span=target.span, shown="[]")
-                after = self._augment(node, before, self.value(node.value))
+                # PyTorch goes by the type of the keys: what stands in a dict is replaced, not changed
+                decides = base.type.key if isinstance(base.type, DictType) else None
+                after = self._augment(node, before, self.value(node.value), decides)
                 self.call_operator("aten::_set_item", [base, key, after], span=span, shown="[]=")
 
 

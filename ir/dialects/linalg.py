@@ -93,6 +93,14 @@ def is_structured(op: Operation) -> bool:
     return op.name in ("linalg.generic", "linalg.fill") or op.name in NAMED_MAPS
 
 
+def is_moving(op: Operation) -> bool:
+    """Whether an operation yields the elements of its only input: a broadcast, transposition or copy."""
+    if op.name != "linalg.generic" or len(op.operands) != 2 or len(op.results) > 1:
+        return False
+    body = op.body()
+    return body.terminator.operand(0) is body.args[0] and len(list(body.operations())) == 1
+
+
 def inputs(op: Operation) -> tuple[Value, ...]:
     segments = cast(DenseArrayAttr, op.attributes["operandSegmentSizes"]).values
     return op.operands[: segments[0]]

@@ -3,7 +3,7 @@
     %f = rt.fork @f(%x, %n) : (tensor<4xf32>, i64) -> !rt.future<!rt.box<tensor<4xf32>>>
     %r = rt.wait(%f) : (!rt.future<!rt.box<tensor<4xf32>>>) -> !rt.box<tensor<4xf32>>
 
-The function has no effects: nobody can tell when it runs, or whether, if nobody waits. It takes numbers and tensors, where
+The function has no effects: nobody can tell when it runs, or whether, if nobody waits; with `here` it is run at once. It takes numbers and tensors, where
 a box may be given for a tensor, and returns the slots of a value. Its error is raised by `rt.wait`, each time. A future is
 a counted object; it keeps the boxes that are given until it goes, and does not go before the function has returned.
 """
@@ -13,19 +13,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, cast
 
-from ..attributes import SymbolRef
+from ..attributes import UNIT, SymbolRef
 from ..builder import Builder
 from ..core import Operation, Value
 from ..definition import OpDefinition
 from ..types import BoxType, FloatType, FutureType, IndexType, IntegerType, MemRefType, RankedTensorType, Type
-from .rt import is_legal_slots
+from .rt import is_counted, is_legal_slots
 
 LAZY: Final = "lazy"
 """On a fork: it is too little work for another thread."""
 
 
-def fork(b: Builder, callee: str, operands: Sequence[Value], type: FutureType) -> Value:
-    return b.create("rt.fork", operands, (type,), {"callee": SymbolRef(callee)}).result
+HERE: Final = "here"
+"""On a fork: the call is made at once, by this thread. It may print, and be given anything that is counted."""
+
+
+def fork(b: Builder, callee: str, operands: Sequence[Value], type: FutureType, *, here: bool = False) -> Value:
+    marks = {HERE: UNIT} if here else {}
+    return b.create("rt.fork", operands, (type,), {"callee": SymbolRef(callee), **marks}).result
 
 
 def wait(b: Builder, future: Value) -> list[Value]:
@@ -59,7 +64,8 @@ def _fork(op: Operation) -> str | None:
         return f"{t} is no future"
     if not isinstance(op.attributes.get("callee"), SymbolRef):
         return "no function is named"
-    wrong = next((v.type for v in op.operands if not _may_be_given(v.type)), None)
+    here = HERE in op.attributes
+    wrong = next((v.type for v in op.operands if not (_may_be_given(v.type) or (here and is_counted(v.type)))), None)
     return None if wrong is None else f"{wrong} is given to a function on another thread"
 
 

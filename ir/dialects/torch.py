@@ -17,6 +17,9 @@ YIELD: Final = "torch.yield"
 CONTEXT: Final = "context"
 """Attribute of the `prim::CallMethod` by which a `with` calls `__enter__` or `__exit__`: on an error the latter is called too."""
 
+HERE: Final = "here"
+"""Attribute of a `prim::fork`: the call is made at once, on this thread; its error comes when it is waited for."""
+
 KEPT: Final = "kept"
 """Attribute of a node that nothing uses any more, and whose error comes before one that is known ahead."""
 

@@ -105,6 +105,7 @@ def _fmod(a: Any, b: Any) -> float:
 def _real(function: Callable[[float], float]) -> Builtin:
     """A function of `math`: nan and inf instead of exceptions, `cmath` for complex numbers."""
     over_complex = getattr(cmath, getattr(function, "__name__", ""), None)
+    undefined = math.nan if function in (math.asin, math.acos) else -math.nan  # as C's library, whose sign texts show
 
     def apply(a: Any) -> Any:
         if isinstance(a, complex) and over_complex is not None:
@@ -114,7 +115,7 @@ def _real(function: Callable[[float], float]) -> Builtin:
         except OverflowError:
             return math.inf
         except ValueError:
-            return math.nan
+            return undefined
 
     return apply
 
@@ -137,7 +138,8 @@ def _log_of(function: Callable[[float], float], pole: float) -> Builtin:
     def apply(a: Any) -> Any:
         if isinstance(a, complex):
             return cmath.log10(a)
-        return -math.inf if a == pole else math.nan if a < pole else function(a)
+        undefined = -math.nan if function is math.log1p else math.nan
+        return -math.inf if a == pole else undefined if a < pole else function(a)
 
     return apply
 
@@ -301,7 +303,7 @@ NUMBERS: Final[dict[str, Builtin]] = {
     "aten::floordiv": _floordiv,
     "aten::remainder": _remainder,
     "aten::fmod": _fmod,
-    "aten::mathremainder": lambda a, b: math.remainder(a, b) if b != 0 and math.isfinite(a) else math.nan,
+    "aten::mathremainder": lambda a, b: math.remainder(a, b) if math.isnan(a + b) or (b != 0 and math.isfinite(a)) else -math.nan,
     "aten::pow": _pow,
     "aten::neg": lambda a: number(-a),
     "aten::eq": lambda a, b: a == b,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..core import Operation
 from ..diagnostics import ExecutionError
 from ..dialects import rt_forks
+from ..dialects.rt import is_counted
 from ..types import BoxType, MemRefType
 from .engine import CONTEXT, Compiler, Frame, Function, Rule, Step, function_type
 from .memory import MemRef
@@ -35,7 +36,7 @@ def _fork(compiler: Compiler, op: Operation) -> Step:
         if not found:
             found.append(compiler.interpreter.function(callee))
         values = [given(f[i], v, t) for i, v, t in zip(slots, op.operands, types, strict=True)]
-        held = [f[i] for i, v in zip(slots, op.operands, strict=True) if isinstance(v.type, BoxType)]
+        held = [f[i] for i, v in zip(slots, op.operands, strict=True) if is_counted(v.type)]
         for value in held:
             retain(value)
         try:

@@ -22,10 +22,9 @@ def normal_form(function: Operation) -> Operation:
     if not loops and not merges and not any(True for _ in _widened(function)):
         return function
     copy = function.clone()
+    canonicalize_loops(copy)
     for op in reversed(list(copy.walk())):
-        if op.name == "prim::Loop" and not _is_plain_loop(op):
-            _make_while(op)
-        elif op.name == "prim::If":
+        if op.name == "prim::If":
             for result, value in zip(op.results, _common_values(op), strict=True):
                 if value is not None:
                     result.replace_all_uses_with(value)
@@ -65,8 +64,14 @@ def _is_plain_loop(loop: Operation) -> bool:
     return constant_bool(start) is True and constant_bool(loop.body().terminator.operand(0)) is True
 
 
+def canonicalize_loops(function: Operation) -> None:
+    """In place: loops with a number of rounds and a condition get a counter among their variables, as PyTorch writes them."""
+    for op in [op for op in function.walk() if op.name == "prim::Loop" and not _is_plain_loop(op)]:
+        _make_while(op)
+
+
 def _make_while(loop: Operation) -> None:
-    """A loop with a counter among its variables, and the number of rounds in its condition."""
+    """A loop with a counter behind its variables, and the number of rounds in its condition."""
     trips, start, *initial = loop.operands
     body = loop.body()
     outer, end = loop.parent, body.terminator
@@ -75,33 +80,32 @@ def _make_while(loop: Operation) -> None:
     def make(block: Block, anchor: Operation, name: str, operands: Sequence[Value], type_: ScriptType) -> Value:
         return block.insert_before(Operation(name, operands, (type_,), span=loop.span), anchor).result
 
-    def integer(block: Block, anchor: Operation, value: int) -> Value:
-        op = Operation("prim::Constant", (), (INT,), {"value": value}, span=loop.span)
-        return block.insert_before(op, anchor).result
+    def constant_of(anchor: Operation, value: int | bool, type_: ScriptType) -> Value:
+        op = Operation("prim::Constant", (), (type_,), {"value": value}, span=loop.span)
+        assert anchor.parent is not None
+        return anchor.parent.insert_before(op, anchor).result
 
-    def condition(block: Block, anchor: Operation, given: Value, counter: Value) -> Value:
-        if constant_int(trips) == MAX_TRIPS:
-            return given
-        within = make(block, anchor, "aten::lt.int", (counter, trips), BOOL)
-        return within if constant_bool(given) is True else make(block, anchor, "aten::__and__.bool", (given, within), BOOL)
-
-    zero = integer(outer, loop, 0)
-    first = condition(outer, loop, start, zero)
+    zero = constant_of(loop, 0, INT)
+    rounds = constant_int(trips)
+    if rounds is None:
+        first = make(outer, loop, "aten::gt.int", (trips, zero), BOOL)
+    else:
+        first = constant_of(loop, rounds > 0, BOOL)
+    if constant_bool(start) is not True:
+        first = start if constant_bool(first) is True else make(outer, loop, "aten::__and__.bool", (first, start), BOOL)
     old = body.args[0]
-    counter = BlockArgument(body, 1, INT, old.name)
+    counter = BlockArgument(body, len(body.args), INT, old.name)
     old.replace_all_uses_with(counter)
     old.name = None
-    body.args.insert(1, counter)
-    for i, argument in enumerate(body.args):
-        argument.index = i
-    following = make(body, end, "aten::add.int", (counter, integer(body, end, 1)), INT)
-    again = condition(body, end, end.operand(0), following)
-    end.set_operands((again, following, *end.operands[1:]))
-    counted = OpResult(loop, 0, INT)
-    loop.results.insert(0, counted)
-    for i, result in enumerate(loop.results):
-        result.index = i
-    loop.set_operands((integer(outer, loop, MAX_TRIPS), first, zero, *initial))
+    body.args.append(counter)
+    following = make(body, end, "aten::add.int", (counter, constant_of(end, 1, INT)), INT)
+    again = end.operand(0)
+    if rounds != MAX_TRIPS:
+        within = make(body, end, "aten::lt.int", (following, trips), BOOL)
+        again = make(body, end, "aten::__and__.bool", (within, again), BOOL)
+    end.set_operands((again, *end.operands[1:], following))
+    loop.results.append(OpResult(loop, len(loop.results), INT))
+    loop.set_operands((constant_of(loop, MAX_TRIPS, INT), first, *initial, zero))
 
 
 def same_type(a: ScriptType, b: ScriptType) -> bool:

@@ -118,13 +118,11 @@ class _Display(CodeUnit):
         return type.name
 
 
-def code_text(program: Program) -> str:
-    """The entry of a program as TorchScript: what PyTorch calls `code`."""
-    return code_and_constants(program)[0]
+def code_and_constants(program: Program, prepare: Callable[[Operation], None]) -> tuple[str, Sequence[Constant]]:
+    """The entry of a program as TorchScript, which PyTorch calls `code`, and the tensors that it names by their places.
 
-
-def code_and_constants(program: Program) -> tuple[str, Sequence[Constant]]:
-    """The same, and the tensors that it names by their places."""
+    `prepare` changes a copy of the function before it is printed.
+    """
     if program.methods is None:
         raise CompileError.at(None, "the parameters of this function are not known")
     name, symbol = program.schema.base, program.entry
@@ -136,6 +134,8 @@ def code_and_constants(program: Program) -> tuple[str, Sequence[Constant]]:
     function = lookup(program.module, symbol)
     assert function is not None
     unit = _Display(typed_self=False)
+    function = function.clone()
+    prepare(function)
     return "".join(line.text for line in print_function(function, schema, unit, name=name)), unit.constants
 
 
@@ -557,6 +557,10 @@ class _Function:
                 text = print_number(value)
                 self._note_words(text)
                 return _Text(text, constant_type(value))
+            case tuple():
+                text = print_literal(value, type_, self.unit, self.span)
+                self._note_words(text)
+                return _Text(text, type_)
             case _:
                 raise self.fault(f"a constant of type {type(value).__name__}")
 

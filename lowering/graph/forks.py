@@ -2,8 +2,9 @@
 
 In: the block of a fork, as the frontend wrote it. Out: a `torch.func` without effects, whose arguments are the values
 that it takes from outside, and `prim::fork[callee=...](those)`: a value of a future type. `aten::wait` gives what the
-function gave, or raises its error. A block that changes what others see, prints or draws random numbers, takes more
-than numbers and tensors, or gives something that shares memory with what it took, is evaluated at once instead.
+function gave, or raises its error. Where the block prints, or takes strings, lists or dicts made at run time, which are
+counted, the call is made at once (`torch.HERE`), and only its error is kept. A block that changes what others see, draws
+random numbers, or gives something that shares memory with what it took, is evaluated where it stands instead.
 """
 
 from __future__ import annotations
@@ -15,8 +16,25 @@ from typing import TYPE_CHECKING, Final, cast
 from ...ir.core import Block, Operation, Value, functions, new_module
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import torch
+from ...ir.operators import schema
 from ...ir.program import StateNeeded
-from ...ir.script_types import BOOL, FLOAT, INT, NEVER, NONE, FutureType, ScriptType, TensorType
+from ...ir.script_types import (
+    ANY,
+    BOOL,
+    COMPLEX,
+    FLOAT,
+    INT,
+    NEVER,
+    NONE,
+    STR,
+    ClassType,
+    DictType,
+    FutureType,
+    InstanceType,
+    ListType,
+    ScriptType,
+    TensorType,
+)
 from ...ir.signature import ConstantResult, Parameter, ScalarSpec, Signature
 from . import autocast, run_time_values
 from .aliases import Aliases, analyse, is_tensor
@@ -29,7 +47,7 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator, Frame
 
 NAME: Final = "__forked_function"
-_EFFECTS: Final = ("prim::Print", *RANDOM)
+_PRINT: Final = "prim::Print"
 _WAITED: Final = "waited for"
 
 
@@ -115,12 +133,15 @@ def _attempted(ev: Evaluator, frame: Frame, op: Operation) -> Abstract | None:
     with ev.b.inside(block):
         ev.b.create(torch.RETURN, (result,))
     captured = _captured(block)
+    prints = any(o.name == _PRINT or torch.KEPT in o.attributes for o in _walk(block))
+    here = prints or not all(map(_may_cross, captured))
     function = _function(ev, block, captured, op)
     if function is None:
         return None
     ev.forks.made.append(function)
     t = FutureType(cast(ScriptType, result.type))
-    return Scalar(ev.emit("prim::fork", captured, (t,), {"callee": str(function.attributes["sym_name"])}).result)
+    marks = {k: True for k, holds in ((torch.HERE, here), (torch.KEPT, prints)) if holds}
+    return Scalar(ev.emit("prim::fork", captured, (t,), {"callee": str(function.attributes["sym_name"]), **marks}).result)
 
 
 def _evaluated(ev: Evaluator, frame: Frame, op: Operation, heap: object) -> Value | None:
@@ -167,8 +188,33 @@ def _captured(block: Block) -> list[Value]:
     return list(found)
 
 
-def _may_be_taken(value: Value) -> bool:
-    """Numbers and tensors: nothing that is counted, or changes."""
+def _may_be_taken(value: Value, changed: Sequence[ScriptType]) -> bool:
+    """Numbers, tensors, and what holds no tensors and is of no type that the block changes anything of."""
+    t = cast(ScriptType, value.type)
+    if t == STR:
+        return True
+    if isinstance(t, ListType | DictType) and value.defining_op("prim::ListConstruct") is None:
+        inside = _all_parts(t)
+        return not any(isinstance(p, TensorType | FutureType | ClassType | InstanceType) or p in (ANY, COMPLEX) or p in changed for p in inside)
+    return _may_cross(value)
+
+
+def _all_parts(t: ScriptType) -> list[ScriptType]:
+    return [t, *(inner for p in parts(t) for inner in _all_parts(p))]
+
+
+def _changed(block: Block) -> list[ScriptType]:
+    """Types of the lists and dicts that the block writes to."""
+    found: list[ScriptType] = []
+    for op in _walk(block):
+        form = schema(op.name) if op.name.startswith("aten::") else None
+        if form is not None and any(a.is_written for a in form.arguments):
+            found += [cast(ScriptType, v.type) for v in op.operands if isinstance(v.type, ListType | DictType)]
+    return found
+
+
+def _may_cross(value: Value) -> bool:
+    """Whether another thread may have it. Numbers and tensors: nothing that is counted, or changes."""
     t = value.type
     if isinstance(t, TensorType):
         return not t.in_memory and t.dtype is not None and not t.dtype.is_complex
@@ -177,7 +223,8 @@ def _may_be_taken(value: Value) -> bool:
 
 def _function(ev: Evaluator, block: Block, captured: list[Value], op: Operation) -> Operation | None:
     """The block as a function of what it takes from outside, in which nothing is written; None if it may not be one."""
-    if not all(map(_may_be_taken, captured)) or any(o.name.startswith(_EFFECTS) for o in _walk(block)):
+    changed = _changed(block)
+    if not all(_may_be_taken(v, changed) for v in captured) or any(o.name.startswith(RANDOM) for o in _walk(block)):
         return None
     arguments: dict[Value, Value] = {v: block.add_argument(cast(ScriptType, v.type), v.name) for v in captured}
     for inner in list(_walk(block)):

@@ -1,6 +1,6 @@
-"""The graph of a program as text, as it was written or with its calls inlined: PyTorch's `graph` and `inlined_graph`.
+"""The graph of a program as it was written, or with its calls inlined: PyTorch's `graph` and `inlined_graph`.
 
-In: functions of the `torch` stage as the frontend wrote them. Out: text; the program is not changed.
+In: functions of the `torch` stage as the frontend wrote them. Out: a function of its own; the program is not changed.
 """
 
 from __future__ import annotations
@@ -8,28 +8,27 @@ from __future__ import annotations
 from typing import Final, cast
 
 from ...ir.builder import Builder
-from ...ir.core import Block, Operation, Value, lookup, new_module
+from ...ir.core import Block, Operation, Value, lookup
 from ...ir.diagnostics import CompileError, InternalError
-from ...ir.printer import print_module
 from ...ir.program import Program
 from ...ir.script_types import ClassType, FunctionRefType
-from ...ir.second_names import with_first_names
+from .pytorch_form import name_regions, to_pytorch_form
 
 MAX_OPERATIONS: Final = 1_000_000
 
 
-def graph_text(program: Program, *, inlined: bool) -> str:
-    """The entry alone. CompileError for a program that is too large once its calls are inlined."""
+def shown_graph(program: Program, *, inlined: bool) -> Operation:
+    """The entry alone, as PyTorch shows it. CompileError for a program that is too large once its calls are inlined."""
     function = lookup(program.module, program.entry)
     if function is None:
         raise InternalError(f"the program has no function {program.entry}")
-    module = new_module()
     copy = function.clone({})
     copy.attributes["sym_name"] = "graph"
-    module.body().append(copy)
     if inlined:
         inline_calls(copy, program.module)
-    return with_first_names(print_module(module))
+    name_regions(copy)
+    to_pytorch_form(copy)
+    return copy
 
 
 def inline_calls(function: Operation, module: Operation) -> None:

@@ -116,8 +116,8 @@ def _new(part: Value, op: Operation, aliases: Aliases) -> Storage | Value | None
         return part if is_new else None
     storage = alias.storage
     root = storage.root.defining_op()
-    if root is None or storage.kind != "fresh" or storage.atoms != frozenset((storage,)) or (storage in aliases.in_lists and keeps(root)):
-        return None
+    if root is None or storage.kind != "fresh" or storage.atoms != frozenset((storage,)) or keeps(root):
+        return None  # not made here, or taken out of a container
     return storage if _loops(root) == _loops(op) else None
 
 

@@ -348,6 +348,10 @@ class _Entry:
             case SequenceSpec():
                 return self._sequence(name, spec, declared)
             case DictSpec():
+                if isinstance(declared, DictType) and isinstance(declared.key, TensorType):
+                    raise CompileError.at(
+                        self.function.span, f"argument '{name}': a dict with tensors for keys is not supported", help="use ints, floats, bools or strings"
+                    )
                 of_value = declared.value if isinstance(declared, DictType) else TensorType()
                 pairs = zip(spec.keys, spec.values, strict=True)
                 table = {k: self._argument(f"{name}[{k!r}]", v, of_value) for k, v in pairs}
@@ -839,6 +843,6 @@ class _Entry:
             module.body().append(forked)
         self._note_layouts()
         types = tuple(cast(ScriptType, v.type) for v in self.results)
-        prints = any(op.name == "prim::Print" for op in function.walk())
+        prints = any(op.name == "prim::Print" for op in module.walk())
         columns, laid = tuple(self.columns), noted(ev.layouts, self.results)
         return module, Signature(name, tuple(self.parameters), types, tree, state, used, columns=columns, prints=prints, laid=laid)

@@ -80,20 +80,29 @@ def bufferize(module: Operation) -> None:
     for function in list(functions(module)):
         if func.is_declaration(function):
             continue
-        _separate_fills(function)
+        _separate_starts(function)
         _Bufferizer(module).run(function)
         insert_deallocations(function)
 
 
-def _separate_fills(function: Operation) -> None:
-    """Every operation that starts from a filled tensor gets a fill of its own: cheaper than a copy of a shared one."""
-    for fill in list(function.walk()):
-        if fill.name != "linalg.fill" or len(fill.result.uses) < 2:
+def _separate_starts(function: Operation) -> None:
+    """Every operation that starts from a filled tensor, or from one whose elements are few, gets one of its own: cheaper than a
+    copy of a shared one, and reductions then read what it is made from."""
+    for start in list(function.walk()):
+        if (start.name != "linalg.fill" and not _spreads(start)) or len(start.result.uses) < 2:
             continue
-        for user, index in list(fill.result.uses)[1:]:
+        for user, index in list(start.result.uses)[1:]:
             if linalg.is_structured(user) and index >= len(linalg.inputs(user)):
-                copy = Builder.before(user).insert(fill.clone())
+                copy = Builder.before(user).insert(start.clone())
                 user.set_operand(index, copy.result)
+
+
+def _spreads(op: Operation) -> bool:
+    """Whether an operation gives every element of its input to many of its result: a bias as what sums start from."""
+    if not linalg.is_moving(op) or linalg.REDUCTION in linalg.iterator_types(op):
+        return False
+    read = linalg.indexing_maps(op)[0]
+    return len({d for e in read.results for d in e.dims_used()}) < read.num_dims
 
 
 def buffer_type(t: Type) -> Type:

@@ -75,7 +75,7 @@ def convert_linalg_to_loops(module: Operation, target: Target = AVX512, schedule
 
 def _convert_function(function: Operation, target: Target, schedules: Schedules) -> None:
     # Fills and copies last: those that a reduction starts from are gone by then.
-    operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or _is_moving(op))
+    operations = sorted(function.walk(), key=lambda op: op.name == "linalg.fill" or linalg.is_moving(op))
     for op in operations:
         if op.parent is None:
             continue
@@ -169,18 +169,10 @@ def _find_start(op: Operation) -> Operation | None:
     return None
 
 
-def _is_moving(op: Operation) -> bool:
-    """Whether an operation yields the elements of its only input."""
-    if op.name != "linalg.generic" or len(op.operands) != 2 or len(op.results) > 1:
-        return False
-    body = op.body()
-    return body.terminator.operand(0) is body.args[0] and len(list(body.operations())) == 1
-
-
 def _is_broadcast(start: Operation, op: Operation) -> bool:
     """Whether `start` only copies elements of a smaller buffer, which keeps them until then, to the output of `op`."""
     target = linalg.outputs(op)[0]
-    if not _is_moving(start) or start.operand(1) is not target:
+    if not linalg.is_moving(start) or start.operand(1) is not target:
         return False
     source = start.operand(0)
     read, written = linalg.indexing_maps(start)

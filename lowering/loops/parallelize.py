@@ -42,7 +42,7 @@ def parallelize(module: Operation, target: Target = AVX512) -> None:
             for block in region.blocks:
                 _mark(block)
     for fork in [op for op in module.walk() if op.name == "rt.fork"]:
-        if _is_little(lookup(module, rt_forks.callee_of(fork))):
+        if rt_forks.HERE not in fork.attributes and _is_little(lookup(module, rt_forks.callee_of(fork))):
             fork.attributes[rt_forks.LAZY] = UNIT
 
 

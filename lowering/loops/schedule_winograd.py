@@ -110,8 +110,10 @@ def winograd_cycles(problem: Problem, algorithm: Algorithm, target: Target) -> f
     arithmetic = n * n * _rows(tiles, target) * problem.channels * given / target.fma_per_cycle
     weights = n * n * problem.channels * problem.given * 4
     scratch = n * n * tiles * (problem.channels + problem.given) * 4
-    # All blocks read all weights, which are fetched ahead beside the arithmetic.
-    products = max(_PRODUCT_OVERHEAD * arithmetic, weights / _bytes(weights + scratch, target))
+    # All blocks read all weights, which are fetched ahead beside the arithmetic; it waits for those that come from memory.
+    fetched = weights / _bytes(weights + scratch, target)
+    waited = max(0, weights + scratch - target.l3_bytes) / target.memory_bytes_per_cycle
+    products = max(_PRODUCT_OVERHEAD * arithmetic, fetched) + waited
     moved = 2 * scratch / _bytes(scratch, target)
     inputs = tiles * _vectors(problem.channels, target) * (n * transforms.operations + n * n)
     outputs = tiles * given * ((n + m) * transforms.operations / 2 + 0.5 * n * n + 2 * m * m)

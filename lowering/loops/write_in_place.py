@@ -26,7 +26,7 @@ from ...ir.builder import Builder
 from ...ir.core import Block, Operation, Value, functions
 from ...ir.dialects import linalg, memref
 from ...ir.types import MemRefType
-from ..indexing import slice_parameters
+from ..indexing import dropped_dims, slice_parameters
 from .bufferize import VIEWS
 from .nest import root
 
@@ -43,12 +43,14 @@ class WriteInPlace:
 
     def apply(self, module: Operation) -> Operation:
         for function in functions(module):
+            written: dict[Operation, list[Operation]] = {}
             for op in list(function.walk()):
-                if op.name == "memref.copy" and op.parent is not None:
-                    _avoid(op)
+                if op.name == "memref.copy" and op.parent is not None and (avoided := _avoid(op)) is not None:
+                    fill, view = avoided
+                    written.setdefault(fill, []).append(view)
             for op in list(function.walk()):
                 if op.name == "linalg.fill":
-                    _fill_border(op)
+                    _fill_border(op, written.get(op, []))
         return module
 
 
@@ -66,23 +68,38 @@ class _Copy:
         return cast(Block, self.op.parent)
 
 
-def _avoid(op: Operation) -> None:
+def _avoid(op: Operation) -> tuple[Operation, Operation] | None:
+    """Computes the source where it is copied to; what fills the target before, and the part that is written after that, if so."""
     copy = _copy_of(op)
     if copy is None or not _is_computed_before(copy):
-        return
+        return None
     fill = _fill_of(copy)
     if not _is_untouched(copy, fill):
-        return
+        return None
     anchor = copy.source
     for moved in (copy.target, fill, copy.view):
         if moved is not None and anchor.is_before(moved):
             _move(moved, anchor)
-    copy.source.result.replace_all_uses_with(copy.view.result)
+    _rebase(copy.source.result, copy.view.result)
     for user in list(copy.view.result.users):
         if user.name == "memref.dealloc":
             user.erase()
     op.erase()
     copy.source.erase()
+    return None if fill is None else (fill, copy.view)
+
+
+def _rebase(old: Value, new: Value) -> None:
+    """Everything that is done with a buffer and its parts is done with `new`, whose rows lie otherwise."""
+    for user in list(old.users):
+        if user.name != "memref.subview":
+            continue
+        offsets, sizes, strides = slice_parameters(user)
+        dropped = dropped_dims(memref.memref_type(user.result).shape, sizes)
+        part = memref.subview(Builder.before(user), new, offsets, sizes, strides, dropped)
+        _rebase(user.result, part)
+        user.erase()
+    old.replace_all_uses_with(new)
 
 
 def _copy_of(op: Operation) -> _Copy | None:
@@ -99,27 +116,47 @@ def _copy_of(op: Operation) -> _Copy | None:
     return _Copy(op, source, view, target)
 
 
-def _box(view: Operation) -> list[tuple[int, int]] | None:
-    """First and last element of a part along each dimension, where known and without gaps."""
-    box: list[tuple[int, int]] = []
-    for offset, size, stride in zip(*slice_parameters(view), strict=True):
-        if not isinstance(offset, int) or not isinstance(size, int) or stride != 1:
+@dataclass(frozen=True)
+class _Line:
+    """Elements `first`, `first + step`, ... up to `last`, along one dimension."""
+
+    first: int
+    last: int
+    step: int
+
+    def is_apart(self, other: _Line) -> bool:
+        return (
+            self.last < other.first
+            or other.last < self.first
+            or (self.first - other.first) % math.gcd(self.step, other.step) != 0
+        )
+
+
+def _box(view: Operation) -> list[_Line] | None:
+    """The elements of a part along each dimension, where known."""
+    box: list[_Line] = []
+    for offset, size, step in zip(*slice_parameters(view), strict=True):
+        if not isinstance(offset, int) or not isinstance(size, int) or not isinstance(step, int) or step < 1:
             return None
-        box.append((offset, offset + size - 1))
+        box.append(_Line(offset, offset + (size - 1) * step, step))
     return box
 
 
 def _is_computed_before(copy: _Copy) -> bool:
-    """Whether all that touches the source are structured operations in front of the copy."""
-    for user in copy.source.result.users:
-        if user is copy.op:
-            continue
-        if user.parent is not copy.block:
-            return False
-        if user.name == "memref.dealloc":
-            continue
-        if user.name not in _COMPUTED or not user.is_before(copy.op):
-            return False
+    """Whether all that touches the source, or parts of it, are structured operations and copies in front of the copy."""
+    pending = [copy.source.result]
+    for value in pending:
+        for user in value.users:
+            if user is copy.op:
+                continue
+            if user.parent is not copy.block:
+                return False
+            if user.name == "memref.dealloc":
+                continue
+            if user.name == "memref.subview":
+                pending.append(user.result)
+            elif not user.is_before(copy.op) or not (user.name in _COMPUTED or (user.name == "memref.copy" and len(pending) > 1)):
+                return False
     return True
 
 
@@ -172,12 +209,19 @@ def _is_later(view: Operation, copy: _Copy) -> bool:
     return True
 
 
-def _is_apart(view: Operation, box: Sequence[tuple[int, int]], copy: _Copy) -> bool:
-    """Whether a view is of another part of the target, and itself the only one of it."""
+def _is_apart(view: Operation, box: Sequence[_Line], copy: _Copy) -> bool:
+    """Whether a view, with all views of it, is of another part of the target."""
     other = _box(view) if view.name == "memref.subview" and view.operand(0) is copy.target.result else None
-    if other is None or any(user.name in VIEWS for user in view.result.users):
+    if other is None:
         return False
-    return any(last < first or end < start for (first, end), (start, last) in zip(other, box, strict=True))
+    pending = [view.result]
+    for value in pending:
+        for user in value.users:
+            if user.name == "memref.subview":
+                pending.append(user.result)
+            elif user.name in VIEWS:
+                return False
+    return any(a.is_apart(b) for a, b in zip(other, box, strict=True))
 
 
 def _move(op: Operation, anchor: Operation) -> None:
@@ -193,15 +237,17 @@ def _move(op: Operation, anchor: Operation) -> None:
 # borders
 
 
-def _fill_border(fill: Operation) -> None:
-    """Leaves the part out that is written next."""
+def _fill_border(fill: Operation, written: Sequence[Operation]) -> None:
+    """Leaves the part out that is written next: the one of `written`, in pieces maybe, or what one operation writes."""
     value, target = fill.operands
     if target.defining_op("memref.alloc") is None or None in memref.memref_type(target).shape or fill.results:
         return
-    view = _written_next(fill, target)
+    view = written[0] if len(written) == 1 else _written_next(fill, target)
     box = None if view is None else _box(view)
     shape = cast("tuple[int, ...]", memref.memref_type(target).shape)
-    if view is None or box is None or _MOST_OUTSIDE * math.prod(b - a + 1 for a, b in box) < math.prod(shape):
+    if view is None or box is None or any(line.step != 1 for line in box):
+        return
+    if _MOST_OUTSIDE * math.prod(line.last - line.first + 1 for line in box) < math.prod(shape):
         return
     b = Builder.before(fill)
     for offsets, sizes in _around(box, shape):
@@ -259,10 +305,11 @@ def _behind(target: Value, fill: Operation) -> list[Operation]:
     return list(found)
 
 
-def _around(box: Sequence[tuple[int, int]], shape: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
+def _around(box: Sequence[_Line], shape: Sequence[int]) -> Iterator[tuple[list[int], list[int]]]:
     """(offsets, sizes) of boxes that cover everything outside of one, each element once."""
     offsets, sizes = [0] * len(shape), list(shape)
-    for dim, (first, last) in enumerate(box):
+    for dim, line in enumerate(box):
+        first, last = line.first, line.last
         for start, stop in ((0, first), (last + 1, shape[dim])):
             if stop > start:
                 yield [*offsets[:dim], start, *offsets[dim + 1 :]], [*sizes[:dim], stop - start, *sizes[dim + 1 :]]

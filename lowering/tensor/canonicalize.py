@@ -5,7 +5,7 @@
 - dynamic sizes that are constants become static; `tensor.cast` moves towards the results
 - `scf.if` on a constant, `scf.for` of no or one iteration
 - structured operations: duplicate and unused inputs, copies, constant bodies
-- slices and reshapes that change nothing, or that follow each other
+- slices and reshapes that change nothing, or that follow each other; writes through views of views
 - unused operations and common subexpressions
 
     %c = arith.constant 4 : index                      %e = tensor.empty() : tensor<4xf32>
@@ -31,10 +31,11 @@ from .canonicalization import (
     slices,
     static_operands,
     structured,
+    view_writes,
 )
 from .canonicalization.rewriting import Rule, Rules
 
-_FAMILIES: Final = (integers, floats, complexes, extents, static_operands, structured, elements, slices, control)
+_FAMILIES: Final = (integers, floats, complexes, extents, static_operands, structured, elements, slices, view_writes, control)
 """Rules of one operation are tried in this order: sizes become static before anything else looks at them."""
 
 _MAX_SWEEPS: Final = 20

@@ -16,11 +16,11 @@ from ...ir.attributes import Constant, DenseAttr
 from ...ir.builder import Builder
 from ...ir.core import Block, BlockArgument, Operation, OpResult, Value, functions, new_module, symbol
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError, placed
-from ...ir.dialects import arith, func, linalg, rt, rt_forks, rt_records, scf, tensor
+from ...ir.dialects import arith, func, linalg, rt, rt_forks, rt_records, scf, tensor, torch
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.lowering import LoweringContext
 from ...ir.operator import Operator, OperatorError, Unsupported
-from ...ir.script_types import FutureType, ScriptType, TensorType
+from ...ir.script_types import FutureType, ScriptType, TensorType, TupleType
 from ...ir.signature import Dim, Signature, TensorSpec
 from ...ir.types import I1, I64, INDEX, STRING, RankedTensorType, Type
 from . import memory, run_time_dicts, run_time_lists, run_time_records, run_time_strings, run_time_values
@@ -219,7 +219,14 @@ class _Converter:
         self.values[op.result] = self.placeholder(cast(ScriptType, op.result.type))
 
     def placeholder(self, t: ScriptType) -> Lowered:
-        """A value that is never read: zero, or a tensor without elements in its dynamic extents."""
+        """A value that nobody needs: zero, or a tensor without elements in its dynamic extents. Tensors may be read."""
+        match t:
+            case TensorType() if t.in_memory:
+                return memory.blank(self.cx, t)
+            case TupleType():
+                return [self.placeholder(e) for e in t.elements]
+            case _:
+                pass
         parts = [self.nothing(form) for form in run_time_values.forms_of(t)]
         return run_time_values.put_together(self.cx, parts, t)
 
@@ -247,11 +254,14 @@ class _Converter:
     def convert_fork(self, op: Operation) -> None:
         given = [self.given(v) for v in op.operands]
         type = run_time_values.future_type(cast(FutureType, op.result.type))
-        self.bind(op, [rt_forks.fork(self.cx.b, cast(str, op.attributes["callee"]), given, type)])
+        here = torch.HERE in op.attributes
+        self.bind(op, [rt_forks.fork(self.cx.b, cast(str, op.attributes["callee"]), given, type, here=here)])
 
     def given(self, value: Value) -> Value:
         """What a function on another thread gets: a tensor that does not live as long as the call in a box, made once."""
         known, wanted = self.values[value], converted_type(cast(ScriptType, value.type))
+        if rt.is_counted(wanted) and not isinstance(known, Value):
+            return run_time_strings.string(self.cx.b, cast(str, known))
         lowered = self.materialise(value, wanted)
         if not isinstance(wanted, RankedTensorType) or _is_parameter(lowered):
             return lowered
@@ -390,6 +400,6 @@ _PRIM = {
 }
 
 _CONTROL = frozenset(
-    f"prim::{name}" for name in ("If", "Loop", "ListConstruct", "TupleConstruct", "Uninitialized", "future")
+    f"prim::{name}" for name in ("If", "Loop", "ListConstruct", "TupleConstruct", "Uninitialized", "fork", "future")
 )
 """Nodes that take lists of run-time length like any other value."""

@@ -20,14 +20,13 @@ from ...ir.dialects import arith, rt, rt_views, scf, tensor
 from ...ir.dialects.aten import OPERATORS
 from ...ir.dialects.aten.layout import reshaped
 from ...ir.dialects.aten.lowering import Extent, LoweringContext
-from ...ir.dialects.aten.permutation import moved, swapped
 from ...ir.dialects.aten.rules import wrap_dim
-from ...ir.dialects.aten.slicing import lowered_bounds
 from ...ir.dtypes import DType
 from ...ir.operator import OperatorError, Unsupported
 from ...ir.script_types import TensorType
 from ...ir.types import I1, I64, Type
-from ..graph.aliases import MAX_ELEMENTS, reshaped_strides
+from ..graph.aliases import MAX_ELEMENTS, SAME
+from ..graph.view_rules import RULES, STRICT, Flag, Lying, Numbers
 
 Lowered = Any
 
@@ -126,6 +125,13 @@ def _empty(cx: LoweringContext, t: TensorType, given: Sequence[Any], strides: Se
     return InMemory(cell, t.dtype, 0, sizes, steps)
 
 
+def blank(cx: LoweringContext, t: TensorType) -> InMemory:
+    """A tensor of which nobody needs the elements, but which may be read: all of them are one zero."""
+    assert t.dtype is not None and t.shape is not None
+    one = stored(cx, cx.set_dtype(cx.fill([1], t.dtype.element, 0), t.dtype))
+    return replace(one, sizes=tuple(extent or 0 for extent in t.shape), strides=(0,) * len(t.shape))
+
+
 def write(cx: LoweringContext, view: InMemory, source: Value) -> None:
     if view.is_repeated and 0 not in view.sizes:
         raise CompileError.at(cx.span, INTERNAL_OVERLAP)
@@ -184,29 +190,193 @@ def lower(cx: LoweringContext, op: Operation, arguments: Sequence[Lowered]) -> l
             return [cx.i64(first.offset)]
         case "aten::size":
             return [[cx.i64(size) for size in first.sizes]]
-        case "aten::tensor_split.sections" | "aten::tensor_split.indices":
-            return list(_pieces(cx, op, first, wrap_dim(arguments[2], len(first.sizes))))
         case _:
-            return [_view(cx, op, first, arguments[1:])]
+            return [*_views(cx, op, first, arguments[1:])]
 
 
-Rule = Callable[[LoweringContext, InMemory, Sequence[Any], Sequence[Extent]], "tuple[Extent, Strides] | InMemory"]
-"""(context, view, the operator's other arguments, extents of the result) -> offset and strides, or memory of its own."""
+# views
 
 
-def _view(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> InMemory:
-    rule = _RULES.get(op.name)
-    if rule is None or len(op.results) != 1:
+@dataclass(frozen=True)
+class _Numbers:
+    """Extents, for `view_rules.py`."""
+
+    cx: LoweringContext
+
+    def add(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.add(a, b)
+
+    def sub(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.sub(a, b)
+
+    def mul(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.mul(a, b)
+
+    def floordiv(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.floordiv(a, b)
+
+    def mod(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.mod(a, b)
+
+    def least(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.min(a, b)
+
+    def most(self, a: Extent, b: Extent) -> Extent:
+        return self.cx.max(a, b)
+
+    def product(self, numbers: Sequence[Extent]) -> Extent:
+        return self.cx.product(numbers)
+
+    def equal(self, a: Extent, b: Extent) -> Flag:
+        return self.cx.compare("eq", a, b)
+
+    def both(self, a: Flag, b: Flag) -> Flag:
+        return self.cx.all_of(a, b)
+
+    def either(self, a: Flag, b: Flag) -> Flag:
+        return self.cx.any_of(a, b)
+
+    def chosen(self, flag: Flag, a: Extent, b: Extent) -> Extent:
+        return self.cx.select(flag, a, b)
+
+    def wrapped(self, index: Extent, extent: Extent) -> Extent:
+        return self.cx.wrap_index(index, extent)
+
+    def contiguous(self, sizes: Sequence[Extent], unit: int) -> Strides:
+        return tuple(self.mul(stride, unit) for stride in contiguous(self.cx, sizes))
+
+    def holds_for_all(self, count: Extent, test: Callable[[Numbers[Value], Extent], Flag]) -> Flag:
+        cx = self.cx
+
+        def element(b: Any, args: Sequence[Value]) -> Sequence[Value]:
+            return [arith.andi(cx.b, args[1], truth(cx, test(self, args[0])))]
+
+        return scf.for_(cx.b, cx.index(0), cx.index(count), cx.index(1), [truth(cx, True)], element).results[0]
+
+
+@dataclass(frozen=True)
+class _View:
+    """A view operator on a tensor in memory."""
+
+    n: _Numbers
+    index: int
+    source: Lying[Value]
+    rest: Sequence[Any]
+    sizes: Sequence[Extent]
+    result_sizes: Sequence[Sequence[Extent]]
+    unit: int = 1
+
+    @property
+    def rank(self) -> int:
+        return len(self.sizes)
+
+    @property
+    def result_rank(self) -> int:
+        return len(self.result_sizes[self.index])
+
+    def size(self, axis: int) -> Extent:
+        return self.sizes[axis]
+
+    def result_size(self, axis: int, index: int | None = None) -> Extent:
+        return self.result_sizes[self.index if index is None else index][axis]
+
+
+def _views(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> list[InMemory]:
+    """The results of a view operator."""
+    rule = RULES.get(op.name)
+    if rule is None or (len(op.results) != 1 and op.name not in _PIECES):
         raise CompileError.at(op.span, f"a view made by {op.name} of a tensor in memory is not supported")
     try:
-        sizes = _sizes(cx, op, view, rest)
-        found = rule(cx, view, rest, sizes)
+        _check_form(op, view, rest)
+        is_split = op.name in _PIECES
+        sizes = [_piece_sizes(view, r, rest[1]) for r in op.results] if is_split else [_sizes(cx, op, view, rest)]
+        return [_viewed(cx, op, i, view, rest, sizes) for i in range(len(sizes))]
     except (OperatorError, Unsupported) as reason:
         raise CompileError.at(op.span, str(reason)) from reason
-    if isinstance(found, InMemory):
-        return found
-    result = replace(view, offset=found[0], sizes=tuple(sizes), strides=found[1])
+
+
+def _viewed(
+    cx: LoweringContext, op: Operation, index: int, view: InMemory, rest: Sequence[Any], sizes: Sequence[Sequence[Extent]]
+) -> InMemory:
+    source = Lying[Value](view.offset, view.strides)
+    found = RULES[op.name](_View(_Numbers(cx), index, source, rest, view.sizes, sizes))
+    if found is None:
+        raise Unsupported("whether this extent is 1 is only known at run time")
+    own, strides = tuple(sizes[index]), tuple(map(cx.extent, found.strides))
+    result = replace(view, offset=cx.extent(found.offset), sizes=own, strides=strides)
+    if op.name == "aten::as_strided":
+        _check_strided(cx, result)
+    if op.name in STRICT:
+        cx.check(found.is_shared, _INCOMPATIBLE)
+    elif found.is_shared is False:
+        return _copied(cx, view, own)
+    elif isinstance(found.is_shared, Value):
+        return _either(cx, found.is_shared, result, lambda: _copied(cx, view, own))
     return replace(result, is_repeated=_is_repeated(op.name, view, result, rest))
+
+
+def _check_form(op: Operation, view: InMemory, rest: Sequence[Any]) -> None:
+    """Unsupported for what the rules say nothing about."""
+    if op.name == "aten::contiguous" and rest and rest[0] not in (None, 0):
+        raise Unsupported("memory formats other than contiguous")
+    if op.name in ("aten::real", "aten::conj") and view.dtype.is_complex:
+        raise Unsupported("parts of a complex tensor of which only the run time knows what is written in place; clone() it")
+
+
+def _check_strided(cx: LoweringContext, view: InMemory) -> None:
+    for n in (view.offset, *view.strides):
+        cx.check(cx.compare("ge", n, 0), "as_strided: Negative strides and offsets are not supported")
+    end = cx.add(view.offset, 1)
+    for size, stride in zip(view.sizes, view.strides, strict=True):
+        end = cx.add(end, cx.mul(cx.sub(size, 1), stride))
+    empty = cx.compare("eq", cx.product(view.sizes), 0)
+    held = tensor.dim(cx.b, rt.unbox(cx.b, view.cell), cx.index(0))
+    cx.check(
+        cx.any_of(empty, cx.compare("le", end, held)),
+        "setStorage: elements up to {} are out of bounds for storage of size {}",
+        [end, held],
+    )
+
+
+def _piece_sizes(view: InMemory, result: Value, dim: int) -> list[Extent]:
+    shape = cast("tuple[int | None, ...]", cast(TensorType, result.type).shape)
+    if shape[wrap_dim(dim, len(shape))] is None:
+        raise Unsupported("pieces whose extents are only known at run time")
+    return [extent if known is None else known for extent, known in zip(view.sizes, shape, strict=True)]
+
+
+def _sizes(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> list[Extent]:
+    """The extents of the result, checked: of what the operator makes of an empty tensor."""
+    shape = cast(TensorType, op.result.type).shape
+    assert shape is not None
+    if op.name == "aten::as_strided":
+        found: Sequence[Extent] = [cx.extent(size) for size in rest[0]]
+    elif op.name in _SAME:
+        found = view.sizes
+    else:
+        record = OPERATORS[op.name]
+        empty = cx.set_dtype(cx.empty(view.sizes, view.dtype.element), view.dtype)
+        names = [a.name for a in record.schema.arguments]
+        given: Mapping[str, Any] = dict(zip(names, [empty, *rest], strict=True))
+        plain = tuple(replace(cast(TensorType, r.type), in_memory=False) for r in op.results)
+        found = cx.dims(cx.lower(record, given, plain, op.span)[0])
+    return [extent if known is None else known for extent, known in zip(found, shape, strict=True)]
+
+
+def _copied(cx: LoweringContext, view: InMemory, sizes: Sequence[Extent]) -> InMemory:
+    return stored(cx, cx.set_dtype(reshaped(cx, read(cx, view), sizes), view.dtype))
+
+
+def _either(cx: LoweringContext, condition: Value, view: InMemory, make: Callable[[], InMemory]) -> InMemory:
+    """One of two of the same extents."""
+    forms = [view.cell.type, *(I64,) * (1 + len(view.strides))]
+
+    def parts(chosen: InMemory) -> list[Value]:
+        return [chosen.cell, *(cx.i64(n) for n in (chosen.offset, *chosen.strides))]
+
+    results = scf.if_(cx.b, condition, forms, lambda b, _: parts(view), lambda b, _: parts(make())).results
+    cell, offset, *strides = results
+    return replace(view, cell=cell, offset=cx.extent(offset), strides=tuple(map(cx.extent, strides)))
 
 
 def _is_repeated(name: str, source: InMemory, view: InMemory, rest: Sequence[Any]) -> bool:
@@ -237,303 +407,10 @@ def _two_in_one_place(spans: Sequence[tuple[int, int]]) -> bool:
     return len(np.unique(places)) < places.size
 
 
-def _pieces(cx: LoweringContext, op: Operation, view: InMemory, axis: int) -> list[InMemory]:
-    """Views one behind the other along a dimension."""
-    shapes = [cast("tuple[int | None, ...]", cast(TensorType, r.type).shape) for r in op.results]
-    if sum(s[axis] or 0 for s in shapes) != view.sizes[axis]:
-        raise CompileError.at(op.span, f"pieces of {op.name} that leave something out are not supported here")
-    found: list[InMemory] = []
-    first = 0
-    for shape in shapes:
-        length = cast(int, shape[axis])
-        sizes = (*view.sizes[:axis], length, *view.sizes[axis + 1 :])
-        found.append(replace(view, offset=_moved_by(cx, view, axis, first), sizes=sizes))
-        first += length
-    return found
+_PIECES: Final = frozenset(("aten::tensor_split.sections", "aten::tensor_split.indices"))
+"""Operators that give several views; others are made of `select` and `slice` before this stage."""
 
+_SAME: Final = SAME | {"aten::contiguous"}
 
-def _sizes(cx: LoweringContext, op: Operation, view: InMemory, rest: Sequence[Any]) -> list[Extent]:
-    """The extents of the result, checked: of what the operator makes of an empty tensor."""
-    shape = cast(TensorType, op.result.type).shape
-    assert shape is not None
-    if op.name == "aten::as_strided":
-        found: Sequence[Extent] = [cx.extent(size) for size in rest[0]]
-    elif op.name in _SAME:
-        found = view.sizes
-    else:
-        record = OPERATORS[op.name]
-        empty = cx.set_dtype(cx.empty(view.sizes, view.dtype.element), view.dtype)
-        names = [a.name for a in record.schema.arguments]
-        given: Mapping[str, Any] = dict(zip(names, [empty, *rest], strict=True))
-        plain = tuple(replace(cast(TensorType, r.type), in_memory=False) for r in op.results)
-        found = cx.dims(cx.lower(record, given, plain, op.span)[0])
-    return [extent if known is None else known for extent, known in zip(found, shape, strict=True)]
-
-
-# views
-
-
-def _itself(cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]) -> tuple[Extent, Strides]:
-    return view.offset, view.strides
-
-
-def _moved_by(cx: LoweringContext, view: InMemory, axis: int, count: Extent) -> Extent:
-    return cx.add(view.offset, cx.mul(count, view.strides[axis]))
-
-
-def _selected(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    axis = wrap_dim(rest[0], len(view.sizes))
-    at = cx.wrap_index(rest[1], view.sizes[axis])
-    return _moved_by(cx, view, axis, at), (*view.strides[:axis], *view.strides[axis + 1 :])
-
-
-def _stepped(cx: LoweringContext, view: InMemory, axis: int, first: Extent, step: Extent) -> tuple[Extent, Strides]:
-    stride = cx.mul(view.strides[axis], step)
-    return _moved_by(cx, view, axis, first), (*view.strides[:axis], stride, *view.strides[axis + 1 :])
-
-
-def _sliced(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    dim, start, end, step = rest
-    axis = wrap_dim(dim, len(view.sizes))
-    first, _, stride = lowered_bounds(cx, view.sizes[axis], start, end, step)
-    return _stepped(cx, view, axis, first, stride)
-
-
-def _narrowed(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    axis = wrap_dim(rest[0], len(view.sizes))
-    return _stepped(cx, view, axis, cx.wrap_index(rest[1], view.sizes[axis]), 1)
-
-
-def _ordered(order: Callable[..., Sequence[int]]) -> Rule:
-    """`order(rank, other arguments)` gives the dimensions of the result by those of the source."""
-
-    def rule(
-        cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-    ) -> tuple[Extent, Strides]:
-        return view.offset, tuple(view.strides[i] for i in order(len(view.sizes), *rest))
-
-    return rule
-
-
-def _permuted(rank: int, dims: Sequence[int]) -> list[int]:
-    return [wrap_dim(d, rank) for d in dims]
-
-
-def _reversed(rank: int) -> list[int]:
-    return list(reversed(range(rank)))
-
-
-def _matrix_transposed(rank: int) -> list[int]:
-    return swapped(rank, -2, -1)
-
-
-def _unsqueezed(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    axis = wrap_dim(rest[0], len(sizes))
-    own = cx.mul(view.strides[axis], view.sizes[axis]) if axis < len(view.sizes) else 1
-    return view.offset, (*view.strides[:axis], own, *view.strides[axis:])
-
-
-def _squeezed(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    rank = len(view.sizes)
-    given: Any = rest[0] if rest else list(range(rank))
-    dims = [wrap_dim(d, rank) for d in ([given] if isinstance(given, int) else cast("list[int]", given))]
-    kept = [i for i in range(rank) if i not in dims or view.sizes[i] != 1]
-    if len(kept) != len(sizes):
-        raise Unsupported("whether this extent is 1 is only known at run time")
-    return view.offset, tuple(view.strides[i] for i in kept)
-
-
-def _expanded(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    missing = len(sizes) - len(view.sizes)
-    old = zip(view.sizes, view.strides, sizes[missing:], strict=True)
-    return view.offset, (*(0,) * missing, *(cx.select(cx.compare("eq", n, new), s, 0) for n, s, new in old))
-
-
-def _diagonal(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    shift, rank = rest[0], len(view.sizes)
-    first, second = (wrap_dim(d, rank) for d in rest[1:3])
-    others = tuple(s for i, s in enumerate(view.strides) if i not in (first, second))
-    offset = _moved_by(cx, view, second if shift >= 0 else first, abs(shift))
-    return offset, (*others, cx.add(view.strides[first], view.strides[second]))
-
-
-def _unfolded(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    if not view.sizes:
-        return view.offset, (1,)
-    axis = wrap_dim(rest[0], len(view.sizes))
-    offset, strides = _stepped(cx, view, axis, 0, rest[2])
-    return offset, (*strides, view.strides[axis])
-
-
-def _strided(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    strides = tuple(map(cx.extent, rest[1]))
-    offset = view.offset if rest[2] is None else cx.extent(rest[2])
-    for n in (offset, *strides):
-        cx.check(cx.compare("ge", n, 0), "as_strided: Negative strides and offsets are not supported")
-    end = cx.add(offset, 1)
-    for size, stride in zip(sizes, strides, strict=True):
-        end = cx.add(end, cx.mul(cx.sub(size, 1), stride))
-    empty = cx.compare("eq", cx.product(sizes), 0)
-    held = tensor.dim(cx.b, rt.unbox(cx.b, view.cell), cx.index(0))
-    cx.check(
-        cx.any_of(empty, cx.compare("le", end, held)),
-        "setStorage: elements up to {} are out of bounds for storage of size {}",
-        [end, held],
-    )
-    return offset, strides
-
-
-# views that depend on strides
-
-
-def _viewed(cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]) -> tuple[Extent, Strides]:
-    """The same memory in another shape, or an error."""
-    possible, strides = _in_shape(cx, view, sizes)
-    cx.check(possible, _INCOMPATIBLE)
-    return view.offset, strides
-
-
-def _reshaped(cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]) -> InMemory:
-    """The same memory in another shape where that is possible, else a copy."""
-    possible, strides = _in_shape(cx, view, sizes)
-    if possible is True:
-        return replace(view, sizes=tuple(sizes), strides=strides)
-    if possible is False:
-        return _copied(cx, view, sizes)
-    shared = replace(view, sizes=tuple(sizes), strides=strides)
-    return _either(cx, possible, shared, lambda: _copied(cx, view, sizes))
-
-
-def _contiguous(cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]) -> InMemory:
-    if rest and rest[0] not in (None, 0):
-        raise Unsupported("memory formats other than contiguous")
-    lies_so = _is_contiguous(cx, view)
-    if isinstance(lies_so, bool):
-        return view if lies_so else _copied(cx, view, view.sizes)
-    return _either(cx, lies_so, view, lambda: _copied(cx, view, view.sizes))
-
-
-def _copied(cx: LoweringContext, view: InMemory, sizes: Sequence[Extent]) -> InMemory:
-    return stored(cx, cx.set_dtype(reshaped(cx, read(cx, view), sizes), view.dtype))
-
-
-def _either(cx: LoweringContext, condition: Value, view: InMemory, make: Callable[[], InMemory]) -> InMemory:
-    """One of two of the same extents."""
-    forms = [view.cell.type, *(I64,) * (1 + len(view.strides))]
-
-    def parts(chosen: InMemory) -> list[Value]:
-        return [chosen.cell, *(cx.i64(n) for n in (chosen.offset, *chosen.strides))]
-
-    results = scf.if_(cx.b, condition, forms, lambda b, _: parts(view), lambda b, _: parts(make())).results
-    cell, offset, *strides = results
-    return replace(view, cell=cell, offset=cx.extent(offset), strides=tuple(map(cx.extent, strides)))
-
-
-def _is_contiguous(cx: LoweringContext, view: InMemory) -> Value | bool:
-    fits: list[Value | bool] = []
-    expected: Extent = 1
-    for size, stride in zip(reversed(view.sizes), reversed(view.strides), strict=True):
-        fits.append(cx.any_of(cx.compare("eq", size, 1), cx.compare("eq", stride, expected)))
-        expected = cx.mul(expected, size)
-    return cx.any_of(cx.all_of(*fits), cx.compare("eq", expected, 0))
-
-
-def _in_shape(cx: LoweringContext, view: InMemory, sizes: Sequence[Extent]) -> tuple[Value | bool, Strides]:
-    """Whether the elements lie so that the shape is a view, and its strides if they do."""
-    if all(isinstance(n, int) for n in (*view.sizes, *view.strides, *sizes)):
-        numbers = (cast("tuple[int, ...]", tuple(v)) for v in (view.sizes, view.strides, sizes))
-        strides = reshaped_strides(*numbers)
-        return strides is not None, strides or (0,) * len(sizes)
-    lies_so = _is_contiguous(cx, view)
-    if lies_so is True:
-        return True, contiguous(cx, sizes)
-    return _measured(cx, view, sizes)
-
-
-def _measured(cx: LoweringContext, view: InMemory, sizes: Sequence[Extent]) -> tuple[Value, Strides]:
-    """By the places of all elements: they have to be where strides say that fit the first ones."""
-
-    def place(number: Extent) -> Extent:
-        """Of the element with this row-major number."""
-        at: Extent = 0
-        for size, stride in zip(reversed(view.sizes), reversed(view.strides), strict=True):
-            extent = cx.max(size, 1)
-            at = cx.add(at, cx.mul(cx.mod(number, extent), stride))
-            number = cx.floordiv(number, extent)
-        return at
-
-    steps = contiguous(cx, [cx.max(size, 1) for size in sizes])
-    strides = tuple(place(step) for step in steps)
-
-    def element(b: Any, args: Sequence[Value]) -> Sequence[Value]:
-        expected: Extent = 0
-        for size, step, stride in zip(sizes, steps, strides, strict=True):
-            digit = cx.mod(cx.floordiv(args[0], step), cx.max(size, 1))
-            expected = cx.add(expected, cx.mul(digit, stride))
-        same = truth(cx, cx.compare("eq", place(args[0]), expected))
-        return [arith.andi(cx.b, args[1], same)]
-
-    count = cx.index(cx.product(view.sizes))
-    loop = scf.for_(cx.b, cx.index(0), count, cx.index(1), [truth(cx, True)], element)
-    return loop.results[0], strides
-
-
-def _of_real(
-    cx: LoweringContext, view: InMemory, rest: Sequence[Any], sizes: Sequence[Extent]
-) -> tuple[Extent, Strides]:
-    """`real` and `conj`, which are the tensor itself where it is real."""
-    if view.dtype.is_complex:
-        raise Unsupported("parts of a complex tensor of which only the run time knows what is written in place; clone() it")
-    return _itself(cx, view, rest, sizes)
-
-
-_SAME: Final = frozenset(
-    f"aten::{name}"
-    for name in ("alias", "detach", "lift_fresh", "positive", "conj", "resolve_conj", "resolve_neg", "real", "contiguous")
-)
-
-_RULES: Final[dict[str, Rule]] = {
-    **dict.fromkeys(_SAME, _itself),
-    "aten::real": _of_real,
-    "aten::conj": _of_real,
-    "aten::contiguous": _contiguous,
-    "aten::select.int": _selected,
-    "aten::slice.Tensor": _sliced,
-    "aten::narrow": _narrowed,
-    "aten::permute": _ordered(_permuted),
-    **{f"aten::{name}": _ordered(swapped) for name in ("transpose.int", "swapdims", "swapaxes")},
-    **{f"aten::{name}": _ordered(_reversed) for name in ("t", "numpy_T", "numpy_T.a")},
-    **{f"aten::{name}": _ordered(_matrix_transposed) for name in ("mT", "mT.a")},
-    **{f"aten::{name}": _ordered(moved) for name in ("movedim.int", "movedim.intlist", "moveaxis.int", "moveaxis.intlist")},
-    "aten::unsqueeze": _unsqueezed,
-    **{f"aten::{name}": _squeezed for name in ("squeeze", "squeeze.dim", "squeeze.dims")},
-    **{f"aten::{name}": _expanded for name in ("expand", "expand_as", "broadcast_to")},
-    "aten::diagonal": _diagonal,
-    "aten::unfold": _unfolded,
-    "aten::as_strided": _strided,
-    **{f"aten::{name}": _viewed for name in ("view", "view_as", "unflatten.int")},
-    **{f"aten::{name}": _reshaped for name in ("reshape", "reshape_as", "flatten.using_ints", "ravel")},
-}
-"""By the operator that makes the view."""
-
-VIEWS: Final = frozenset(_RULES)
+VIEWS: Final = frozenset(RULES)
 """Operators that are numbers where their tensor is in memory, whatever their records say."""
-

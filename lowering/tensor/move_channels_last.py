@@ -31,6 +31,7 @@ from ...ir.dialects.tensor import Size, tensor_type
 from ...ir.types import INDEX, RankedTensorType
 from ..effects import erase_unused
 from ..indexing import mixed, slice_parameters
+from .canonicalization.rewriting import permuted
 from .fuse_elementwise import is_contraction
 
 _FEW_CHANNELS: Final = 8
@@ -160,7 +161,7 @@ class _Images:
                 here = Builder.after(op)
             elif op is None and source in self.block.args:
                 here = Builder.at_start(self.block, b.span)
-            self.moved[key] = _permuted(here, source, _order(len(tensor_type(value).shape), channel))
+            self.moved[key] = permuted(here, source, _order(len(tensor_type(value).shape), channel))
         return self.moved[key]
 
     def restore(self, value: Value) -> Value:
@@ -170,7 +171,7 @@ class _Images:
             source = self.moved[value, channel]
             order = _order(len(tensor_type(value).shape), channel)
             inverse = [order.index(i) for i in range(len(order))]
-            self.restored[value] = _permuted(Builder.after(cast(Operation, source.defining_op())), source, inverse)
+            self.restored[value] = permuted(Builder.after(cast(Operation, source.defining_op())), source, inverse)
         return self.restored[value]
 
     def _adapt(self, op: Operation) -> None:
@@ -324,20 +325,6 @@ def _order(rank: int, channel: int) -> list[int]:
 
 def _reordered(m: AffineMap, order: Sequence[int]) -> AffineMap:
     return AffineMap(m.num_dims, tuple(m.results[i] for i in order), m.num_symbols)
-
-
-def _permuted(b: Builder, value: Value, order: Sequence[int]) -> Value:
-    """A copy whose dimension i is dimension order[i] of the value."""
-    shape = tensor_type(value).shape
-    sizes: list[Size] = [_extent(b, value, i, shape[i]) for i in order]
-    out = tensor.empty(b, sizes, tensor_type(value).element)
-    rank = len(order)
-    maps = [AffineMap.of(rank, *(order.index(i) for i in range(rank))), AffineMap.identity(rank)]
-    return linalg.generic(b, [value], [out], maps, [linalg.PARALLEL] * rank, lambda _, args: [args[0]]).result
-
-
-def _extent(b: Builder, value: Value, i: int, known: int | None) -> Size:
-    return known if known is not None else tensor.dim(b, value, arith.constant(b, i, INDEX))
 
 
 def _generic(images: _Images, op: Operation, channel: int) -> Value:

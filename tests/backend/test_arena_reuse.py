@@ -28,7 +28,7 @@ def test_panels_of_a_loop_are_packed_in_the_same_memory(tmp_path):
     path = tmp_path / "chain.py"
     path.write_text(SOURCE)
     chain = torchcc.compile_file(path, seed=0)
-    x = np.ones((1, 64, 200, 200), np.float32)  # large: the C library keeps smaller blocks itself
+    x = np.ones((1, 64, 380, 380), np.float32)  # large: the C library keeps blocks below 32 MB itself
     faults = []
     threads = torchcc.num_threads()
     torchcc.set_num_threads(1)
@@ -39,4 +39,4 @@ def test_panels_of_a_loop_are_packed_in_the_same_memory(tmp_path):
             faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     finally:
         torchcc.set_num_threads(threads)
-    assert min(faults[2:]) * PAGE_BYTES < x.nbytes, faults
+    assert min(faults[2:]) * PAGE_BYTES < x.nbytes / 8, faults

@@ -186,6 +186,18 @@ def f(x: Tensor, n: int):
     z += 1
     return torch.jit.wait(a), z
 """),
+    "lists and texts are given": (1, """
+def g(l: List[int], k: int) -> str:
+    print("g", k, l)
+    return str(l[k])
+def f(x: Tensor, n: int):
+    l = [i * i for i in range(n)]
+    futures = [torch.jit.fork(g, l, i) for i in range(n + 1)]
+    found = ""
+    for a in futures[:-1]:
+        found += torch.jit.wait(a)
+    return x + len(found)
+"""),
     "an error that nobody waits for": (1, """
 def g(x: Tensor, k: int):
     assert k < 3, "large"
@@ -212,6 +224,71 @@ def test_every_stage(name):
         text = print_module(lowered.modules[stage])
         if "dense_resource" not in text:
             assert print_module(parse_module(text)) == text
+
+
+AT_ONCE = """
+def item(l: List[str], k: int) -> str:
+    print("item", k)
+    return l[k]
+
+def items(l: List[str], k: int) -> List[str]:
+    first, second = torch.jit.fork(item, l, k), torch.jit.fork(item, l, k + 1)
+    found = [torch.jit.wait(first)]
+    if k > 0:
+        found.append(torch.jit.wait(second))
+    return found + l[:1]
+
+def picked(text: str, n: int):
+    words = text.split(" ")
+    futures = [torch.jit.fork(items, words, i) for i in range(n)]
+    print("forked")
+    found = ""
+    for a in futures:
+        found += "".join(torch.jit.wait(a))
+    return found
+
+def looked_up(n: int, key: str):
+    table: Dict[str, int] = {}
+    for i in range(n):
+        table[str(i)] = i
+    a = torch.jit.fork(value, table, key)
+    if key == "none":
+        return -1
+    return torch.jit.wait(a)
+
+def value(table: Dict[str, int], key: str) -> int:
+    return table[key]
+
+def same(n: int):
+    l = [i for i in range(n)]
+    r = torch.jit.wait(torch.jit.fork(given, l, n))
+    r.append(7)
+    return l
+
+def given(l: List[int], n: int) -> List[int]:
+    assert n < 5, "long"
+    return l
+"""
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_is_counted_is_given_to_calls_made_at_once(threads, capfd, count):
+    threads(count)
+    library = compile_source(HEAD + AT_ONCE, "forks.py")
+    objects_left = jit.session().functions.objects_left
+    before = objects_left()
+    assert library.picked("a b c", 2) == "aabca"
+    assert capfd.readouterr().out == "item 0\nitem 1\nitem 1\nitem 2\nforked\n"
+    assert library.picked("a", 1) == "aa"  # the second one fails, and nobody waits for it
+    with pytest.raises(ExecutionError, match="list index out of range"):
+        library.picked("a b", 2)
+    assert library.looked_up(3, "2") == 2 and library.looked_up(3, "none") == -1
+    with pytest.raises(ExecutionError, match="KeyError: 3"):
+        library.looked_up(3, "3")
+    assert library.same(2) == [0, 1, 7]
+    with pytest.raises(ExecutionError, match="long"):
+        library.same(5)
+    assert objects_left() == before
 
 
 SHARED = {

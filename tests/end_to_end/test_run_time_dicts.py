@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from torchcc import driver
+from torchcc.api import compile_source
 from torchcc.backend.cpu.header import header_text
 from torchcc.backend.cpu.jit import compile_module
 from torchcc.frontend.compile import compile_text
@@ -744,3 +745,10 @@ def test_refused(name):
     with pytest.raises(CompileError) as found:
         lowered(source, [WORDS, 3])
     assert message in str(found.value) and found.value.diagnostics[0].span is not None
+
+
+def test_an_argument_with_tensors_for_keys_is_refused():
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    library = compile_source(PRELUDE + "def f(d: Dict[Tensor, int]): return len(d.keys())\n", "keys.py")
+    with pytest.raises(CompileError, match="argument 'd': a dict with tensors for keys is not supported"):
+        library.f({torch.ones(1): 1})

@@ -123,6 +123,6 @@ LINALG_CALLS: dict[str, list[tuple[Any, ...]]] = {
     "matrix_exp": [(_m(3, 3),)],
     "linalg_tensorinv": [(_m(2, 3, 6), 2), (_m(4, 2, 2), 1)],
     "linalg_tensorsolve": [(_m(2, 3, 6), _m(2, 3)), (_m(2, 6, 3), _m(2, 3), [1])],
-    "linalg_vander": [(_m(3),), (_m(2, 3),), (torch.arange(3),)],
+    "linalg_vander": [(_m(3),), (_m(2, 3),), (torch.arange(3),), (torch.arange(3, dtype=torch.uint8),)],
     "vander": [(_m(3),), (torch.arange(4), 3, True), (_m(3), 0), (_m(3), 1)],
 }  # fmt: skip

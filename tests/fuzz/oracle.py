@@ -33,8 +33,8 @@ from torchcc.ir.interpreters.torch import Interpreter
 from torchcc.ir.script_types import BoolType, DictType, FloatType, IntType, ListType, StrType, TensorType, TupleType
 from torchcc.ir.signature import Dim, TensorSpec, rebuild
 
-OWN_FAULT = re.compile("INTERNAL ASSERT|Expected .* but got None")
-"""PyTorch mixes up its registers after some loops with `return` in them."""
+OWN_FAULT = re.compile("INTERNAL ASSERT|Expected .* but got None|Tracer cannot infer type of")
+"""PyTorch mixes up its registers after some loops with `return` in them, and takes no object of Python with an empty list."""
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 

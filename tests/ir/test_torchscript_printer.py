@@ -6,13 +6,13 @@ import torchcc
 from torchcc.frontend.compile import compile_text
 from torchcc.ir.diagnostics import CompileError
 from torchcc.ir.torchscript.literals import print_float, print_number, print_string
-from torchcc.ir.torchscript.printer import code_text
+from torchcc.ir.torchscript.printer import code_and_constants
 
 HEAD = "import torch\nfrom torch import nn, Tensor\nfrom typing import *\nimport torch.nn.functional as F\n"
 
 
 def code(text, entry=None):
-    return code_text(compile_text(HEAD + text, entry=entry))
+    return code_and_constants(compile_text(HEAD + text, entry=entry), lambda function: None)[0]
 
 
 def body(text):

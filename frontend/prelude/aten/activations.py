@@ -31,6 +31,10 @@ def log_sigmoid(self: Tensor) -> Tensor:
 
 
 def prelu(self: Tensor, weight: Tensor) -> Tensor:
+    if self.dtype != weight.dtype:
+        raise RuntimeError(
+            "prelu: Type promoting not supported. Got {} and {}".format(_h_type_name(self.dtype), _h_type_name(weight.dtype))
+        )
     if self.dim() < 2:
         w = weight.reshape([])
     else:

@@ -24,13 +24,13 @@ def _h_grid_slope(coordinate: Tensor, n: int, padding_mode: int, align_corners: 
 
 def _h_grid_element(places: List[Tensor], sizes: List[int]) -> Tuple[Tensor, Tensor]:
     # of whole numbers [N, P], one for each dimension, the last first: which element, and whether there is one
-    index = torch.zeros_like(places[0])
+    index = torch.zeros_like(places[0], dtype=torch.int64)
     inside = torch.ones_like(places[0], dtype=torch.bool)
     for axis in range(len(places)):
         inside = inside & (places[axis] >= 0) & (places[axis] <= sizes[len(sizes) - 1 - axis] - 1)
     for i in range(len(places)):
-        index = index * float(sizes[i]) + places[len(places) - 1 - i]
-    return torch.where(inside, index, torch.zeros_like(index)).to(torch.int64).unsqueeze(1), inside.unsqueeze(1)
+        index = index * sizes[i] + _h_whole_place(places[len(places) - 1 - i], inside)
+    return index.unsqueeze(1), inside.unsqueeze(1)
 
 
 def _h_grid_share(

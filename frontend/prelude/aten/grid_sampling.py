@@ -55,10 +55,15 @@ def _h_grid_pad(place: Tensor, n: int, padding_mode: int, align_corners: bool) -
     return place
 
 
+def _h_whole_place(x: Tensor, inside: Tensor) -> Tensor:
+    # before it is counted with: a float may not hold the number of all elements
+    return torch.where(inside, x, torch.zeros_like(x)).to(torch.int64)
+
+
 def _h_grid_pick(flat: Tensor, x: Tensor, y: Tensor, h: int, w: int) -> Tensor:
     # flat [N, C, H * W], x and y [N, P] whole numbers; zero outside
     inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
-    index = torch.where(inside, y * float(w) + x, torch.zeros_like(x)).to(torch.int64)
+    index = _h_whole_place(y, inside) * w + _h_whole_place(x, inside)
     index = index.unsqueeze(1).expand([flat.size(0), flat.size(1), x.size(1)])
     return torch.gather(flat, 2, index) * inside.unsqueeze(1)
 
@@ -115,7 +120,7 @@ def grid_sampler_2d(
 def _h_grid_pick_3d(flat: Tensor, x: Tensor, y: Tensor, z: Tensor, w: int, h: int, d: int) -> Tensor:
     # flat [N, C, D * H * W], the places [N, P] whole numbers; zero outside
     inside = (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1) & (z >= 0) & (z <= d - 1)
-    index = torch.where(inside, (z * float(h) + y) * float(w) + x, torch.zeros_like(x)).to(torch.int64)
+    index = (_h_whole_place(z, inside) * h + _h_whole_place(y, inside)) * w + _h_whole_place(x, inside)
     index = index.unsqueeze(1).expand([flat.size(0), flat.size(1), x.size(1)])
     return torch.gather(flat, 2, index) * inside.unsqueeze(1)
 
@@ -152,6 +157,10 @@ def grid_sampler_3d(
 def grid_sampler(
     input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
 ) -> Tensor:
+    if input.dtype != grid.dtype:
+        raise RuntimeError(
+            "expected scalar type {} but found {}".format(_h_type_name(input.dtype), _h_type_name(grid.dtype))
+        )
     if input.dim() == 5 and interpolation_mode == 2:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if input.dim() == 5:

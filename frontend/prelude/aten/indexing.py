@@ -83,6 +83,8 @@ def vsplit__array(self: Tensor, indices: List[int]) -> List[Tensor]:
 
 
 def one_hot(self: Tensor, num_classes: int) -> Tensor:
+    if self.dtype != torch.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if bool(torch.any(self < 0)):
         raise RuntimeError("Class values must be non-negative.")
     classes = num_classes
@@ -144,6 +146,8 @@ def argwhere(self: Tensor) -> Tensor:
 
 
 def index_fill__int_Scalar(self: Tensor, dim: int, index: Tensor, value: number) -> Tensor:
+    if index.dtype != torch.int64:
+        raise RuntimeError("index_fill_(): Expected dtype int64 for index.")
     shape: List[int] = []
     for i in range(self.dim()):
         shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))
@@ -151,6 +155,8 @@ def index_fill__int_Scalar(self: Tensor, dim: int, index: Tensor, value: number)
 
 
 def index_fill__int_Tensor(self: Tensor, dim: int, index: Tensor, value: Tensor) -> Tensor:
+    if index.dtype != torch.int64:
+        raise RuntimeError("index_fill_(): Expected dtype int64 for index.")
     shape: List[int] = []
     for i in range(self.dim()):
         shape.append(index.numel() if i == dim or i == dim + self.dim() else self.size(i))

@@ -117,7 +117,8 @@ def linalg_vander(x: Tensor, N: Optional[int]) -> Tensor:
         raise RuntimeError("N must be greater than 1.")
     points = x.unsqueeze(0) if x.dim() == 0 else x
     repeated = points.unsqueeze(-1).expand(points.size() + [n - 1])
-    return torch.cat([torch.ones_like(points).unsqueeze(-1), torch.cumprod(repeated, -1).to(x.dtype)], -1)
+    powers = torch.cumprod(repeated, -1)
+    return torch.cat([torch.ones_like(points, dtype=powers.dtype).unsqueeze(-1), powers], -1)
 
 
 def vander(x: Tensor, N: Optional[int], increasing: bool) -> Tensor:

@@ -26,8 +26,9 @@ def smooth_l1_loss(self: Tensor, target: Tensor, reduction: int, beta: float) ->
 def huber_loss(self: Tensor, target: Tensor, reduction: int, delta: float) -> Tensor:
     if delta <= 0.0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    d = torch.abs(self - target)
-    return _h_reduce(torch.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), reduction)
+    d = torch.abs(_h_wide(self - target))
+    loss = _h_narrow(torch.where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), torch.result_type(self, target))
+    return _h_reduce(loss, reduction)
 
 
 def soft_margin_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
@@ -35,6 +36,8 @@ def soft_margin_loss(self: Tensor, target: Tensor, reduction: int) -> Tensor:
 
 
 def binary_cross_entropy(self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int) -> Tensor:
+    if target.dtype != self.dtype:
+        raise RuntimeError("Found dtype {} but expected {}".format(_h_type_name(target.dtype), _h_type_name(self.dtype)))
     # logarithms are cut off at -100, as in PyTorch
     loss = (target - 1) * torch.clamp_min(torch.log1p(-self), -100) - target * torch.clamp_min(torch.log(self), -100)
     if weight is not None:
@@ -98,12 +101,22 @@ def hinge_embedding_loss(self: Tensor, target: Tensor, margin: float, reduction:
 
 
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float, reduction: int) -> Tensor:
+    if input1.dim() != input2.dim() or input1.dim() != target.dim():
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {}, input2: {}, "
+            "target: {} ".format(input1.size(), input2.size(), target.size())
+        )
     return _h_reduce(torch.clamp_min(-target * (input1 - input2) + margin, 0), reduction)
 
 
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, p: float, eps: float, swap: bool, reduction: int
 ) -> Tensor:
+    if anchor.dim() != positive.dim() or anchor.dim() != negative.dim():
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            "anchor {}D, positive {}D, and negative {}D inputs".format(anchor.dim(), positive.dim(), negative.dim())
+        )
     near = pairwise_distance(anchor, positive, p, eps, False)
     far = pairwise_distance(anchor, negative, p, eps, False)
     if swap:
@@ -133,6 +146,21 @@ def _h_nll(
     self: Tensor, target: Tensor, weight: Optional[Tensor], reduction: int, ignore_index: int
 ) -> Tuple[Tensor, Tensor]:
     # self [N, C, ...], target [N, ...]: minus the chosen class, and the sum of weights
+    if not self.is_floating_point():
+        raise RuntimeError("\"nll_loss_out_frame\" not implemented for '{}'".format(_h_type_name(self.dtype)))
+    if target.dtype != torch.int64 and target.dtype != torch.uint8:
+        raise RuntimeError("expected target dtype to be Long or Byte, but got {}".format(_h_type_name(target.dtype)))
+    if weight is not None:
+        if weight.numel() != self.size(1):
+            raise RuntimeError(
+                "weight tensor should be defined either for all {} classes or no classes but got weight tensor of shape: {}".format(
+                    self.size(1), weight.size()
+                )
+            )
+        if weight.dtype != self.dtype:
+            raise RuntimeError(
+                "expected scalar type {} but found {}".format(_h_type_name(self.dtype), _h_type_name(weight.dtype))
+            )
     kept = target != ignore_index
     index = torch.where(kept, target, torch.zeros_like(target))
     picked = -torch.gather(self, 1, index.unsqueeze(1)).squeeze(1)

@@ -5,6 +5,15 @@ from torch import Tensor
 from typing import List, Optional, Tuple
 
 
+def _h_need_one_type(dtype: int, parameter: Optional[Tensor]) -> None:
+    if parameter is not None:
+        if parameter.dtype != dtype:
+            if parameter.dtype != torch.float32:
+                raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+            if dtype != torch.float16 and dtype != torch.bfloat16:
+                raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
+
+
 def native_layer_norm(
     input: Tensor, normalized_shape: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float
 ) -> Tuple[Tensor, Tensor, Tensor]:
@@ -20,6 +29,8 @@ def native_layer_norm(
                 normalized_shape, normalized_shape, input.size()
             )
         )
+    _h_need_one_type(input.dtype, weight)
+    _h_need_one_type(input.dtype, bias)
     dims: List[int] = []
     for i in range(n):
         if input.size(i - n) != normalized_shape[i]:
@@ -117,6 +128,8 @@ def native_batch_norm(
     momentum: float,
     eps: float,
 ) -> Tuple[Tensor, Tensor, Tensor]:
+    for parameter in [weight, bias, running_mean, running_var]:
+        _h_need_one_type(input.dtype, parameter)
     x = _h_wide(input)
     if training:
         mean, var, count = _h_batch_statistics(x)
@@ -207,6 +220,8 @@ def _native_batch_norm_legit__no_stats(
 def _h_group_norm(
     input: Tensor, num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float
 ) -> Tuple[Tensor, Tensor, Tensor]:
+    _h_need_one_type(input.dtype, weight)
+    _h_need_one_type(input.dtype, bias)
     x = _h_wide(input)
     width = x.size(1) // num_groups
     for i in range(2, x.dim()):

@@ -85,6 +85,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor:
 
 
 def cdist(x1: Tensor, x2: Tensor, p: float, compute_mode: Optional[int]) -> Tensor:
+    if x1.dtype != x2.dtype:
+        raise RuntimeError("expected scalar type {} but found {}".format(_h_type_name(x1.dtype), _h_type_name(x2.dtype)))
     return _h_norm_as(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, [-1], False)
 
 

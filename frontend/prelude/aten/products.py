@@ -66,6 +66,8 @@ def chain_matmul(matrices: List[Tensor]) -> Tensor:
 
 
 def linalg_multi_dot(tensors: List[Tensor]) -> Tensor:
+    if len(tensors) < 2:
+        raise RuntimeError("multi_dot(): expected at least 2 tensors but got {}".format(len(tensors)))
     result = tensors[0]
     for i in range(1, len(tensors)):
         result = torch.matmul(result, tensors[i])
@@ -155,6 +157,10 @@ def linalg_cross(self: Tensor, other: Tensor, dim: int) -> Tensor:
     if self.size(dim) != 3 or other.size(dim) != 3:
         raise RuntimeError(
             "linalg.cross: inputs dimension {} must have length 3. Got {} and {}".format(dim, self.size(dim), other.size(dim))
+        )
+    if self.dtype != other.dtype:
+        raise RuntimeError(
+            "expected scalar type {} but found {}".format(_h_type_name(self.dtype), _h_type_name(other.dtype))
         )
     a, b = torch.broadcast_tensors([self, other])
     a0, a1, a2 = a.select(dim, 0), a.select(dim, 1), a.select(dim, 2)

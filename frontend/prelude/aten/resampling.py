@@ -24,18 +24,32 @@ def _h_plain_scale(n: int, size: int, scale: Optional[float]) -> Optional[float]
     return scale
 
 
+def _h_need_resampling(self: Tensor, output_size: List[int], name: str, takes_bytes: bool) -> None:
+    for i in range(len(output_size)):
+        if output_size[i] <= 0 or self.size(i + 2) <= 0:
+            raise RuntimeError(
+                "Input and output sizes should be greater than 0, but got input {} and output {}".format(
+                    self.size()[2:], output_size
+                )
+            )
+    if not self.is_floating_point() and not (takes_bytes and self.dtype == torch.uint8):
+        raise RuntimeError("\"{}\" not implemented for '{}'".format(name, _h_type_name(self.dtype)))
+
+
 def _h_nearest(self: Tensor, dim: int, size: int, scale: Optional[float]) -> Tensor:
     n = self.size(dim)
     return torch.index_select(self, dim, torch.clamp(_h_nearest_places(n, size, scale), max=n - 1))
 
 
 def upsample_nearest1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_nearest", True)
     return _h_nearest(self, 2, output_size[0], scales)
 
 
 def upsample_nearest2d(
     self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "upsample_nearest2d_channels_last", True)
     h, w = output_size[0], output_size[1]
     rows = _h_nearest(self, 2, h, _h_plain_scale(self.size(2), h, scales_h))
     return _h_nearest(rows, 3, w, _h_plain_scale(self.size(3), w, scales_w))
@@ -48,6 +62,7 @@ def upsample_nearest3d(
     scales_h: Optional[float],
     scales_w: Optional[float],
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_nearest", True)
     planes = _h_nearest(_h_nearest(self, 2, output_size[0], scales_d), 3, output_size[1], scales_h)
     return _h_nearest(planes, 4, output_size[2], scales_w)
 
@@ -78,12 +93,14 @@ def _h_linear_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale
 
 
 def upsample_linear1d(self: Tensor, output_size: List[int], align_corners: bool, scales: Optional[float]) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_linear", False)
     return _h_narrow(_h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales), self.dtype)
 
 
 def upsample_bilinear2d(
     self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "upsample_bilinear2d_channels_last", True)
     if self.dtype == torch.uint8:
         return _h_resized_bytes(self, output_size, align_corners, scales_h, scales_w, False, False)
     rows = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
@@ -98,6 +115,7 @@ def upsample_trilinear3d(
     scales_h: Optional[float],
     scales_w: Optional[float],
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_linear", False)
     planes = _h_linear_axis(_h_wide(self), 2, output_size[0], align_corners, scales_d)
     rows = _h_linear_axis(planes, 3, output_size[1], align_corners, scales_h)
     return _h_narrow(_h_linear_axis(rows, 4, output_size[2], align_corners, scales_w), self.dtype)
@@ -131,6 +149,7 @@ def _h_cubic_axis(self: Tensor, dim: int, size: int, align_corners: bool, scale:
 def upsample_bicubic2d(
     self: Tensor, output_size: List[int], align_corners: bool, scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_cubic", True)
     if self.dtype == torch.uint8:
         return _h_resized_bytes(self, output_size, align_corners, scales_h, scales_w, True, False)
     rows = _h_cubic_axis(_h_wide(self), 2, output_size[0], align_corners, scales_h)
@@ -261,12 +280,14 @@ def _h_nearest_middle(self: Tensor, dim: int, size: int, scale: Optional[float])
 
 
 def _upsample_nearest_exact1d(self: Tensor, output_size: List[int], scales: Optional[float]) -> Tensor:
+    _h_need_resampling(self, output_size, "compute_indices_weights_nearest", True)
     return _h_nearest_middle(self, 2, output_size[0], scales)
 
 
 def _upsample_nearest_exact2d(
     self: Tensor, output_size: List[int], scales_h: Optional[float], scales_w: Optional[float]
 ) -> Tensor:
+    _h_need_resampling(self, output_size, "upsample_nearest2d_channels_last", True)
     return _h_nearest_middle(_h_nearest_middle(self, 2, output_size[0], scales_h), 3, output_size[1], scales_w)
 
 

@@ -13,9 +13,15 @@ def _h_places(sequence: Tensor, values: Tensor, right: bool, out_int32: bool) ->
     # sequence [..., n], values [..., m], or n elements for all values
     row = sequence if sequence.dim() == 1 else sequence.unsqueeze(-2)
     column = values.unsqueeze(-1)
-    before = torch.logical_not(row > column) if right else torch.logical_not(row >= column)
+    before = _h_stands_before(row, column, right)
     places = before.sum([-1])
     return places.to(torch.int32) if out_int32 else places
+
+
+def _h_stands_before(row: Tensor, value: Tensor, right: bool) -> Tensor:
+    # NaN is the largest
+    before = row <= value if right else row < value
+    return torch.logical_or(before, value != value)
 
 
 def _h_is_right(right: bool, side: Optional[str]) -> bool:
@@ -45,7 +51,9 @@ def searchsorted__Scalar(
     sequence = sorted_sequence
     if sorter is not None:
         sequence = torch.gather(sorted_sequence, -1, sorter)
-    before = torch.logical_not(sequence > self) if _h_is_right(right, side) else torch.logical_not(sequence >= self)
+    before = sequence <= self if _h_is_right(right, side) else sequence < self
+    if self != self:
+        before = torch.ones_like(before)
     places = before.sum()
     return places.to(torch.int32) if out_int32 else places
 
@@ -188,15 +196,24 @@ def histc(self: Tensor, bins: int, min: number, max: number) -> Tensor:
     return torch.scatter_add(counts, 0, torch.clamp_max(places, bins - 1), inside.to(torch.int64)).to(self.dtype)
 
 
+def _h_need_isin(dtype: int) -> None:
+    if dtype == torch.bool or dtype == torch.complex64 or dtype == torch.complex128 or dtype == torch.complex32:
+        raise RuntimeError("Unsupported input type encountered for isin(): {}".format(_h_type_name(dtype)))
+
+
 def isin__Tensor_Tensor(elements: Tensor, test_elements: Tensor, assume_unique: bool, invert: bool) -> Tensor:
+    _h_need_isin(elements.dtype)
+    _h_need_isin(test_elements.dtype)
     found = (elements.unsqueeze(-1) == test_elements.reshape([-1])).any(-1)
     return torch.logical_not(found) if invert else found
 
 
 def isin__Tensor_Scalar(elements: Tensor, test_element: number, assume_unique: bool, invert: bool) -> Tensor:
+    _h_need_isin(elements.dtype)
     return elements != test_element if invert else elements == test_element
 
 
 def isin__Scalar_Tensor(element: number, test_elements: Tensor, assume_unique: bool, invert: bool) -> Tensor:
+    _h_need_isin(test_elements.dtype)
     found = (test_elements == element).any()
     return torch.logical_not(found) if invert else found

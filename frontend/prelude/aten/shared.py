@@ -23,6 +23,8 @@ def _h_wide(x: Tensor) -> Tensor:
 def _h_narrow(x: Tensor, dtype: int) -> Tensor:
     if (dtype == torch.complex64 or dtype == torch.complex128) and not x.is_complex():
         return x  # the size of complex numbers is real
+    if dtype == torch.complex32 and not x.is_complex():
+        return x.to(torch.float16)
     if x.dtype != dtype:
         return x.to(dtype)
     return x

@@ -185,7 +185,7 @@ def _h_k0_parts(x: Tensor) -> Tuple[Tensor, Tensor]:
             2.4403030820659555,
         ],
     )
-    return small - torch.log(0.5 * x) * _h_i0(x), large / torch.sqrt(x)
+    return small - (torch.log(x) - 0.6931471805599453) * _h_i0(x), large / torch.sqrt(x)
 
 
 def _h_k1_parts(x: Tensor) -> Tuple[Tensor, Tensor]:
@@ -345,7 +345,7 @@ def _h_bessel_j1(x: Tensor) -> Tensor:
         )
         * x
         * (z - 14.6819706421238932572)
-        * (z - 49.2184562216946036703)
+        * (z - 49.2184563216946036703)
     )
     p, q = _h_bessel1_amplitudes(x)
     t = x - 2.356194490192344928846982537459627163
@@ -360,7 +360,7 @@ def special_bessel_j0(self: Tensor) -> Tensor:
 def special_bessel_j1(self: Tensor) -> Tensor:
     x = _h_wide_argument(self, "bessel_j1_cpu")
     y = _h_bessel_j1(torch.abs(x))
-    return _h_special_result(torch.where(x < 0, -y, y), self)
+    return _h_special_result(torch.where(torch.signbit(x), -y, y), self)
 
 
 def _h_y_at_poles(x: Tensor, y: Tensor) -> Tensor:

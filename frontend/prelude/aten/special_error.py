@@ -19,7 +19,8 @@ def _h_erfcx_right(x: Tensor) -> Tensor:
             -0.002413163540417608, 0.009074997670705265, -0.026658668435305753, 0.05920993999819189,
             -0.08424913336651792, -0.004590054580646478, 2.3551578691348034,
         ],
-    ) / (1.0 + 2.0 * x)
+    )
+    y = torch.where(x > 1e30, 0.5 * y / x, y / (1.0 + 2.0 * x))  # twice the largest numbers is infinite
     return torch.where(torch.isinf(x), 0.0, y)
 
 

@@ -143,7 +143,7 @@ def _h_zeta(x: Tensor, q: Tensor) -> Tensor:
     term = torch.zeros_like(sum)
     ended = torch.zeros_like(sum, dtype=torch.bool)
     at_pole = torch.logical_and(q <= 0, q == torch.floor(q))
-    undefined = torch.logical_and(q <= 0, x != torch.floor(x))
+    undefined = torch.logical_or(torch.isnan(x), torch.logical_and(q <= 0, x != torch.floor(x)))
     wanted = torch.logical_and(x > 1.0, torch.logical_not(torch.logical_or(at_pole, undefined)))
     i = 0
     going = wanted

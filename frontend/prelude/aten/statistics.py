@@ -101,7 +101,9 @@ def nanmean(self: Tensor, dim: Optional[List[int]], keepdim: bool, dtype: Option
     if not self.is_floating_point():
         raise RuntimeError("nanmean(): expected input to have floating point or complex dtype")
     count = torch.sum(torch.logical_not(torch.isnan(self)), dim, keepdim)
-    return torch.nansum(self, dim, keepdim, dtype=dtype) / count
+    result = self.dtype if dtype is None else dtype
+    total = torch.nansum(self, dim, keepdim, dtype=_h_wide(self).dtype if dtype is None else dtype)
+    return _h_narrow(_h_wide(total) / count, result)  # float16 has no numbers for large counts
 
 
 # quantiles

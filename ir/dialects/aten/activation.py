@@ -26,6 +26,7 @@ from .elementwise import (
     refusing,
     types,
 )
+from .fitting import guarding, require_fitting
 from .lowering import LoweringContext, Number
 from .rules import Array, Operand, choose, dtype_of, operand_of
 from .samples import ramp, tensor, unary_floats, unary_reals
@@ -181,6 +182,13 @@ def _self_only(rule: Rule) -> Rule:
     return chosen
 
 
+def _threshold_types(self: Operand, threshold: Operand, value: Operand) -> Types:
+    chosen = refusing(promoted, "threshold_cpu", is_bool_or_complex)(self)
+    for number in (threshold, value):
+        require_fitting(number, chosen.result)
+    return chosen
+
+
 def _hardshrink(k: Scalars, x: Value, lambd: Value) -> Value:
     inside = k.select(k.compare("ge", x, k.neg(lambd)), k.compare("le", x, lambd), k.false())
     return k.select(inside, k.constant(0), x)
@@ -261,10 +269,11 @@ WITH_NUMBERS: tuple[Operator, ...] = (
     ),
     elementwise(
         "aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
-        _self_only(refusing(promoted, "threshold_cpu", is_bool_or_complex)),
+        _threshold_types,
         _threshold,
         lambda x, threshold, value: choose(x <= threshold, value, x),
         _threshold_samples,
+        guard=guarding(1, 2),
     ),
 )
 

@@ -22,6 +22,7 @@ from .elementwise import (
     refusing,
     to_float,
 )
+from .fitting import guarding, require_fitting
 from .rules import Array, Operand, dtype_of
 from .samples import (
     binary_tensors,
@@ -40,13 +41,14 @@ def _check_alpha(compute: DType, alpha: Operand) -> None:
     kind = dtype_of(alpha)
     if kind is DType.bool and compute is not DType.bool:
         raise OperatorError("Boolean alpha only supported for Boolean results.")
-    if not compute.is_floating and not compute.is_complex and kind.is_floating:
+    if not compute.is_floating and not compute.is_complex and kind.category > 1:
         raise OperatorError("For integral input tensors, argument alpha must not be a floating point number.")
 
 
 def _sum_types(self: Operand, other: Operand, alpha: Operand) -> Types:
     chosen = promoted(self, other)
     _check_alpha(chosen.compute, alpha)
+    require_fitting(alpha, chosen.result)
     return chosen
 
 
@@ -92,7 +94,7 @@ def _alpha_number_samples() -> Iterator[Sample]:
 
 ARITHMETIC: tuple[Operator, ...] = (
     *(
-        elementwise(signature, _sum_types, lambda k, x, y, alpha: k.add(x, k.mul(alpha, y)), _numpy_add, samples)
+        elementwise(signature, _sum_types, lambda k, x, y, alpha: k.add(x, k.mul(alpha, y)), _numpy_add, samples, guard=guarding(2))
         for signature, samples in (
             ("aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", _alpha_samples(True)),
             ("aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", _alpha_number_samples),
@@ -105,6 +107,7 @@ ARITHMETIC: tuple[Operator, ...] = (
             lambda k, x, y, alpha: k.sub(x, k.mul(alpha, y)),
             lambda x, y, a: x - a * y,
             samples,
+            guard=guarding(2),
         )
         for signature, samples in (
             ("aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", _alpha_samples(False)),
@@ -118,6 +121,7 @@ ARITHMETIC: tuple[Operator, ...] = (
             lambda k, x, y, alpha: k.sub(y, k.mul(alpha, x)),
             lambda x, y, a: y - a * x,
             samples,
+            guard=guarding(2),
         )
         for signature, samples in (
             ("aten::rsub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", _alpha_samples(False)),
@@ -201,8 +205,9 @@ def _numpy_lerp(x: Array, end: Array, weight: Array) -> Array:
 
 
 def _addcmul_types(self: Operand, tensor1: Operand, tensor2: Operand, value: Operand) -> Types:
-    del value
-    return refusing(promoted, "addcmul_cpu_out", is_bool)(self, tensor1, tensor2)
+    chosen = refusing(promoted, "addcmul_cpu_out", is_bool)(self, tensor1, tensor2)
+    require_fitting(value, chosen.compute)
+    return chosen
 
 
 def _addcdiv_types(self: Operand, tensor1: Operand, tensor2: Operand, value: Operand) -> Types:
@@ -277,6 +282,7 @@ THREE: tuple[Operator, ...] = (
         lambda k, x, y, z, v: k.add(x, k.mul(k.mul(v, y), z)),
         lambda x, y, z, v: x + v * y * z,
         _addcmul_samples,
+        guard=guarding(3),
     ),
     elementwise(
         "aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from ...dtypes import DType
 from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from .. import arith, math
+from .. import complex as complexes
 from .elementwise import (
     Function1,
     Function2,
@@ -32,9 +32,20 @@ from .elementwise import (
     type_operand,
     types,
 )
+from .fitting import check_fitting, require_fitting
 from .lowering import LoweringContext, Number
 from .rules import Array, Operand, broadcast, cast_array, dtype_of, operand_of, result_type, shape_of
-from .samples import binary_tensors, mixed_tensors, positive, ramp, special_pairs, tensor, unary_any, with_numbers
+from .samples import (
+    binary_tensors,
+    mixed_tensors,
+    positive,
+    ramp,
+    special_pairs,
+    tensor,
+    unary_any,
+    unary_kinds,
+    with_numbers,
+)
 
 Formula2 = Callable[[Scalars, Value, Value], Value]
 Samples = Callable[[], Iterable[Sample]]
@@ -88,14 +99,35 @@ COMPARISONS: tuple[Operator, ...] = tuple(record for name in _COMPARISONS for re
 
 
 def _kind(name: str, formula: Callable[[Scalars, Value], Value], function: Function1, on_integers: bool) -> Operator:
-    """A predicate on floats; on integers it is the same for all."""
+    """A predicate on floats; on integers it is the same for all. A complex number is finite if both parts are, NaN or infinite if one is."""
 
     def checked(k: Scalars, x: Value) -> Value:
         if k.is_float:
             return formula(k, x)
+        if k.is_complex:
+            parts = [formula(k, part(k.b, x)) for part in (complexes.re, complexes.im)]
+            return (arith.andi if on_integers else arith.ori)(k.b, *parts)
         return k.true() if on_integers else k.false()
 
-    return elementwise(f"aten::{name}(Tensor self) -> Tensor", to_bool, checked, function, unary_any)
+    return elementwise(f"aten::{name}(Tensor self) -> Tensor", to_bool, checked, function, unary_kinds)
+
+
+def _signed_infinity(name: str, value: float) -> Operator:
+    def formula(k: Scalars, x: Value) -> Value:
+        return k.compare("eq", x, k.constant(value)) if k.is_float else k.false()
+
+    rule = _of_reals(f"{name} does not support complex inputs.")
+    return elementwise(f"aten::{name}(Tensor self) -> Tensor", rule, formula, lambda x: x == value, unary_any)
+
+
+def _of_reals(text: str) -> Rule:
+    def checked(*operands: Operand) -> Types:
+        chosen = to_bool(*operands)
+        if chosen.compute.is_complex:
+            raise OperatorError(text)
+        return chosen
+
+    return checked
 
 
 def _signbit(k: Scalars, x: Value) -> Value:
@@ -109,11 +141,11 @@ KINDS: tuple[Operator, ...] = (
     _kind("isnan", lambda k, x: math.isnan(k.b, x), np.isnan, False),
     _kind("isinf", lambda k, x: math.isinf(k.b, x), np.isinf, False),
     _kind("isfinite", lambda k, x: math.isfinite(k.b, x), np.isfinite, True),
-    _kind("isposinf", lambda k, x: k.compare("eq", x, k.constant(float("inf"))), lambda x: x == np.inf, False),
-    _kind("isneginf", lambda k, x: k.compare("eq", x, k.constant(-float("inf"))), lambda x: x == -np.inf, False),
+    _signed_infinity("isposinf", float("inf")),
+    _signed_infinity("isneginf", -float("inf")),
     elementwise(
         "aten::signbit(Tensor self) -> Tensor",
-        to_bool,
+        _of_reals("signbit is not implemented for complex tensors."),
         _signbit,
         lambda x: np.signbit(x) if x.dtype.kind == "f" else x < 0,
         unary_any,
@@ -324,10 +356,10 @@ def _ignoring_nan(choose: Formula2) -> Formula2:
     """The other operand where one is NaN."""
 
     def formula(k: Scalars, x: Value, y: Value) -> Value:
-        chosen = choose(k, x, y)
         if not k.is_float:
-            return chosen
-        chosen = k.select(math.isnan(k.b, y), x, chosen)
+            return choose(k, x, y)
+        chosen = choose(k, x, y)
+        chosen = k.select(arith.ori(k.b, math.isnan(k.b, y), k.compare("eq", x, y)), x, chosen)  # of zeros the first
         return k.select(math.isnan(k.b, x), y, chosen)
 
     return formula
@@ -361,6 +393,8 @@ def _clamp_types(kernel: str, operands: list[Any]) -> Types:
     chosen = promoted(*operands)
     if chosen.compute.is_complex:
         raise OperatorError("clamp is not supported for complex types")
+    for bound in operands[1:]:
+        require_fitting(bound, chosen.result)
     return refusing(promoted, kernel, is_bool)(*operands)
 
 
@@ -391,6 +425,8 @@ def _clamp(signature: str, kernel: str, samples: Samples) -> Operator:
     def lower(cx: LoweringContext, self: Value, min: Any, max: Any) -> Value:
         operands = _clamp_operands(self, min, max)
         chosen = _clamp_types(kernel, [type_operand(cx, x) for x in operands])
+        for bound in operands[1:]:
+            check_fitting(cx, bound, chosen.result)
         return lower_elementwise(cx, operands, chosen, _clamp_formula(min is not None, max is not None))
 
     def reference(self: Array, min: Any, max: Any) -> Array:
@@ -409,6 +445,7 @@ def _clamp_samples() -> Iterator[Sample]:
     yield Sample((ramp(5, dtype="f16"), -1, 1))
     yield Sample((tensor(3.0), -1, 1))
     yield Sample((ramp(5, dtype="b1"), 0, 1))
+    yield Sample((ramp(3, dtype="u8"), -3, 300), raises="type uint8_t without overflow")
     yield Sample((ramp(3), None, None), raises="At least one of 'min' or 'max' must not be None")
 
 
@@ -475,13 +512,19 @@ def _where(signature: str, samples: Samples) -> Operator:
     def infer(condition: TensorType, self: Operand, other: Operand) -> TensorType:
         _check_condition(condition)
         shapes = [shape_of(x) for x in (condition, self, other) if isinstance(x, TensorType)]
-        return TensorType(result_type(self, other), broadcast(*shapes))
+        dtype = result_type(self, other)
+        for number in (self, other):
+            if len(shapes) == 2 and dtype not in (DType.float16, DType.bfloat16):
+                require_fitting(number, dtype)
+        return TensorType(dtype, broadcast(*shapes))
 
     def lower(cx: LoweringContext, condition: Value, self: Number, other: Number) -> Value:
         dtype = result_type(type_operand(cx, self), type_operand(cx, other))
         if cx.dtype(condition) is not DType.bool:
             condition = cx.cast_tensor(condition, DType.bool)
         operands = [condition, self, other]
+        for number in () if dtype in (DType.float16, DType.bfloat16) else (self, other):
+            check_fitting(cx, number, dtype)
         tensors = [x for x in operands if isinstance(x, Value) and hasattr(x.type, "shape")]
         fixed = {i: cx.number(x, dtype) for i, x in enumerate(operands) if isinstance(x, Value) and x not in tensors}
 
@@ -518,6 +561,7 @@ def _where_samples() -> Iterator[Sample]:
 def _where_right() -> Iterator[Sample]:
     yield Sample((ramp(2, 3, dtype="b1"), ramp(3), 2))
     yield Sample((ramp(2, 3, dtype="b1"), ramp(3, dtype="i64"), 2.5))
+    yield Sample((ramp(2, 3, dtype="b1"), ramp(3, dtype="i8"), 300), raises="type int8_t without overflow")
 
 
 def _where_left() -> Iterator[Sample]:
@@ -542,16 +586,16 @@ def _infer_masked_fill(self: TensorType, mask: TensorType, value: Operand) -> Te
         raise OperatorError(
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.rank} dimension(s)."
         )
-    if dtype_of(value).is_complex and not dtype_of(self).is_complex:
+    if isinstance(value, TensorType) and dtype_of(value).is_complex and not dtype_of(self).is_complex:
         raise OperatorError("value cannot be converted to type float without overflow")
-    if isinstance(value, float) and not isfinite(value) and dtype_of(self).category < 2:
-        raise OperatorError(f"value cannot be converted to type {dtype_of(self).name}_t without overflow")
+    require_fitting(value, dtype_of(self))
     return TensorType(self.dtype, broadcast(shape_of(self), shape_of(mask)))
 
 
 def _lower_masked_fill(cx: LoweringContext, self: Value, mask: Value, value: Number) -> Value:
     dtype = cx.dtype(self)
     is_tensor = isinstance(value, Value) and hasattr(value.type, "shape")
+    check_fitting(cx, value, dtype)
     fixed = cx.number(value, dtype) if isinstance(value, Value) and not is_tensor else None
 
     def body(b: Any, x: Value, chosen: Value, *rest: Value) -> Value:

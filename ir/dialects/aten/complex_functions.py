@@ -159,16 +159,22 @@ def _quotient(x: Number, y: Number) -> Number:
     ratio = zero.choose(ratio.constant(0.0), ratio)
     scale = large + small * ratio
     first, second = wide.choose(x.re, x.im), wide.choose(x.im, x.re)
-    imaginary = (second - first * ratio) / scale
-    return Number((first + second * ratio) / scale, wide.choose(imaginary, -imaginary))
+    imaginary = wide.choose(second - first * ratio, first * ratio - second)  # not negated: of zeros the sign counts
+    return Number((first + second * ratio) / scale, imaginary / scale)
 
 
 def _exp(z: Number) -> Number:
     size = z.re.apply(math.exp)
     cosine, sine = size * z.im.apply(math.cos), size * z.im.apply(math.sin)
     real = z.im.is_("oeq", 0.0)
-    none = size.is_("oeq", 0.0)
-    return Number(real.choose(size, none.choose(size, cosine)), real.choose(z.im, none.choose(size, sine)))
+    turned = _not_finite(z.im)
+    none = z.re.is_("oeq", -numbers.inf) & turned
+    endless = z.re.is_("oeq", numbers.inf) & turned
+    return Number((real | none | endless).choose(size, cosine), real.choose(z.im, none.choose(size, sine)))
+
+
+def _not_finite(x: Real) -> Condition:
+    return (x - x).is_("uno", 0.0)
 
 
 def _exp2(z: Number) -> Number:
@@ -189,7 +195,9 @@ def _log_size(z: Number) -> Real:
     ratio = (large.is_("oeq", 0.0) | small.is_("oeq", numbers.inf)).choose(ratio.constant(0.0), ratio)
     far = large.apply(math.log) + (ratio * ratio).apply(math.log1p) * 0.5
     far = large.is_("oeq", numbers.inf).choose(large, far)
-    return (large.is_("ogt", 0.5) & large.is_("olt", 2.0)).choose(near, far)
+    found = (large.is_("ogt", 0.5) & large.is_("olt", 2.0)).choose(near, far)
+    nan = z.re.is_("uno", z.im) & large.is_("one", numbers.inf)  # the order above leaves NaN out
+    return nan.choose(z.re.constant(numbers.nan), found)
 
 
 def _log(z: Number) -> Number:
@@ -216,14 +224,20 @@ def _sqrt(z: Number) -> Number:
 
 def _sinh(z: Number) -> Number:
     sine = z.im.is_("oeq", 0.0).choose(z.im, z.re.apply(math.cosh) * z.im.apply(math.sin))
-    cosine = z.re.is_("oeq", 0.0).choose(z.re, z.re.apply(math.sinh) * z.im.apply(math.cos))
-    return Number(cosine, sine)
+    return Number(_at_ends(z).choose(z.re, z.re.apply(math.sinh) * z.im.apply(math.cos)), sine)
+
+
+def _at_ends(z: Number) -> Condition:
+    """Of 0 and the infinities the size is known whatever the angle, where that is no finite number."""
+    return (z.re.is_("oeq", 0.0) | z.re.abs().is_("oeq", numbers.inf)) & _not_finite(z.im)
 
 
 def _cosh(z: Number) -> Number:
-    zero = z.im.is_("oeq", 0.0) | z.re.is_("oeq", 0.0)
     imaginary = z.re.apply(math.sinh) * z.im.apply(math.sin)
-    return Number(z.re.apply(math.cosh) * z.im.apply(math.cos), zero.choose(z.re * z.im, imaginary))
+    imaginary = (z.re.is_("oeq", 0.0) & _not_finite(z.im)).choose(z.re, imaginary)
+    imaginary = z.im.is_("oeq", 0.0).choose(z.im * z.re.constant(1.0).apply(math.copysign, z.re), imaginary)
+    endless = z.re.abs().is_("oeq", numbers.inf) & _not_finite(z.im)
+    return Number(endless.choose(z.re.abs(), z.re.apply(math.cosh) * z.im.apply(math.cos)), imaginary)
 
 
 def _tanh(z: Number) -> Number:
@@ -235,8 +249,12 @@ def _tanh(z: Number) -> Number:
     steep = z.re.abs().is_("ogt", 20.0)
     limit = z.im.apply(math.sin) * z.im.apply(math.cos) * 4.0 * (z.re.abs() * -2.0).apply(math.exp)
     one = z.re.constant(1.0).apply(math.copysign, z.re)
-    limit = z.im.abs().is_("oeq", numbers.inf).choose(limit.constant(0.0), limit)
-    return Number(steep.choose(one, beta * rho * s / below), steep.choose(limit, t / below))
+    endless = z.re.abs().is_("oeq", numbers.inf)
+    limit = (endless & _not_finite(z.im)).choose(limit.constant(0.0).apply(math.copysign, z.im), limit)
+    one = (_not_finite(z.im) & z.re.abs().is_("olt", numbers.inf)).choose(one.constant(numbers.nan), one)
+    im = z.im.is_("oeq", 0.0).choose(z.im, steep.choose(limit, t / below))
+    re = z.re.is_("oeq", 0.0).choose(z.re, steep.choose(one, beta * rho * s / below))
+    return Number(re, im)
 
 
 def _sin(z: Number) -> Number:
@@ -255,14 +273,26 @@ def _one_minus(z: Number) -> Number:
     return Number(1.0 - z.re, -z.im)
 
 
+def _is_endless(z: Number) -> Condition:
+    return z.re.abs().is_("oeq", numbers.inf) | z.im.abs().is_("oeq", numbers.inf)
+
+
+def _endless_like(x: Real) -> Real:
+    return x.constant(numbers.inf).apply(math.copysign, x)
+
+
 def _acos(z: Number) -> Number:
     a, b = _sqrt(_one_minus(z)), _sqrt(z.plus(1.0))
-    return Number(a.re.apply(math.atan2, b.re) * 2.0, (b.re * a.im - b.im * a.re).apply(math.asinh))
+    found = Number(a.re.apply(math.atan2, b.re) * 2.0, (b.re * a.im - b.im * a.re).apply(math.asinh))
+    found = Number(z.re.is_("oeq", 0.0).choose(z.re.constant(numbers.pi / 2), found.re), found.im)
+    return choose(_is_endless(z), Number(z.im.abs().apply(math.atan2, z.re), _endless_like(-z.im)), found)
 
 
 def _asin(z: Number) -> Number:
     a, b = _sqrt(_one_minus(z)), _sqrt(z.plus(1.0))
-    return Number(z.re.apply(math.atan2, a.re * b.re - a.im * b.im), (a.re * b.im - a.im * b.re).apply(math.asinh))
+    found = Number(z.re.apply(math.atan2, a.re * b.re - a.im * b.im), (a.re * b.im - a.im * b.re).apply(math.asinh))
+    found = Number(z.re.is_("oeq", 0.0).choose(z.re, found.re), found.im)
+    return choose(_is_endless(z), Number(z.re.apply(math.atan2, z.im.abs()), _endless_like(z.im)), found)
 
 
 def _asinh(z: Number) -> Number:
@@ -271,7 +301,10 @@ def _asinh(z: Number) -> Number:
 
 def _acosh(z: Number) -> Number:
     a, b = _sqrt(z.plus(-1.0)), _sqrt(z.plus(1.0))
-    return Number((a.re * b.re + a.im * b.im).apply(math.asinh), a.im.apply(math.atan2, b.re) * 2.0)
+    found = Number((a.re * b.re + a.im * b.im).apply(math.asinh), a.im.apply(math.atan2, b.re) * 2.0)
+    turn = z.re.constant(numbers.pi / 2).apply(math.copysign, z.im)
+    found = Number(found.re, z.re.is_("oeq", 0.0).choose(turn, found.im))
+    return choose(_is_endless(z), Number(z.re.constant(numbers.inf), z.im.apply(math.atan2, z.re)), found)
 
 
 def _atanh(z: Number) -> Number:
@@ -281,8 +314,12 @@ def _atanh(z: Number) -> Number:
     re = (a * 4.0 / (left * left + square)).apply(math.log1p) * 0.25
     large = a.is_("ogt", 1e150) | z.im.abs().is_("ogt", 1e150)
     re = large.choose(re.constant(0.0), re)
+    lost = (left * left + square).is_("olt", 1e-290)  # beside a pole, where the square of the distance is lost
+    re = lost.choose((z.im.abs().apply(math.log) - numbers.log(2)) * -0.5, re)
+    re = z.re.is_("oeq", 0.0).choose(z.re, re)
     im = (z.im * 2.0).apply(math.atan2, left * (a + 1.0) - square) * 0.5
     im = large.choose(im.constant(numbers.pi / 2).apply(math.copysign, z.im), im)
+    im = z.im.is_("uno", z.im).choose(z.im, im)
     return Number(re.apply(math.copysign, z.re), im)
 
 
@@ -298,6 +335,27 @@ def _pow(x: Number, y: Number) -> Number:
     nothing = y.re.is_("ogt", 0.0)
     powered = choose(base_is_zero & nothing, Number(zero, zero), powered)
     return choose(exponent_is_zero, Number(one, zero), powered)
+
+
+def _power(b: Builder, x: Value, y: Value) -> Value:
+    """PyTorch computes some exponents without logarithms, exactly where the result is."""
+    match complexes.constant_value(y):
+        case 1:
+            return x
+        case 2:
+            return _square(b, x)
+        case 3:
+            return complexes.mul(b, _square(b, x), x)
+        case -1:
+            return _function(_reciprocal, wide=False)(b, x)
+        case -2:
+            return _function(_reciprocal, wide=False)(b, _square(b, x))
+        case 0.5:
+            return square_root(b, x)
+        case -0.5:
+            return _function(_rsqrt)(b, x)
+        case _:
+            return _function(_pow)(b, x, y)
 
 
 def _reciprocal(z: Number) -> Number:
@@ -425,8 +483,8 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "sinc": _function(_sinc),
     "reciprocal": _function(_reciprocal, wide=False),
     "sgn": _function(_sgn),
-    "pow": _function(_pow),
-    "float_power": _function(_pow),
+    "pow": _power,
+    "float_power": _power,
     "lerp": _lerp,
     "logaddexp": log_add_exp,
     "square": _square,

@@ -135,6 +135,55 @@ def _numpy_trunc_divide(x: Array, y: Array) -> Array:
     return np.trunc(x / y) if x.dtype.kind == "f" else (x - np.fmod(x, y)) // y
 
 
+class _Rounding(Scalars):
+    """Of 16-bit floats every step is rounded."""
+
+    def _round(self, x: Value) -> Value:
+        return arith.extf(self.b, arith.truncf(self.b, x, self.stored.element), self.dtype.element)
+
+    def add(self, x: Value, y: Value) -> Value:
+        return self._round(super().add(x, y))
+
+    def sub(self, x: Value, y: Value) -> Value:
+        return self._round(super().sub(x, y))
+
+    def div(self, x: Value, y: Value) -> Value:
+        return self._round(super().div(x, y))
+
+
+def _stepwise(formula: Formula2, dtype: DType, divisor: Any) -> Formula2:
+    """PyTorch rounds each step of a whole quotient of 16-bit floats, but for a divisor of one element."""
+    if not _is_stepwise(dtype, divisor):
+        return formula
+    return lambda k, x, y: formula(_Rounding(k.b, k.dtype, k.stored), x, y)
+
+
+def _is_stepwise(dtype: DType, divisor: Any) -> bool:
+    return dtype.is_floating and dtype.itemsize == 2 and isinstance(divisor, TensorType) and any(n != 1 for n in shape_of(divisor))
+
+
+def _stepwise_numpy(mode: str | None, function: Function2, dtype: DType, divisor: Any) -> Function2:
+    if mode is None or not _is_stepwise(dtype, divisor):
+        return function
+
+    def rounded(x: Array) -> Array:
+        return x.astype(dtype.numpy).astype(np.float32)
+
+    def trunc(x: Array, y: Array) -> Array:
+        return np.trunc(rounded(x / y))
+
+    def floor(x: Array, y: Array) -> Array:
+        rest = np.fmod(x, y)
+        quotient = rounded(rounded(x - rest) / y)
+        quotient = np.where((rest != 0) & ((rest < 0) != (y < 0)), rounded(quotient - 1), quotient)
+        floored = np.floor(quotient)
+        floored = np.where(rounded(quotient - floored) > 0.5, rounded(floored + 1), floored)
+        floored = np.where(quotient == 0, np.copysign(0, x / y), floored)
+        return np.where(y == 0, x / y, floored)
+
+    return trunc if mode == "trunc" else floor
+
+
 def _check_divisor(cx: LoweringContext, divisor: Any, compute: DType) -> None:
     """Integer division by zero is an error; looked for before the loop, so that the loop stays free of effects."""
     if compute.category > 1:
@@ -173,13 +222,16 @@ def _dividing(signature: str, rule: Rule, formula: Formula2, function: Function2
         x, y = (arguments[n] for n in names)
         chosen = rule(type_operand(cx, x), type_operand(cx, y))
         _check_divisor(cx, y, chosen.compute)
-        return lower_elementwise(cx, [x, y], chosen, formula)
+        steps = _stepwise(formula, chosen.compute, type_operand(cx, y)) if formula is floor_divide else formula
+        return lower_elementwise(cx, [x, y], chosen, steps, formula is floor_divide)
 
     def reference(**arguments: Any) -> Array:
         x, y = (arguments[n] for n in names)
         chosen = rule(operand_of(x), operand_of(y))
         _refuse_zero(y, chosen.compute)
-        return evaluate_elementwise([x, y], chosen, function)
+        mode = "floor" if formula is floor_divide else None
+        stepwise = _stepwise_numpy(mode, function, chosen.compute, operand_of(y))
+        return evaluate_elementwise([x, y], chosen, stepwise, formula is floor_divide)
 
     return Operator(signature, infer, lower, reference, samples)
 
@@ -268,14 +320,17 @@ def _lower_div_mode(cx: LoweringContext, self: Value, other: Number, rounding_mo
     rule, formula, _ = _mode(rounding_mode)
     chosen = rule(type_operand(cx, self), type_operand(cx, other))
     _check_divisor(cx, other, chosen.compute)
-    return lower_elementwise(cx, [self, other], chosen, formula)
+    if rounding_mode is not None:
+        formula = _stepwise(formula, chosen.compute, type_operand(cx, other))
+    return lower_elementwise(cx, [self, other], chosen, formula, whole_second=True)
 
 
 def _reference_div_mode(self: Array, other: Any, rounding_mode: str | None) -> Array:
     rule, _, function = _mode(rounding_mode)
     chosen = rule(operand_of(self), operand_of(other))
     _refuse_zero(other, chosen.compute)
-    return evaluate_elementwise([self, other], chosen, function)
+    stepwise = _stepwise_numpy(rounding_mode, function, chosen.compute, operand_of(other))
+    return evaluate_elementwise([self, other], chosen, stepwise, whole_second=True)
 
 
 def _mode_samples(samples: Samples) -> Samples:

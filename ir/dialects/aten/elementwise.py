@@ -250,6 +250,10 @@ def is_not_integral(dtype: DType) -> bool:
     return not dtype.is_integral
 
 
+WHOLE_SECOND = frozenset({"mul", "div", "true_divide"})
+"""What computes 16-bit floats with a second operand without dimensions as that is, not rounded to their dtype first: PyTorch's way."""
+
+
 def argument_names(signature: str) -> tuple[str, ...]:
     """Parameter names, without parsing types (records are made at import, schemas parsed on first use)."""
     arguments = signature.partition("(")[2].rpartition(") ->")[0]
@@ -258,7 +262,7 @@ def argument_names(signature: str) -> tuple[str, ...]:
 
 
 def lower_elementwise(
-    cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Formula
+    cx: LoweringContext, operands: Sequence[Number | complex], chosen: Types, formula: Formula, whole_second: bool = False
 ) -> Value:
     """`formula(Scalars, *scalars)` over broadcast operands; numbers stand for 0-dim tensors."""
     wide = opmath(chosen.compute)
@@ -271,8 +275,10 @@ def lower_elementwise(
         for i, operand in enumerate(operands):
             if isinstance(operand, Value) and i not in fixed:
                 source = cx.dtype(operand)
-                narrow = cx.cast(b, next(rest), source, chosen.compute)
-                scalars.append(cx.cast(b, narrow, chosen.compute, wide))
+                element = next(rest)
+                if not (whole_second and i == 1 and cx.rank(operand) == 0):
+                    element, source = cx.cast(b, element, source, chosen.compute), chosen.compute
+                scalars.append(cx.cast(b, element, source, wide))
             else:
                 scalars.append(fixed[i] if i in fixed else cx.number(operand, wide))
         outcome = cast(Callable[..., Value], formula)(Scalars(b, wide, chosen.compute), *scalars)
@@ -285,13 +291,14 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Value) and hasattr(value.type, "shape")
 
 
-def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Function) -> Array:
+def evaluate_elementwise(operands: Sequence[Any], chosen: Types, function: Function, whole_second: bool = False) -> Array:
     """The numpy meaning: operands in the compute dtype, 16-bit floats in float32."""
     wide = opmath(chosen.compute)
-    arrays = [
-        cast_array(cast_array(x, chosen.compute) if isinstance(x, np.ndarray | np.generic) else x, wide)
-        for x in operands
-    ]
+
+    def is_whole(i: int, x: Any) -> bool:
+        return not isinstance(x, np.ndarray | np.generic) or (whole_second and i == 1 and x.ndim == 0)
+
+    arrays = [cast_array(x if is_whole(i, x) else cast_array(x, chosen.compute), wide) for i, x in enumerate(operands)]
     with np.errstate(all="ignore"):
         return np.asarray(cast_array(np.asarray(cast(Callable[..., Any], function)(*arrays)), chosen.result))
 
@@ -354,11 +361,12 @@ def elementwise(
         if guard is not None:
             guard(cx, chosen, *operands)
         over_complex = complex_functions.FUNCTIONS.get(base) if chosen.compute.is_complex else None
-        return lower_elementwise(cx, operands, chosen, formula if over_complex is None else _of_builder(over_complex))
+        body = formula if over_complex is None else _of_builder(over_complex)
+        return lower_elementwise(cx, operands, chosen, body, base in WHOLE_SECOND)
 
     def reference(**arguments: Any) -> Array:
         operands = [arguments[n] for n in names]
-        return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands)), function)
+        return evaluate_elementwise(operands, rule(*(operand_of(x) for x in operands)), function, base in WHOLE_SECOND)
 
     return Operator(signature, infer, lower, reference, samples)
 

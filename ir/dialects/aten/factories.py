@@ -22,8 +22,19 @@ from .. import tensor as tensor_dialect
 from ..linalg import PARALLEL
 from . import complex_functions
 from .cast import known_dtype
+from .fitting import check_fitting, require_fitting
 from .lowering import Extent, LoweringContext, Number, convert_number
-from .rules import DEFAULT_COMPLEX, DEFAULT_FLOAT, Array, cast_array, dtype_of, like_self, operand_of, opmath, shape_of
+from .rules import (
+    DEFAULT_COMPLEX,
+    DEFAULT_FLOAT,
+    Array,
+    cast_array,
+    dtype_of,
+    like_self,
+    operand_of,
+    opmath,
+    shape_of,
+)
 from .samples import ramp, tensor
 from .shapes import known
 
@@ -72,12 +83,16 @@ def _filled(
 ) -> Operator:
     """`size` says the shape (else `self` does); `fill_value` the value where `value` is None."""
 
+    of_doubles = signature.startswith("aten::new_full")  # filled before it is rounded to 16 bits
+
     def result(arguments: dict[str, Any]) -> DType:
         wanted, usual = arguments.get("dtype"), dtype_rule(arguments)
         return usual if wanted is None else known_dtype(wanted)
 
     def infer(**arguments: Any) -> TensorType:
         size = arguments.get("size")
+        if not (of_doubles and result(arguments) in (DType.float16, DType.bfloat16)):
+            require_fitting(arguments.get("fill_value"), result(arguments))
         if size is None:
             return TensorType(result(arguments), shape_of(arguments["self"]))
         check_sizes(size)
@@ -88,6 +103,8 @@ def _filled(
         size = arguments.get("size")
         dims = cx.dims(arguments["self"]) if size is None else sizes(cx, size)
         number: Number = arguments["fill_value"] if value is None else value
+        if not (of_doubles and dtype in (DType.float16, DType.bfloat16)):
+            check_fitting(cx, number, dtype)
         return cx.set_dtype(cx.fill(dims, dtype.element, cx.number(number, dtype)), dtype)
 
     def reference(**arguments: Any) -> Array:
@@ -155,6 +172,10 @@ def _size_samples(*extra: Any, refused: str | None = "negative dimension") -> Sa
 def _full_samples() -> Iterator[Sample]:
     for value in (1.5, 2, True):
         yield from _size_samples(value)()
+    for value, dtype, name in ((300, "uint8", "uint8_t"), (-1, None, ""), (-1e9, "float16", "c10::Half"), (float("nan"), "int32", "int")):
+        chosen = DType.uint8 if dtype is None else DType[dtype]
+        refused = f"value cannot be converted to type {name} without overflow" if name else None
+        yield Sample(([2], value), {"dtype": int(chosen)}, raises=refused)
 
 
 def _like_samples(*extra: Any) -> Samples:
@@ -215,6 +236,7 @@ def _infer_fill(self: TensorType, value: Any) -> TensorType:
         raise OperatorError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.rank} dimensions."
         )
+    require_fitting(value, dtype_of(self))
     return like_self(self)
 
 
@@ -223,6 +245,7 @@ def _lower_fill(cx: LoweringContext, self: Value, value: Number) -> Value:
     if isinstance(value, Value) and hasattr(value.type, "shape"):
         scalar = cx.cast(cx.b, tensor_dialect.extract(cx.b, value, []), cx.dtype(value), dtype)
     else:
+        check_fitting(cx, value, dtype)
         scalar = cx.number(value, dtype)
     return cx.set_dtype(cx.fill(cx.dims(self), dtype.element, scalar), dtype)
 
@@ -232,7 +255,11 @@ def _reference_fill(self: Array, value: Any) -> Array:
 
 
 def _fill_samples(*values: Any) -> Samples:
-    return lambda: [Sample((ramp(2, 3, dtype=d), v)) for d in ("f32", "i64", "f16", "u8") for v in values]
+    wide = [v for v in values if isinstance(v, int)]
+    return lambda: [
+        *(Sample((ramp(2, 3, dtype=d), v)) for d in ("f32", "i64", "f16", "u8") for v in values),
+        *(Sample((ramp(3, dtype="i8"), 100 * v), raises="type int8_t without overflow") for v in wide),
+    ]
 
 
 FILLS: tuple[Operator, ...] = (
@@ -285,12 +312,16 @@ def _data_dtype(data: Any, dtype: int | None, of_float: DType) -> DType:
 def _from_data(signature: str, samples: Samples, of_float: DType = DEFAULT_FLOAT) -> Operator:
     """The first argument, a number or a nested list of them, becomes a tensor."""
     name = signature.partition("(")[2].split(",")[0].split(")")[0].split()[-1]
+    is_scalar = signature.startswith("aten::scalar_tensor(")
 
     def infer(**arguments: Any) -> TensorType:
         data = arguments[name]
         if any(isinstance(x, TensorType) for x in _leaves(data)):
             raise Unsupported("a tensor from a list of tensors is not supported: use torch.stack")
-        return TensorType(_data_dtype(data, arguments.get("dtype"), of_float), nested_shape(data))
+        dtype = _data_dtype(data, arguments.get("dtype"), of_float)
+        if is_scalar and dtype not in (DType.float16, DType.bfloat16):
+            require_fitting(data, dtype)
+        return TensorType(dtype, nested_shape(data))
 
     def lower(cx: LoweringContext, **arguments: Any) -> Value:
         dtype = cx.result_dtype()
@@ -299,6 +330,8 @@ def _from_data(signature: str, samples: Samples, of_float: DType = DEFAULT_FLOAT
         if shape and all(not isinstance(x, Value) for x in leaves):
             values = [convert_number(x, dtype) for x in leaves]
             return cx.dense(np.array(values, dtype.numpy).reshape(shape), dtype)
+        if is_scalar and dtype not in (DType.float16, DType.bfloat16):
+            check_fitting(cx, data, dtype)
         elements = [cx.number(x, dtype) for x in leaves]
         return cx.set_dtype(tensor_dialect.from_elements(cx.b, elements, shape, dtype.element), dtype)
 

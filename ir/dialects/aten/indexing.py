@@ -274,7 +274,14 @@ def _index_types(self: TensorType, indices: Sequence[TensorType | None]) -> tupl
 
 def infer_index(self: TensorType, indices: Sequence[TensorType | None]) -> TensorType:
     plan, shape = _index_types(self, indices)
+    _need_axes(plan, indices)
     return TensorType(self.dtype, tuple(plan.shape(shape_of(self), shape)))
+
+
+def _need_axes(plan: Plan, indices: Sequence[TensorType | None]) -> None:
+    """PyTorch's kernels fail in an internal assertion where nothing but masks without dimensions is given."""
+    if not plan.axes and any(index is not None for index in indices):
+        raise OperatorError("a mask without dimensions cannot be the only index")
 
 
 def _positions(
@@ -343,7 +350,7 @@ def _with_positions(
     extents: Sequence[Value],
 ) -> list[Value]:
     """Full position in `self` from the elements of the index tensors and the positions in the other dimensions."""
-    at: list[Value] = [extents[0]] * plan.rank
+    at: list[Value] = [extents[0]] * plan.rank if extents else list(others)
     for axis, other in zip(plan.others, others, strict=True):
         at[axis] = other
     for axis, element, dtype, extent in zip(plan.axes, elements, dtypes, extents, strict=True):
@@ -425,6 +432,8 @@ def _index_put_types(self: TensorType, indices: Sequence[TensorType | None], val
     plan, shape = _index_types(self, indices)
     target = plan.shape(shape_of(self), shape)
     given = shape_of(values)
+    if any(extent != 1 for extent in given):
+        _need_axes(plan, indices)
     for i, (have, want) in enumerate(zip(reversed(given), reversed(target), strict=False)):
         del i
         if have not in (None, 1) and want is not None and have != want:

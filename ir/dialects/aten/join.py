@@ -12,9 +12,10 @@ from ...dtypes import DType
 from ...operator import Operator, OperatorError, Sample
 from ...script_types import TensorType
 from .. import tensor
+from .fitting import check_fitting, require_fitting
 from .layout import joined, slice_of, with_dims
 from .lowering import Extent, LoweringContext, Number
-from .rules import Array, array_type, cast_array, result_type, shape_of, wrap_dim
+from .rules import Array, array_type, cast_array, dtype_of, result_type, shape_of, wrap_dim
 from .shapes import Known, Size, counting, floats, integers, known, size_text, static_ints
 
 
@@ -162,7 +163,7 @@ def _borders(rank: int, pad: Sequence[Any]) -> list[tuple[Any, Any]]:
 
 
 def infer_constant_pad(self: TensorType, pad: Sequence[Size], value: Any) -> TensorType:
-    del value
+    require_fitting(value, dtype_of(self))
     shape: list[Known] = []
     for extent, (before, after) in zip(shape_of(self), _borders(self.rank, pad), strict=True):
         low, high = known(before), known(after)
@@ -183,6 +184,7 @@ def lower_constant_pad(cx: LoweringContext, self: Value, pad: Sequence[Extent], 
     if all(p == 0 for p in (*low, *high)):
         return result
     dims = [cx.add(cx.add(d, b), a) for d, b, a in zip(cx.dims(result), low, high, strict=True)]
+    check_fitting(cx, value, cx.dtype(self))
     padded = tensor.pad(cx.b, result, low, high, cx.number(value, cx.dtype(self)))
     return with_dims(cx, padded, self, dims)
 

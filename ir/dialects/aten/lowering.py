@@ -457,7 +457,9 @@ class LoweringContext:
         if dtype.is_complex:
             return self.constant(complex(value), dtype.element)
         if isinstance(value, complex):
-            raise OperatorError(f"value cannot be converted to type {dtype.name} without overflow")
+            if value.imag:
+                raise OperatorError(f"value cannot be converted to type {dtype.name} without overflow")
+            value = value.real
         return self.constant(convert_number(value, dtype), dtype.element)
 
     def cast(self, b: Builder, value: Value, source: DType, target: DType) -> Value:

@@ -13,6 +13,7 @@ from ...dtypes import DType
 from ...operator import NotConstant, Operator, OperatorError, Sample, Unknown
 from ...script_types import TensorType
 from .. import arith, math
+from .. import complex as complexes
 from .elementwise import (
     Formula1,
     Formula2,
@@ -388,8 +389,20 @@ def _replacements(dtype: DType, nan: Any, posinf: Any, neginf: Any) -> tuple[Any
     return 0.0 if nan is None else nan, largest if posinf is None else posinf, -largest if neginf is None else neginf
 
 
+def _parts(cx: LoweringContext, self: Value) -> list[Value]:
+    part = cx.dtype(self).real
+    return [cx.pointwise([self], part, build) for build in (complexes.re, complexes.im)]
+
+
+def _of_parts(cx: LoweringContext, dtype: DType, re: Value, im: Value) -> Value:
+    return cx.pointwise([re, im], dtype, complexes.create)
+
+
 def _lower_nan_to_num(cx: LoweringContext, self: Value, nan: Any, posinf: Any, neginf: Any) -> Value:
     dtype = cx.dtype(self)
+    if dtype.is_complex:
+        parts = [_lower_nan_to_num(cx, part, nan, posinf, neginf) for part in _parts(cx, self)]
+        return _of_parts(cx, dtype, *parts)
     if not dtype.is_floating:
         return self
 
@@ -403,6 +416,9 @@ def _lower_nan_to_num(cx: LoweringContext, self: Value, nan: Any, posinf: Any, n
 
 def _reference_nan_to_num(self: Array, nan: Any, posinf: Any, neginf: Any) -> Array:
     dtype = dtype_of(operand_of(self))
+    if dtype.is_complex:
+        parts = [_reference_nan_to_num(np.asarray(part), nan, posinf, neginf) for part in (np.real(self), np.imag(self))]
+        return np.stack(parts, -1).view(self.dtype)[..., 0]
     if not dtype.is_floating:
         return self
     chosen = _replacements(dtype, nan, posinf, neginf)
@@ -422,6 +438,8 @@ def _nan_samples() -> Iterator[Sample]:
     for dtype in ("f32", "f64", "f16", "bf16"):
         yield Sample((tensor([1.0, NAN, INF, -INF, -0.0], dtype), None, None, None))
     yield Sample((tensor([1.0, NAN, INF, -INF]), 1.5, 2.0, -3.0))
+    for dtype in (np.complex64, np.complex128):
+        yield Sample((np.asarray([1 + 2j, complex(NAN, 1), complex(-INF, NAN), complex(2, INF)], dtype), None, None, -3.0))
     yield Sample((ramp(3, dtype="i64"), None, None, None))
 
 

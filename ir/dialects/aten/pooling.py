@@ -596,8 +596,8 @@ class _Adaptive:
         self.dims = cx.dims(value)
         self.count = len(sizes)
         extents = self.dims[2:]
-        # no window is longer than this
-        reach = [cx.add(cx.ceildiv(e, n), 1) for e, n in zip(extents, sizes, strict=True)]
+        # no window is longer than this; where there are no windows, any length will do
+        reach = [cx.add(cx.ceildiv(e, cx.max(n, 1)), 1) for e, n in zip(extents, sizes, strict=True)]
         self.extent = cx.empty(reach, cx.dtype(value).element)
         self.out = [*self.dims[:2], *sizes]
         self.extents, self.sizes = [cx.index(e) for e in extents], [cx.index(n) for n in sizes]

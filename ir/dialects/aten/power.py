@@ -123,7 +123,12 @@ def _power_types(self: Operand, exponent: Operand) -> Types:
     chosen = refusing(promoted, "pow", is_bool)(self, exponent)
     if chosen.compute.category < 2 and isinstance(exponent, int) and exponent < 0:
         raise OperatorError("Integers to negative integer powers are not allowed.")
+    if chosen.compute.is_integral and isinstance(exponent, int) and exponent > np.iinfo(chosen.compute.numpy).max:
+        raise OperatorError(_WIDE_EXPONENT.format(chosen.compute.name))
     return chosen
+
+
+_WIDE_EXPONENT = "value cannot be converted to type {}_t without overflow"
 
 
 def _check_exponent(cx: LoweringContext, chosen: Types, self: Value, exponent: Number) -> None:
@@ -131,6 +136,7 @@ def _check_exponent(cx: LoweringContext, chosen: Types, self: Value, exponent: N
     if chosen.compute.is_integral and isinstance(exponent, Value):
         number = cx.extent(cx.number(exponent, DType.int64))
         cx.check(cx.compare("ge", number, 0), "Integers to negative integer powers are not allowed.")
+        cx.check(cx.compare("le", number, np.iinfo(chosen.compute.numpy).max), _WIDE_EXPONENT.format(chosen.compute.name))
 
 
 def _float_power_types(self: Operand, exponent: Operand) -> Types:
@@ -155,6 +161,7 @@ def _power_number_samples() -> Iterator[Sample]:
 def _negative_power_samples() -> Iterator[Sample]:
     yield from _power_number_samples()
     yield Sample((ramp(3, dtype="i64"), -1), raises="Integers to negative integer powers are not allowed.")
+    yield Sample((positive(3, dtype="u8"), 300), raises="value cannot be converted to type uint8_t without overflow")
 
 
 def _power_scalar_samples() -> Iterator[Sample]:

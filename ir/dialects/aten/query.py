@@ -14,7 +14,9 @@ from ...operator import Operator, OperatorError, Sample, Unknown
 from ...script_types import BOOL, INT, ScriptType, TensorType
 from ...types import I1
 from .. import arith, linalg, math, scf
+from .. import complex as complexes
 from .. import tensor as tensor_dialect
+from .complex_functions import absolute as absolute_complex
 from .elementwise import Scalars, lower_elementwise, type_operand, types
 from .lowering import Extent, LoweringContext
 from .rules import (
@@ -394,6 +396,8 @@ def _infer_isclose(self: TensorType, other: TensorType, rtol: Any, atol: Any, eq
 
 def _lower_isclose(cx: LoweringContext, self: Value, other: Value, rtol: Any, atol: Any, equal_nan: bool) -> Value:
     dtype = cx.dtype(self)
+    if dtype.is_complex:
+        return _lower_isclose_complex(cx, self, other, rtol, atol, equal_nan)
     wide = opmath(dtype) if dtype.is_floating else DType.float64
 
     def formula(k: Scalars, x: Value, y: Value, relative: Value, absolute: Value) -> Value:
@@ -406,6 +410,25 @@ def _lower_isclose(cx: LoweringContext, self: Value, other: Value, rtol: Any, at
         return close
 
     return lower_elementwise(cx, [self, other, rtol, atol], types(wide, DType.bool), formula)
+
+
+def _lower_isclose_complex(cx: LoweringContext, self: Value, other: Value, rtol: Any, atol: Any, equal_nan: bool) -> Value:
+    """By sizes of complex numbers; the tolerances are complex on the way, for they are operands as the others."""
+    part = DType.float64 if cx.dtype(self) is DType.complex128 else DType.float32
+
+    def formula(c: Scalars, x: Value, y: Value, relative: Value, absolute: Value) -> Value:
+        k = Scalars(c.b, part)
+        size, difference = absolute_complex(c.b, y), c.sub(x, y)
+        distance = absolute_complex(c.b, difference)
+        allowed = k.add(complexes.re(c.b, absolute), k.mul(complexes.re(c.b, relative), size))
+        near = arith.andi(c.b, k.compare("le", distance, allowed), math.isfinite(c.b, distance))
+        close = arith.ori(c.b, near, c.compare("eq", x, y))
+        if equal_nan:
+            nans = [arith.cmpf(c.b, "uno", complexes.re(c.b, z), complexes.im(c.b, z)) for z in (x, y)]
+            close = arith.ori(c.b, close, arith.andi(c.b, *nans))
+        return close
+
+    return lower_elementwise(cx, [self, other, rtol, atol], types(opmath(cx.dtype(self)), DType.bool), formula)
 
 
 def _reference_isclose(self: Array, other: Array, rtol: float, atol: float, equal_nan: bool) -> Array:
@@ -435,6 +458,8 @@ def _close_samples() -> Iterator[Sample]:
         yield Sample((values, tensor([1.000001, 2.1, NAN, INF, INF, 100.0005]), 1e-5, 1e-8, equal_nan))
     yield Sample((ramp(2, 3), ramp(3)))
     yield Sample((ramp(3, dtype="i64"), ramp(3, dtype="i64")))
+    numbers = np.asarray([1 + 2j, 1 + 2j, 1 + 2j, complex(1, INF), complex(NAN, 0), complex(INF, NAN)], np.complex64)
+    yield Sample((numbers, np.asarray([1 + 2.00001j, 1 + 3j, -1 - 2j, complex(1, INF), complex(0, NAN), 1j], np.complex64), 1e-5, 1e-8, True))
 
 
 _CLOSE = "Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False"

@@ -180,8 +180,10 @@ def array_type(array: Array) -> TensorType:
 def cast_array(value: Any, dtype: DType) -> Array:
     """An array or number in `dtype`, converted as `LoweringContext.cast` converts scalars."""
     if not is_array(value):
-        if isinstance(value, complex) or dtype.is_complex:
+        if dtype.is_complex:
             return np.asarray(value, dtype.numpy)
+        if isinstance(value, complex):
+            value = bool(value) if dtype is DType.bool else value.real
         return np.asarray(convert_number(value, dtype), dtype.numpy)
     array: Array = np.asarray(value)
     if array.dtype == dtype.numpy:

@@ -72,6 +72,12 @@ def unary_any() -> Iterator[Sample]:
     yield Sample((ramp(4, dtype="b1"),))
 
 
+def unary_kinds() -> Iterator[Sample]:
+    yield from unary_any()
+    for dtype in (np.complex64, np.complex128):
+        yield Sample((np.asarray([1 + 2j, complex(INF, 1), complex(1, -INF), complex(NAN, 0), complex(0, NAN), complex(NAN, INF)], dtype),))
+
+
 def binary_tensors(*dtypes: str, zero: bool = True) -> Iterator[Sample]:
     """Two tensors: broadcast, 0-dim, empty, mixed dtypes. Without `zero`, the second operand has no 0."""
     low = 0.5 if not zero else -1.0

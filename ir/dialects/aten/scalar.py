@@ -196,6 +196,18 @@ def _ieee_remainder(k: Scalars, x: Value, y: Value) -> Value:
     return k.select(k.compare("eq", size, k.constant(INF)), k.select(math.isfinite(k.b, x), x, k.constant(NAN)), signed)
 
 
+def _shown(build: Formula, undefined: float = -NAN) -> Formula:
+    """Where numbers have no result it is this NaN, whose sign texts show: that of C's library. So it is wherever it is computed."""
+
+    def formula(k: Scalars, *operands: Value) -> Value:
+        result = build(k, *operands)
+        given = operands[0] if len(operands) == 1 else k.add(*operands)
+        missing = arith.andi(k.b, math.isnan(k.b, result), k.compare("eq", given, given))
+        return k.select(missing, k.constant(undefined), result)
+
+    return formula
+
+
 def _float_power(k: Scalars, x: Value, y: Value) -> Value:
     return math.powf(k.b, x, y)
 
@@ -243,9 +255,9 @@ ARITHMETIC: tuple[Operator, ...] = (
     *_binary("aten::floordiv", _MIXED, None, _arithmetic, _floordiv, _FLOORDIV_REFUSED, _FLOORDIV_GUARD),
     *_binary("aten::remainder", _MIXED, None, _arithmetic, _remainder, _REMAINDER_REFUSED, _REMAINDER_GUARD),
     *_binary("aten::fmod", _MIXED, "float", _floats, lambda k, x, y: arith.remf(k.b, x, y)),
-    *_binary("aten::mathremainder", _MIXED, "float", _floats, _ieee_remainder),
+    *_binary("aten::mathremainder", _MIXED, "float", _floats, _shown(_ieee_remainder)),
     *_binary(
-        "aten::pow", "int float int_float float_int Scalar_Scalar", "float", _floats, _float_power, _pole, _check_pole
+        "aten::pow", "int float int_float float_int Scalar_Scalar", "float", _floats, _shown(_float_power), _pole, _check_pole
     ),
     *_unary("aten::neg", "int float Scalar", None, _arithmetic, Scalars.neg),
     *_unary("prim::abs", "int float Scalar", None, _arithmetic, _abs),
@@ -366,6 +378,16 @@ def _float_samples() -> Iterator[Sample]:
     yield from (Sample((x,)) for x in _TRIALS["float"])
 
 
+_NEGATIVE_NAN = ("log1p", "sin", "cos", "tan", "acosh", "atanh")
+_POSITIVE_NAN = ("log", "log10", "asin", "acos")
+
+
+def _shown_math(name: str, build: Callable[..., Value]) -> Formula:
+    if name in _NEGATIVE_NAN:
+        return _shown(_of(build))
+    return _shown(_of(build), NAN) if name in _POSITIVE_NAN else _of(build)
+
+
 def _float_function(name: str, formula: Formula) -> tuple[Operator, ...]:
     return (
         _number(f"aten::{name}.int(int a) -> float", _floats, formula),
@@ -376,7 +398,7 @@ def _float_function(name: str, formula: Formula) -> tuple[Operator, ...]:
 
 
 FUNCTIONS: tuple[Operator, ...] = (
-    *(record for name, build in _UNARY_MATH.items() for record in _float_function(name, _of(build))),
+    *(record for name, build in _UNARY_MATH.items() for record in _float_function(name, _shown_math(name, build))),
     *_float_function("degrees", _scaled(180 / python_math.pi)),
     *_float_function("radians", _scaled(python_math.pi / 180)),
     *_binary("aten::atan2", "int float int_float float_int Scalar_Scalar", "float", _floats, _of(math.atan2)),

@@ -19,6 +19,7 @@ from ...script_types import TensorType
 from ...types import I64, INDEX
 from .. import arith, scf, tensor
 from .elementwise import Scalars
+from .fitting import check_fitting, require_fitting
 from .layout import (
     reshaped,
     with_dims,
@@ -32,7 +33,7 @@ from .positions import (
     need_inside,
     need_same_rank,
 )
-from .rules import Array, cast_array, opmath, shape_of, wrap_dim
+from .rules import Array, cast_array, dtype_of, opmath, shape_of, wrap_dim
 from .shapes import (
     counting,
     floats,
@@ -141,6 +142,7 @@ def _lower_scatter(
     if isinstance(source, Value) and hasattr(source.type, "shape"):
         elements = source if cx.rank(source) else reshaped(cx, source, [1])
         check_inside(cx, places, elements, None, "src")
+    check_fitting(cx, source, dtype)
     number = None if elements is not None else cx.number(source, dtype)
     index_dtype = cx.dtype(index)
 
@@ -189,7 +191,7 @@ def reference_scatter_src(self: Array, dim: int, index: Array, src: Array) -> Ar
 
 
 def infer_scatter_value(self: TensorType, dim: int, index: TensorType, value: Any) -> TensorType:
-    del value
+    require_fitting(value, dtype_of(self))
     return _infer_scatter("scatter", self, dim, index, None)
 
 
@@ -201,12 +203,24 @@ def reference_scatter_value(self: Array, dim: int, index: Array, value: Any) -> 
     return _reference_scatter(self, dim, index, value, None)
 
 
+def _in_wide(cx: LoweringContext, self: Value, source: Value, write: Callable[[Value, Value], Value]) -> Value:
+    """`write(self, source)` with 16-bit floats in f32: a sum of many is rounded once, as PyTorch's."""
+    dtype = cx.dtype(self)
+    wide = opmath(dtype)
+    return cx.cast_tensor(write(cx.cast_tensor(self, wide), cx.cast_tensor(source, wide)), dtype)
+
+
+def _in_wide_numpy(self: Array, source: Array, write: Callable[[Array, Array], Array]) -> Array:
+    wide = opmath(_dtype_of(self)).numpy
+    return np.asarray(write(self.astype(wide), source.astype(wide))).astype(self.dtype)
+
+
 def lower_scatter_add(cx: LoweringContext, self: Value, dim: int, index: Value, src: Value) -> Value:
-    return _lower_scatter(cx, self, dim, index, src, add)
+    return _in_wide(cx, self, src, lambda base, new: _lower_scatter(cx, base, dim, index, new, add))
 
 
 def reference_scatter_add(self: Array, dim: int, index: Array, src: Array) -> Array:
-    return _reference_scatter(self, dim, index, src, "add")
+    return _in_wide_numpy(self, src, lambda base, new: _reference_scatter(base, dim, index, new, "add"))
 
 
 def _need_reduction(reduce: str, allowed: Sequence[str]) -> None:
@@ -220,11 +234,11 @@ def infer_scatter_reduce(self: TensorType, dim: int, index: TensorType, src: Ten
 
 
 def lower_scatter_reduce(cx: LoweringContext, self: Value, dim: int, index: Value, src: Value, reduce: str) -> Value:
-    return _lower_scatter(cx, self, dim, index, src, REDUCTIONS[reduce])
+    return _in_wide(cx, self, src, lambda base, new: _lower_scatter(cx, base, dim, index, new, REDUCTIONS[reduce]))
 
 
 def reference_scatter_reduce(self: Array, dim: int, index: Array, src: Array, reduce: str) -> Array:
-    return _reference_scatter(self, dim, index, src, reduce)
+    return _in_wide_numpy(self, src, lambda base, new: _reference_scatter(base, dim, index, new, reduce))
 
 
 def infer_scatter_value_reduce(self: TensorType, dim: int, index: TensorType, value: Any, reduce: str) -> TensorType:
@@ -265,6 +279,12 @@ def _neutral(s: Scalars, reduce: str) -> float:
 def lower_scatter_reduce_two(
     cx: LoweringContext, self: Value, dim: int, index: Value, src: Value, reduce: str, include_self: bool
 ) -> Value:
+    return _in_wide(cx, self, src, lambda base, new: _lower_reduce_two(cx, base, dim, index, new, reduce, include_self))
+
+
+def _lower_reduce_two(
+    cx: LoweringContext, self: Value, dim: int, index: Value, src: Value, reduce: str, include_self: bool
+) -> Value:
     dtype = cx.dtype(self)
     base = self
     if not include_self:
@@ -279,13 +299,20 @@ def lower_scatter_reduce_two(
     def divide(b: Builder, total: Value, count: Value) -> Value:
         divisor = cx.cast(b, arith.maxsi(b, count, arith.constant(b, 1, I64)), DType.int64, wide)
         value = cx.cast(b, total, dtype, wide)
-        quotient = arith.divf(b, value, divisor) if wide.is_floating else arith.floordivsi(b, value, divisor)
+        whole = arith.floordivsi if dtype.is_signed else arith.divui
+        quotient = (arith.divf if wide.is_floating else whole)(b, value, divisor)
         return cx.cast(b, quotient, wide, dtype)
 
     return cx.pointwise([result, counts], dtype, divide)
 
 
 def reference_scatter_reduce_two(
+    self: Array, dim: int, index: Array, src: Array, reduce: str, include_self: bool
+) -> Array:
+    return _in_wide_numpy(self, src, lambda base, new: _reference_reduce_two(base, dim, index, new, reduce, include_self))
+
+
+def _reference_reduce_two(
     self: Array, dim: int, index: Array, src: Array, reduce: str, include_self: bool
 ) -> Array:
     base = self
@@ -311,6 +338,8 @@ def scatter_reduce_two_samples() -> Iterable[Sample]:
     yield Sample(
         (integers(0, 9, 3, 4), 1, integers(0, 4, 3, 4), integers(-9, 9, 3, 4), "amin"), {"include_self": False}
     )
+    bytes_ = np.array([255, 255, 3], np.uint8)
+    yield Sample((bytes_, 0, np.array([0, 0, 1]), bytes_, "mean"), {"include_self": True})
 
 
 def _distinct(rows: int, columns: int, count: int) -> Array:
@@ -332,6 +361,7 @@ def scatter_src_samples() -> Iterable[Sample]:
 def scatter_value_samples() -> Iterable[Sample]:
     yield Sample((counting(3, 4), 0, integers(0, 3, 2, 4), 1.5))
     yield Sample((integers(0, 9, 3, 4), -1, integers(0, 4, 3, 1), 7))
+    yield Sample((integers(0, 9, 3, 4), -1, integers(0, 4, 3, 1), 1e39), raises="type int64_t without overflow")
     yield Sample((counting(3, 4), 0, np.zeros((0, 4), np.int64), 1))
 
 
@@ -401,7 +431,7 @@ def infer_index_add(self: TensorType, dim: int, index: TensorType, source: Tenso
 
 
 def lower_index_add(cx: LoweringContext, self: Value, dim: int, index: Value, source: Value, alpha: Number) -> Value:
-    return _lower_rows(cx, self, dim, index, source, alpha, add)
+    return _in_wide(cx, self, source, lambda base, new: _lower_rows(cx, base, dim, index, new, alpha, add))
 
 
 def reference_index_add(self: Array, dim: int, index: Array, source: Array, alpha: Any) -> Array:
@@ -418,6 +448,8 @@ def reference_index_add(self: Array, dim: int, index: Array, source: Array, alph
 
 
 def infer_index_copy(self: TensorType, dim: int, index: TensorType, source: TensorType) -> TensorType:
+    if index.dtype is not DType.int64:
+        raise OperatorError(f"index_copy_(): Expected a long tensor for index, but got {dtype_of(index).graph_name}")
     return _infer_rows("index_copy", self, dim, index, source)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
+from ....ir.affine import AffineMap
 from ....ir.builder import Builder
 from ....ir.core import Operation, Value
-from ....ir.dialects import arith
-from ....ir.types import FloatType, IndexType, IntegerType, Type
+from ....ir.dialects import arith, linalg, tensor
+from ....ir.dialects.tensor import Size, tensor_type
+from ....ir.types import INDEX, FloatType, IndexType, IntegerType, Type
 
 Rule = Callable[[Operation], bool]
 """Rewrites one operation in place; True when something changed."""
@@ -33,3 +35,17 @@ def is_scalar(t: Type) -> bool:
 def integer(value: Value) -> int | None:
     number = arith.constant_value(value)
     return int(number) if number is not None and isinstance(value.type, IntegerType | IndexType) else None
+
+
+def permuted(b: Builder, value: Value, order: Sequence[int]) -> Value:
+    """A copy whose dimension i is dimension order[i] of the value."""
+    shape = tensor_type(value).shape
+    sizes: list[Size] = [_extent(b, value, i, shape[i]) for i in order]
+    out = tensor.empty(b, sizes, tensor_type(value).element)
+    rank = len(order)
+    maps = [AffineMap.of(rank, *(order.index(i) for i in range(rank))), AffineMap.identity(rank)]
+    return linalg.generic(b, [value], [out], maps, [linalg.PARALLEL] * rank, lambda _, args: [args[0]]).result
+
+
+def _extent(b: Builder, value: Value, i: int, known: int | None) -> Size:
+    return known if known is not None else tensor.dim(b, value, arith.constant(b, i, INDEX))

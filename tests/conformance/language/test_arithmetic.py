@@ -6,6 +6,11 @@ INF = float("inf")
 NAN = float("nan")
 
 GOOD = {
+    "signs of nan in texts": (
+        "def f(x: float, y: float):\n  z = [math.fmod(x, y), x % y, math.remainder(x, y), math.sin(x / y), math.pow(-x, 0.5), math.log(-x), math.acos(x + 1), math.acosh(-x)]\n"
+        "  return ' '.join([str(v) for v in z]) + str(math.fmod(1.0, 0.0)) + str(math.remainder(1.0, 0.0)) + str(math.log(-1.0))",
+        [((1.0, 0.0), "-nan -nan -nan -nan -nan nan nan -nan-nan-nannan")],
+    ),
     "ints": ("def f(a: int, b: int): return a + b, a * b, a / b, a // b, a % b, divmod(a, b), a ** b, a >> 1, a & b, a << 3, a | b, a ^ b", [
         ((-7, 2), (-5, -14, -3.5, -4, 1, (-4, 1), 49.0, -4, 0, -56, -5, -5)),
         ((7, -2), (5, -14, -3.5, -4, -1, (-4, -1), 7.0 ** -2, 3, 6, 56, -1, -7)),
@@ -40,6 +45,10 @@ GOOD = {
     "in place on tensors": (
         "def f(x, l: List[int]):\n  y = x\n  y += 1\n  y %= 3\n  y -= 0.5\n  y *= 2\n  y /= 4\n  l += [5]\n  l[0] += 7\n  return x, l",
         [(("tensor([4.0, 0.0])", [1]), ("tensor([0.75, 0.25])", [8, 5]))],
+    ),
+    "lists multiplied in place": (
+        "def f(l: List[int], n: int):\n  m = l\n  m *= n\n  k = [1]\n  j = k\n  j *= n\n  return l, m, k",
+        [(([1, 2], 2), ([1, 2, 1, 2], [1, 2, 1, 2], [1, 1])), (([1, 2], 0), ([], [], []))],
     ),
     "rebinding on tensors": ("def f(x):\n  y = x\n  y **= 2\n  z = x > 1\n  w = z\n  w |= x > 5\n  w &= x < 7\n  w ^= z\n  return x, y, z, w", [(("tensor([4.0, 0.0])",), ("tensor([4.0, 0.0])", "tensor([16.0, 0.0])", "tensor([True, False])", "tensor([False, False])"))]),
     "remainders in place": ("def f(x):\n  x %= 3\n  return x, torch.tensor([-4.0]) % 3", [(("tensor([-4.0, 4.0])",), ("tensor([-1.0, 1.0])", "tensor([2.0])"))]),

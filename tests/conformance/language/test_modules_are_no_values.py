@@ -9,9 +9,19 @@ MODULES = (
 )
 ONE = [(("ones(1)",), "ones(1)")]
 
+NAMED = (
+    "class P(NamedTuple):\n  x: int\n  y: str = 'q'\nclass M(nn.Module):\n  {}\n  def __init__(self):\n    super().__init__()\n    self.p = P(2)\n    self.l = [P(3)]\n"
+    "  def forward(self, n: int): return self.{}  # <-"
+)
+
 GOOD = {
+    "an attribute that is a NamedTuple is a tuple": (NAMED.format("pass", "p[0] + self.l[0][0] + n"), [((1,), 6)]),
+    "an annotated attribute that is a NamedTuple": (NAMED.format("p: P", "p.x + n"), [((1,), 3)]),
+    "a constant that is a NamedTuple": (NAMED.format("__constants__ = ['p']", "p[1] + str(n)"), [((1,), "q1")]),
+    "zip does not look at strict": ("def f(a: List[int], b: List[int]): return [x * y for x, y in zip(a, b, strict=True)]", [(([1, 2], [3]), [3])]),
     "names of modules": (MODULES + "n = self.a\n    x = n(x)\n    n = self.b\n    return n(x)", ONE),
     "a module out of a condition by its method": (MODULES + "return (self.a if c else self.b).forward(x)", ONE),
+    "a module out of a condition known ahead by its method": (MODULES + "n = self.a if self.b is not None else self.c\n    return n.forward(x)", ONE),
     "modules of a slice by their method": (MODULES + "for m in self.ml[:1]: x = m.forward(x)\n    return x * len(self.ml[1:])", ONE),
     "a module of a tuple by its method": (MODULES + "t = (self.a, 1)\n    a, _ = t\n    return a.forward(x)", ONE),
     "a name that is a module goes on being it": (MODULES + "n = self.a\n    n = 3\n    return n(x)", ONE),
@@ -40,6 +50,9 @@ MODULE = "class S(nn.Module):\n  def forward(self, x): return x\nclass M(nn.Modu
 
 BAD = {
     "a module out of a condition is called": (MODULES + "return (self.a if c else self.b)(x)  # <-", ["`.forward(...)`"]),
+    "an attribute that is a NamedTuple, by its names": (NAMED.format("pass", "p.x"), ["no attribute"]),
+    "a module out of a condition known ahead is called": (MODULES + "n = self.a if True else self.c\n    return n(x)  # <-", ["`.forward(...)`"]),
+    "a ModuleList out of a condition": (MODULES + "for m in (self.ml if True else self.ps): x = m(x)  # <-\n    return x", ["is not iterable"]),
     "a module of a slice is called": (MODULES + "for m in self.ml[:1]: x = m(x)  # <-\n    return x", ["`.forward(...)`"]),
     "a module of a tuple is called": (MODULES + "return (self.a, self.c)[0](x)  # <-", ["`.forward(...)`"]),
     "a module of a list is called": (MODULES + "for m in [self.a, self.b]: x = m(x)  # <-\n    return x", ["`.forward(...)`"]),

@@ -630,7 +630,7 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile(name):
     data, message = HOSTILE[name]
-    started = time.monotonic()
+    started = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(CompileError, match=message or "of a quantized tensor is not supported") as error:
@@ -640,7 +640,7 @@ def test_hostile(name):
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert time.monotonic() - started < 30 and peak < (256 << 20) + 64 * len(data)
+    assert time.process_time() - started < 30 and peak < (256 << 20) + 64 * len(data)
     assert "<bytes>" in str(error.value)
 
 

@@ -5,7 +5,7 @@ import random
 
 from torchcc.ir.builder import Builder
 from torchcc.ir.core import Block
-from torchcc.lowering.graph import place_rules
+from torchcc.lowering.graph import place_rules, view_rules
 from torchcc.lowering.graph.strides import contiguous, is_contiguous, viewed
 
 
@@ -35,11 +35,11 @@ def test_shapes_of_random_layouts():
         wide = contiguous([e + rng.choice([0, 0, 1]) for e in own])
         own, strides = [own[i] for i in order], tuple(wide[i] for i in order)
         expected = viewed(own, strides, wanted)
-        possible, found = place_rules._in_static_shape(numbers(), (own, strides), wanted, 1)
+        possible, found = view_rules.in_shape(numbers(), own, strides, wanted, 1)
         assert possible == (expected is not None), (own, strides, wanted)
         if expected is not None:
             assert all(a == b for a, b, e in zip(found, expected, wanted, strict=True) if e > 1), (own, strides, wanted)
-        lies_so = place_rules.lies_contiguous(numbers(), own, strides, 1)
+        lies_so = view_rules.lies_contiguous(numbers(), own, strides, 1)
         assert lies_so == is_contiguous(own, strides)
         seen.add((possible, lies_so, math.prod(own) == 1))
     assert len(seen) > 3

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from torchcc.ir.core import functions
+from torchcc.ir.interpreters.run import interpret
 from torchcc.ir.parser import parse_module
 from torchcc.lowering.contracts import verify_loops
 from torchcc.lowering.loops.bufferize import bufferize
@@ -267,3 +268,36 @@ def test_constants_stay_constant(run_passes):
     module = run_passes(CONSTANTS, [1], PASSES)
     declared = next(op for op in module.walk() if op.name == "memref.global")
     assert np.array_equal(declared.attributes["initial_value"].value.array, np.array([[1, 2], [3, 4]], np.float32))
+
+
+def test_sums_that_start_from_one_bias_do_not_copy_it():
+    text = """
+#v = affine_map<(d0, d1) -> (d1)>
+#m = affine_map<(d0, d1) -> (d0, d1)>
+#x = affine_map<(d0, d1, d2) -> (d0, d2)>
+#o = affine_map<(d0, d1, d2) -> (d0, d1)>
+func.func @f(%x: tensor<4x5xf32>, %y: tensor<4x5xf32>, %bias: tensor<3xf32>) -> (tensor<4x3xf32>, tensor<4x3xf32>) {
+  %e = tensor.empty() : tensor<4x3xf32>
+  %b = linalg.generic {indexing_maps = [#v, #m], iterator_types = ["parallel", "parallel"]} ins(%bias : tensor<3xf32>) outs(%e : tensor<4x3xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    linalg.yield %p : f32
+  } -> tensor<4x3xf32>
+  %r = linalg.generic {indexing_maps = [#x, #o], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x : tensor<4x5xf32>) outs(%b : tensor<4x3xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %q = arith.addf %o, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<4x3xf32>
+  %s = linalg.generic {indexing_maps = [#x, #o], iterator_types = ["parallel", "parallel", "reduction"]} ins(%y : tensor<4x5xf32>) outs(%b : tensor<4x3xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %q = arith.addf %o, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<4x3xf32>
+  return %r, %s : tensor<4x3xf32>, tensor<4x3xf32>
+}
+"""
+    module = parse_module(text)
+    bufferize(module)
+    assert not any(op.name == "memref.copy" for op in module.walk())
+    x, y, bias = np.ones((4, 5), np.float32), np.full((4, 5), 2, np.float32), np.arange(3, dtype=np.float32)
+    for found, expected in zip(interpret(module, "f", [x, y, bias]), (bias + 5, bias + 10), strict=True):
+        np.testing.assert_array_equal(found, np.broadcast_to(expected, (4, 3)))

@@ -152,6 +152,15 @@ def test_two_operands(op, compute, dtype):
     assert np.array_equal(np.signbit(got[expected == 0]), np.signbit(expected[expected == 0]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_that_are_representable_are_exact(dtype):
+    """`int(2.0 ** 11.0)` is 2048."""
+    bits = 24 if dtype == np.float32 else 53
+    cases = [(x, y) for x in range(2, 40) for y in range(bits) if x**y < 2**bits]
+    got = native(build("math.powf", 2, ELEMENTS[np.dtype(dtype)]), list(np.array(cases, dtype).T.copy()), ELEMENTS[np.dtype(dtype)])
+    assert got.tolist() == [float(x**y) for x, y in cases]
+
+
 @pytest.mark.parametrize("name", ["isnan", "isinf", "isfinite", "isnormal"])
 def test_predicates(name):
     x = np.float32([0, math.inf, -math.inf, math.nan, 1, 1e-40])

@@ -1,6 +1,6 @@
 """`plan_memory`: buffers alive together never overlap, memory is reused, and the result stays the caller's."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from torchcc.ir.printer import print_module
@@ -16,6 +16,7 @@ lifetimes = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(lifetimes, max_size=25))
 def test_no_two_live_buffers_overlap(buffers):
     layout = place(buffers)

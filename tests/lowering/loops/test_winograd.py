@@ -128,6 +128,11 @@ def test_blocks_of_large_images_stay_in_the_cache():
     assert winograd_cycles(problem, algorithm, AVX512) < 0.5 * direct_cycles(problem, AVX512)
 
 
+def test_weights_that_come_from_memory_are_read_once():
+    algorithm = choose(Problem(16, 16, 1024, 1024), dataclasses.replace(AVX512, fma_per_cycle=1, cores=2))
+    assert (algorithm.tile_rows, algorithm.tile_columns) == (8, 8), "67 MB of them"
+
+
 SOURCE = """
 import torch.nn as nn
 import torch.nn.functional as F

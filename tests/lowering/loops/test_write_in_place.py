@@ -46,6 +46,16 @@ def free(of):
     return FREE.format(of=of)
 
 
+def every_second(of, view, offset, into="p", shape="4x5", pitch=5):
+    """A buffer becomes rows 0 and 2, or 1 and 3, of a larger one."""
+    t = f"memref<2x3xf32, strided<[{2 * pitch}, 1]{f', offset: {offset}' if offset else ''}>>"
+    at = f"{offset // pitch}, {offset % pitch}"
+    return (
+        f"\n  %{view} = memref.subview %{into}[{at}] [2, 3] [2, 1] : memref<{shape}xf32> to {t}"
+        f"\n  memref.copy %{of}, %{view} : memref<2x3xf32> to {t}"
+    )
+
+
 PROGRAMS = {
     "padded": (square("x", "s") + FILLED + inside("s", "v") + free("s") + RETURN, 0),
     "chained": (square("x", "s") + square("s", "t") + FILLED + inside("t", "v") + free("s") + free("t") + RETURN, 0),
@@ -63,6 +73,46 @@ PROGRAMS = {
         + "\n  linalg.fill ins(%zero : f32) outs(%q : memref<4x2xf32, strided<[5, 1], offset: 3>>)"
         + RETURN,
         0,
+    ),
+    "interleaved": (
+        square("x", "s")
+        + square("s", "t")
+        + "\n  %p = memref.alloc() : memref<4x5xf32>\n  linalg.fill ins(%zero : f32) outs(%p : memref<4x5xf32>)"
+        + every_second("s", "v", 0)
+        + every_second("t", "w", 1)
+        + free("s")
+        + free("t")
+        + RETURN,
+        1,  # the rows between are written before: not seen to be apart where all of it was filled
+    ),
+    "interleaved, then padded": (
+        square("x", "s")
+        + square("s", "t")
+        + "\n  %j = memref.alloc() : memref<4x3xf32>"
+        + every_second("s", "v", 0, "j", "4x3", 3)
+        + every_second("t", "w", 3, "j", "4x3", 3)
+        + free("s")
+        + free("t")
+        + FILLED
+        + "\n  %i = memref.subview %p[0, 1] [4, 3] [1, 1] : memref<4x5xf32> to memref<4x3xf32, strided<[5, 1], offset: 1>>"
+        + "\n  memref.copy %j, %i : memref<4x3xf32> to memref<4x3xf32, strided<[5, 1], offset: 1>>"
+        + "\n  memref.dealloc %j : memref<4x3xf32>"
+        + RETURN,
+        0,
+    ),
+    "a part is read later": (
+        square("x", "s")
+        + "\n  %j = memref.alloc() : memref<4x3xf32>\n  linalg.fill ins(%zero : f32) outs(%j : memref<4x3xf32>)"
+        + every_second("s", "v", 0, "j", "4x3", 3)
+        + free("s")
+        + FILLED
+        + "\n  %i = memref.subview %p[0, 1] [4, 3] [1, 1] : memref<4x5xf32> to memref<4x3xf32, strided<[5, 1], offset: 1>>"
+        + "\n  memref.copy %j, %i : memref<4x3xf32> to memref<4x3xf32, strided<[5, 1], offset: 1>>"
+        + "\n  %u = memref.alloc() : memref<2x3xf32>"
+        + "\n  memref.copy %v, %u : memref<2x3xf32, strided<[6, 1]>> to memref<2x3xf32>"
+        + "\n  memref.dealloc %j : memref<4x3xf32>"
+        + RETURN,
+        3,
     ),
     "overlapping": (square("x", "s") + square("s", "t") + FILLED + inside("s", "v") + inside("t", "w") + RETURN, 1),
 }
