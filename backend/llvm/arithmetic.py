@@ -16,6 +16,9 @@ from ...ir.diagnostics import InternalError
 from ...ir.types import (
     F32,
     F64,
+    I16,
+    I32,
+    I64,
     ComplexType,
     IndexType,
     IntegerType,
@@ -45,7 +48,7 @@ _FLOAT_INTRINSICS: Final = {
     "arith.maxnumf": "nsz llvm.maxnum", "arith.minnumf": "nsz llvm.minnum",
     "math.absf": "llvm.fabs", "math.sqrt": "llvm.sqrt", "math.floor": "llvm.floor", "math.ceil": "llvm.ceil",
     "math.trunc": "llvm.trunc", "math.round": "llvm.round", "math.roundeven": "llvm.roundeven",
-    "math.copysign": "llvm.copysign", "math.fma": "llvm.fma",
+    "math.fma": "llvm.fma",
 }  # fmt: skip
 _INTEGER_CASTS: Final = {"arith.extsi": "sext", "arith.extui": "zext", "arith.trunci": "trunc"}
 _COUNTS: Final = {"math.ctlz": ("ctlz", ", i1 false"), "math.cttz": ("cttz", ", i1 false"), "math.ctpop": ("ctpop", "")}
@@ -169,6 +172,22 @@ def _float_intrinsic(e: Emitter, op: Operation) -> None:
         return f"call {flags}{register} @{name}.{suffix(t)}({', '.join(f'{register} {x}' for x in texts)})"
 
     e.set(op.result, float_operation(e, op.result.type, op.operands, call))
+
+
+def _copysign(e: Emitter, op: Operation) -> None:
+    """By bits, as processors do it: of `llvm.copysign`, LLVM looks through conversions of the sign, and then needs one from
+    f64 to f16 that is a function of libgcc."""
+    element = element_type(op.result.type)
+    word, width = (I64, 64) if element == F64 else (I16, 16) if is_low_precision(element) else (I32, 32)
+    t = with_shape_of(op.result.type, word)
+    value, bits = register_type(op.result.type), register_type(t)
+    sign_bit = -1 << (width - 1)
+    parts: list[str] = []
+    for operand, mask in zip(op.operands, (~sign_bit, sign_bit), strict=True):
+        text = e.text(operand) if value == bits else e.pure(bits, f"bitcast {value} {e.text(operand)} to {bits}")
+        parts.append(e.pure(bits, f"and {bits} {text}, {splat(mask, t)}"))
+    joined = e.pure(bits, f"or {bits} {parts[0]}, {parts[1]}")
+    e.set(op.result, joined if value == bits else e.pure(value, f"bitcast {bits} {joined} to {value}"))
 
 
 def _negf(e: Emitter, op: Operation) -> None:
@@ -323,6 +342,7 @@ EMITTERS: Final[dict[str, Emit]] = {
     "arith.ceildivsi": _rounded_division,
     **dict.fromkeys(_FLOAT_BINARY, _float_binary),
     **dict.fromkeys(_FLOAT_INTRINSICS, _float_intrinsic),
+    "math.copysign": _copysign,
     "arith.negf": _negf,
     "math.rsqrt": _rsqrt,
     "math.absi": _absi,

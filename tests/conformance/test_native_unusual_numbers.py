@@ -41,8 +41,8 @@ def test_quotients_and_products_of_halves_are_rounded_as_in_pytorch(torch, dtype
     generator = torch.Generator().manual_seed(5)
     x, y = ((torch.randn(2000, generator=generator) * k).to(getattr(torch, dtype)) for k in (20, 1))
     cases = [f"torch.div(x, {d}, rounding_mode='{m}')" for d in ("y", "s", "n", "0.3") for m in ("trunc", "floor")]
-    cases += ["x // y", "x // s", "x * s", "s * x", "x / s", "x * n", "x / n", "x + s"]
-    values = {"x": x, "y": y, "s": torch.tensor(0.1), "n": torch.tensor(2049)}
+    cases += ["x // y", "x // s", "x * s", "s * x", "x / s", "x * n", "x / n", "x + s", "torch.copysign(x, w)"]
+    values = {"x": x, "y": y, "s": torch.tensor(0.1), "n": torch.tensor(2049), "w": torch.tensor(-0.0, dtype=torch.float64)}
     parameters = ", ".join(f"{name}: torch.Tensor" for name in values)
     found = compile_source(f"import torch\ndef f({parameters}):\n    return ({', '.join(cases)})\n").f(*values.values())
     for case, value in zip(cases, found, strict=True):
