@@ -71,14 +71,15 @@ define void @torchcc.free_detached(ptr %data) nounwind {
 }
 
 ; A few large blocks that were given back are kept for whoever wants one next: touching fresh memory costs more than
-; filling it. 4 of at most 2 MB, for the whole process; one is taken or put in by a single exchange.
+; filling it (results of 16 MB: 6 ms of page faults for 2 ms of work). 4 of at most 32 MB, for the whole process; one is
+; taken or put in by a single exchange. When all are there, the last gives way.
 @torchcc.kept = internal global [4 x ptr] zeroinitializer
 
 ; A heap block with room for that many bytes behind its header, or null.
 define internal ptr @torchcc.block(i64 %size) nounwind {
 entry:
   %from.least = sub i64 %size, 65536
-  %may.be.kept = icmp ult i64 %from.least, 2031616
+  %may.be.kept = icmp ult i64 %from.least, 33488896
   br i1 %may.be.kept, label %look, label %new
 
 look:
@@ -137,7 +138,7 @@ entry:
   %size.at = getelementptr i8, ptr %block, i64 40
   %size = load i64, ptr %size.at
   %from.least = sub i64 %size, 65536
-  %may.be.kept = icmp ult i64 %from.least, 2031616
+  %may.be.kept = icmp ult i64 %from.least, 33488896
   br i1 %may.be.kept, label %loop, label %drop
 
 loop:
@@ -150,7 +151,12 @@ loop:
 next:
   %following = add i64 %i, 1
   %more = icmp ult i64 %following, 4
-  br i1 %more, label %loop, label %drop
+  br i1 %more, label %loop, label %replace
+
+replace: ; the newest is what is wanted again soonest
+  %oldest = atomicrmw xchg ptr %slot, ptr %block acq_rel
+  call void @free(ptr %oldest)
+  ret void
 
 drop:
   call void @free(ptr %block)
