@@ -28,6 +28,17 @@ class CpuPart:
     """Of the source, that its kernels come from."""
 
 
+_LARGE: Final = 512 << 10
+"""Characters of a module that gets LLVM's short pipeline. These are programs with hundreds of small loops between branches, whose
+large loops are vector code of our own: singular values at run-time sizes (2.2 MB) take 23 s with the vectorisers and unrolling,
+5.6 s with the short pipeline, and run as fast; the code is half as large."""
+
+
+def is_large(text: str) -> bool:
+    """Whether LLVM's short pipeline is enough for this module."""
+    return len(text) > _LARGE
+
+
 @dataclass(frozen=True)
 class CpuModule:
     """LLVM text of one exported function, all it needs of the program included; the run time is declared only."""
@@ -39,6 +50,11 @@ class CpuModule:
     """Whether LLVM's mid-end is run."""
     parts: tuple[CpuPart, ...]
     """The same as one or several modules: less work, and for all cores. The first has the exported function."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether a part that LLVM's mid-end sees gets its short pipeline."""
+        return any(p.optimize and is_large(p.text) for p in self.parts)
 
     @property
     def spans(self) -> tuple[Span | None, ...]:
@@ -84,12 +100,6 @@ def parse(text: str, target_machine: Any, triple: str) -> Any:
     except RuntimeError as error:
         raise InternalError(f"generated LLVM IR is wrong: {error}") from error
     return module
-
-
-_LARGE: Final = 512 << 10
-"""Characters of a module that gets LLVM's short pipeline. These are programs with hundreds of small loops between branches, whose
-large loops are vector code of our own: singular values at run-time sizes (2.2 MB) take 23 s with the vectorisers and unrolling,
-5.6 s with the short pipeline, and run as fast; the code is half as large."""
 
 
 def optimize(module: Any, target_machine: Any, *, large: bool = False) -> None:
@@ -144,7 +154,7 @@ def _parsed(text: str, target: CpuTarget, optimized: bool) -> tuple[Any, Any]:
     target_machine = machine(target)
     module = parse(text, target_machine, target.triple)
     if optimized:
-        optimize(module, target_machine, large=len(text) > _LARGE)
+        optimize(module, target_machine, large=is_large(text))
     elif "alwaysinline" in text:
         _inline_always(module, target_machine)
     elif text.count(" = mul i64 ") > _FEW_PRODUCTS:

@@ -50,7 +50,7 @@ def emit_object(modules: Sequence[CpuModule], target: CpuTarget, *, with_data: b
             linked.verify()
         except RuntimeError as error:
             raise InternalError(f"generated LLVM IR is wrong: {error}") from error
-        optimize(linked, target_machine)
+        optimize(linked, target_machine, large=any(m.is_large for m in modules))
         return bytes(target_machine.emit_object(linked))
 
 
