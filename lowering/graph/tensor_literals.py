@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 Results = Sequence[Abstract]
 
+_WIDE: Final[Mapping[ScriptType, DType]] = {BOOL: DType.bool, INT: DType.int64, FLOAT: DType.float64}
+"""Dtypes that hold every number of a type."""
+
 LITERAL_LIMIT: Final = 4096
 """`tolist` of at most so many elements."""
 
@@ -59,6 +62,8 @@ def from_data(ev: Evaluator, arguments: list[Abstract], name: str) -> Results | 
     if split_name(name)[0] == "prim::NumToTensor" and type_of(data) == FLOAT:
         dtype = DType.float64
     try:
+        if split_name(name)[0] == "aten::scalar_tensor" and not is_static(data, ev.heap):
+            return (_filled(ev, data, dtype or DType.float32),)  # which refuses what the dtype does not hold
         return (_literal(ev, data, dtype),)
     except NotStatic:
         found = run_time_lists.promoted(ev, name, arguments)
@@ -86,10 +91,16 @@ def _literal(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
         return _stacked_tensors(ev, data, dtype)
     kind = dtype or _leaf_dtype(leaves)
     if not isinstance(data, Ref | Tuple) or isinstance(data, Complex):
-        return calls.single(ev, "aten::full", [ev.new_list([], ListType(INT)), data, known(int(kind)), *[NONE_VALUE] * 3])
+        return tensor_writes.cast_to(ev, _filled(ev, data, _WIDE.get(type_of(data), DType.complex128)), kind)
     elements = ev.elements(data) if isinstance(data, Ref) else list(data.elements)
     parts = [_literal(ev, e, kind) for e in elements]
     return calls.single(ev, "aten::stack", [ev.new_list(parts, ListType(TENSOR)), known(0)])
+
+
+def _filled(ev: Evaluator, number: Abstract, dtype: DType) -> Tensor:
+    """A tensor without dimensions."""
+    arguments = [ev.new_list([], ListType(INT)), number, known(int(dtype)), *[NONE_VALUE] * 3]
+    return cast(Tensor, calls.single(ev, "aten::full", arguments))
 
 
 def _stacked_tensors(ev: Evaluator, data: Abstract, dtype: DType | None) -> Abstract:
