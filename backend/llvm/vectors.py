@@ -75,9 +75,21 @@ def _masked_store(e: Emitter, op: Operation) -> None:
     name = f"@llvm.masked.store.{_memory_suffix(value.type)}.p{buffer.space}"
     text = _to_memory(e, e.text(value), value.type)
     kind = e.pointer(buffer.space)
+    if _known_lanes(e, mask) == 1:
+        # of one lane that was truncated, LLVM's x86 backend stores all of it: 4 bytes of a byte
+        element = memory_type(element_type(value.type))
+        first = e.pure(element, f"extractelement {t} {text}, i64 0")
+        e.line(f"store {element} {first}, {kind} {pointer}, align {alignment}{e.access_suffix()}")
+        return
     e.line(
         f"call void {name}({t} {text}, {kind} align {alignment} {pointer}, {flags} {e.text(mask)}){e.access_suffix()}"
     )
+
+
+def _known_lanes(e: Emitter, mask: Value) -> int | None:
+    """How many lanes of a mask are set, from the first; None if that is not known."""
+    made = mask.defining_op("vector.create_mask")
+    return None if made is None else e.linear(made.operand(0)).known()
 
 
 def _memory_suffix(t: Type) -> str:

@@ -490,6 +490,26 @@ def test_calls_between_functions(compiled):
     np.testing.assert_array_equal(compiled(text, "f32[n]", "f32[n]")(x), x * 4)
 
 
+@pytest.mark.parametrize("lanes", [0, 1, 2, 3, 16])
+def test_only_the_lanes_of_a_mask_are_written(compiled, lanes):
+    """Where the lanes are truncated on the way, too: LLVM makes one store of 4 bytes of a single lane."""
+    text = f"""
+    func.func @f(%x: memref<16xi32>) -> memref<16xi8> {{
+      %c0 = arith.constant 0 : index
+      %count = arith.constant {lanes} : index
+      %old = arith.constant dense<7> : vector<16xi8>
+      %out = memref.alloc() : memref<16xi8>
+      vector.store %old, %out[%c0] : memref<16xi8>, vector<16xi8>
+      %v = vector.load %x[%c0] : memref<16xi32>, vector<16xi32>
+      %b = arith.trunci %v : vector<16xi32> to vector<16xi8>
+      %m = vector.create_mask %count : vector<16xi1>
+      vector.maskedstore %out[%c0], %m, %b : memref<16xi8>, vector<16xi1>, vector<16xi8>
+      return %out : memref<16xi8>
+    }}"""
+    found = compiled(text, "i32[16]", "i8[16]")(np.arange(20, 36, dtype=np.int32))
+    assert found.tolist() == list(range(20, 20 + lanes)) + [7] * (16 - lanes)
+
+
 def test_vectors(compiled):
     text = """
     func.func @f(%x: memref<?xf32>, %w: memref<16xf32>) -> (memref<?xf32>, f64) {
@@ -520,7 +540,7 @@ def test_vectors(compiled):
     for n in (1, 15, 16, 50):
         x = RNG.standard_normal(n).astype(np.float32)
         out, total = f(x, w)
-        np.testing.assert_allclose(out, x * np.resize(w, n) + np.float32(0.5), rtol=1e-6)
+        np.testing.assert_allclose(out, x * np.resize(w, n) + np.float32(0.5), rtol=1e-6, atol=1e-7)
         np.testing.assert_allclose(total, x.sum(), rtol=1e-4, atol=1e-5)
 
 
