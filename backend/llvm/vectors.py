@@ -75,7 +75,7 @@ def _masked_store(e: Emitter, op: Operation) -> None:
     name = f"@llvm.masked.store.{_memory_suffix(value.type)}.p{buffer.space}"
     text = _to_memory(e, e.text(value), value.type)
     kind = e.pointer(buffer.space)
-    if _known_lanes(e, mask) == 1:
+    if _is_one_lane(e.text(mask)):
         # of one lane that was truncated, LLVM's x86 backend stores all of it: 4 bytes of a byte
         element = memory_type(element_type(value.type))
         first = e.pure(element, f"extractelement {t} {text}, i64 0")
@@ -86,10 +86,10 @@ def _masked_store(e: Emitter, op: Operation) -> None:
     )
 
 
-def _known_lanes(e: Emitter, mask: Value) -> int | None:
-    """How many lanes of a mask are set, from the first; None if that is not known."""
-    made = mask.defining_op("vector.create_mask")
-    return None if made is None else e.linear(made.operand(0)).known()
+def _is_one_lane(mask: str) -> bool:
+    """Whether the text of a mask is a constant with one lane set, the first."""
+    lanes_set = [lane.split()[-1] in ("1", "true") for lane in mask.strip("<>").split(", ")] if mask[0] == "<" else []
+    return sum(lanes_set) == 1 and lanes_set[0]
 
 
 def _memory_suffix(t: Type) -> str:
